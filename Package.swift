@@ -1,0 +1,99 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The targets are walls: each lists what it may import, always from a lower row of the map in
+/// README.md, and `make check` builds with `--explicit-target-dependency-import-check error`.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library wall.
+func wall(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// An executable of one page: flags in, exit code out.
+func command(_ name: String) -> Target {
+  .executableTarget(name: name, dependencies: ["Commands"], swiftSettings: settings)
+}
+
+/// The tests of one wall.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+  -> Target
+{
+  .testTarget(
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "Tessera",
+  platforms: [.macOS(.v15)],
+  products: ["train", "encode", "decode", "compare", "scenes"].map {
+    .executable(name: $0, targets: [$0])
+  },
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // 0  C at the edge
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+    .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+    // 1
+    wall("Autodiff"),
+    wall("Kernels", ["COpenBLAS"]),
+    wall("Safetensors"),
+    wall("Randomness"),
+    wall("Configuration"),
+    // 2
+    wall("Layers", ["Autodiff"]),
+    wall("Execution", ["Autodiff"]),
+    wall("Imaging", ["CPNG", "CJPEG"]),
+    wall("Evaluation"),
+    // 3
+    wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
+    wall("Datasets", ["Imaging", "Randomness", "Configuration"]),
+    wall("SceneRendering", ["Imaging", "Randomness"]),
+    wall("Diagnostics", ["Evaluation"]),
+    wall("TokenFiles", ["Safetensors"]),
+    // 4
+    wall(
+      "Training",
+      [
+        "Tokenizers", "Datasets", "Diagnostics", "Layers", "Execution", "Imaging", "Evaluation",
+        "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
+      ]),
+    wall("Reports", ["Diagnostics", "Evaluation"]),
+    wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
+    // 5
+    wall(
+      "Commands",
+      [
+        "Training", "Reports", "CPUBackend", "Tokenizers", "Datasets", "SceneRendering",
+        "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
+        "Safetensors", "Randomness", "Configuration", argumentParser, logging,
+      ]),
+    // 6
+    command("train"), command("encode"), command("decode"), command("compare"),
+    command("scenes"),
+
+    tests("KernelsTests", ["Kernels"]),
+    tests("SafetensorsTests", ["Safetensors"]),
+    tests("RandomnessTests", ["Randomness"]),
+    tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),
+    tests("ImagingTests", ["Imaging"]),
+    tests("EvaluationTests", ["Evaluation"]),
+    tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
+    tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
+    tests("TokenFilesTests", ["TokenFiles", "Safetensors"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
