@@ -55,7 +55,7 @@ let package = Package(
     wall("Configuration"),
     // 2
     wall("Layers", ["Autodiff"]),
-    wall("Execution", ["Autodiff"]),
+    wall("Execution", ["Autodiff", "Randomness"]),
     wall("Imaging", ["CPNG", "CJPEG"]),
     wall("Evaluation"),
     // 3

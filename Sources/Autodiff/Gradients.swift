@@ -1,0 +1,83 @@
+extension Graph {
+  /// Appends the gradient of a loss with respect to every parameter it depends on.
+  ///
+  /// The gradients of parameters are added to the gradient memory (so that several replays sum
+  /// up); those of the further tensors asked for are returned.
+  ///
+  /// - Parameters:
+  ///   - loss: a scalar.
+  ///   - seed: the gradient of the loss itself: 1 over the number of replays that are summed,
+  ///     where the loss of a batch is the mean over its micro-batches.
+  ///   - others: inputs or intermediate values whose gradient is wanted too.
+  /// - Returns: the gradients of `others`, in order.
+  @discardableResult
+  public func differentiate(
+    _ loss: Tensor, seed: Float = 1, withRespectTo others: [Tensor] = []
+  ) -> [Tensor] {
+    precondition(loss.shape.count == 1, "a loss is a scalar, not \(loss.shape)")
+    let forward = nodes.count
+    let isNeeded = dependents(on: others)
+    var gradients: [ValueID: Tensor] = [:]
+    gradients[loss.id] = append(.seed(Seed(value: seed, shape: loss.shape)), [])[0]
+
+    for index in stride(from: forward - 1, through: 0, by: -1) {
+      let node = nodes[index]
+      let upstream = node.outputs.map { gradients[$0] }
+      let needed = node.inputs.map { isNeeded.contains($0) }
+      guard upstream.contains(where: { $0 != nil }), needed.contains(true) else { continue }
+      inLayer(node.layer) {
+        let known = values.count
+        let context = GradientContext(
+          inputs: node.inputs.map { Tensor(graph: self, id: $0) },
+          outputs: node.outputs.map { Tensor(graph: self, id: $0) },
+          upstream: upstream, isNeeded: needed)
+        let parts = node.operation.rule.gradients(context)
+        for case (let input, let part?, true) in zip3(node.inputs, parts, needed) {
+          if case .parameter(let parameter) = values[input.index].role {
+            deposit(part, asGradientOf: parameter, isFresh: part.id.index >= known)
+          } else if let sum = gradients[input] {
+            gradients[input] = sum + part
+          } else {
+            gradients[input] = part
+          }
+        }
+      }
+    }
+    return others.map { tensor in
+      gradients[tensor.id] ?? append(.seed(Seed(value: 0, shape: tensor.shape)), [])[0]
+    }
+  }
+
+  /// Every value that depends on a parameter or on one of the given tensors, those included.
+  private func dependents(on others: [Tensor]) -> Set<ValueID> {
+    var needed = Set(others.map(\.id))
+    for (index, value) in values.enumerated() {
+      if case .parameter = value.role { needed.insert(ValueID(index)) }
+    }
+    for node in nodes where node.inputs.contains(where: needed.contains) {
+      needed.formUnion(node.outputs)
+    }
+    return needed
+  }
+
+  /// Sends a gradient to the memory of a parameter's gradient.
+  ///
+  /// An operation that can add to what is there does so directly; any other result is added by
+  /// an operation of its own.
+  private func deposit(_ part: Tensor, asGradientOf parameter: Int, isFresh: Bool) {
+    var destination = part
+    if case .result(let node, let output) = values[part.id.index].role,
+      isFresh, nodes[node].operation.accumulates(output: output)
+    {
+      // The rule made this value for this parameter alone.
+    } else {
+      destination = append(.accumulation(Accumulation()), [part])[0]
+    }
+    values[destination.id.index].role = .gradient(of: parameter)
+  }
+}
+
+private func zip3<A, B, C>(_ a: [A], _ b: [B], _ c: [C]) -> [(A, B, C)] {
+  precondition(a.count == b.count && b.count == c.count, "a gradient rule skips an input")
+  return a.indices.map { (a[$0], b[$0], c[$0]) }
+}

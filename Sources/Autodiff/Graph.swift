@@ -1,0 +1,115 @@
+/// The record of a computation: values, and the operations that connect them, in order.
+///
+/// Model code appends by calling operations on tensors; `differentiate` appends the gradient.
+/// A graph knows no numbers, no memory and no backend. Shape errors stop here, before any
+/// data, with the name of the layer.
+public final class Graph {
+  /// One operation, with what it reads and yields.
+  public struct Node: Sendable {
+    /// What is done.
+    public let operation: Operation
+    /// What it reads.
+    public let inputs: [ValueID]
+    /// What it yields.
+    public let outputs: [ValueID]
+    /// The path of the layer that it belongs to, for messages and traces.
+    public let layer: String
+  }
+
+  /// All values, in the order of their making.
+  public internal(set) var values: [Value] = []
+  /// All operations, in the order of their recording.
+  public internal(set) var nodes: [Node] = []
+  /// The trained tensors, in the order of their declaration.
+  public internal(set) var parameters: [Parameter] = []
+
+  private var parameterValues: [ValueID] = []
+  private var layer = ""
+
+  /// An empty record.
+  public init() {}
+
+  /// Declares a value that is written from outside before each replay.
+  public func input(_ name: String, _ shape: Shape, type: ElementType = .float32) -> Tensor {
+    makeValue(shape, type, .input(name))
+  }
+
+  /// The handle of a declared parameter.
+  public func tensor(ofParameter index: Int) -> Tensor {
+    Tensor(graph: self, id: parameterValues[index])
+  }
+
+  func declare(_ parameter: Parameter) -> Tensor {
+    if parameters.contains(where: { $0.name == parameter.name }) {
+      fatalError("parameter \(parameter.name) is declared twice; give each layer its own scope")
+    }
+    parameters.append(parameter)
+    let tensor = makeValue(parameter.shape, .float32, .parameter(parameters.count - 1))
+    parameterValues.append(tensor.id)
+    return tensor
+  }
+
+  /// Appends an operation and returns its outputs.
+  ///
+  /// The shapes of the inputs are checked by the operation's own rule; an error names the layer.
+  @discardableResult
+  func append(_ operation: Operation, _ inputs: [Tensor]) -> [Tensor] {
+    let layer = layerName(of: inputs)
+    for input in inputs where input.graph !== self {
+      fatalError("\(layer): \(operation.name) mixes tensors of two graphs")
+    }
+    let outcome: [OutputDeclaration]
+    do {
+      outcome = try operation.rule.outputs(of: inputs.map { $0.declaration })
+    } catch {
+      let shapes = inputs.map { $0.shape.description }.joined(separator: ", ")
+      fatalError("\(layer): \(operation.name) \(error.reason); it was given \(shapes)")
+    }
+    let node = nodes.count
+    let outputs = outcome.enumerated().map { index, output in
+      makeValue(output.shape, output.type, .result(node: node, output: index))
+    }
+    nodes.append(
+      Node(
+        operation: operation, inputs: inputs.map(\.id), outputs: outputs.map(\.id), layer: layer))
+    return outputs
+  }
+
+  /// Runs a closure whose operations all belong to the given layer.
+  func inLayer<R>(_ name: String, _ body: () -> R) -> R {
+    let outer = layer
+    layer = name
+    defer { layer = outer }
+    return body()
+  }
+
+  /// The layer in force, else that of the parameter among the inputs, else that of the first
+  /// input's maker.
+  private func layerName(of inputs: [Tensor]) -> String {
+    if !layer.isEmpty { return layer }
+    for input in inputs {
+      if case .parameter(let index) = values[input.id.index].role {
+        let parts = parameters[index].name.split(separator: ".")
+        return parts.dropLast().joined(separator: ".")
+      }
+    }
+    for input in inputs {
+      if case .result(let node, _) = values[input.id.index].role { return nodes[node].layer }
+    }
+    return "input"
+  }
+
+  private func makeValue(_ shape: Shape, _ type: ElementType, _ role: Value.Role) -> Tensor {
+    values.append(Value(shape: shape, type: type, role: role))
+    return Tensor(graph: self, id: ValueID(values.count - 1))
+  }
+}
+
+extension Tensor {
+  var declaration: OutputDeclaration { OutputDeclaration(shape, type) }
+
+  /// Appends a one-output operation on this and further tensors.
+  func apply(_ operation: Operation, _ others: Tensor...) -> Tensor {
+    graph.append(operation, [self] + others)[0]
+  }
+}

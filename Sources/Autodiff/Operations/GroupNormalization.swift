@@ -1,0 +1,67 @@
+/// Normalizes each group of channels to zero mean and unit variance, then scales and shifts.
+///
+///     y = activation((x - m) / sqrt(v + epsilon) * scale + shift)
+///
+/// `x` is `[N, H, W, C]`; the mean `m` and variance `v` (over the count, not the count less one)
+/// are taken over H, W and the channels of a group. Yields also `m` and `1 / sqrt(v + epsilon)`,
+/// both `[N, groups]`, which the gradient reads. Source: Wu and He, "Group Normalization", 2018.
+public struct GroupNormalization: Operator {
+  /// What is applied to the normalized value in the same pass over memory.
+  public enum Fused: Sendable, Hashable {
+    /// Nothing.
+    case identity
+    /// SiLU, `t * sigmoid(t)`.
+    case silu
+  }
+
+  /// The number of groups, a divisor of the channels.
+  public let groups: Int
+  /// What is added to the variance.
+  public let epsilon: Float
+  /// The activation in the same pass.
+  public let activation: Fused
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    let x = inputs[0].shape
+    try require(x.rank >= 2, "needs a batch and channels")
+    try require(
+      x.channels % groups == 0, "cannot split \(x.channels) channels into \(groups) groups")
+    try require(
+      inputs[1].shape == [x.channels] && inputs[2].shape == [x.channels],
+      "needs a scale and a shift of \(x.channels) elements")
+    return [
+      OutputDeclaration(x), OutputDeclaration([x[0], groups]), OutputDeclaration([x[0], groups]),
+    ]
+  }
+
+  func gradients(_ context: GradientContext) -> [Tensor?] {
+    let (x, scale, shift) = (context.inputs[0], context.inputs[1], context.inputs[2])
+    let parts = x.graph.append(
+      .groupNormalizationGradient(.init(normalization: self)),
+      [context.gradient, x, scale, shift, context.outputs[1], context.outputs[2]])
+    return [parts[0], parts[1], parts[2]]
+  }
+}
+
+/// The gradients of group normalization with respect to image, scale and shift.
+public struct GroupNormalizationGradient: Operator {
+  /// The normalization that is differentiated.
+  public let normalization: GroupNormalization
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    let channels = OutputDeclaration([inputs[1].shape.channels])
+    return [inputs[1], channels, channels]
+  }
+}
+
+extension Tensor {
+  /// This image, normalized over groups of channels.
+  public func groupNormalized(
+    groups: Int, scale: Tensor, shift: Tensor, epsilon: Float,
+    activation: GroupNormalization.Fused = .identity
+  ) -> Tensor {
+    apply(
+      .groupNormalization(.init(groups: groups, epsilon: epsilon, activation: activation)),
+      scale, shift)
+  }
+}

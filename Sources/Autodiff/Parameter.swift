@@ -1,0 +1,105 @@
+/// A trained tensor: its name, extents and first values, which meet on one line in each layer.
+public struct Parameter: Sendable, Hashable {
+  /// How the tensor is laid out in a checkpoint, where it differs from memory.
+  ///
+  /// Memory order suits the matrix products; file order is that of the `diffusers` library, so
+  /// that tensors load there by name with nothing to convert.
+  public enum FileLayout: Sendable, Hashable {
+    /// As in memory.
+    case same
+    /// Memory `[kh, kw, in, out]`, file `[out, in, kh, kw]`.
+    case convolution
+    /// Memory `[1, 1, in, out]`, file `[out, in]`.
+    case linear
+  }
+
+  /// The path of the layer and the tensor's own name, joined by dots.
+  public let name: String
+  /// The extents in memory.
+  public let shape: Shape
+  /// How the first values are drawn.
+  public let initializer: Initializer
+  /// How a checkpoint stores it.
+  public let fileLayout: FileLayout
+  /// Whether weight decay applies: weights yes; biases, norms and codebooks no.
+  public let decays: Bool
+
+  /// The extents in a checkpoint.
+  public var fileShape: Shape {
+    switch fileLayout {
+    case .same: return shape
+    case .convolution: return [shape[3], shape[2], shape[0], shape[1]]
+    case .linear: return [shape[3], shape[2]]
+    }
+  }
+
+  /// For each element in file order, its position in memory.
+  public func memoryIndex(ofFileElement index: Int) -> Int {
+    switch fileLayout {
+    case .same:
+      return index
+    case .linear:
+      let (output, input) = index.quotientAndRemainder(dividingBy: shape[2])
+      return input * shape[3] + output
+    case .convolution:
+      let (height, width, inputs, outputs) = (shape[0], shape[1], shape[2], shape[3])
+      let column = index % width
+      let row = index / width % height
+      let input = index / (width * height) % inputs
+      let output = index / (width * height * inputs)
+      return ((row * width + column) * inputs + input) * outputs + output
+    }
+  }
+}
+
+/// How a parameter's first values are drawn.
+public enum Initializer: Sendable, Hashable {
+  /// Every element the same.
+  case constant(Float)
+  /// Uniform in `[-bound, bound]`.
+  case uniform(bound: Float)
+  /// Normal with mean 0 and the given standard deviation.
+  case normal(deviation: Float)
+}
+
+/// A place in the tree of names, handed to each layer as it is made.
+public struct Scope {
+  /// The record that parameters are declared in.
+  public let graph: Graph
+  /// The names from the root to here, joined by dots; empty at the root.
+  public let path: String
+
+  /// The root of a graph's names.
+  public init(_ graph: Graph) {
+    self.graph = graph
+    path = ""
+  }
+
+  private init(graph: Graph, path: String) {
+    self.graph = graph
+    self.path = path
+  }
+
+  /// The scope one name further down.
+  public subscript(name: String) -> Scope {
+    Scope(graph: graph, path: path.isEmpty ? name : path + "." + name)
+  }
+
+  /// Declares a trained tensor.
+  ///
+  /// - Parameters:
+  ///   - name: its own name, joined to the path.
+  ///   - shape: its extents in memory.
+  ///   - initializer: how its first values are drawn.
+  ///   - layout: how a checkpoint stores it.
+  ///   - decays: whether weight decay applies.
+  public func parameter(
+    _ name: String, _ shape: Shape, _ initializer: Initializer,
+    layout: Parameter.FileLayout = .same, decays: Bool = false
+  ) -> Tensor {
+    graph.declare(
+      Parameter(
+        name: self[name].path, shape: shape, initializer: initializer, fileLayout: layout,
+        decays: decays))
+  }
+}

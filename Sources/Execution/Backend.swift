@@ -1,0 +1,119 @@
+import Autodiff
+
+/// What a device must offer to replay plans: memory, kernels, and the optimizer's passes.
+///
+/// A backend knows no model and no trainer. All its functions may be called from several lanes
+/// at once, on memories that do not overlap where anything is written.
+public protocol Backend: Sendable {
+  /// A block of words on the device.
+  associatedtype Memory: AnyObject & Sendable
+
+  /// The device's name, for messages.
+  var name: String { get }
+
+  /// A block of zeros.
+  func allocate(words: Int) -> Memory
+
+  /// Copies words from the host to the device.
+  func write(_ source: UnsafeRawPointer, words: Int, to memory: Memory, at offset: Int)
+
+  /// Copies words from the device to the host.
+  func read(_ memory: Memory, at offset: Int, words: Int, into target: UnsafeMutableRawPointer)
+
+  /// Sets words to zero.
+  func clear(_ memory: Memory, words: Int)
+
+  /// The scratch words that an operation needs.
+  func workspace(for operation: Operation, inputs: [Shape], outputs: [Shape]) -> Int
+
+  /// Executes one instruction; outputs in gradient memory are added to what is there.
+  func execute(_ instruction: Instruction, in memories: Memories<Memory>)
+
+  /// Whether every word of a value is a finite number.
+  func isFinite(_ memory: Memory, at offset: Int, words: Int) -> Bool
+
+  /// Sums a range over several memories, in order, into the first.
+  func sum(_ memories: [Memory], range: Range<Int>)
+
+  /// The sum of the squares of a range, accumulated in double precision.
+  func sumOfSquares(_ memory: Memory, range: Range<Int>) -> Double
+
+  /// Moves a range of parameters by one step of an optimizer.
+  func update(
+    _ rule: UpdateRule, range: Range<Int>, decays: Bool, gradientScale: Float,
+    parameters: Memory, gradients: Memory, firstMoment: Memory, secondMoment: Memory)
+}
+
+/// The memories that one lane sees.
+public struct Memories<Memory: AnyObject & Sendable>: Sendable {
+  /// The parameters, read only.
+  public let parameters: Memory
+  /// What depends on parameters alone, read only during a replay.
+  public let shared: Memory
+  /// The lane's values.
+  public let arena: Memory
+  /// The lane's sums of gradients.
+  public let gradients: Memory
+
+  /// The memory of a region.
+  public subscript(region: Region) -> Memory {
+    switch region {
+    case .parameters: return parameters
+    case .shared: return shared
+    case .arena: return arena
+    case .gradients: return gradients
+    }
+  }
+}
+
+/// One step of an optimizer: which one, with the numbers of this step.
+public enum UpdateRule: Sendable, Hashable {
+  /// Adam with decoupled weight decay (Loshchilov and Hutter, 2017).
+  case adamW(Moments)
+  /// Adam with weight decay added to the gradient (Kingma and Ba, 2014).
+  case adam(Moments)
+  /// Gradient descent with momentum; weight decay is added to the gradient.
+  case sgd(learningRate: Float, momentum: Float, nesterov: Bool, decay: Float)
+
+  /// The numbers of a step of Adam.
+  public struct Moments: Sendable, Hashable {
+    /// The step size.
+    public var learningRate: Float
+    /// The decay of the first moment.
+    public var beta1: Float
+    /// The decay of the second moment.
+    public var beta2: Float
+    /// What is added to the root of the second moment.
+    public var epsilon: Float
+    /// The weight decay.
+    public var decay: Float
+    /// `1 - beta1^t`.
+    public var correction1: Float
+    /// `1 - beta2^t`.
+    public var correction2: Float
+
+    /// The numbers of step `t`, counted from 1.
+    public init(
+      learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float, step: Int
+    ) {
+      self.learningRate = learningRate
+      self.beta1 = beta1
+      self.beta2 = beta2
+      self.epsilon = epsilon
+      self.decay = decay
+      correction1 = Float(1 - power(Double(beta1), step))
+      correction2 = Float(1 - power(Double(beta2), step))
+    }
+  }
+}
+
+/// `base` to a whole power, by repeated squaring: the same on every platform.
+private func power(_ base: Double, _ exponent: Int) -> Double {
+  var (result, factor, rest) = (1.0, base, exponent)
+  while rest > 0 {
+    if rest & 1 == 1 { result *= factor }
+    factor *= factor
+    rest >>= 1
+  }
+  return result
+}

@@ -1,0 +1,45 @@
+import Autodiff
+
+/// Where each parameter lies in one contiguous block.
+///
+/// Parameters that decay come first, so that an optimizer is a pass over two ranges. Gradients
+/// and moments are laid out alike.
+public struct ParameterLayout: Sendable, Equatable {
+  /// The parameters, in the order of their declaration.
+  public let parameters: [Parameter]
+  /// The first word of each.
+  public let offsets: [Int]
+  /// The words that decay: `0..<decayedWords`.
+  public let decayedWords: Int
+  /// All words.
+  public let words: Int
+
+  /// Lays parameters out.
+  public init(_ parameters: [Parameter]) {
+    var offsets = [Int](repeating: 0, count: parameters.count)
+    var next = 0
+    func place(where decays: Bool) {
+      for (index, parameter) in parameters.enumerated() where parameter.decays == decays {
+        offsets[index] = next
+        next = aligned(next + parameter.shape.count)
+      }
+    }
+    place(where: true)
+    decayedWords = next
+    place(where: false)
+    self.parameters = parameters
+    self.offsets = offsets
+    words = next
+  }
+
+  /// The number of trained numbers, without the gaps of alignment.
+  public var count: Int { parameters.reduce(0) { $0 + $1.shape.count } }
+
+  /// The place of a parameter by name.
+  public func index(of name: String) -> Int? {
+    parameters.firstIndex { $0.name == name }
+  }
+}
+
+/// The next multiple of 16 words: a cache line, and the widest vector.
+func aligned(_ words: Int) -> Int { (words + 15) & ~15 }

@@ -1,0 +1,107 @@
+import Autodiff
+import Randomness
+
+/// The parameters of a model on a device, with the optimizer's moments.
+///
+/// Several sessions may share one: training and evaluation see the same weights.
+public final class ParameterMemory<B: Backend> {
+  /// Where each parameter lies.
+  public let layout: ParameterLayout
+  /// Grows with every change, so that sessions know when to prepare anew.
+  public private(set) var version = 0
+
+  let backend: B
+  let values: B.Memory
+  let firstMoment: B.Memory
+  let secondMoment: B.Memory
+
+  /// What a block of parameter memory holds.
+  public enum Block: String, Sendable, CaseIterable {
+    /// The parameters themselves.
+    case values = "parameters"
+    /// Adam's first moment, or the velocity of SGD.
+    case firstMoment = "moment1"
+    /// Adam's second moment.
+    case secondMoment = "moment2"
+  }
+
+  /// Memory for parameters, all zero.
+  public init(_ layout: ParameterLayout, on backend: B) {
+    self.layout = layout
+    self.backend = backend
+    values = backend.allocate(words: layout.words)
+    firstMoment = backend.allocate(words: layout.words)
+    secondMoment = backend.allocate(words: layout.words)
+  }
+
+  /// Draws the first values of every parameter.
+  ///
+  /// Each parameter has a stream of its own, named by the parameter, so that its values do not
+  /// depend on which others there are.
+  public func initialize(seed: UInt64) {
+    let root = Generator(seed: seed)
+    for (index, parameter) in layout.parameters.enumerated() {
+      var generator = root.split(streamNumber(parameter.name))
+      let numbers = (0..<parameter.shape.count).map { _ in parameter.initializer.draw(&generator) }
+      write(numbers, toParameter: index, of: .values)
+    }
+  }
+
+  /// The numbers of one parameter, in the order of a checkpoint.
+  public func read(parameter index: Int, of block: Block = .values) -> [Float] {
+    let parameter = layout.parameters[index]
+    let memory = readInMemoryOrder(index, block)
+    guard parameter.fileLayout != .same else { return memory }
+    return memory.indices.map { memory[parameter.memoryIndex(ofFileElement: $0)] }
+  }
+
+  /// Replaces the numbers of one parameter, given in the order of a checkpoint.
+  public func write(_ numbers: [Float], toParameter index: Int, of block: Block = .values) {
+    let parameter = layout.parameters[index]
+    precondition(
+      numbers.count == parameter.shape.count,
+      "\(parameter.name) has \(parameter.shape.count) elements, not \(numbers.count)")
+    var memory = numbers
+    if parameter.fileLayout != .same {
+      for (element, number) in numbers.enumerated() {
+        memory[parameter.memoryIndex(ofFileElement: element)] = number
+      }
+    }
+    backend.write(memory, words: memory.count, to: self[block], at: layout.offsets[index])
+    version += 1
+  }
+
+  func didChange() { version += 1 }
+
+  subscript(block: Block) -> B.Memory {
+    switch block {
+    case .values: return values
+    case .firstMoment: return firstMoment
+    case .secondMoment: return secondMoment
+    }
+  }
+
+  private func readInMemoryOrder(_ index: Int, _ block: Block) -> [Float] {
+    let count = layout.parameters[index].shape.count
+    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      backend.read(
+        self[block], at: layout.offsets[index], words: count, into: buffer.baseAddress!)
+      initialized = count
+    }
+  }
+}
+
+extension Initializer {
+  fileprivate func draw(_ generator: inout Generator) -> Float {
+    switch self {
+    case .constant(let value): return value
+    case .uniform(let bound): return (2 * generator.uniform() - 1) * bound
+    case .normal(let deviation): return generator.normal() * deviation
+    }
+  }
+}
+
+/// A stream number from a name: FNV-1a over its UTF-8 bytes.
+private func streamNumber(_ name: String) -> UInt64 {
+  name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+}

@@ -1,0 +1,216 @@
+import Autodiff
+
+/// Replays a plan in lanes.
+///
+/// A lane is one thread's worth of work: it replays the plan on its own micro-batches, in its
+/// own arena, and sums gradients in its own memory. Statistics are summed over replays and then
+/// over lanes in a fixed order, in double precision. After the first run, a run allocates
+/// nothing.
+public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
+  // Unchecked: lanes touch only their own memories during a run, and `run` returns when all
+  // are done.
+
+  /// The program.
+  public let plan: Plan
+  /// The weights.
+  public let parameters: ParameterMemory<B>
+  /// The number of lanes.
+  public let lanes: Int
+  /// The device.
+  public let backend: B
+
+  /// Writes the inputs of one replay. Called in the lane's own thread.
+  public var feed: (Replay) -> Void = { _ in }
+  /// Reads the outputs of one replay. Called in the lane's own thread.
+  public var collect: (Replay) -> Void = { _ in }
+  /// Where the time goes, if anyone asks.
+  public var trace: Trace?
+
+  /// One replay, as its lane's closures see it.
+  public struct Replay {
+    /// The lane, from 0.
+    public let lane: Int
+    /// The replay within this run of this lane, from 0.
+    public let index: Int
+    let session: Session
+
+    /// Writes an input.
+    public func write(_ name: String, _ numbers: UnsafePointer<Float>) {
+      session.write(name, numbers, lane: lane)
+    }
+
+    /// Writes an input of indices.
+    public func write(_ name: String, _ indices: UnsafePointer<Int32>) {
+      session.write(name, indices, lane: lane)
+    }
+
+    /// Reads an output.
+    public func read(_ name: String, into numbers: UnsafeMutablePointer<Float>) {
+      session.read(name, into: numbers, lane: lane)
+    }
+
+    /// Reads an output of indices.
+    public func read(_ name: String, into indices: UnsafeMutablePointer<Int32>) {
+      session.read(name, into: indices, lane: lane)
+    }
+  }
+
+  let pool: LanePool
+  let memories: [Memories<B.Memory>]
+  private let sums: [StatisticSums]
+  private var preparedVersion = -1
+  private var replays = 0
+
+  /// Makes the memory for a number of lanes.
+  public init(
+    _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool
+  ) {
+    precondition(
+      plan.parameters == parameters.layout, "the plan and the parameters are of two models")
+    self.plan = plan
+    self.parameters = parameters
+    self.lanes = lanes
+    self.pool = pool
+    backend = parameters.backend
+    let backend = backend
+    let shared = backend.allocate(words: plan.sharedWords)
+    memories = (0..<lanes).map { _ in
+      Memories(
+        parameters: parameters.values, shared: shared,
+        arena: backend.allocate(words: plan.arenaWords),
+        gradients: backend.allocate(words: plan.hasGradients ? plan.parameters.words : 0))
+    }
+    sums = (0..<lanes).map { _ in StatisticSums(plan.statistics) }
+  }
+
+  /// Replays the plan a number of times in each lane.
+  ///
+  /// Gradients and statistics are those of this run alone.
+  public func run(replays: Int = 1) {
+    prepare()
+    self.replays = replays
+    pool.run(lanes, self)
+  }
+
+  /// One lane's share of a run.
+  func perform(_ lane: Int) {
+    let memory = memories[lane]
+    if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.words) }
+    sums[lane].clear()
+    for index in 0..<replays {
+      let replay = Replay(lane: lane, index: index, session: self)
+      feed(replay)
+      if let trace {
+        trace.execute(plan.instructions, on: backend, in: memory, lane: lane)
+      } else {
+        for instruction in plan.instructions { backend.execute(instruction, in: memory) }
+      }
+      sums[lane].add(from: memory.arena, on: backend)
+      collect(replay)
+    }
+  }
+
+  /// A statistic, summed over the replays and lanes of the last run.
+  ///
+  /// - Parameter name: as given to the plan.
+  public func statistic(_ name: String) -> [Double] {
+    var total = sums[0].values(name)
+    for lane in sums.dropFirst() {
+      for (index, value) in lane.values(name).enumerated() { total[index] += value }
+    }
+    return total
+  }
+
+  /// The mean of a scalar statistic over the replays and lanes of the last run.
+  public func mean(_ name: String) -> Double {
+    statistic(name)[0] / Double(replays * lanes)
+  }
+
+  /// Replays one micro-batch of the last run again, and names the first layer that yields a
+  /// number that is not finite.
+  ///
+  /// - Returns: the operation and its layer, or `nil` if all is finite.
+  public func firstNonFinite(lane: Int, replay: Int) -> String? {
+    let memory = memories[lane]
+    for instruction in plan.preparation where !check(instruction, memory) {
+      return place(instruction)
+    }
+    feed(Replay(lane: lane, index: replay, session: self))
+    for instruction in plan.instructions where !check(instruction, memory) {
+      return place(instruction)
+    }
+    return nil
+  }
+
+  /// Computes what depends on parameters alone, if they changed.
+  private func prepare() {
+    guard preparedVersion != parameters.version else { return }
+    for instruction in plan.preparation { backend.execute(instruction, in: memories[0]) }
+    preparedVersion = parameters.version
+  }
+
+  private func check(_ instruction: Instruction, _ memory: Memories<B.Memory>) -> Bool {
+    backend.execute(instruction, in: memory)
+    return instruction.outputs.allSatisfy { output in
+      output.type == .index
+        || backend.isFinite(memory[output.region], at: output.offset, words: output.shape.count)
+    }
+  }
+
+  private func place(_ instruction: Instruction) -> String {
+    let layer = instruction.layer.isEmpty ? "the input" : instruction.layer
+    return "\(instruction.operation.name) of \(layer)"
+  }
+
+  private func write(_ name: String, _ words: UnsafeRawPointer, lane: Int) {
+    guard let operand = plan.inputs[name] else { return }
+    backend.write(
+      words, words: operand.shape.count, to: memories[lane].arena, at: operand.offset)
+  }
+
+  private func read(_ name: String, into words: UnsafeMutableRawPointer, lane: Int) {
+    guard let operand = plan.outputs[name] else {
+      preconditionFailure("the plan has no output named \(name)")
+    }
+    backend.read(
+      memories[lane][operand.region], at: operand.offset, words: operand.shape.count, into: words)
+  }
+}
+
+/// The statistics of one lane, summed over its replays.
+private final class StatisticSums {
+  private let statistics: [(name: String, operand: Operand)]
+  private let starts: [Int]
+  private var sums: [Double]
+  private var staging: [Float]
+
+  init(_ statistics: [(name: String, operand: Operand)]) {
+    self.statistics = statistics
+    var starts = [0]
+    for (_, operand) in statistics { starts.append(starts.last! + operand.shape.count) }
+    self.starts = starts
+    sums = Array(repeating: 0, count: starts.last!)
+    staging = Array(repeating: 0, count: statistics.map(\.operand.shape.count).max() ?? 0)
+  }
+
+  func clear() {
+    for index in sums.indices { sums[index] = 0 }
+  }
+
+  func add<B: Backend>(from arena: B.Memory, on backend: B) {
+    for (index, statistic) in statistics.enumerated() {
+      let count = statistic.operand.shape.count
+      staging.withUnsafeMutableBytes {
+        backend.read(arena, at: statistic.operand.offset, words: count, into: $0.baseAddress!)
+      }
+      for element in 0..<count { sums[starts[index] + element] += Double(staging[element]) }
+    }
+  }
+
+  func values(_ name: String) -> [Double] {
+    guard let index = statistics.firstIndex(where: { $0.name == name }) else {
+      preconditionFailure("the plan has no statistic named \(name)")
+    }
+    return Array(sums[starts[index]..<starts[index + 1]])
+  }
+}
