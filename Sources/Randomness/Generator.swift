@@ -1,0 +1,94 @@
+/// A seeded, splittable source of random numbers: a key, and a position in the stream it names.
+///
+/// The stream is Philox4x64-10 under the key, counting blocks of four words from zero. So a
+/// generator is three words (``state``), any position is reached at once, and nothing depends on
+/// the machine, the thread or the time.
+///
+/// Randomness is an argument here: there is no global generator. Where a part of the program
+/// needs numbers of its own, it is given a child (``split(_:)``), and adding a draw in one part
+/// never changes the numbers of another.
+///
+/// ```swift
+/// let root = Generator(seed: 7)
+/// var crop = root.split(named: "augmentation").split(UInt64(sample))
+/// let x = crop.integer(below: 9)
+/// ```
+public struct Generator: RandomNumberGenerator, Sendable {
+  /// The identity of the stream; children are derived from it.
+  private let key: SIMD2<UInt64>
+  /// How many words have been drawn.
+  public private(set) var position: UInt64
+  /// The block that holds the next word, if the position is inside a block.
+  private var block: SIMD4<UInt64>
+
+  /// What the last counter word says a block is for, so that draws and children never meet.
+  private enum Purpose {
+    static let draw: UInt64 = 0
+    static let split: UInt64 = 1
+  }
+
+  /// A generator at the beginning of the stream of `seed`; every seed is as good as any other.
+  public init(seed: UInt64) {
+    self.init(key: SIMD2(seed, 0), position: 0)
+  }
+
+  /// The generator with a saved ``state``, or nil unless it is three words.
+  public init?(state: [UInt64]) {
+    guard state.count == 3 else { return nil }
+    self.init(key: SIMD2(state[0], state[1]), position: state[2])
+  }
+
+  private init(key: SIMD2<UInt64>, position: UInt64) {
+    self.key = key
+    self.position = position
+    block = .zero
+    if position & 3 != 0 { block = Self.words(key, at: position) }
+  }
+
+  /// Everything there is to save: two words of key and the position.
+  public var state: [UInt64] { [key.x, key.y, position] }
+
+  private static func words(_ key: SIMD2<UInt64>, at position: UInt64) -> SIMD4<UInt64> {
+    Philox.block(counter: SIMD4(position >> 2, 0, 0, Purpose.draw), key: key)
+  }
+
+  /// The next 64 random bits.
+  public mutating func next() -> UInt64 {
+    let lane = Int(truncatingIfNeeded: position & 3)
+    if lane == 0 { block = Self.words(key, at: position) }
+    position &+= 1
+    return block[lane]
+  }
+
+  /// The child of this generator with number `stream`, at the beginning of its own stream.
+  ///
+  /// The child depends on the parent's key and the number alone: not on how much was drawn from
+  /// the parent, nor on other children. Its key is two words of Philox under the parent's key at
+  /// a counter that no draw uses, so two different paths from a seed meet with probability
+  /// 2^-128.
+  public func split(_ stream: UInt64) -> Generator {
+    let words = Philox.block(counter: SIMD4(stream, 0, 0, Purpose.split), key: key)
+    return Generator(key: SIMD2(words.x, words.y), position: 0)
+  }
+
+  /// The child of this generator with a name, the UTF-8 bytes of `name` hashed (FNV-1a, 64 bit).
+  ///
+  /// The length is part of the key too, and named children differ from numbered ones.
+  public func split(named name: String) -> Generator {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    var length: UInt64 = 0
+    for byte in name.utf8 {
+      hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+      length += 1
+    }
+    let words = Philox.block(counter: SIMD4(hash, length, 1, Purpose.split), key: key)
+    return Generator(key: SIMD2(words.x, words.y), position: 0)
+  }
+}
+
+extension Generator: Equatable {
+  /// Whether both will give the same numbers from here on.
+  public static func == (left: Generator, right: Generator) -> Bool {
+    left.key == right.key && left.position == right.position
+  }
+}
