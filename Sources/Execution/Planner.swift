@@ -171,7 +171,8 @@ struct Planner {
     let words = graph.values[node.outputs[0].index].shape.count
     for position in node.operation.overwritableInputs {
       let id = root(node.inputs[position])
-      guard case .result = graph.values[id.index].role, isStatic.contains(id) == (region == .shared),
+      guard case .result = graph.values[id.index].role,
+        isStatic.contains(id) == (region == .shared),
         lastUse[id] == step, graph.values[id.index].shape.count == words
       else { continue }
       return stretch[id]

@@ -19,9 +19,13 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// The device.
   public let backend: B
 
-  /// Writes the inputs of one replay. Called in the lane's own thread.
+  /// Writes the inputs of one replay.
+  ///
+  /// Called in the lane's own thread.
   public var feed: (Replay) -> Void = { _ in }
-  /// Reads the outputs of one replay. Called in the lane's own thread.
+  /// Reads the outputs of one replay.
+  ///
+  /// Called in the lane's own thread.
   public var collect: (Replay) -> Void = { _ in }
   /// Where the time goes, if anyone asks.
   public var trace: Trace?
