@@ -1,0 +1,69 @@
+import Configuration
+
+/// How a model is trained: how long, in what portions, by which rule.
+public struct TrainingConfiguration: Sendable, Equatable {
+  /// The distance between an image and its reconstruction, averaged over pixels and channels.
+  public enum ReconstructionLoss: String, Sendable, CaseIterable {
+    /// The squared difference.
+    case squared
+    /// The absolute difference.
+    case absolute
+  }
+
+  /// The largest micro-batch that is chosen when `microBatch` is 0.
+  public static let largestChosenMicroBatch = 8
+
+  /// Updates of the weights.
+  public var steps: Int
+  /// Images per update.
+  public var batchSize: Int
+  /// Threads that compute gradients side by side.
+  ///
+  /// Results depend on it, and not on the machine.
+  public var lanes: Int
+  /// Images a lane computes at a time; 0 chooses, see `imagesPerReplay`.
+  public var microBatch: Int
+  /// Start of all random numbers: weights, order of images, crops.
+  public var seed: Int
+  /// The distance between an image and its reconstruction.
+  public var reconstructionLoss: ReconstructionLoss
+  /// The rule that turns gradients into updates.
+  public var optimizer: OptimizerConfiguration
+  /// How the step size changes during the run.
+  public var schedule: ScheduleConfiguration
+  /// Largest norm of the gradient of all weights together; a longer one is shortened.
+  ///
+  /// 0 is off.
+  public var gradientClip: Double
+
+  /// Describes a training run.
+  public init(
+    steps: Int = 1000, batchSize: Int = 64, lanes: Int = 2, microBatch: Int = 0, seed: Int = 0,
+    reconstructionLoss: ReconstructionLoss = .squared,
+    optimizer: OptimizerConfiguration = .adamw(AdamWConfiguration()),
+    schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1
+  ) {
+    self.steps = steps
+    self.batchSize = batchSize
+    self.lanes = lanes
+    self.microBatch = microBatch
+    self.seed = seed
+    self.reconstructionLoss = reconstructionLoss
+    self.optimizer = optimizer
+    self.schedule = schedule
+    self.gradientClip = gradientClip
+  }
+
+  /// Images a lane computes at a time.
+  ///
+  /// This is `microBatch`, or where that is 0 the largest divisor of `batchSize / lanes` that is at
+  /// most `largestChosenMicroBatch`.
+  public var imagesPerReplay: Int {
+    if microBatch > 0 { return microBatch }
+    let perLane = max(1, batchSize / max(1, lanes))
+    return (1...min(perLane, Self.largestChosenMicroBatch)).last { perLane % $0 == 0 } ?? 1
+  }
+
+  /// Replays each lane makes per update: `batchSize / (lanes * imagesPerReplay)`.
+  public var replaysPerLane: Int { batchSize / (lanes * imagesPerReplay) }
+}
