@@ -1,0 +1,31 @@
+import Autodiff
+
+/// What turns latent vectors into tokens and back: one variant a file.
+public protocol Bottleneck {
+  /// The number of different tokens.
+  var codebookSize: Int { get }
+
+  /// Quantizes vectors.
+  ///
+  /// - Parameter z: `[N, h, w, d]`, the output of `quant_conv`.
+  func quantize(_ z: Tensor) -> Quantized
+
+  /// The codes that tokens stand for: the only way from tokens to the decoder's input, in
+  /// training as in decoding.
+  ///
+  /// - Parameter indices: `[N, h, w]`.
+  /// - Returns: `[N, h, w, d]`.
+  func codes(of indices: Tensor) -> Tensor
+}
+
+/// What a bottleneck makes of a batch of vectors.
+public struct Quantized {
+  /// The codes `[N, h, w, d]`, whose gradient reaches the vectors by the bottleneck's estimator.
+  public let codes: Tensor
+  /// The tokens `[N, h, w]`.
+  public let indices: Tensor
+  /// What is added to the reconstruction loss, if the quantizer has parameters of its own.
+  public let auxiliaryLoss: Tensor?
+  /// Scalars to report, by name.
+  public let statistics: [String: Tensor]
+}

@@ -1,0 +1,59 @@
+import Autodiff
+
+/// Vector quantization: each vector becomes the nearest entry of a trained codebook.
+///
+///     k = argmin over j of |z - e_j|^2,  q = e_k
+///     loss = codebookWeight |q - sg(z)|^2 + commitmentWeight |z - sg(q)|^2
+///
+/// The squared norms are summed over the code dimension and averaged over vectors. The codebook
+/// learns from its own term alone: the reconstruction gradient goes to the encoder by the
+/// gradient estimator. Source: van den Oord et al., 1711.00937.
+public struct VectorQuantizer: Bottleneck {
+  let codebook: Tensor
+  let configuration: VectorConfiguration
+
+  /// The name of the codebook's tensor under the quantizer's scope.
+  static let codebookName = "quantize.embedding.weight"
+
+  /// The quantizer of a configuration.
+  ///
+  /// The parameter `embedding.weight` is the codebook `[K, d]`.
+  public init(_ configuration: VectorConfiguration, in scope: Scope) {
+    self.configuration = configuration
+    let initializer: Initializer
+    switch configuration.initialization {
+    case .uniform, .encoder: initializer = .uniform(bound: 1 / Float(configuration.codebookSize))
+    case .normal: initializer = .normal(deviation: 1)
+    }
+    codebook = scope["embedding"].parameter(
+      "weight", [configuration.codebookSize, configuration.codeDimension], initializer)
+  }
+
+  /// The number of different tokens.
+  public var codebookSize: Int { configuration.codebookSize }
+
+  /// Replaces each vector by its nearest code.
+  public func quantize(_ z: Tensor) -> Quantized {
+    let dimension = Float(configuration.codeDimension)
+    let indices = z.nearestCodes(in: codebook)
+    let q = codebook.gathered(at: indices)
+    let codebookLoss = meanSquaredError(q, z.stoppingGradient()) * dimension
+    let commitmentLoss = meanSquaredError(z, q.stoppingGradient()) * dimension
+    let auxiliary =
+      codebookLoss * Float(configuration.codebookWeight)
+      + commitmentLoss * Float(configuration.commitmentWeight)
+    var statistics = ["quantizationError": commitmentLoss]
+    let estimator = GradientEstimator(configuration.gradient)
+    if case .rotation = estimator {
+      statistics["rotationFallbacks"] = z.rotationFallbacks(to: q)
+    }
+    return Quantized(
+      codes: estimator.pass(q, from: z), indices: indices, auxiliaryLoss: auxiliary,
+      statistics: statistics)
+  }
+
+  /// The codebook's entries at the tokens.
+  public func codes(of indices: Tensor) -> Tensor {
+    codebook.gathered(at: indices)
+  }
+}
