@@ -66,22 +66,26 @@ let package = Package(
     wall("TokenFiles", ["Safetensors"]),
     // 4
     wall(
-      "Training",
-      [
-        "Tokenizers", "Datasets", "Diagnostics", "Layers", "Execution", "Imaging", "Evaluation",
-        "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
-      ]),
+      "Inference",
+      ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
     wall("Reports", ["Diagnostics", "Evaluation"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5
     wall(
+      "Training",
+      [
+        "Inference", "Tokenizers", "Datasets", "Diagnostics", "Execution", "Imaging", "Evaluation",
+        "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
+      ]),
+    // 6
+    wall(
       "Commands",
       [
-        "Training", "Reports", "CPUBackend", "Tokenizers", "Datasets", "SceneRendering",
+        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets", "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Randomness", "Configuration", argumentParser, logging,
       ]),
-    // 6
+    // 7
     command("train"), command("encode"), command("decode"), command("compare"),
     command("scenes"),
 

@@ -1,1 +1,65 @@
-// Filled in by the commits that follow.
+import Autodiff
+import Execution
+import Foundation
+import Kernels
+
+/// Replays plans with single-threaded kernels over OpenBLAS; parallelism is in the lanes.
+public struct CPUBackend: Backend {
+  /// Device memory is the machine's.
+  public typealias Memory = HostMemory
+
+  /// "CPU".
+  public let name = "CPU"
+
+  /// A backend; OpenBLAS is set to one thread, as each lane has its own.
+  public init() {
+    useSingleThreadedBLAS()
+  }
+
+  /// A block of zeros, aligned to cache lines.
+  public func allocate(words: Int) -> HostMemory {
+    HostMemory(words: words)
+  }
+
+  /// Copies words in.
+  public func write(
+    _ source: UnsafeRawPointer, words: Int, to memory: HostMemory, at offset: Int
+  ) {
+    memcpy(memory.words + offset, source, words * 4)
+  }
+
+  /// Copies words out.
+  public func read(
+    _ memory: HostMemory, at offset: Int, words: Int, into target: UnsafeMutableRawPointer
+  ) {
+    memcpy(target, memory.words + offset, words * 4)
+  }
+
+  /// Sets words to zero.
+  public func clear(_ memory: HostMemory, words: Int) {
+    memset(memory.words, 0, words * 4)
+  }
+
+  /// Whether every word of a value is a finite number.
+  public func isFinite(_ memory: HostMemory, at offset: Int, words: Int) -> Bool {
+    allFinite(count: words, memory.words + offset)
+  }
+
+  /// The scratch words that an operation's kernel needs.
+  public func workspace(for operation: Operation, inputs: [Shape], outputs: [Shape]) -> Int {
+    switch operation {
+    case .convolution(let convolution):
+      return convolution.geometry(image: inputs[0], filter: inputs[1]).workspace
+    case .convolutionImageGradient(let gradient):
+      return gradient.convolution.geometry(image: gradient.image, filter: inputs[1]).workspace
+    case .convolutionFilterGradient(let gradient):
+      return gradient.convolution.geometry(image: inputs[1], filter: gradient.filter).workspace
+    case .groupNormalizationGradient(let gradient):
+      return gradient.normalization.geometry(inputs[1]).workspace
+    case .nearestCode:
+      return nearestCodeWorkspace(codes: inputs[1][0], dimension: inputs[1][1])
+    default:
+      return 0
+    }
+  }
+}

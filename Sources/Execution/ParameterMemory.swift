@@ -10,7 +10,8 @@ public final class ParameterMemory<B: Backend> {
   /// Grows with every change, so that sessions know when to prepare anew.
   public private(set) var version = 0
 
-  let backend: B
+  /// The device.
+  public let backend: B
   let values: B.Memory
   let firstMoment: B.Memory
   let secondMoment: B.Memory

@@ -34,8 +34,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   public struct Replay {
     /// The lane, from 0.
     public let lane: Int
-    /// The replay within this run of this lane, from 0.
-    public let index: Int
+    /// The micro-batch within this run, from 0, over all lanes.
+    public let item: Int
     let session: Session
 
     /// Writes an input.
@@ -48,14 +48,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       session.write(name, indices, lane: lane)
     }
 
-    /// Reads an output.
-    public func read(_ name: String, into numbers: UnsafeMutablePointer<Float>) {
-      session.read(name, into: numbers, lane: lane)
-    }
-
-    /// Reads an output of indices.
-    public func read(_ name: String, into indices: UnsafeMutablePointer<Int32>) {
-      session.read(name, into: indices, lane: lane)
+    /// Reads an output, of floats or of indices.
+    public func read(_ name: String, intoWords words: UnsafeMutableRawPointer) {
+      session.read(name, into: words, lane: lane)
     }
   }
 
@@ -63,7 +58,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   let memories: [Memories<B.Memory>]
   private let sums: [StatisticSums]
   private var preparedVersion = -1
-  private var replays = 0
+  private var items = 0
 
   /// Makes the memory for a number of lanes.
   public init(
@@ -87,12 +82,13 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     sums = (0..<lanes).map { _ in StatisticSums(plan.statistics) }
   }
 
-  /// Replays the plan a number of times in each lane.
+  /// Replays the plan once for each of a number of micro-batches.
   ///
-  /// Gradients and statistics are those of this run alone.
-  public func run(replays: Int = 1) {
+  /// Lane `l` of `L` takes the items `l`, `l + L`, `l + 2L` and so on. Gradients and statistics
+  /// are those of this run alone.
+  public func run(items: Int) {
     prepare()
-    self.replays = replays
+    self.items = items
     pool.run(lanes, self)
   }
 
@@ -101,8 +97,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let memory = memories[lane]
     if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.words) }
     sums[lane].clear()
-    for index in 0..<replays {
-      let replay = Replay(lane: lane, index: index, session: self)
+    for item in stride(from: lane, to: items, by: lanes) {
+      let replay = Replay(lane: lane, item: item, session: self)
       feed(replay)
       if let trace {
         trace.execute(plan.instructions, on: backend, in: memory, lane: lane)
@@ -114,7 +110,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     }
   }
 
-  /// A statistic, summed over the replays and lanes of the last run.
+  /// A statistic, summed over the items of the last run.
   ///
   /// - Parameter name: as given to the plan.
   public func statistic(_ name: String) -> [Double] {
@@ -125,21 +121,22 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     return total
   }
 
-  /// The mean of a scalar statistic over the replays and lanes of the last run.
+  /// The mean of a scalar statistic over the items of the last run.
   public func mean(_ name: String) -> Double {
-    statistic(name)[0] / Double(replays * lanes)
+    statistic(name)[0] / Double(items)
   }
 
   /// Replays one micro-batch of the last run again, and names the first layer that yields a
   /// number that is not finite.
   ///
   /// - Returns: the operation and its layer, or `nil` if all is finite.
-  public func firstNonFinite(lane: Int, replay: Int) -> String? {
+  public func firstNonFinite(item: Int) -> String? {
+    let lane = item % lanes
     let memory = memories[lane]
     for instruction in plan.preparation where !check(instruction, memory) {
       return place(instruction)
     }
-    feed(Replay(lane: lane, index: replay, session: self))
+    feed(Replay(lane: lane, item: item, session: self))
     for instruction in plan.instructions where !check(instruction, memory) {
       return place(instruction)
     }

@@ -1,0 +1,59 @@
+import Autodiff
+import Kernels
+
+extension Convolution {
+  /// The extents that the kernels need.
+  func geometry(image: Shape, filter: Shape) -> ConvolutionGeometry {
+    ConvolutionGeometry(
+      batch: image[0], height: image[1], width: image[2], inputs: filter[2], outputs: filter[3],
+      kernelHeight: filter[0], kernelWidth: filter[1], stride: stride, top: padding.top,
+      bottom: padding.bottom, left: padding.left, right: padding.right)
+  }
+}
+
+extension GroupNormalization {
+  /// The extents that the kernels need, for an image `[N, ..., C]`.
+  func geometry(_ image: Shape) -> GroupNormalizationGeometry {
+    GroupNormalizationGeometry(
+      batch: image[0], pixels: image.rows / image[0], channels: image.channels, groups: groups,
+      epsilon: epsilon, activation: activation.kernel)
+  }
+}
+
+extension GroupNormalization.Fused {
+  var kernel: FusedActivation {
+    switch self {
+    case .identity: return .none
+    case .silu: return .silu
+    }
+  }
+}
+
+extension Autodiff.Activation {
+  var kernel: Kernels.Activation {
+    switch self {
+    case .relu: return .relu
+    case .silu: return .silu
+    case .tanh: return .tanh
+    case .sigmoid: return .sigmoid
+    }
+  }
+}
+
+extension Rotation.Scale {
+  var kernel: RotationScale {
+    switch self {
+    case .codeOverEncoding: return .codeOverEncoding
+    case .unit: return .unit
+    }
+  }
+}
+
+extension Autodiff.LevelBound.Form {
+  var kernel: Kernels.LevelBound {
+    switch self {
+    case .tanh: return .tanh
+    case .sigmoid: return .sigmoid
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import Execution
+import Kernels
+
+extension CPUBackend {
+  /// Sums a range over several memories, in order, into the first.
+  public func sum(_ memories: [HostMemory], range: Range<Int>) {
+    let target = memories[0].words + range.lowerBound
+    for memory in memories.dropFirst() {
+      accumulate(count: range.count, memory.words + range.lowerBound, into: target)
+    }
+  }
+
+  /// The sum of the squares of a range, accumulated in double precision.
+  public func sumOfSquares(_ memory: HostMemory, range: Range<Int>) -> Double {
+    Kernels.sumOfSquares(count: range.count, memory.words + range.lowerBound)
+  }
+
+  /// Moves a range of parameters by one step of an optimizer.
+  public func update(
+    _ rule: UpdateRule, range: Range<Int>, decays: Bool, gradientScale: Float,
+    parameters: HostMemory, gradients: HostMemory, firstMoment: HostMemory,
+    secondMoment: HostMemory
+  ) {
+    let start = range.lowerBound
+    let (p, g) = (parameters.words + start, gradients.words + start)
+    let (m, v) = (firstMoment.words + start, secondMoment.words + start)
+    switch rule {
+    case .adamW(let step):
+      adamW(
+        count: range.count, parameters: p, gradients: g, firstMoment: m, secondMoment: v,
+        learningRate: step.learningRate, beta1: step.beta1, beta2: step.beta2,
+        epsilon: step.epsilon, decay: decays ? step.decay : 0, gradientScale: gradientScale,
+        correction1: step.correction1, correction2: step.correction2)
+    case .adam(let step):
+      adam(
+        count: range.count, parameters: p, gradients: g, firstMoment: m, secondMoment: v,
+        learningRate: step.learningRate, beta1: step.beta1, beta2: step.beta2,
+        epsilon: step.epsilon, decay: decays ? step.decay : 0, gradientScale: gradientScale,
+        correction1: step.correction1, correction2: step.correction2)
+    case .sgd(let learningRate, let momentum, let nesterov, let decay):
+      momentumSGD(
+        count: range.count, parameters: p, gradients: g, velocity: m, learningRate: learningRate,
+        momentum: momentum, nesterov: nesterov, decay: decays ? decay : 0,
+        gradientScale: gradientScale)
+    }
+  }
+}
