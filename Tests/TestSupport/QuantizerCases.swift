@@ -1,0 +1,98 @@
+import Autodiff
+import Foundation
+
+extension OperationCases {
+  /// The operations of the bottlenecks.
+  static let quantizers: [OperationCase] = vector + finiteScalar
+
+  private static let z = OperationCase.Input.numbers([2, 3, 3], "z", amplitude: 2)
+  private static let codes = OperationCase.Input.numbers([2, 3, 3], "codes", amplitude: 2)
+  private static let indices: [Float] = [0, 4, 2, 2, 1, 4]
+
+  private static let vector: [OperationCase] = [
+    OperationCase(
+      "squared norms", [.numbers([5, 3], isDifferentiated: false)],
+      build: { $0[0].squaredNorms() },
+      reference: { $0[0].mapRows { [$0.reduce(0) { $0 + $1 * $1 }] } }),
+    OperationCase(
+      "nearest code",
+      [.numbers([4, 5, 3], "z", isDifferentiated: false), .numbers([11, 3], "book")],
+      build: { $0[1].gathered(at: $0[0].nearestCodes(in: $0[1])) },
+      reference: { inputs in
+        let book = OperationCase.Input.numbers([11, 3], "book")
+        let fixed = DoubleTensor([11, 3], book.values.map(Double.init))
+        let indices = Reference.nearestCodes(inputs[0], fixed)
+        return Reference.gather(inputs[1], indices, [4, 5, 3])
+      }),
+    OperationCase(
+      "gather", [.numbers([5, 3]), .indices([2, 3], indices)],
+      build: { $0[0].gathered(at: $0[1]) },
+      reference: { Reference.gather($0[0], $0[1].values.map { Int($0) }, [2, 3, 3]) }),
+    OperationCase(
+      "code counts", [.indices([2, 3], indices)],
+      build: { $0[0].codeCounts(of: 5) }, reference: { _ in DoubleTensor([5], [1, 1, 2, 0, 2]) }),
+    OperationCase(
+      "straight-through", [z, codes],
+      build: { $0[0].straightThrough(to: $0[1]) }, reference: { $0[1] },
+      surrogate: { DoubleTensor($0[0].shape, $0[0].values) }),
+    rotation("rotation", .codeOverEncoding),
+    rotation("rotation of unit scale", .unit),
+    OperationCase(
+      "rotation fallbacks",
+      [
+        .values([4, 2], [1, 0, 0, 0, 1, 1, 2, 1], isDifferentiated: false),
+        .values([4, 2], [-3, 0, 1, 1, 0, 0, 2, 1], isDifferentiated: false),
+      ],
+      build: { $0[0].rotationFallbacks(to: $0[1]) }, reference: { _ in DoubleTensor(3) }),
+  ]
+
+  /// The value is the code; the gradient is that of the constant scaled rotation applied to z.
+  private static func rotation(_ name: String, _ scale: Rotation.Scale) -> OperationCase {
+    let base = (z.values.map(Double.init), codes.values.map(Double.init))
+    return OperationCase(
+      name, [z, codes], build: { $0[0].rotated(to: $0[1], scale: scale) },
+      reference: { $0[1] },
+      surrogate: { moved in
+        let rows = (0..<6).flatMap { row -> [Double] in
+          let range = (row * 3)..<(row * 3 + 3)
+          return Reference.rotate(
+            Array(moved[0].values[range]), from: Array(base.0[range]), to: Array(base.1[range]),
+            unitScale: scale == .unit)
+        }
+        return DoubleTensor(moved[0].shape, rows)
+      })
+  }
+
+  private static let levels: [Int32] = [8, 5, 2, 7]
+
+  private static let finiteScalar: [OperationCase] =
+    LevelBound.Form.allCases.map { form in
+      OperationCase(
+        "level bound, \(form.rawValue)", [.numbers([3, 2, 4], "z", amplitude: 3)],
+        build: { $0[0].bounded(toLevels: levels, form) },
+        reference: { Reference.levelBound($0[0], levels: levels, form) })
+    } + [
+      OperationCase(
+        "rounding", [.values([6], [0.4, 0.5, 1.5, 2.5, -0.5, -1.7])],
+        build: { $0[0].rounded() }, reference: { $0[0].map { $0.rounded(.toNearestOrEven) } },
+        surrogate: { $0[0] }),
+      OperationCase(
+        "digits to indices and back", [.indices([3, 2], [0, 559, 17, 301, 558, 80])],
+        build: { $0[0].unpackedDigits(levels: levels) },
+        reference: {
+          let digits = $0[0].values.flatMap { index -> [Double] in
+            let i = Int(index)
+            return [i % 8, i / 8 % 5, i / 40 % 2, i / 80].map(Double.init)
+          }
+          return DoubleTensor([3, 2, 4], digits)
+        }),
+      OperationCase(
+        "packing",
+        [.values([2, 4], [7, 4, 1, 6, 1, 0, 1, 3], isDifferentiated: false)],
+        build: {
+          // Unpacked again, as the harness weighs floating-point outputs.
+          $0[0].packedDigits(levels: levels).unpackedDigits(levels: levels)
+        },
+        reference: { $0[0] }),
+    ]
+}
