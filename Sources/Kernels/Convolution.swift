@@ -1,0 +1,111 @@
+/// output[n, v, u, o] = bias[o] + the sum over j, i, c of
+/// image[n, v s + j - top, u s + i - left, c] filter[j, i, c, o], zero outside the image.
+///
+/// image [N, H, W, I], filter [kh, kw, I, O], bias [O] or none, output [N, H', W', O].
+public func convolve(
+  _ g: ConvolutionGeometry, image: UnsafePointer<Float>, filter: UnsafePointer<Float>,
+  bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  eachBlock(g) { first, count in
+    let y = output + first * g.outputs
+    var patches = image + first * g.patch
+    if !g.isPointwise {
+      gatherPatches(g, image: image, first: first, count: count, into: workspace)
+      patches = UnsafePointer(workspace)
+    }
+    if let bias { for row in 0..<count { copy(g.outputs, bias, into: y + row * g.outputs) } }
+    gemm(
+      count, g.outputs, g.patch, patches, leading: g.patch, filter, leading: g.outputs,
+      beta: bias == nil ? 0 : 1, into: y, leading: g.outputs)
+  }
+}
+
+/// imageGradient = the gradient of the convolution with respect to its image, given the gradient
+/// with respect to its output. Overwrites.
+///
+/// imageGradient[n, v s + j - top, u s + i - left, c] collects
+/// outputGradient[n, v, u, o] filter[j, i, c, o] over all v, u, j, i, o.
+public func convolveImageGradient(
+  _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, filter: UnsafePointer<Float>,
+  into imageGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
+) {
+  if !g.isPointwise {
+    fill(count: g.batch * g.height * g.width * g.inputs, with: 0, into: imageGradient)
+  }
+  eachBlock(g) { first, count in
+    gemm(
+      count, g.patch, g.outputs, outputGradient + first * g.outputs, leading: g.outputs,
+      transposed: false, filter, leading: g.outputs, transposed: true,
+      into: g.isPointwise ? imageGradient + first * g.patch : workspace, leading: g.patch)
+    if !g.isPointwise {
+      scatterPatches(g, rows: workspace, first: first, count: count, into: imageGradient)
+    }
+  }
+}
+
+/// filterGradient = the gradient of the convolution with respect to its filter, given the gradient
+/// with respect to its output. Overwrites, or adds with `accumulate`.
+///
+/// filterGradient[j, i, c, o] is the sum over n, v, u of
+/// image[n, v s + j - top, u s + i - left, c] outputGradient[n, v, u, o].
+public func convolveFilterGradient(
+  _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
+  into filterGradient: UnsafeMutablePointer<Float>, accumulate: Bool,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  if !accumulate { fill(count: g.patch * g.outputs, with: 0, into: filterGradient) }
+  eachBlock(g) { first, count in
+    var patches = image + first * g.patch
+    if !g.isPointwise {
+      gatherPatches(g, image: image, first: first, count: count, into: workspace)
+      patches = UnsafePointer(workspace)
+    }
+    gemm(
+      g.patch, g.outputs, count, patches, leading: g.patch, transposed: true,
+      outputGradient + first * g.outputs, leading: g.outputs,
+      beta: 1, into: filterGradient, leading: g.outputs)
+  }
+}
+
+/// Calls `body` with the first output pixel and the number of pixels of each block in turn.
+@inline(__always)
+private func eachBlock(_ g: ConvolutionGeometry, _ body: (_ first: Int, _ count: Int) -> Void) {
+  let pixels = g.pixels
+  let block = g.block
+  var first = 0
+  while first < pixels {
+    body(first, min(block, pixels - first))
+    first += block
+  }
+}
+
+/// sums[c] = the sum over r of x[r, c]: the bias gradient of a layer, for x [rows, columns].
+///
+/// Summed in Double. With `accumulate` the sums are added to what is there.
+public func columnSums(
+  rows: Int, columns: Int, of x: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>,
+  accumulate: Bool
+) {
+  var c = 0
+  while c &+ 8 <= columns {
+    var even = SIMD8<Double>.zero
+    var odd = SIMD8<Double>.zero
+    var at = c
+    for _ in 0..<(rows >> 1) {
+      even += SIMD8<Double>(x.vector(at))
+      odd += SIMD8<Double>(x.vector(at &+ columns))
+      at &+= 2 &* columns
+    }
+    if rows & 1 == 1 { even += SIMD8<Double>(x.vector(at)) }
+    let total = SIMD8<Float>(even + odd)
+    sums.store(accumulate ? sums.vector(c) + total : total, at: c)
+    c &+= 8
+  }
+  while c < columns {
+    var total = 0.0
+    for row in 0..<rows { total += Double(x[row &* columns &+ c]) }
+    sums[c] = (accumulate ? sums[c] : 0) + Float(total)
+    c &+= 1
+  }
+}

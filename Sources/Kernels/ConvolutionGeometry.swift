@@ -1,0 +1,77 @@
+/// The sizes of a convolution: image [N, H, W, I], filter [kh, kw, I, O], output [N, H', W', O].
+public struct ConvolutionGeometry: Sendable, Hashable {
+  /// The number of images, N.
+  public var batch: Int
+  /// The height of an image, H.
+  public var height: Int
+  /// The width of an image, W.
+  public var width: Int
+  /// The channels of an image, I.
+  public var inputs: Int
+  /// The channels of the output, O.
+  public var outputs: Int
+  /// The height of the filter, kh.
+  public var kernelHeight: Int
+  /// The width of the filter, kw.
+  public var kernelWidth: Int
+  /// The pixels from one window to the next, both ways.
+  public var stride: Int
+  /// Rows of zeros above the image.
+  public var top: Int
+  /// Rows of zeros below the image.
+  public var bottom: Int
+  /// Columns of zeros left of the image.
+  public var left: Int
+  /// Columns of zeros right of the image.
+  public var right: Int
+
+  /// Names every size.
+  public init(
+    batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, kernelHeight: Int,
+    kernelWidth: Int, stride: Int, top: Int, bottom: Int, left: Int, right: Int
+  ) {
+    self.batch = batch
+    self.height = height
+    self.width = width
+    self.inputs = inputs
+    self.outputs = outputs
+    self.kernelHeight = kernelHeight
+    self.kernelWidth = kernelWidth
+    self.stride = stride
+    self.top = top
+    self.bottom = bottom
+    self.left = left
+    self.right = right
+  }
+
+  /// H' = (H + top + bottom - kh) / stride + 1, or 0 where the filter does not fit.
+  public var outputHeight: Int { windows(height + top + bottom - kernelHeight) }
+
+  /// W' = (W + left + right - kw) / stride + 1, or 0 where the filter does not fit.
+  public var outputWidth: Int { windows(width + left + right - kernelWidth) }
+
+  /// The floats of scratch memory that any of the three convolution functions needs.
+  ///
+  /// Bounded by the block of patches and the filter, not by the image; 0 for a 1x1 convolution
+  /// with stride 1 and no padding, which is a matrix product as it stands.
+  public var workspace: Int {
+    isPointwise ? 0 : min(block, pixels) * patch
+  }
+
+  private func windows(_ slack: Int) -> Int { slack < 0 ? 0 : slack / stride + 1 }
+
+  /// Output pixels, N H' W'.
+  var pixels: Int { batch * outputHeight * outputWidth }
+
+  /// Floats under one window, kh kw I.
+  var patch: Int { kernelHeight * kernelWidth * inputs }
+
+  /// Whether the image is its own patch matrix.
+  var isPointwise: Bool {
+    kernelHeight == 1 && kernelWidth == 1 && stride == 1
+      && top == 0 && bottom == 0 && left == 0 && right == 0
+  }
+
+  /// Output pixels whose patches are gathered at a time.
+  var block: Int { max(64, min(1024, 65_536 / max(patch, 1)) & ~7) }
+}

@@ -1,0 +1,163 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// How finite scalar quantization bounds a channel before it rounds.
+public enum LevelBound: Sendable, Hashable {
+  /// tanh, centred on zero: Mentzer and others, arXiv 2309.15505.
+  case tanh
+  /// (L - 1) sigmoid(z).
+  case sigmoid
+}
+
+/// y[r, c] = the bounded value of z[r, c] on the scale of its digit: roundHalfEven(y) is the digit
+/// in 0 ..< L with L = levels[c].
+///
+/// z and y are [rows, channels]; `y` may be `z`. NaN stays NaN.
+///
+/// sigmoid: y = (L - 1) sigmoid(z).
+///
+/// tanh: y = f + floor(L / 2) with f = tanh(z + shift) half - offset, half = (L - 1) 0.999 / 2,
+/// offset = 0 and shift = 0 for odd L, offset = 0.5 and shift = tan(offset / half) for even L.
+/// The digit is roundHalfEven(f) + floor(L / 2). Adding an odd number turns the even side of a
+/// tie, and the sum may round onto a tie that f was not on; so where the two ways to the digit
+/// differ, which only happens within rounding of a tie, y moves one step of Float towards the
+/// digit.
+public func boundLevels(
+  _ b: LevelBound, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
+  _ z: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for channel in 0..<channels {
+    let bound = Bound(b, levels: levels[channel])
+    var row = 0
+    while row < rows {
+      let count = min(8, rows - row)
+      let start = row * channels + channel
+      var v = column(z + start, stride: channels, count: count)
+      switch b {
+      case .sigmoid: v = bound.top * sigmoid(v)
+      case .tanh:
+        let f = hyperbolicTangent(v + bound.shift) * bound.half - bound.offset
+        let digit = f.rounded(.toNearestOrEven) + bound.middle
+        v = f + bound.middle
+        for k in 0..<count where v[k].rounded(.toNearestOrEven) != digit[k] {
+          v[k] = digit[k] < v[k] ? v[k].nextDown : v[k].nextUp
+        }
+      }
+      for k in 0..<count { y[start + k * channels] = v[k] }
+      row += 8
+    }
+  }
+}
+
+/// inputGradient[r, c] = outputGradient[r, c] dy/dz at z[r, c], for the y of `boundLevels`.
+///
+/// (L - 1) sigmoid'(z), or half tanh'(z + shift). The rounding after it counts as the identity
+/// (straight-through). May be in place over `outputGradient` or `z`.
+public func boundLevelsGradient(
+  _ b: LevelBound, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
+  outputGradient: UnsafePointer<Float>, z: UnsafePointer<Float>,
+  into inputGradient: UnsafeMutablePointer<Float>
+) {
+  for channel in 0..<channels {
+    let bound = Bound(b, levels: levels[channel])
+    var row = 0
+    while row < rows {
+      let count = min(8, rows - row)
+      let start = row * channels + channel
+      let v = column(z + start, stride: channels, count: count)
+      let g = column(outputGradient + start, stride: channels, count: count)
+      let slope =
+        switch b {
+        case .sigmoid: bound.top * sigmoidSlope(v)
+        case .tanh: bound.half * tangentSlope(v + bound.shift)
+        }
+      for k in 0..<count { inputGradient[start + k * channels] = g[k] * slope[k] }
+      row += 8
+    }
+  }
+}
+
+/// The numbers that bound one channel.
+private struct Bound {
+  var top: Float
+  var half: Float
+  var offset: Float
+  var shift: Float
+  var middle: Float
+
+  init(_ bound: LevelBound, levels: Int32) {
+    let l = Double(levels)
+    let exactHalf = (l - 1) * (1 - 1e-3) / 2
+    let even = levels % 2 == 0
+    top = Float(l - 1)
+    half = Float(exactHalf)
+    offset = even ? 0.5 : 0
+    shift = even ? Float(tan(0.5 / exactHalf)) : 0
+    middle = Float(levels / 2)
+  }
+}
+
+/// Every `stride`-th float, `count` <= 8 of them.
+@inline(__always)
+private func column(_ x: UnsafePointer<Float>, stride: Int, count: Int) -> SIMD8<Float> {
+  var v = SIMD8<Float>.zero
+  for k in 0..<count { v[k] = x[k * stride] }
+  return v
+}
+
+/// y[i] = x[i] rounded to the nearest integer, halves to the even one; `y` may be `x`.
+public func roundHalfEven(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  map(count, x, into: y) { $0.rounded(.toNearestOrEven) }
+}
+
+/// indices[r] = the sum over c of digits[r, c] times the product of levels[j] for j < c, in integers.
+///
+/// digits are [rows, channels] integers in Float (halves to even, should one not be); channel 0 is
+/// the least significant. A row with a digit that is not finite or not in 0 ..< levels[c] gets -1.
+/// The product of all levels must fit into Int32.
+public func packDigits(
+  rows: Int, channels: Int, levels: UnsafePointer<Int32>, digits: UnsafePointer<Float>,
+  into indices: UnsafeMutablePointer<Int32>
+) {
+  for row in 0..<rows {
+    var index: Int32 = 0
+    var basis: Int32 = 1
+    for channel in 0..<channels {
+      let digit = digits[row * channels + channel].rounded(.toNearestOrEven)
+      // Written so that NaN fails too.
+      guard digit >= 0 && digit < Float(levels[channel]) else {
+        index = -1
+        break
+      }
+      index += Int32(digit) * basis
+      if channel + 1 < channels { basis *= levels[channel] }
+    }
+    indices[row] = index
+  }
+}
+
+/// digits[r, c] = floor(indices[r] / product of levels[j] for j < c) mod levels[c]: undoes
+/// `packDigits`.
+///
+/// A row whose index is negative or not below the product of all levels gets NaN.
+public func unpackDigits(
+  rows: Int, channels: Int, levels: UnsafePointer<Int32>, indices: UnsafePointer<Int32>,
+  into digits: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<rows {
+    let y = digits + row * channels
+    var rest = indices[row]
+    if rest >= 0 {
+      for channel in 0..<channels {
+        y[channel] = Float(rest % levels[channel])
+        rest /= levels[channel]
+      }
+    }
+    if rest != 0 { fill(count: channels, with: .nan, into: y) }
+  }
+}

@@ -1,0 +1,118 @@
+/// squares[r] = the sum over c of x[r, c]^2, for x [rows, columns].
+public func squaredNorms(
+  rows: Int, columns: Int, _ x: UnsafePointer<Float>, into squares: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<rows { squares[row] = Float(sumOfSquares(count: columns, x + row * columns)) }
+}
+
+/// Rows and codes whose scores are computed at a time: 64 x 512 scores are 128 KiB, a quarter of
+/// the second cache.
+private let rowBlock = 64
+private let codeBlock = 512
+
+/// The floats of scratch memory that `nearestCodes` needs, however many rows there are.
+public func nearestCodeWorkspace(codes: Int, dimension: Int) -> Int {
+  rowBlock * min(codes, codeBlock) + rowBlock
+}
+
+/// indices[r] = the code nearest to row r: argmin over k of |e_k|^2 - 2 z_r e_k.
+///
+/// z [rows, dimension], codebook [codes, dimension], squaredNorms [codes]. Equal scores give the
+/// lowest index. A row that holds NaN or an infinity gets -1, and so does a row none of whose
+/// scores is a number below infinity. Memory does not grow with rows or codes: scores come in
+/// blocks, with a running minimum.
+public func nearestCodes(
+  rows: Int, codes: Int, dimension: Int, _ z: UnsafePointer<Float>,
+  codebook: UnsafePointer<Float>, squaredNorms: UnsafePointer<Float>,
+  into indices: UnsafeMutablePointer<Int32>, workspace: UnsafeMutablePointer<Float>
+) {
+  let width = min(codes, codeBlock)
+  let scores = workspace + rowBlock
+  var row = 0
+  while row < rows {
+    let height = min(rowBlock, rows - row)
+    for r in 0..<height {
+      workspace[r] = .infinity
+      indices[row + r] = -1
+    }
+    var code = 0
+    while code < codes {
+      let count = min(codeBlock, codes - code)
+      gemm(
+        height, count, dimension, alpha: -2, z + row * dimension, leading: dimension,
+        transposed: false,
+        codebook + code * dimension, leading: dimension, transposed: true,
+        into: scores, leading: width)
+      for r in 0..<height {
+        let (score, index) = smallest(count, scores + r * width, squaredNorms + code)
+        if score < workspace[r] {
+          workspace[r] = score
+          indices[row + r] = Int32(code + index)
+        }
+      }
+      code += count
+    }
+    for r in 0..<height where !allFinite(count: dimension, z + (row + r) * dimension) {
+      indices[row + r] = -1
+    }
+    row += height
+  }
+}
+
+/// The smallest a[i] + b[i] and the lowest index that has it; (inf, 0) where none is below inf.
+@inline(__always)
+private func smallest(
+  _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>
+) -> (score: Float, index: Int) {
+  var score = Float.infinity
+  var index = 0
+  for i in 0..<count {
+    let value = a[i] + b[i]
+    if value < score {
+      score = value
+      index = i
+    }
+  }
+  return (score, index)
+}
+
+/// y[r] = table[indices[r]], rows of `columns` floats; an index outside the table gives NaN.
+public func gatherRows(
+  rows: Int, columns: Int, from table: UnsafePointer<Float>, tableRows: Int,
+  indices: UnsafePointer<Int32>, into y: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<rows {
+    let index = Int(indices[row])
+    if index >= 0 && index < tableRows {
+      copy(columns, table + index * columns, into: y + row * columns)
+    } else {
+      fill(count: columns, with: .nan, into: y + row * columns)
+    }
+  }
+}
+
+/// table[indices[r]] += x[r], rows of `columns` floats; an index outside the table is passed over.
+public func scatterAddRows(
+  rows: Int, columns: Int, _ x: UnsafePointer<Float>, tableRows: Int,
+  indices: UnsafePointer<Int32>, into table: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<rows {
+    let index = Int(indices[row])
+    if index >= 0 && index < tableRows {
+      accumulate(count: columns, x + row * columns, into: table + index * columns)
+    }
+  }
+}
+
+/// counts[k] = the number of rows whose index is k; indices outside 0 ..< codes are passed over.
+///
+/// Float counts exactly up to 2^24 rows.
+public func countCodes(
+  rows: Int, codes: Int, indices: UnsafePointer<Int32>, into counts: UnsafeMutablePointer<Float>
+) {
+  fill(count: codes, with: 0, into: counts)
+  for row in 0..<rows {
+    let index = Int(indices[row])
+    if index >= 0 && index < codes { counts[index] += 1 }
+  }
+}

@@ -1,0 +1,51 @@
+/// y[r, c] = e^(scale x[r, c]) / sum over j of e^(scale x[r, j]); `y` may be `x`.
+///
+/// x and y are [rows, columns]. The largest exponent of each row is taken off first, so nothing
+/// overflows; the sum is in Double. A NaN or +inf in a row makes its values NaN.
+public func softmax(
+  rows: Int, columns: Int, scale: Float, _ x: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<rows {
+    let source = x + row * columns
+    let target = y + row * columns
+    let top = largest(columns, source, scale: scale)
+    map(columns, source, into: target) { exponential($0 * scale - top) }
+    Kernels.scale(count: columns, target, by: Float(1 / sum(count: columns, target)), into: target)
+  }
+}
+
+/// inputGradient = scale y (outputGradient - sum over j of outputGradient[r, j] y[r, j]).
+///
+/// y is what `softmax` gave; all are [rows, columns]. May be in place over either input.
+public func softmaxGradient(
+  rows: Int, columns: Int, scale: Float, outputGradient: UnsafePointer<Float>,
+  y: UnsafePointer<Float>, into inputGradient: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<rows {
+    let start = row * columns
+    let dot = Float(dotProduct(columns, outputGradient + start, y + start))
+    map(columns, outputGradient + start, y + start, into: inputGradient + start) {
+      ($0 - dot) * $1 * scale
+    }
+  }
+}
+
+/// The largest scale x[i]; -inf where there is none, NaNs passed over.
+@inline(__always)
+private func largest(_ count: Int, _ x: UnsafePointer<Float>, scale: Float) -> Float {
+  var top = SIMD8<Float>(repeating: -.infinity)
+  var i = 0
+  while i &+ 8 <= count {
+    top = larger(top, x.vector(i) * scale)
+    i &+= 8
+  }
+  var result = -Float.infinity
+  for k in 0..<8 where top[k] > result { result = top[k] }
+  while i < count {
+    let value = x[i] * scale
+    if value > result { result = value }
+    i &+= 1
+  }
+  return result
+}
