@@ -89,7 +89,11 @@ let package = Package(
     command("train"), command("encode"), command("decode"), command("compare"),
     command("scenes"),
 
+    .target(
+      name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend"],
+      path: "Tests/TestSupport", swiftSettings: settings),
     tests("KernelsTests", ["Kernels"]),
+    tests("AutodiffTests", ["Autodiff", "TestSupport"]),
     tests("SafetensorsTests", ["Safetensors"]),
     tests("RandomnessTests", ["Randomness"]),
     tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),

@@ -89,7 +89,7 @@ extension CPUBackend {
         }
       }
     case .total(let total):
-      y.pointee = Float(sum(count: shape.count, x) * Double(total.factor))
+      y.pointee = Float(Kernels.sum(count: shape.count, x) * Double(total.factor))
     case .spread(let spread):
       fill(count: count, with: x.pointee * spread.factor, into: y)
     case .seed(let seed):

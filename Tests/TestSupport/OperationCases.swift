@@ -65,52 +65,62 @@ public enum OperationCases {
       })
   }
 
-  static let pointwise: [OperationCase] =
-    [
-      ("relu", relu, { max($0, 0) }),
-      ("silu", silu, { $0 / (1 + exp(-$0)) }),
-      ("tanh", tanh, { Foundation.tanh($0) }),
-      ("sigmoid", sigmoid, { 1 / (1 + exp(-$0)) }),
-    ].map { (name: String, build: @escaping @Sendable (Tensor) -> Tensor, f: @escaping @Sendable (Double) -> Double) in
-      OperationCase(
-        name, [.numbers([3, 7], amplitude: 6)], build: { build($0[0]) },
-        reference: { $0[0].map(f) })
-    } + [
-      OperationCase(
-        "sum of two", [.numbers([3, 5]), .numbers([3, 5], "b")],
-        build: { $0[0] + $0[1] }, reference: { $0[0].zip($0[1], +) }),
-      OperationCase(
-        "difference", [.numbers([3, 5]), .numbers([3, 5], "b")],
-        build: { $0[0] - $0[1] }, reference: { $0[0].zip($0[1], -) }),
-      OperationCase(
-        "product", [.numbers([3, 5]), .numbers([3, 5], "b")],
-        build: { $0[0] * $0[1] }, reference: { $0[0].zip($0[1], *) }),
-      OperationCase(
-        "one tensor twice", [.numbers([9])],
-        build: { $0[0] * $0[0] + $0[0] }, reference: { $0[0].map { $0 * $0 + $0 } }),
-      OperationCase(
-        "scaling", [.numbers([7])], build: { $0[0] * -1.5 },
-        reference: { $0[0].map { $0 * -1.5 } }),
-      OperationCase(
-        "channel affine", [.numbers([4, 3])],
-        build: { $0[0].channelAffine(scale: [2, -1, 0.5], offset: [0, 1, -3]) },
-        reference: {
-          $0[0].mapRows { [$0[0] * 2, 1 - $0[1], $0[2] * 0.5 - 3] }
-        }),
-      OperationCase(
-        "stopped gradient", [.numbers([6])],
-        build: { $0[0] * $0[0].stoppingGradient() }, reference: { $0[0].map { $0 * $0 } },
-        surrogate: { moved in
-          let fixed = HashedNumbers.values("x", count: 6)
-          return DoubleTensor([6], zip(moved[0].values, fixed).map { $0 * Double($1) })
-        }),
-      OperationCase(
-        "reshape", [.numbers([2, 6])],
-        build: { ($0[0].reshaped([3, 4]) * $0[0].reshaped([3, 4])).reshaped([12]) },
-        reference: { DoubleTensor([12], $0[0].values.map { $0 * $0 }) }),
-    ]
+  static let pointwise: [OperationCase] = activations + arithmetic
 
-  static let linear: [OperationCase] =
+  private static let activations: [OperationCase] = [
+    activation("relu", relu) { max($0, 0) },
+    activation("silu", silu) { $0 / (1 + exp(-$0)) },
+    activation("tanh", tanh) { Foundation.tanh($0) },
+    activation("sigmoid", sigmoid) { 1 / (1 + exp(-$0)) },
+  ]
+
+  private static func activation(
+    _ name: String, _ build: @escaping @Sendable (Tensor) -> Tensor,
+    _ function: @escaping @Sendable (Double) -> Double
+  ) -> OperationCase {
+    OperationCase(
+      name, [.numbers([3, 7], amplitude: 6)], build: { build($0[0]) },
+      reference: { $0[0].map(function) })
+  }
+
+  private static let arithmetic: [OperationCase] = [
+    OperationCase(
+      "sum of two", [.numbers([3, 5]), .numbers([3, 5], "b")],
+      build: { $0[0] + $0[1] }, reference: { $0[0].zip($0[1], +) }),
+    OperationCase(
+      "difference", [.numbers([3, 5]), .numbers([3, 5], "b")],
+      build: { $0[0] - $0[1] }, reference: { $0[0].zip($0[1], -) }),
+    OperationCase(
+      "product", [.numbers([3, 5]), .numbers([3, 5], "b")],
+      build: { $0[0] * $0[1] }, reference: { $0[0].zip($0[1], *) }),
+    OperationCase(
+      "one tensor twice", [.numbers([9])],
+      build: { $0[0] * $0[0] + $0[0] }, reference: { $0[0].map { $0 * $0 + $0 } }),
+    OperationCase(
+      "scaling", [.numbers([7])], build: { $0[0] * -1.5 },
+      reference: { $0[0].map { $0 * -1.5 } }),
+    OperationCase(
+      "channel affine", [.numbers([4, 3])],
+      build: { $0[0].channelAffine(scale: [2, -1, 0.5], offset: [0, 1, -3]) },
+      reference: {
+        $0[0].mapRows { [$0[0] * 2, 1 - $0[1], $0[2] * 0.5 - 3] }
+      }),
+    OperationCase(
+      "stopped gradient", [.numbers([6])],
+      build: { $0[0] * $0[0].stoppingGradient() }, reference: { $0[0].map { $0 * $0 } },
+      surrogate: { moved in
+        let fixed = HashedNumbers.values("x", count: 6)
+        return DoubleTensor([6], zip(moved[0].values, fixed).map { $0 * Double($1) })
+      }),
+    OperationCase(
+      "reshape", [.numbers([2, 6])],
+      build: { ($0[0].reshaped([3, 4]) * $0[0].reshaped([3, 4])).reshaped([12]) },
+      reference: { DoubleTensor([12], $0[0].values.map { $0 * $0 }) }),
+  ]
+
+  static let linear: [OperationCase] = products + rows
+
+  private static let products: [OperationCase] =
     [(false, false), (true, false), (false, true), (true, true)].map { first, second in
       OperationCase(
         "matrix product\(first ? ", first transposed" : "")\(second ? ", second transposed" : "")",
@@ -125,23 +135,25 @@ public enum OperationCases {
           Reference.matrixProduct(
             $0[0], $0[1], transposingFirst: first, transposingSecond: second)
         })
-    } + [
-      OperationCase(
-        "softmax", [.numbers([4, 6], amplitude: 3)], build: { $0[0].softmax(scale: 0.7) },
-        reference: { Reference.softmax($0[0], scale: Double(Float(0.7))) }),
-      OperationCase(
-        "upsampling", [.numbers([2, 3, 2, 3])], build: { $0[0].upsampled(by: 2) },
-        reference: { Reference.upsampling($0[0], factor: 2) }),
-      OperationCase(
-        "upsampling by 3", [.numbers([1, 1, 2, 5])], build: { $0[0].upsampled(by: 3) },
-        reference: { Reference.upsampling($0[0], factor: 3) }),
-      OperationCase(
-        "sum", [.numbers([5, 4])], build: { $0[0].sum() },
-        reference: { DoubleTensor($0[0].values.reduce(0, +)) }),
-      OperationCase(
-        "mean", [.numbers([5, 4])], build: { $0[0].mean() },
-        reference: { DoubleTensor($0[0].values.reduce(0, +) / 20) }),
-    ]
+    }
+
+  private static let rows: [OperationCase] = [
+    OperationCase(
+      "softmax", [.numbers([4, 6], amplitude: 3)], build: { $0[0].softmax(scale: 0.7) },
+      reference: { Reference.softmax($0[0], scale: Double(Float(0.7))) }),
+    OperationCase(
+      "upsampling", [.numbers([2, 3, 2, 3])], build: { $0[0].upsampled(by: 2) },
+      reference: { Reference.upsampling($0[0], factor: 2) }),
+    OperationCase(
+      "upsampling by 3", [.numbers([1, 1, 2, 5])], build: { $0[0].upsampled(by: 3) },
+      reference: { Reference.upsampling($0[0], factor: 3) }),
+    OperationCase(
+      "sum", [.numbers([5, 4])], build: { $0[0].sum() },
+      reference: { DoubleTensor($0[0].values.reduce(0, +)) }),
+    OperationCase(
+      "mean", [.numbers([5, 4])], build: { $0[0].mean() },
+      reference: { DoubleTensor($0[0].values.reduce(0, +) / 20) }),
+  ]
 
   static let losses: [OperationCase] = [
     OperationCase(
