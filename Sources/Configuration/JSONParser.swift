@@ -1,0 +1,291 @@
+/// A place in a text that is not JSON, and why.
+public struct JSONSyntaxError: Error, Equatable, CustomStringConvertible {
+  /// The line, from 1.
+  public var line: Int
+  /// The character in the line, from 1.
+  public var column: Int
+  /// What is wrong there.
+  public var message: String
+
+  /// Line, column and reason in one sentence.
+  public var description: String { "line \(line), column \(column): \(message)" }
+}
+
+/// A parsed text, and on which line each of its keys stands.
+struct JSONDocument {
+  /// The content.
+  var value: JSONValue
+  /// Lines by key path, as in `training.optimizer.learningRate` or `model.channels[2]`.
+  var lines: [String: Int]
+}
+
+/// A recursive descent over the bytes of a JSON text.
+///
+/// Foundation's decoders forget lines, accept duplicate keys and blur `1` and `true`; a
+/// configuration needs all three.
+struct JSONParser {
+  /// Nesting beyond this is refused before it can exhaust the stack.
+  private static let deepest = 128
+
+  private let bytes: [UInt8]
+  private var position = 0
+  /// The current line.
+  ///
+  /// Only space can hold line ends, so only `skipSpace` counts.
+  private var currentLine = 1
+  private var lines: [String: Int] = [:]
+
+  /// Parses a whole text.
+  static func document(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONDocument {
+    var parser = JSONParser(bytes: bytes)
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
+    try parser.requireText()
+    let value = try parser.value(path: "", depth: 0)
+    try parser.skipSpace()
+    guard parser.position == bytes.count else {
+      throw parser.error("expected the end of the file after the first value")
+    }
+    return JSONDocument(value: value, lines: parser.lines)
+  }
+
+  private init(bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  /// An error at a byte, by default the current one.
+  private func error(_ message: String, at offset: Int? = nil) -> JSONSyntaxError {
+    let offset = offset ?? position
+    let start = bytes[..<offset].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    // Continuation bytes of UTF-8 do not begin a character.
+    let column = 1 + bytes[start..<offset].count { $0 & 0xC0 != 0x80 }
+    let line = 1 + bytes[..<start].count { $0 == UInt8(ascii: "\n") }
+    return JSONSyntaxError(line: line, column: column, message: message)
+  }
+
+  /// Refuses bytes that are not UTF-8.
+  private func requireText() throws(JSONSyntaxError) {
+    guard String(validating: bytes, as: UTF8.self) == nil else { return }
+    // The longest valid beginning ends at the culprit.
+    var valid = 0
+    var iterator = bytes.makeIterator()
+    var decoder = UTF8()
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) {
+      valid += UTF8.width(scalar)
+    }
+    throw error("not UTF-8 text", at: valid)
+  }
+
+  private mutating func skipSpace() throws(JSONSyntaxError) {
+    while let byte = current {
+      switch byte {
+      case 0x20, 0x09, 0x0D: position += 1
+      case 0x0A:
+        position += 1
+        currentLine += 1
+      case UInt8(ascii: "/"), UInt8(ascii: "#"):
+        throw error("JSON has no comments; remarks can go into \"description\"")
+      default: return
+      }
+    }
+  }
+
+  private mutating func value(path: String, depth: Int) throws(JSONSyntaxError) -> JSONValue {
+    try skipSpace()
+    guard depth < Self.deepest else {
+      throw error("nested more than \(Self.deepest) deep")
+    }
+    guard let byte = current else { throw error("expected a value, found the end of the file") }
+    switch byte {
+    case UInt8(ascii: "{"): return .object(try object(path: path, depth: depth))
+    case UInt8(ascii: "["): return .array(try array(path: path, depth: depth))
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
+    default: return try word()
+    }
+  }
+
+  private mutating func object(path: String, depth: Int) throws(JSONSyntaxError) -> JSONObject {
+    var object = JSONObject()
+    try list(closing: "}") { (parser) throws(JSONSyntaxError) in
+      guard parser.current == UInt8(ascii: "\"") else {
+        throw parser.error("expected a key in double quotes")
+      }
+      let start = parser.position
+      let key = try parser.string()
+      let keyPath = path.isEmpty ? key : "\(path).\(key)"
+      if object[key] != nil {
+        let first = parser.lines[keyPath].map { " (first on line \($0))" } ?? ""
+        throw parser.error("the key \"\(key)\" appears twice in one object\(first)", at: start)
+      }
+      parser.lines[keyPath] = parser.currentLine
+      try parser.skipSpace()
+      guard parser.current == UInt8(ascii: ":") else {
+        throw parser.error("expected \":\" after the key \"\(key)\"")
+      }
+      parser.position += 1
+      object[key] = try parser.value(path: keyPath, depth: depth + 1)
+    }
+    return object
+  }
+
+  private mutating func array(path: String, depth: Int) throws(JSONSyntaxError) -> [JSONValue] {
+    var values: [JSONValue] = []
+    try list(closing: "]") { (parser) throws(JSONSyntaxError) in
+      let itemPath = "\(path)[\(values.count)]"
+      parser.lines[itemPath] = parser.currentLine
+      values.append(try parser.value(path: itemPath, depth: depth + 1))
+    }
+    return values
+  }
+
+  /// Reads items with commas between them up to the closing bracket; stands on the opening one.
+  private mutating func list(
+    closing: Unicode.Scalar, item: (inout JSONParser) throws(JSONSyntaxError) -> Void
+  ) throws(JSONSyntaxError) {
+    let opening = currentLine
+    position += 1
+    try skipSpace()
+    if current == UInt8(ascii: closing) {
+      position += 1
+      return
+    }
+    while true {
+      try item(&self)
+      try skipSpace()
+      switch current {
+      case UInt8(ascii: closing):
+        position += 1
+        return
+      case UInt8(ascii: ","):
+        let comma = position
+        position += 1
+        try skipSpace()
+        if current == UInt8(ascii: closing) {
+          throw error("a comma before \"\(closing)\"; remove it", at: comma)
+        }
+      case nil:
+        throw error("expected \"\(closing)\" to close what opens on line \(opening)")
+      default:
+        throw error("expected \",\" or \"\(closing)\"")
+      }
+    }
+  }
+
+  private mutating func word() throws(JSONSyntaxError) -> JSONValue {
+    let start = position
+    while let byte = current, UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 {
+      position += 1
+    }
+    switch String(decoding: bytes[start..<position], as: UTF8.self) {
+    case "true": return .flag(true)
+    case "false": return .flag(false)
+    case "null": return .null
+    case "": throw error("expected a value", at: start)
+    case let word:
+      throw error("expected a value, found \(word); text goes in double quotes", at: start)
+    }
+  }
+}
+
+// MARK: Numbers and strings
+
+extension JSONParser {
+  private mutating func digits() -> Int {
+    let start = position
+    while let byte = current, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte { position += 1 }
+    return position - start
+  }
+
+  private mutating func number() throws(JSONSyntaxError) -> JSONValue {
+    let start = position
+    var whole = true
+    if current == UInt8(ascii: "-") { position += 1 }
+    let leading = current
+    let count = digits()
+    guard count > 0 else { throw error("expected a digit") }
+    if count > 1, leading == UInt8(ascii: "0") {
+      throw error("a number does not begin with 0", at: start)
+    }
+    if current == UInt8(ascii: ".") {
+      whole = false
+      position += 1
+      guard digits() > 0 else { throw error("expected a digit after the point") }
+    }
+    if current == UInt8(ascii: "e") || current == UInt8(ascii: "E") {
+      whole = false
+      position += 1
+      if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { position += 1 }
+      guard digits() > 0 else { throw error("expected a digit in the exponent") }
+    }
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if whole, let integer = Int(text) { return .integer(integer) }
+    guard let number = Double(text), number.isFinite else {
+      throw error("the number \(text) is too large", at: start)
+    }
+    return .number(number)
+  }
+
+  /// Reads a string; stands on its opening quote.
+  private mutating func string() throws(JSONSyntaxError) -> String {
+    let start = position
+    var text: [UInt8] = []
+    position += 1
+    while let byte = current {
+      switch byte {
+      case UInt8(ascii: "\""):
+        position += 1
+        return String(decoding: text, as: UTF8.self)
+      case UInt8(ascii: "\\"):
+        text.append(contentsOf: String(try escape()).utf8)
+      case 0..<0x20:
+        throw error("a line ends inside a string, or a control character stands in it")
+      default:
+        text.append(byte)
+        position += 1
+      }
+    }
+    throw error("this string is never closed", at: start)
+  }
+
+  /// Reads what follows a backslash; stands on the backslash.
+  private mutating func escape() throws(JSONSyntaxError) -> Unicode.Scalar {
+    let start = position
+    position += 1
+    guard let byte = current else { throw error("this string is never closed", at: start) }
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{C}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"): break
+    default: throw error("an unknown escape; write \\\\ for a backslash", at: start)
+    }
+    var code = try fourDigits(from: start)
+    // Beyond 16 bits JSON writes a pair of surrogates.
+    if 0xD800..<0xDC00 ~= code, bytes[position...].starts(with: Array("\\u".utf8)) {
+      position += 2
+      let low = try fourDigits(from: start)
+      guard 0xDC00..<0xE000 ~= low else { throw error("half a surrogate pair", at: start) }
+      code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+    }
+    guard let scalar = Unicode.Scalar(code) else {
+      throw error("half a surrogate pair", at: start)
+    }
+    return scalar
+  }
+
+  private mutating func fourDigits(from start: Int) throws(JSONSyntaxError) -> UInt32 {
+    let end = min(position + 4, bytes.count)
+    let digits = bytes[position..<end]
+    guard digits.count == 4, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+      let code = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
+    else { throw error("\\u needs four hexadecimal digits", at: start) }
+    position = end
+    return code
+  }
+}
