@@ -49,9 +49,13 @@ extension Configurable {
     return try parse(bytes: Array(data), file: path, overrides: overrides)
   }
 
-  /// The value as JSON text with every field written out; parsing it gives an equal value.
+  /// The value as JSON text with every field written out.
+  ///
+  /// Parsing it gives an equal value: what is left to choose (such as a size of 0) is chosen.
   public var resolved: String {
     var copy = self
+    // A visit settles what is left to choose, such as a size of 0; the next one writes it.
+    _ = ConfigurationFields.visit(&copy, input: nil)
     return ConfigurationFields.visit(&copy, input: nil).resolved.prettyText + "\n"
   }
 

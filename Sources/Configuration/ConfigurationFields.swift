@@ -13,7 +13,7 @@ public struct ConfigurationFields {
   /// What is wrong so far.
   private(set) var problems: [ConfigurationProblem] = []
   /// Full paths of all fields declared here and further inside.
-  private(set) var declared: [String] = []
+  var declared: [String] = []
   /// Keys of the text that no field claims.
   private(set) var unknown: [UnknownKey] = []
 
@@ -152,7 +152,7 @@ public struct ConfigurationFields {
       let remedy: String
       if !unknown.variants.isEmpty {
         let types = unknown.variants.map { "\"\($0)\"" }.joined(separator: " or ")
-        remedy = "It belongs to type \(types)."
+        remedy = "It belongs to type \(types): remove it, or set the object around it as a whole."
       } else if let elsewhere {
         remedy = "Did you mean \"\(elsewhere)\"?"
       } else if let near = nearest(to: unknown.key, among: unknown.siblings) {

@@ -167,7 +167,8 @@ extension ConfigurationFields {
           remedy: error.remedy.isEmpty ? remedy : error.remedy)
       }
     } else if isRequired {
-      report(name, "missing: \(meaning)", remedy: remedy)
+      let lastPoint = meaning.hasSuffix(".") ? 1 : 0
+      report(name, "missing: \(meaning.dropLast(lastPoint))", remedy: remedy)
     }
     record(name, write(value), schema: schema)
   }

@@ -56,6 +56,8 @@ extension ConfigurationFields {
       alternatives.append(
         description.variantSchema(
           tag: name, tag, summary: variant.summary, isTagRequired: !isDefault))
+      // So that a misplaced key is recognized even when its kind was not chosen.
+      declared += description.declared
       for key in description.members.keys { foreign[key, default: []].append(variant.name) }
     }
     if isRequired { required.append(name) }
