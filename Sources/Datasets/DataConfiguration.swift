@@ -58,3 +58,49 @@ public struct DataConfiguration: Sendable, Equatable {
     self.cacheMegabytes = cacheMegabytes
   }
 }
+
+extension DataConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Which images a run sees, and how they become squares of one size."
+  /// A start that lacks the folder.
+  public static let standard = DataConfiguration(train: "")
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.string(
+      "train", &train, isRequired: true,
+      "Folder of PNG and JPEG files to train on, searched with its subfolders.",
+      remedy: "Name a folder, as in \"train\": \"data/photos\".")
+    fields.string(
+      "validation", &validation,
+      "Folder of images to evaluate on; without it a share of train is set aside.")
+    fields.number(
+      "validationShare", &validationShare, in: .inside(0, 1),
+      "Share of the images in train set aside for evaluation when there is no validation folder.")
+    fields.integer(
+      "imageSize", &imageSize, in: .between(1, 8192), "Side in pixels of the square the model sees."
+    )
+    fields.choice(
+      "resize", &resize,
+      "How an image is scaled before it is cropped: not at all, or so that its shorter side is "
+        + "resizeTo pixels long.")
+    fields.integer(
+      "resizeTo", &resizeTo, in: .between(1, 16384),
+      "Length in pixels the shorter side is scaled to with resize = cover; null means imageSize.")
+    fields.choice(
+      "crop", &crop, "Which square is cut from an image for training; evaluation takes the centre.")
+    fields.flag("flip", &flip, "Whether training images are mirrored left to right at random.")
+    fields.integer(
+      "cacheMegabytes", &cacheMegabytes, in: .between(0, 1 << 20),
+      "Decoded pixels kept in memory, in megabytes; 0 keeps none.")
+    let (side, cover) = (imageSize, resize == .cover)
+    fields.check(
+      "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,
+      expected: "at least imageSize = \(side)",
+      remedy: "A square of that side must fit into the scaled image.")
+    fields.check(
+      "resizeTo", with: ["resize"], cover || resizeTo == nil,
+      expected: "null, as resize = none scales nothing",
+      remedy: "Set resize to \"cover\" or leave resizeTo out.")
+  }
+}

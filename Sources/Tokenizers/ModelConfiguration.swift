@@ -40,3 +40,43 @@ public struct ModelConfiguration: Sendable, Equatable {
   /// Image pixels per token along one side: 2 to the power of (levels - 1).
   public var downsampling: Int { 1 << (channels.count - 1) }
 }
+
+extension ModelConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "The shape of the encoder and the decoder, which mirror each other."
+  /// Two levels of 64 and 128 channels.
+  public static let standard = ModelConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integers(
+      "channels", &channels, each: .between(1, 8192), count: .between(1, 12),
+      "Channels of each level, from the full image to the smallest grid; each level after the "
+        + "first halves height and width.")
+    fields.integer(
+      "blocksPerLevel", &blocksPerLevel, in: .between(1, 16),
+      "Residual blocks per level of the encoder; the decoder has one more.")
+    fields.integer(
+      "latentChannels", &latentChannels, in: .between(1, 8192),
+      "Channels the encoder puts out, before quant_conv maps them to the code dimension.")
+    fields.integers(
+      "attentionLevels", &attentionLevels, each: .atLeast(0), count: .between(0, 12),
+      "Indices of the levels with self-attention; 0 is the level of the full image.")
+    fields.flag(
+      "middleAttention", &middleAttention,
+      "Whether the middle of encoder and decoder has self-attention.")
+    fields.integer(
+      "normGroups", &normGroups, in: .between(1, 8192),
+      "Groups of every group normalization; divides each entry of channels.")
+    let (levels, groups) = (channels.count, normGroups)
+    fields.check(
+      "channels", with: ["normGroups"], channels.allSatisfy { $0 % groups == 0 },
+      expected: "multiples of normGroups = \(groups)",
+      remedy: "The nearest are \(channels.map { max(1, ($0 + groups / 2) / groups) * groups }).")
+    fields.check(
+      "attentionLevels", with: ["channels"],
+      attentionLevels.allSatisfy { $0 < levels }
+        && Set(attentionLevels).count == attentionLevels.count,
+      expected: "different levels from 0 to \(levels - 1), as channels has \(levels)")
+  }
+}

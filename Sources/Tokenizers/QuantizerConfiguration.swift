@@ -110,3 +110,78 @@ public struct VectorConfiguration: Sendable, Equatable {
     self.initialization = initialization
   }
 }
+
+extension QuantizerConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "The discrete bottleneck."
+  /// Finite scalar quantization with 1000 tokens.
+  public static let standard = QuantizerConfiguration.fsq(.standard)
+
+  /// Declares the kinds, `fsq` and `vq`.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.variant(
+      "type", &self, isRequired: true,
+      [
+        ConfigurationVariant("fsq", Self.fsq) { if case .fsq(let part) = $0 { part } else { nil } },
+        ConfigurationVariant("vq", Self.vq) { if case .vq(let part) = $0 { part } else { nil } },
+      ])
+  }
+}
+
+extension FiniteScalarConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Finite scalar quantization: bound each channel, then round it."
+  /// Levels 8, 5, 5, 5: 1000 tokens.
+  public static let standard = FiniteScalarConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integers(
+      "levels", &levels, each: .atLeast(2), count: .between(1, 24),
+      "The number of values of each channel; their product is the codebook size.",
+      remedy: "A channel of one level has one value and says nothing: leave it out.")
+    fields.choice("bound", &bound, "The function that bounds a channel before it is rounded.")
+    fields.check(
+      "levels", product(of: levels, isAtMost: Self.largestCodebook),
+      expected: "levels with a product of at most \(Self.largestCodebook)",
+      remedy: "Use fewer channels or fewer levels.")
+  }
+
+  /// Whether a product stays within a limit, without computing what might overflow.
+  private func product(of levels: [Int], isAtMost limit: Int) -> Bool {
+    var product = 1
+    for level in levels {
+      guard level <= limit / product else { return false }
+      product *= level
+    }
+    return true
+  }
+}
+
+extension VectorConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Vector quantization with a codebook trained by gradients."
+  /// A codebook of 1024 entries of dimension 8, straight-through.
+  public static let standard = VectorConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integer(
+      "codebookSize", &codebookSize, in: .between(2, FiniteScalarConfiguration.largestCodebook),
+      "The number of codebook entries, that is, of different tokens.",
+      remedy: "Typical sizes are 256 to 16384.")
+    fields.integer(
+      "codeDimension", &codeDimension, in: .between(1, 8192), "Channels of one codebook entry.",
+      remedy: "Typical dimensions are 4 to 64.")
+    fields.choice(
+      "gradient", &gradient, "How the gradient passes from the codebook entry to the encoder.")
+    fields.number(
+      "codebookWeight", &codebookWeight, in: .atLeast(0),
+      "Weight of the loss that moves the codebook towards the encoder: the squared norm, summed "
+        + "over the code dimension and averaged over vectors.")
+    fields.number(
+      "commitmentWeight", &commitmentWeight, in: .atLeast(0),
+      "Weight of the loss that moves the encoder towards the codebook, reduced likewise.")
+    fields.choice("initialization", &initialization, "What the codebook holds before step 1.")
+  }
+}

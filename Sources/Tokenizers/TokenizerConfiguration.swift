@@ -16,3 +16,16 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     self.quantizer = quantizer
   }
 }
+
+extension TokenizerConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "What the weights of a tokenizer depend on."
+  /// The standard networks with finite scalar quantization between them.
+  public static let standard = TokenizerConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.object("model", &model, ModelConfiguration.summary)
+    fields.object("quantizer", &quantizer, QuantizerConfiguration.summary)
+  }
+}

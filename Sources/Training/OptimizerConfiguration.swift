@@ -89,3 +89,93 @@ public struct SGDConfiguration: Sendable, Equatable {
     self.weightDecay = weightDecay
   }
 }
+
+extension OptimizerConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "The rule that turns gradients into updates."
+  /// AdamW.
+  public static let standard = OptimizerConfiguration.adamw(.standard)
+
+  /// Declares the kinds, `adamw`, `adam` and `sgd`.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.variant(
+      "type", &self,
+      [
+        ConfigurationVariant("adamw", Self.adamw) {
+          if case .adamw(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("adam", Self.adam) {
+          if case .adam(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("sgd", Self.sgd) { if case .sgd(let part) = $0 { part } else { nil } },
+      ])
+  }
+}
+
+extension AdamWConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Adam with weight decay apart from the gradient."
+  /// Learning rate 0.001, averages 0.9 and 0.99, decay 0.0001.
+  public static let standard = AdamWConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    declareAdam(&fields, &learningRate, &beta1, &beta2, &epsilon)
+    fields.number(
+      "weightDecay", &weightDecay, in: .atLeast(0),
+      "Share of a weight, times the step size, taken off at each step.")
+  }
+}
+
+extension AdamConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Adam without weight decay."
+  /// Learning rate 0.001, averages 0.9 and 0.99.
+  public static let standard = AdamConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    declareAdam(&fields, &learningRate, &beta1, &beta2, &epsilon)
+  }
+}
+
+extension SGDConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Gradient descent with momentum."
+  /// Learning rate 0.01, momentum 0.9.
+  public static let standard = SGDConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    declareLearningRate(&fields, &learningRate)
+    fields.number(
+      "momentum", &momentum, in: .from(0, below: 1),
+      "Share of the previous update kept in the next; 0 keeps none.")
+    fields.flag("nesterov", &nesterov, "Whether a step looks one update ahead.")
+    fields.number(
+      "weightDecay", &weightDecay, in: .atLeast(0), "Share of a weight added to its gradient.")
+    let momentum = momentum
+    fields.check(
+      "nesterov", with: ["momentum"], !nesterov || momentum > 0,
+      expected: "false, as momentum is 0", remedy: "Set momentum above 0.")
+  }
+}
+
+/// The field all optimizers share.
+private func declareLearningRate(_ fields: inout ConfigurationFields, _ rate: inout Double) {
+  fields.number("learningRate", &rate, in: .above(0), "Step size at the peak of the schedule.")
+}
+
+/// The fields Adam and AdamW share.
+private func declareAdam(
+  _ fields: inout ConfigurationFields, _ learningRate: inout Double, _ beta1: inout Double,
+  _ beta2: inout Double, _ epsilon: inout Double
+) {
+  declareLearningRate(&fields, &learningRate)
+  fields.number(
+    "beta1", &beta1, in: .from(0, below: 1), "Decay of the average of gradients.")
+  fields.number(
+    "beta2", &beta2, in: .from(0, below: 1), "Decay of the average of squared gradients.")
+  fields.number(
+    "epsilon", &epsilon, in: .above(0), "Added to the root of the averaged squares.")
+}

@@ -41,3 +41,30 @@ public struct RunConfiguration: Sendable, Equatable {
     TokenizerConfiguration(model: model, quantizer: quantizer)
   }
 }
+
+extension RunConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "Everything a training run of Tessera depends on."
+  /// A start that lacks the folder of images.
+  public static let standard = RunConfiguration(data: .standard)
+
+  /// Declares the fields, and checks that images fit the model.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.string("$schema", &schemaPath, "Path of the JSON Schema, relative to this file.")
+    fields.string(
+      "description", &description, canBeEmpty: true,
+      "What the run trains, in what time, with what result.")
+    fields.object("data", &data, DataConfiguration.summary)
+    fields.object("model", &model, ModelConfiguration.summary)
+    fields.object("quantizer", &quantizer, QuantizerConfiguration.summary)
+    fields.object("training", &training, TrainingConfiguration.summary)
+    fields.object("monitor", &monitor, MonitorConfiguration.summary)
+    let (side, factor, levels) = (data.imageSize, model.downsampling, model.channels.count)
+    var lower: Int { max(side / factor, 1) * factor }
+    fields.check(
+      "data.imageSize", with: ["model.channels"], side % factor == 0,
+      expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
+        + "\(levels - 1) times",
+      remedy: "The nearest are \(lower) and \(lower + factor).")
+  }
+}

@@ -46,3 +46,63 @@ public struct DecayConfiguration: Sendable, Equatable {
     self.finalShare = finalShare
   }
 }
+
+extension ScheduleConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "How the step size changes during a run."
+  /// Constant, without warm-up.
+  public static let standard = ScheduleConfiguration.constant(.standard)
+
+  /// Declares the kinds, `constant`, `linear`, `cosine` and `inverseSquareRoot`.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.variant(
+      "type", &self,
+      [
+        ConfigurationVariant("constant", Self.constant) {
+          if case .constant(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("linear", Self.linear) {
+          if case .linear(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("cosine", Self.cosine) {
+          if case .cosine(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("inverseSquareRoot", Self.inverseSquareRoot) {
+          if case .inverseSquareRoot(let part) = $0 { part } else { nil }
+        },
+      ])
+  }
+}
+
+extension WarmupConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "A rise over the warm-up, then constant or falling without an end."
+  /// No warm-up.
+  public static let standard = WarmupConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    declareWarmup(&fields, &warmup)
+  }
+}
+
+extension DecayConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "A rise over the warm-up, then a fall that ends with the run."
+  /// No warm-up, down to zero.
+  public static let standard = DecayConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    declareWarmup(&fields, &warmup)
+    fields.number(
+      "finalShare", &finalShare, in: .between(0, 1),
+      "Share of the peak that is left at the last step.")
+  }
+}
+
+/// The field all schedules share.
+private func declareWarmup(_ fields: inout ConfigurationFields, _ warmup: inout Int) {
+  fields.integer(
+    "warmup", &warmup, in: .atLeast(0), "Steps over which the step size rises from 0 to its peak.")
+}

@@ -67,3 +67,65 @@ public struct TrainingConfiguration: Sendable, Equatable {
   /// Replays each lane makes per update: `batchSize / (lanes * imagesPerReplay)`.
   public var replaysPerLane: Int { batchSize / (lanes * imagesPerReplay) }
 }
+
+extension TrainingConfiguration: Configurable {
+  /// What the value is.
+  public static let summary = "How the model is trained: how long, in what portions, by which rule."
+  /// 1000 steps of 64 images with AdamW.
+  public static let standard = TrainingConfiguration()
+
+  /// Declares the fields.
+  ///
+  /// A micro-batch of 0 is replaced by the one it chooses, so that a saved configuration says it.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integer("steps", &steps, in: .atLeast(1), "Updates of the weights.")
+    fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
+    fields.integer(
+      "lanes", &lanes, in: .between(1, 1024),
+      "Threads that compute gradients side by side; results depend on it, not on the machine.")
+    fields.integer(
+      "microBatch", &microBatch, in: .between(0, 1 << 20),
+      "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
+        + "\(Self.largestChosenMicroBatch).")
+    fields.integer(
+      "seed", &seed, in: .atLeast(0),
+      "Start of all random numbers: weights, order of images, crops.")
+    fields.choice(
+      "reconstructionLoss", &reconstructionLoss,
+      "The distance between an image and its reconstruction, averaged over pixels and channels.")
+    fields.object("optimizer", &optimizer, OptimizerConfiguration.summary)
+    fields.object("schedule", &schedule, ScheduleConfiguration.summary)
+    fields.number(
+      "gradientClip", &gradientClip, in: .atLeast(0),
+      "Largest norm of the gradient of all weights together; a longer one is shortened; 0 is off.")
+    checkBatch(&fields)
+    checkSchedule(&fields)
+    if lanes > 0, batchSize % lanes == 0 { microBatch = imagesPerReplay }
+  }
+
+  /// Checks that lanes share a batch evenly.
+  private func checkBatch(_ fields: inout ConfigurationFields) {
+    let (batch, lanes, micro) = (batchSize, lanes, microBatch)
+    // Evaluated only once each of the three is known to be in range.
+    var portion: Int { lanes * max(micro, 1) }
+    var lower: Int { max(batch / portion, 1) * portion }
+    fields.check(
+      "batchSize", with: ["lanes", "microBatch"], batch % portion == 0,
+      expected: micro > 0
+        ? "a multiple of lanes * microBatch = \(lanes) * \(micro) = \(portion)"
+        : "a multiple of lanes = \(lanes)",
+      remedy: "The nearest are \(lower) and \(lower + portion).")
+  }
+
+  /// Checks that a schedule that ends with the run has steps left after its warm-up.
+  private func checkSchedule(_ fields: inout ConfigurationFields) {
+    switch schedule {
+    case .constant, .inverseSquareRoot: break
+    case .linear(let decay), .cosine(let decay):
+      fields.check(
+        "schedule.warmup", with: ["steps"], decay.warmup < steps,
+        expected: "fewer than steps = \(steps)",
+        remedy: "Warm up for a tenth of the steps or less, or use the constant schedule.")
+    }
+  }
+}

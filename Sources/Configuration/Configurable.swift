@@ -1,0 +1,156 @@
+import Foundation
+
+/// A value that declares its fields once, for parsing, checking, writing and the JSON Schema.
+///
+/// ```swift
+/// struct Walk: Configurable {
+///   var steps = 100
+///   static let summary = "How far to go."
+///   static let standard = Walk()
+///   mutating func declare(_ fields: inout ConfigurationFields) {
+///     fields.integer("steps", &steps, in: .atLeast(1), "Steps to go.")
+///   }
+/// }
+/// ```
+public protocol Configurable: Sendable, Equatable {
+  /// What the value is, in one sentence.
+  static var summary: String { get }
+
+  /// The value a text that says nothing stands for.
+  static var standard: Self { get }
+
+  /// Declares each field with its name, range and meaning, then the checks that concern several.
+  ///
+  /// The current values are the defaults; values read from a text replace them.
+  mutating func declare(_ fields: inout ConfigurationFields)
+}
+
+extension Configurable {
+  /// Reads a value from a JSON text.
+  ///
+  /// - Parameters:
+  ///   - text: One JSON object. What it leaves out is taken from `standard`.
+  ///   - file: The name that errors give the text.
+  ///   - overrides: Assignments `key.path=value` that go before the text, the last before all.
+  /// - Throws: Every problem of the text at once.
+  public static func parse(
+    _ text: String, file: String? = nil, overrides: [String] = []
+  ) throws(ConfigurationError) -> Self {
+    try parse(bytes: Array(text.utf8), file: file, overrides: overrides)
+  }
+
+  /// Reads a value from a JSON file, see `parse`.
+  public static func load(
+    path: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> Self {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw unreadable(path)
+    }
+    return try parse(bytes: Array(data), file: path, overrides: overrides)
+  }
+
+  /// The value as JSON text with every field written out.
+  ///
+  /// Parsing it gives an equal value: what is left to choose (such as a size of 0) is chosen.
+  public var resolved: String {
+    var copy = self
+    // A visit settles what is left to choose, such as a size of 0; the next one writes it.
+    _ = ConfigurationFields.visit(&copy, input: nil)
+    return ConfigurationFields.visit(&copy, input: nil).resolved.prettyText + "\n"
+  }
+
+  /// Checks a value that was made or changed in code as if it had been read.
+  public func validate() throws(ConfigurationError) {
+    var copy = self
+    let fields = ConfigurationFields.visit(&copy, input: nil)
+    guard fields.problems.isEmpty else {
+      throw ConfigurationError(kind: .invalid, file: nil, problems: fields.problems)
+    }
+  }
+
+  /// The JSON Schema (draft 2020-12) of the texts that `parse` accepts.
+  ///
+  /// It cannot express checks that concern several fields.
+  public static func schema() -> String {
+    var copy = standard
+    let fields = ConfigurationFields.visit(&copy, input: nil)
+    var schema = JSONObject([
+      "$schema": .string("https://json-schema.org/draft/2020-12/schema")
+    ])
+    for member in fields.objectSchema(summary: summary).members {
+      schema[member.key] = member.value
+    }
+    return JSONValue.object(schema).prettyText + "\n"
+  }
+
+  private static func parse(
+    bytes: [UInt8], file: String?, overrides: [String]
+  ) throws(ConfigurationError) -> Self {
+    var document: JSONDocument
+    do {
+      document = try JSONParser.document(bytes)
+    } catch {
+      throw ConfigurationError(
+        kind: .syntax, file: file,
+        problems: [
+          ConfigurationProblem(
+            key: "", place: "line \(error.line), column \(error.column)", message: error.message)
+        ])
+    }
+    do throws(ConfigurationError) {
+      for override in overrides { try document.apply(override: override) }
+    } catch {
+      throw ConfigurationError(kind: error.kind, file: file, problems: error.problems)
+    }
+    guard case .object(let object) = document.value else {
+      throw ConfigurationError(
+        kind: .invalid, file: file,
+        problems: [
+          ConfigurationProblem(
+            key: "", message: "expected an object { ... }, found \(document.value.found)")
+        ])
+    }
+    var value = standard
+    let fields = ConfigurationFields.visit(&value, input: object)
+    let problems = fields.problems + fields.unknownKeyProblems()
+    guard problems.isEmpty else {
+      throw ConfigurationError(
+        kind: .invalid, file: file, problems: located(problems, in: document))
+    }
+    return value
+  }
+
+  /// The problems with their lines, in the order of the text.
+  private static func located(
+    _ problems: [ConfigurationProblem], in document: JSONDocument
+  ) -> [ConfigurationProblem] {
+    let lines = problems.map { document.line(of: $0.key) ?? 0 }
+    let order = problems.indices.sorted { (lines[$0], $0) < (lines[$1], $1) }
+    return order.map { index in
+      var problem = problems[index]
+      problem.place = document.place(of: problem.key)
+      return problem
+    }
+  }
+
+  /// An error that names the file and, if there is one, the file that was probably meant.
+  private static func unreadable(_ path: String) -> ConfigurationError {
+    let url = URL(fileURLWithPath: path)
+    let folder = url.deletingLastPathComponent()
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    let exists = files.fileExists(atPath: path, isDirectory: &isFolder)
+    let message =
+      isFolder.boolValue
+      ? "expected a file, found a folder" : exists ? "cannot be read" : "no such file"
+    let names = ((try? files.contentsOfDirectory(atPath: folder.path)) ?? [])
+      .filter { $0.hasSuffix(".json") }.sorted()
+    let near = exists ? nil : nearest(to: url.lastPathComponent, among: names)
+    return ConfigurationError(
+      kind: .unreadable, file: path,
+      problems: [
+        ConfigurationProblem(
+          key: "", message: message, remedy: near.map { "Did you mean \"\($0)\"?" } ?? "")
+      ])
+  }
+}

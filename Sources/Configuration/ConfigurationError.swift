@@ -1,0 +1,61 @@
+/// One thing wrong with a configuration.
+public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+  /// The key, as in `training.optimizer.learningRate`; empty where no key is concerned.
+  public var key: String
+  /// Where it stands: `line 12`, or `--set` for an override; nil when there is no text.
+  public var place: String?
+  /// What was expected, and what was found.
+  public var message: String
+  /// The way out; may be empty.
+  public var remedy: String
+
+  /// Creates a problem.
+  public init(key: String, place: String? = nil, message: String, remedy: String = "") {
+    self.key = key
+    self.place = place
+    self.message = message
+    self.remedy = remedy
+  }
+
+  /// Place, key, message and way out.
+  public var description: String {
+    let head = [place, key.isEmpty ? nil : key, message].compactMap(\.self)
+      .joined(separator: ": ")
+    return remedy.isEmpty ? head + "." : "\(head). \(remedy)"
+  }
+}
+
+/// Everything wrong with a configuration, collected in one reading.
+public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+  /// What kind of failure this is.
+  public enum Kind: Sendable, Equatable {
+    /// The file cannot be opened.
+    case unreadable
+    /// The text is not JSON.
+    case syntax
+    /// A value is not what it should be.
+    case invalid
+  }
+
+  /// What kind of failure this is.
+  public var kind: Kind
+  /// The file concerned; nil for a configuration that comes from no file.
+  public var file: String?
+  /// What is wrong, in the order of the text.
+  public var problems: [ConfigurationProblem]
+
+  /// Creates an error.
+  public init(kind: Kind, file: String?, problems: [ConfigurationProblem]) {
+    self.kind = kind
+    self.file = file
+    self.problems = problems
+  }
+
+  /// File and problems; a line each when there are several.
+  public var description: String {
+    let name = file ?? "configuration"
+    if problems.count == 1 { return "\(name): \(problems[0])" }
+    return (["\(name): \(problems.count) problems"] + problems.map { "  \($0)" })
+      .joined(separator: "\n")
+  }
+}

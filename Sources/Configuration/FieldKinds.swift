@@ -1,0 +1,251 @@
+/// What a value should have been; thrown by the reading half of a field.
+struct Mismatch: Error {
+  /// The place inside the field, as in `[2]`; empty for the field itself.
+  var place = ""
+  /// What was expected.
+  var expected: String
+  /// What was found.
+  var found: JSONValue
+  /// The way out.
+  var remedy = ""
+}
+
+extension ConfigurationFields {
+  /// Declares an integer.
+  public mutating func integer(
+    _ name: String, _ value: inout Int, in bounds: Bounds<Int> = .any, _ meaning: String,
+    remedy: String = ""
+  ) {
+    field(
+      name, &value, Self.integerSchema(bounds), meaning, remedy: remedy, write: { .integer($0) }
+    ) {
+      (json) throws(Mismatch) in try Self.integer(json, bounds)
+    }
+  }
+
+  /// Declares an integer that may be absent or `null`.
+  public mutating func integer(
+    _ name: String, _ value: inout Int?, in bounds: Bounds<Int> = .any, _ meaning: String,
+    remedy: String = ""
+  ) {
+    optional(
+      name, &value, Self.integerSchema(bounds), meaning, remedy: remedy, write: { .integer($0) }
+    ) { (json) throws(Mismatch) in try Self.integer(json, bounds) }
+  }
+
+  /// Declares a list of integers.
+  /// - Parameters:
+  ///   - each: Which integers the list may hold.
+  ///   - count: How many.
+  public mutating func integers(
+    _ name: String, _ value: inout [Int], each: Bounds<Int> = .any,
+    count: Bounds<Int> = .atLeast(0), _ meaning: String, remedy: String = ""
+  ) {
+    var schema = JSONObject([
+      "type": .string("array"), "items": .object(Self.integerSchema(each)),
+    ])
+    if let minimum = count.minimum, minimum > 0 { schema["minItems"] = .integer(minimum) }
+    if let maximum = count.maximum { schema["maxItems"] = .integer(maximum) }
+    field(
+      name, &value, schema, meaning, remedy: remedy, write: { .array($0.map(JSONValue.integer)) }
+    ) { (json) throws(Mismatch) in
+      guard case .array(let items) = json, count.contains(items.count) else {
+        throw Mismatch(expected: Self.list(count), found: json)
+      }
+      var integers: [Int] = []
+      for (index, item) in items.enumerated() {
+        do throws(Mismatch) {
+          integers.append(try Self.integer(item, each))
+        } catch {
+          var located = error
+          located.place = "[\(index)]"
+          throw located
+        }
+      }
+      return integers
+    }
+  }
+
+  /// Declares a number.
+  public mutating func number(
+    _ name: String, _ value: inout Double, in bounds: Bounds<Double> = .any, _ meaning: String,
+    remedy: String = ""
+  ) {
+    var schema = JSONObject(["type": .string("number")])
+    bounds.describe(in: &schema) { .number($0) }
+    field(name, &value, schema, meaning, remedy: remedy, write: { .number($0) }) {
+      (json) throws(Mismatch) in
+      let number: Double
+      switch json {
+      case .integer(let integer): number = Double(integer)
+      case .number(let fraction): number = fraction
+      default: throw Self.mismatch("a number\(bounds.words)", json)
+      }
+      guard number.isFinite, bounds.contains(number) else {
+        throw Mismatch(expected: "a number\(bounds.words)", found: json)
+      }
+      return number
+    }
+  }
+
+  /// Declares a switch.
+  public mutating func flag(_ name: String, _ value: inout Bool, _ meaning: String) {
+    field(
+      name, &value, JSONObject(["type": .string("boolean")]), meaning, remedy: "",
+      write: { .flag($0) }
+    ) { (json) throws(Mismatch) in
+      guard case .flag(let flag) = json else {
+        throw Self.mismatch("true or false", json)
+      }
+      return flag
+    }
+  }
+
+  /// Declares a text that must not be empty unless `canBeEmpty`.
+  /// - Parameter isRequired: Whether a configuration must give it.
+  public mutating func string(
+    _ name: String, _ value: inout String, isRequired: Bool = false, canBeEmpty: Bool = false,
+    _ meaning: String, remedy: String = ""
+  ) {
+    field(
+      name, &value, Self.stringSchema(canBeEmpty: canBeEmpty), meaning, remedy: remedy,
+      isRequired: isRequired, write: { .string($0) }
+    ) { (json) throws(Mismatch) in try Self.string(json, canBeEmpty: canBeEmpty) }
+  }
+
+  /// Declares a text that may be absent or `null`.
+  public mutating func string(
+    _ name: String, _ value: inout String?, _ meaning: String, remedy: String = ""
+  ) {
+    optional(
+      name, &value, Self.stringSchema(canBeEmpty: false), meaning, remedy: remedy,
+      write: { .string($0) }
+    ) { (json) throws(Mismatch) in try Self.string(json, canBeEmpty: false) }
+  }
+
+  /// Declares one of several words.
+  public mutating func choice<Choice: RawRepresentable & CaseIterable>(
+    _ name: String, _ value: inout Choice, _ meaning: String
+  ) where Choice.RawValue == String {
+    let words = Choice.allCases.map(\.rawValue)
+    let schema = JSONObject(["enum": .array(words.map(JSONValue.string))])
+    field(name, &value, schema, meaning, remedy: "", write: { .string($0.rawValue) }) {
+      (json) throws(Mismatch) in
+      if case .string(let word) = json, let choice = Choice(rawValue: word) { return choice }
+      throw Self.unknownWord(json, among: words)
+    }
+  }
+
+  /// What to say of a value that is none of several words.
+  static func unknownWord(_ json: JSONValue, among words: [String]) -> Mismatch {
+    var mismatch = Mismatch(
+      expected: words.map { "\"\($0)\"" }.joined(separator: " or "), found: json)
+    if case .string(let word) = json, let near = nearest(to: word, among: words) {
+      mismatch.remedy = "Did you mean \"\(near)\"?"
+    }
+    return mismatch
+  }
+
+  // MARK: One field
+
+  /// Reads, checks, writes and describes one field.
+  private mutating func field<Value>(
+    _ name: String, _ value: inout Value, _ schema: JSONObject, _ meaning: String,
+    remedy: String, isRequired: Bool = false, write: (Value) -> JSONValue,
+    read: (JSONValue) throws(Mismatch) -> Value
+  ) {
+    var schema = schema
+    schema["description"] = .string(meaning)
+    if isRequired { required.append(name) } else { schema["default"] = write(value) }
+    // Without a text, the value itself is checked.
+    if let json = input == nil ? write(value) : input?[name] {
+      do throws(Mismatch) {
+        value = try read(json)
+      } catch {
+        report(
+          name + error.place, "expected \(error.expected), found \(error.found.found)",
+          remedy: error.remedy.isEmpty ? remedy : error.remedy)
+      }
+    } else if isRequired {
+      let lastPoint = meaning.hasSuffix(".") ? 1 : 0
+      report(name, "missing: \(meaning.dropLast(lastPoint))", remedy: remedy)
+    }
+    record(name, write(value), schema: schema)
+  }
+
+  /// One field that may be absent or `null`.
+  private mutating func optional<Value>(
+    _ name: String, _ value: inout Value?, _ schema: JSONObject, _ meaning: String,
+    remedy: String, write: (Value) -> JSONValue, read: (JSONValue) throws(Mismatch) -> Value
+  ) {
+    var schema = schema
+    if let type = schema["type"] { schema["type"] = .array([type, .string("null")]) }
+    field(name, &value, schema, meaning, remedy: remedy, write: { $0.map(write) ?? .null }) {
+      (json) throws(Mismatch) in json == .null ? nil : try read(json)
+    }
+  }
+
+  // MARK: Reading values
+
+  private static func integer(
+    _ json: JSONValue, _ bounds: Bounds<Int>
+  ) throws(Mismatch) -> Int {
+    let integer: Int
+    switch json {
+    case .integer(let whole): integer = whole
+    case .number(let number):
+      // 1e3 is an integer too.
+      guard let exact = Int(exactly: number) else { fallthrough }
+      integer = exact
+    default: throw mismatch("an integer\(bounds.words)", json)
+    }
+    guard bounds.contains(integer) else {
+      throw Mismatch(expected: "an integer\(bounds.words)", found: json)
+    }
+    return integer
+  }
+
+  private static func string(_ json: JSONValue, canBeEmpty: Bool) throws(Mismatch) -> String {
+    switch json {
+    case .string(let text) where canBeEmpty || !text.isEmpty: return text
+    case .string: throw Mismatch(expected: "text that is not empty", found: json)
+    case .integer, .number, .flag:
+      throw Mismatch(
+        expected: "text", found: json, remedy: "Put it in quotes: \"\(json.compactText)\".")
+    default: throw Mismatch(expected: "text", found: json)
+    }
+  }
+
+  /// A value of the wrong type; quotes around the right one are a common slip.
+  private static func mismatch(_ expected: String, _ json: JSONValue) -> Mismatch {
+    var mismatch = Mismatch(expected: expected, found: json)
+    if case .string(let text) = json, let inner = try? JSONValue(parsing: text) {
+      switch inner {
+      case .integer, .number, .flag: mismatch.remedy = "Remove the quotes."
+      default: break
+      }
+    }
+    return mismatch
+  }
+
+  /// A list of so many integers, in words.
+  private static func list(_ count: Bounds<Int>) -> String {
+    switch (count.minimum ?? 0, count.maximum) {
+    case (let minimum, let maximum?): "a list of \(minimum) to \(maximum) integers"
+    case (0, nil): "a list of integers"
+    case (let minimum, nil): "a list of at least \(minimum) integers"
+    }
+  }
+
+  private static func integerSchema(_ bounds: Bounds<Int>) -> JSONObject {
+    var schema = JSONObject(["type": .string("integer")])
+    bounds.describe(in: &schema) { .integer($0) }
+    return schema
+  }
+
+  private static func stringSchema(canBeEmpty: Bool) -> JSONObject {
+    var schema = JSONObject(["type": .string("string")])
+    if !canBeEmpty { schema["minLength"] = .integer(1) }
+    return schema
+  }
+}

@@ -1,0 +1,190 @@
+/// A place in a text that is not JSON, and why.
+public struct JSONSyntaxError: Error, Equatable, CustomStringConvertible {
+  /// The line, from 1.
+  public var line: Int
+  /// The character in the line, from 1.
+  public var column: Int
+  /// What is wrong there.
+  public var message: String
+
+  /// Line, column and reason in one sentence.
+  public var description: String { "line \(line), column \(column): \(message)" }
+}
+
+/// A parsed text, and on which line each of its keys stands.
+struct JSONDocument {
+  /// The content.
+  var value: JSONValue
+  /// Lines by key path, as in `training.optimizer.learningRate` or `model.channels[2]`.
+  var lines: [String: Int]
+}
+
+/// A recursive descent over the bytes of a JSON text.
+///
+/// Foundation's decoders forget lines, accept duplicate keys and blur `1` and `true`; a
+/// configuration needs all three.
+struct JSONParser {
+  /// Nesting beyond this is refused before it can exhaust the stack.
+  private static let deepest = 128
+
+  let bytes: [UInt8]
+  var position = 0
+  /// The current line.
+  ///
+  /// Only space can hold line ends, so only `skipSpace` counts.
+  private var currentLine = 1
+  private var lines: [String: Int] = [:]
+
+  /// Parses a whole text.
+  static func document(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONDocument {
+    var parser = JSONParser(bytes: bytes)
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
+    try parser.requireText()
+    let value = try parser.value(path: "", depth: 0)
+    try parser.skipSpace()
+    guard parser.position == bytes.count else {
+      throw parser.error("expected the end of the file after the first value")
+    }
+    return JSONDocument(value: value, lines: parser.lines)
+  }
+
+  private init(bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  var current: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  /// An error at a byte, by default the current one.
+  func error(_ message: String, at offset: Int? = nil) -> JSONSyntaxError {
+    let offset = offset ?? position
+    let start = bytes[..<offset].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    // Continuation bytes of UTF-8 do not begin a character.
+    let column = 1 + bytes[start..<offset].count { $0 & 0xC0 != 0x80 }
+    let line = 1 + bytes[..<start].count { $0 == UInt8(ascii: "\n") }
+    return JSONSyntaxError(line: line, column: column, message: message)
+  }
+
+  /// Refuses bytes that are not UTF-8.
+  private func requireText() throws(JSONSyntaxError) {
+    guard String(validating: bytes, as: UTF8.self) == nil else { return }
+    // The longest valid beginning ends at the culprit.
+    var valid = 0
+    var iterator = bytes.makeIterator()
+    var decoder = UTF8()
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) {
+      valid += UTF8.width(scalar)
+    }
+    throw error("not UTF-8 text", at: valid)
+  }
+
+  private mutating func skipSpace() throws(JSONSyntaxError) {
+    while let byte = current {
+      switch byte {
+      case 0x20, 0x09, 0x0D: position += 1
+      case 0x0A:
+        position += 1
+        currentLine += 1
+      case UInt8(ascii: "/"), UInt8(ascii: "#"):
+        throw error("JSON has no comments; remarks can go into \"description\"")
+      default: return
+      }
+    }
+  }
+
+  private mutating func value(path: String, depth: Int) throws(JSONSyntaxError) -> JSONValue {
+    try skipSpace()
+    guard depth < Self.deepest else {
+      throw error("nested more than \(Self.deepest) deep")
+    }
+    guard let byte = current else { throw error("expected a value, found the end of the file") }
+    switch byte {
+    case UInt8(ascii: "{"): return .object(try object(path: path, depth: depth))
+    case UInt8(ascii: "["): return .array(try array(path: path, depth: depth))
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
+    default: return try word()
+    }
+  }
+
+  private mutating func object(path: String, depth: Int) throws(JSONSyntaxError) -> JSONObject {
+    var object = JSONObject()
+    try list(closing: "}") { (parser) throws(JSONSyntaxError) in
+      guard parser.current == UInt8(ascii: "\"") else {
+        throw parser.error("expected a key in double quotes")
+      }
+      let start = parser.position
+      let key = try parser.string()
+      let keyPath = path.isEmpty ? key : "\(path).\(key)"
+      if object[key] != nil {
+        let first = parser.lines[keyPath].map { " (first on line \($0))" } ?? ""
+        throw parser.error("the key \"\(key)\" appears twice in one object\(first)", at: start)
+      }
+      parser.lines[keyPath] = parser.currentLine
+      try parser.skipSpace()
+      guard parser.current == UInt8(ascii: ":") else {
+        throw parser.error("expected \":\" after the key \"\(key)\"")
+      }
+      parser.position += 1
+      object[key] = try parser.value(path: keyPath, depth: depth + 1)
+    }
+    return object
+  }
+
+  private mutating func array(path: String, depth: Int) throws(JSONSyntaxError) -> [JSONValue] {
+    var values: [JSONValue] = []
+    try list(closing: "]") { (parser) throws(JSONSyntaxError) in
+      let itemPath = "\(path)[\(values.count)]"
+      parser.lines[itemPath] = parser.currentLine
+      values.append(try parser.value(path: itemPath, depth: depth + 1))
+    }
+    return values
+  }
+
+  /// Reads items with commas between them up to the closing bracket; stands on the opening one.
+  private mutating func list(
+    closing: Unicode.Scalar, item: (inout JSONParser) throws(JSONSyntaxError) -> Void
+  ) throws(JSONSyntaxError) {
+    let opening = currentLine
+    position += 1
+    try skipSpace()
+    if current == UInt8(ascii: closing) {
+      position += 1
+      return
+    }
+    while true {
+      try item(&self)
+      try skipSpace()
+      switch current {
+      case UInt8(ascii: closing):
+        position += 1
+        return
+      case UInt8(ascii: ","):
+        let comma = position
+        position += 1
+        try skipSpace()
+        if current == UInt8(ascii: closing) {
+          throw error("a comma before \"\(closing)\"; remove it", at: comma)
+        }
+      case nil:
+        throw error("expected \"\(closing)\" to close what opens on line \(opening)")
+      default:
+        throw error("expected \",\" or \"\(closing)\"")
+      }
+    }
+  }
+
+  private mutating func word() throws(JSONSyntaxError) -> JSONValue {
+    let start = position
+    while let byte = current, UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 {
+      position += 1
+    }
+    switch String(decoding: bytes[start..<position], as: UTF8.self) {
+    case "true": return .flag(true)
+    case "false": return .flag(false)
+    case "null": return .null
+    case "": throw error("expected a value", at: start)
+    case let word:
+      throw error("expected a value, found \(word); text goes in double quotes", at: start)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/// A JSON value, with whole numbers kept apart from fractions and objects in the order written.
+public enum JSONValue: Sendable, Equatable {
+  /// `null`.
+  case null
+  /// `true` or `false`.
+  case flag(Bool)
+  /// A number written without fraction and exponent that fits 64 bits.
+  case integer(Int)
+  /// Any other number.
+  case number(Double)
+  /// Text.
+  case string(String)
+  /// A list of values.
+  case array([JSONValue])
+  /// Named values.
+  case object(JSONObject)
+
+  /// Parses one JSON text (RFC 8259); duplicate keys are errors.
+  public init(parsing text: String) throws(JSONSyntaxError) {
+    self = try JSONParser.document(Array(text.utf8)).value
+  }
+
+  /// What an error message shows of the value: the value itself, shortened when it is long.
+  var found: String {
+    switch self {
+    case .object(let object): return object.members.isEmpty ? "{}" : "an object"
+    default:
+      let text = compactText
+      return text.count <= 60 ? text : text.prefix(57) + "..."
+    }
+  }
+}
+
+/// The members of a JSON object in the order written.
+///
+/// Two objects are equal when they hold equal members in the same order.
+public struct JSONObject: Sendable, Equatable {
+  /// A key and its value.
+  public struct Member: Sendable, Equatable {
+    /// The name.
+    public var key: String
+    /// The value of that name.
+    public var value: JSONValue
+  }
+
+  /// Names and values, in order.
+  public private(set) var members: [Member] = []
+
+  /// Creates an object of the given members; of two equal keys the later value stays.
+  public init(_ pairs: KeyValuePairs<String, JSONValue> = [:]) {
+    for (key, value) in pairs { self[key] = value }
+  }
+
+  /// The names, in order.
+  public var keys: [String] { members.map(\.key) }
+
+  /// The value of a key; a new key goes to the end, nil removes one.
+  public subscript(key: String) -> JSONValue? {
+    get { members.first { $0.key == key }?.value }
+    set {
+      let index = members.firstIndex { $0.key == key }
+      switch (index, newValue) {
+      case (let index?, let value?): members[index].value = value
+      case (let index?, nil): members.remove(at: index)
+      case (nil, let value?): members.append(Member(key: key, value: value))
+      case (nil, nil): break
+      }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Configuration
+import Foundation
+import Testing
+import Training
+
+/// The folder of configurations at the root of the repository.
+private let folder = URL(fileURLWithPath: #filePath)
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  .appendingPathComponent("configs")
+
+/// Every configuration in it, by file name.
+private let names: [String] =
+  ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
+  .filter { $0.hasSuffix(".json") && !$0.hasSuffix(".schema.json") }.sorted()
+
+@Suite struct ConfigurationFilesTests {
+  @Test func theConfigurationsUsersTypeFirstAreThere() {
+    #expect(Set(names).isSuperset(of: ["fsq.json", "vq.json"]))
+  }
+
+  @Test(arguments: names)
+  func everyConfigurationIsValid(name: String) throws {
+    let run = try RunConfiguration.load(path: folder.appendingPathComponent(name).path)
+    #expect(!run.description.isEmpty)
+    #expect(run.schemaPath == "tessera.schema.json")
+    #expect(try RunConfiguration.parse(run.resolved) == run)
+  }
+
+  @Test func theSchemaFileIsTheGeneratedOne() throws {
+    let file = folder.appendingPathComponent("tessera.schema.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    #expect(
+      text == RunConfiguration.schema(),
+      "regenerate: train --print-schema > configs/tessera.schema.json")
+    #expect(throws: Never.self) { try JSONValue(parsing: text) }
+  }
+
+  @Test func aMissingFileSuggestsItsNeighbour() {
+    let path = folder.appendingPathComponent("fqs.json").path
+    let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.load(path: path) }
+    #expect(error?.kind == .unreadable)
+    #expect(error?.file == path)
+    #expect(error?.problems.first?.message == "no such file")
+    #expect(error?.problems.first?.remedy == "Did you mean \"fsq.json\"?")
+  }
+
+  @Test func aFolderIsNotAConfiguration() {
+    let error = #expect(throws: ConfigurationError.self) {
+      try RunConfiguration.load(path: folder.path)
+    }
+    #expect(error?.kind == .unreadable)
+    #expect(error?.problems.first?.message == "expected a file, found a folder")
+  }
+
+  @Test func bytesThatAreNotTextAreNamed() throws {
+    let file = FileManager.default.temporaryDirectory
+      .appendingPathComponent("\(UUID().uuidString).json")
+    try Data([0x7B, 0x0A, 0x22, 0xC3, 0xA9, 0xFF]).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let error = #expect(throws: ConfigurationError.self) {
+      try RunConfiguration.load(path: file.path)
+    }
+    #expect(error?.kind == .syntax)
+    #expect(error?.problems.first?.place == "line 2, column 3")
+    #expect(error?.problems.first?.message == "not UTF-8 text")
+  }
+}

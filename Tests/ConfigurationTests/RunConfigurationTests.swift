@@ -1,0 +1,168 @@
+import Configuration
+import Datasets
+import Testing
+import Tokenizers
+import Training
+
+/// A run with nothing said that has a standard.
+private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"#
+
+@Suite struct RunConfigurationTests {
+  private func problems(_ overrides: [String]) -> [ConfigurationProblem] {
+    do {
+      _ = try RunConfiguration.parse(smallest, overrides: overrides)
+      return []
+    } catch {
+      return error.problems
+    }
+  }
+
+  @Test func standardsAreWrittenOnce() throws {
+    let run = try RunConfiguration.parse(smallest)
+    var expected = RunConfiguration(data: DataConfiguration(train: "d"))
+    expected.training.microBatch = 8
+    #expect(run == expected)
+    #expect(run.tokenizer == TokenizerConfiguration())
+    #expect(run.model.downsampling == 2)
+    #expect(run.quantizer.codebookSize == 1000)
+    #expect(run.quantizer.codeDimension == 4)
+  }
+
+  @Test func aResolvedRunReadsBackEqual() throws {
+    let run = try RunConfiguration.parse(
+      smallest,
+      overrides: [
+        "description=Größe 図", #"quantizer={"type": "vq", "gradient": "rotation"}"#,
+        #"training.optimizer={"type": "sgd", "nesterov": true}"#, "data.resizeTo=40",
+        #"training.schedule={"type": "cosine", "warmup": 3}"#, "training.batchSize=20",
+      ])
+    #expect(run.training.microBatch == 5)
+    #expect(try RunConfiguration.parse(run.resolved) == run)
+    #expect(try TokenizerConfiguration.parse(run.tokenizer.resolved) == run.tokenizer)
+    // A value made in code has its open choices made.
+    let made = RunConfiguration(data: DataConfiguration(train: "d"))
+    #expect(made.training.microBatch == 0)
+    #expect(try RunConfiguration.parse(made.resolved).training.microBatch == 8)
+    #expect(made.resolved == (try RunConfiguration.parse(made.resolved)).resolved)
+  }
+
+  @Test(arguments: [
+    ("dtaa.train=x", "dtaa", "Did you mean \"data\"?"),
+    ("data.trian=x", "data.trian", "Did you mean \"train\"?"),
+    ("model.chanels=[32]", "model.chanels", "Did you mean \"channels\"?"),
+    ("quantizer.level=[8]", "quantizer.level", "Did you mean \"levels\"?"),
+    ("training.stesp=5", "training.stesp", "Did you mean \"steps\"?"),
+    ("training.batch_size=5", "training.batch_size", "Did you mean \"batchSize\"?"),
+    ("training.learningRate=1", "training.learningRate", "\"training.optimizer.learningRate\""),
+    (
+      "training.optimizer.learningrate=1", "training.optimizer.learningrate",
+      "Did you mean \"learningRate\"?"
+    ),
+    ("training.schedule.warm=1", "training.schedule.warm", "Did you mean \"warmup\"?"),
+    ("training.schedule.finalShare=0", "training.schedule.finalShare", "\"linear\" or \"cosine\""),
+    ("monitor.sample=1", "monitor.sample", "Did you mean \"samples\"?"),
+    ("seed=1", "seed", "Did you mean \"training.seed\"?"),
+  ])
+  func misspeltKeysAreFoundAtEveryDepth(override: String, key: String, remedy: String) {
+    let problems = problems([override])
+    #expect(problems.count == 1)
+    #expect(problems.first?.key == key)
+    #expect(problems.first?.message == "unknown key")
+    #expect(problems.first?.remedy.contains(remedy) == true)
+  }
+
+  @Test(arguments: [
+    (["data.train="], "data.train", "not empty"),
+    (["data.imageSize=33"], "data.imageSize", "The nearest are 32 and 34."),
+    (
+      ["data.imageSize=3", "model.channels=[32, 32, 32]"], "data.imageSize",
+      "The nearest are 4 and 8."
+    ),
+    (["data.resizeTo=31"], "data.resizeTo", "at least imageSize = 32"),
+    (["data.resizeTo=40", "data.resize=none"], "data.resizeTo", "scales nothing"),
+    (["data.validationShare=1"], "data.validationShare", "both excluded"),
+    (["data.crop=center"], "data.crop", "Did you mean \"centre\"?"),
+    (["model.channels=[]"], "model.channels", "a list of 1 to 12 integers"),
+    (["model.channels=[32, 0]"], "model.channels[1]", "found 0"),
+    (["model.channels=[32, 60]"], "model.channels", "The nearest are [32, 64]."),
+    (["model.channels=[1]"], "model.channels", "The nearest are [32]."),
+    (["model.normGroups=0"], "model.normGroups", "from 1"),
+    (["model.attentionLevels=[2]"], "model.attentionLevels", "levels from 0 to 1"),
+    (["model.attentionLevels=[1, 1]"], "model.attentionLevels", "different levels"),
+    (["quantizer.levels=[8, 1]"], "quantizer.levels[1]", "one value and says nothing"),
+    (["quantizer.levels=[]"], "quantizer.levels", "1 to 24"),
+    (["quantizer.levels=[4097, 4096]"], "quantizer.levels", "at most 16777216"),
+    (
+      ["quantizer.levels=[4611686018427387904, 4611686018427387904]"], "quantizer.levels",
+      "at most 16777216"
+    ),
+    ([#"quantizer={"type": "vq", "codebookSize": 0}"#], "quantizer.codebookSize", "found 0"),
+    ([#"quantizer={"type": "vq", "codeDimension": 0}"#], "quantizer.codeDimension", "found 0"),
+    ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
+    (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\""),
+    (["training.steps=0"], "training.steps", "at least 1"),
+    (["training.batchSize=65"], "training.batchSize", "The nearest are 64 and 66."),
+    (["training.batchSize=1"], "training.batchSize", "The nearest are 2 and 4."),
+    (
+      ["training.batchSize=40", "training.microBatch=8"], "training.batchSize",
+      "lanes * microBatch = 2 * 8 = 16, found 40. The nearest are 32 and 48."
+    ),
+    (["training.optimizer.beta2=1"], "training.optimizer.beta2", "below 1.0"),
+    (["training.optimizer.learningRate=0"], "training.optimizer.learningRate", "above 0.0"),
+    (
+      [#"training.optimizer={"type": "sgd", "momentum": 0, "nesterov": true}"#],
+      "training.optimizer.nesterov", "Set momentum above 0."
+    ),
+    (
+      [#"training.schedule={"type": "linear", "warmup": 1000}"#], "training.schedule.warmup",
+      "fewer than steps = 1000"
+    ),
+    (["monitor.logEvery=0"], "monitor.logEvery", "at least 1"),
+  ])
+  func wrongValuesAreFoundBeforeStepOne(overrides: [String], key: String, text: String) {
+    let problems = problems(overrides)
+    #expect(problems.count == 1)
+    #expect(problems.first?.key == key)
+    #expect(problems.first?.description.contains(text) == true, "\(problems)")
+  }
+
+  @Test func aMissingQuantizerAndFolderAreNamed() {
+    let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.parse("{}") }
+    #expect(error?.problems.map(\.key) == ["data.train", "quantizer.type"])
+  }
+
+  @Test func valuesOutOfRangeInCodeAreReportedWithoutACrash() {
+    var run = RunConfiguration(data: DataConfiguration(train: "d"))
+    run.training.lanes = 0
+    run.training.microBatch = .max
+    run.model.normGroups = 0
+    run.model.channels = []
+    run.quantizer = .fsq(FiniteScalarConfiguration(levels: [.max, .max]))
+    let error = #expect(throws: ConfigurationError.self) { try run.validate() }
+    #expect(
+      error?.problems.map(\.key) == [
+        "model.channels", "model.normGroups", "quantizer.levels", "training.lanes",
+        "training.microBatch",
+      ])
+  }
+
+  @Test(arguments: [
+    (64, 2, 0, 8, 4), (64, 2, 4, 4, 8), (6, 2, 0, 3, 1), (22, 2, 0, 1, 11), (60, 2, 0, 6, 5),
+    (1, 1, 0, 1, 1), (16, 4, 0, 4, 1),
+  ])
+  func lanesShareABatch(batch: Int, lanes: Int, micro: Int, chosen: Int, replays: Int) {
+    let training = TrainingConfiguration(batchSize: batch, lanes: lanes, microBatch: micro)
+    #expect(training.imagesPerReplay == chosen)
+    #expect(training.replaysPerLane == replays)
+    #expect(lanes * chosen * replays == batch)
+  }
+
+  @Test func quantizersKnowTheirSize() {
+    let fsq = QuantizerConfiguration.fsq(FiniteScalarConfiguration(levels: [7, 5, 5, 5, 5]))
+    #expect(fsq.codebookSize == 4375)
+    #expect(fsq.codeDimension == 5)
+    let vq = QuantizerConfiguration.vq(VectorConfiguration(codebookSize: 512, codeDimension: 6))
+    #expect(vq.codebookSize == 512)
+    #expect(vq.codeDimension == 6)
+  }
+}
