@@ -1,0 +1,79 @@
+/// An 8-bit RGB image.
+///
+/// `pixels` holds `width * height * 3` bytes, red, green and blue of each pixel together, row by row
+/// from the top left.
+public struct Image: Sendable, Equatable {
+  /// Pixels per row, at least 1.
+  public let width: Int
+  /// Rows, at least 1.
+  public let height: Int
+  /// The bytes, `pixels[(y * width + x) * 3 + channel]`; their number must not change.
+  public var pixels: [UInt8] {
+    didSet { precondition(pixels.count == width * height * 3, "an image keeps its size") }
+  }
+
+  /// An image over given bytes, `width * height * 3` of them.
+  public init(width: Int, height: Int, pixels: [UInt8]) {
+    precondition(width > 0 && height > 0, "an image has at least one pixel")
+    precondition(pixels.count == width * height * 3, "three bytes for each pixel")
+    self.width = width
+    self.height = height
+    self.pixels = pixels
+  }
+
+  /// A black image.
+  public init(width: Int, height: Int) {
+    precondition(width > 0 && height > 0, "an image has at least one pixel")
+    self.init(
+      width: width, height: height, pixels: [UInt8](repeating: 0, count: width * height * 3))
+  }
+
+  /// An image of one colour.
+  public init(width: Int, height: Int, filledWith color: PixelColor) {
+    self.init(width: width, height: height)
+    for y in 0..<height {
+      for x in 0..<width { self[x, y] = color }
+    }
+  }
+
+  /// The colour at column `x` and row `y`.
+  public subscript(x: Int, y: Int) -> PixelColor {
+    get {
+      let start = offset(x, y)
+      return PixelColor(pixels[start], pixels[start + 1], pixels[start + 2])
+    }
+    set {
+      let start = offset(x, y)
+      pixels[start] = newValue.red
+      pixels[start + 1] = newValue.green
+      pixels[start + 2] = newValue.blue
+    }
+  }
+
+  private func offset(_ x: Int, _ y: Int) -> Int {
+    precondition(x >= 0 && x < width && y >= 0 && y < height, "the pixel lies in the image")
+    return (y * width + x) * 3
+  }
+}
+
+/// An 8-bit RGB colour.
+public struct PixelColor: Sendable, Hashable {
+  /// Red, 0...255.
+  public var red: UInt8
+  /// Green, 0...255.
+  public var green: UInt8
+  /// Blue, 0...255.
+  public var blue: UInt8
+
+  /// Red, green, blue.
+  public init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
+    self.red = red
+    self.green = green
+    self.blue = blue
+  }
+
+  /// Black.
+  public static let black = PixelColor(0, 0, 0)
+  /// White.
+  public static let white = PixelColor(255, 255, 255)
+}

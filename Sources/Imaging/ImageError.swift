@@ -1,0 +1,48 @@
+/// What can go wrong between an image and its file.
+///
+/// Each case carries the file's name.
+public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The file cannot be opened or read.
+  case unreadable(file: String, reason: String)
+  /// The file has no bytes.
+  case empty(file: String)
+  /// The first bytes are neither those of a PNG nor of a JPEG file; `seems` says what they are.
+  case notAnImage(file: String, seems: String)
+  /// The file is damaged, cut off, or uses a feature that is not supported.
+  case corrupt(file: String, format: ImageFormat, reason: String)
+  /// The header states more pixels than the decoder accepts. Nothing was allocated for them.
+  case tooManyPixels(file: String, width: Int, height: Int, limit: Int)
+  /// The file is larger than any image within the pixel limit could need.
+  case tooManyBytes(file: String, bytes: Int, limit: Int)
+  /// The image does not fit the format.
+  case cannotEncode(file: String, format: ImageFormat, reason: String)
+  /// The file cannot be written. A file that was there before is unchanged.
+  case cannotWrite(file: String, reason: String)
+
+  /// What was expected, what was found, and the way out, in a sentence or two.
+  public var description: String {
+    switch self {
+    case .unreadable(let file, let reason):
+      "\(file): cannot be read: \(reason). Check the path and the permissions."
+    case .empty(let file):
+      "\(file): the file is empty, expected a PNG or JPEG image. Fetch it anew or remove it."
+    case .notAnImage(let file, let seems):
+      "\(file): expected a PNG or JPEG image, found \(seems). "
+        + "Convert it to PNG or JPEG, or move it out of the folder."
+    case .corrupt(let file, let format, let reason):
+      "\(file): cannot be decoded as \(format.rawValue.uppercased()): \(reason). The file is "
+        + "damaged or of a rare kind; fetch it anew, save it as a plain PNG, or remove it."
+    case .tooManyPixels(let file, let width, let height, let limit):
+      "\(file): \(width)x\(height) pixels are more than the limit of \(limit). "
+        + "Scale the image down, or raise the limit if the file is to be trusted."
+    case .tooManyBytes(let file, let bytes, let limit):
+      "\(file): \(bytes) bytes are more than the \(limit) that an image within the pixel limit can "
+        + "take. Save it without attachments, or raise the limit if the file is to be trusted."
+    case .cannotEncode(let file, let format, let reason):
+      "\(file): cannot be encoded as \(format.rawValue.uppercased()): \(reason). "
+        + "Choose the other format or a smaller image."
+    case .cannotWrite(let file, let reason):
+      "\(file): cannot be written: \(reason). Check the folder, its permissions and the free space."
+    }
+  }
+}
