@@ -32,6 +32,21 @@ public struct Scene: Codable, Sendable, Equatable {
     public var height: Double
     /// How far it is turned about the vertical.
     public var turn: Double
+
+    /// A solid with all its factors.
+    public init(
+      shape: Shape, colour: SolidColour, finish: Finish, x: Double, z: Double, radius: Double,
+      height: Double, turn: Double
+    ) {
+      self.shape = shape
+      self.colour = colour
+      self.finish = finish
+      self.x = x
+      self.z = z
+      self.radius = radius
+      self.height = height
+      self.turn = turn
+    }
   }
 
   /// The patterns of floors.
@@ -49,6 +64,14 @@ public struct Scene: Codable, Sendable, Equatable {
     public var scale: Double
     /// How far the pattern is turned.
     public var turn: Double
+
+    /// A floor with all its factors.
+    public init(pattern: Pattern, colour: FloorColour, scale: Double, turn: Double) {
+      self.pattern = pattern
+      self.colour = colour
+      self.scale = scale
+      self.turn = turn
+    }
   }
 
   /// The one light.
@@ -61,6 +84,14 @@ public struct Scene: Codable, Sendable, Equatable {
     public var softness: Double
     /// How warm it is: 0 is cool, 1 is golden.
     public var warmth: Double
+
+    /// A light with all its factors.
+    public init(azimuth: Double, elevation: Double, softness: Double, warmth: Double) {
+      self.azimuth = azimuth
+      self.elevation = elevation
+      self.softness = softness
+      self.warmth = warmth
+    }
   }
 
   /// The camera; it looks at the middle of the scene.
@@ -73,6 +104,14 @@ public struct Scene: Codable, Sendable, Equatable {
     public var distance: Double
     /// The angle that its picture spans.
     public var span: Double
+
+    /// A camera with all its factors.
+    public init(azimuth: Double, elevation: Double, distance: Double, span: Double) {
+      self.azimuth = azimuth
+      self.elevation = elevation
+      self.distance = distance
+      self.span = span
+    }
   }
 
   /// One to three solids that do not touch.
@@ -85,4 +124,13 @@ public struct Scene: Codable, Sendable, Equatable {
   public var light: Light
   /// The camera.
   public var camera: Camera
+
+  /// A scene with all its factors.
+  public init(solids: [Solid], floor: Floor, backdrop: Backdrop, light: Light, camera: Camera) {
+    self.solids = solids
+    self.floor = floor
+    self.backdrop = backdrop
+    self.light = light
+    self.camera = camera
+  }
 }

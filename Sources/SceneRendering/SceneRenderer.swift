@@ -33,7 +33,7 @@ public enum SceneRenderer {
             let stored = (sum / 16).squareRoot() * 255
             let index = (row * size + column) * 3
             for channel in 0..<3 {
-              pixels[index + channel] = UInt8(stored[channel].rounded())
+              pixels[index + channel] = UInt8(max(0, min(255, stored[channel].rounded())))
             }
           }
         }
