@@ -1,0 +1,104 @@
+import Foundation
+import Randomness
+
+/// Batches of training samples by step number, prepared in the background.
+///
+/// Sample i of the run is image `order.image(ofSample: i)`, cropped and flipped by a generator that
+/// is a function of the seed and i alone. So a batch is the same whatever the number of threads,
+/// their timing, or the step at which a run was taken up again.
+///
+/// While a batch is used, threads of the loader prepare the ones after it in buffers that are used
+/// again and again; with all images cached nothing is allocated. Asking for a step that is not
+/// the next one is allowed and only costs the wait.
+public final class BatchLoader: Sendable {
+  /// The images.
+  public let images: ImageSet
+  /// Their order.
+  public let order: BatchOrder
+
+  private let buffers: BatchBuffers
+
+  /// Starts the threads.
+  ///
+  /// - Parameters:
+  ///   - images: The images, at least one.
+  ///   - batchSize: Samples a batch.
+  ///   - seed: Decides the order, crops and flips.
+  ///   - firstStep: The step that is prepared first, before anything is asked for.
+  ///   - prefetch: How many batches are prepared ahead, at least 1.
+  ///   - threads: How many threads prepare batches; more than one pays if images do not fit the
+  ///     cache.
+  public init(
+    images: ImageSet, batchSize: Int, seed: UInt64, firstStep: Int = 0, prefetch: Int = 2,
+    threads: Int = 1
+  ) {
+    precondition(prefetch > 0 && threads > 0, "a loader has a thread and a batch ahead")
+    let order = BatchOrder(count: images.count, batchSize: batchSize, seed: seed)
+    let filler = BatchFiller(
+      images: images, order: order, random: Generator(seed: seed).split(named: "augmentation"))
+    self.images = images
+    self.order = order
+    buffers = BatchBuffers(count: prefetch + 1, filler: filler, firstStep: firstStep)
+    for number in 1...threads {
+      let thread = Thread { [buffers] in buffers.work() }
+      thread.name = "loader \(number)"
+      thread.start()
+    }
+  }
+
+  deinit { buffers.stop() }
+
+  /// How many numbers a batch is: batchSize * size * size * 3.
+  public var batchCount: Int { buffers.filler.batchCount }
+
+  /// Waits for the batch of a step and hands it over, [batchSize, size, size, 3] in [-1, 1].
+  ///
+  /// The numbers are valid until `body` returns. Meanwhile the next batches are prepared.
+  ///
+  /// - Throws: ``DatasetError`` if an image of the batch cannot be decoded, which stops neither
+  ///   the loader nor the steps around it, or if the loader was stopped; and what `body` throws.
+  public func withBatch<Result>(
+    step: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result
+  ) throws -> Result {
+    precondition(step >= 0, "steps are counted from 0")
+    let slot = try buffers.take(step)
+    defer { buffers.giveBack(slot) }
+    return try body(buffers.numbers(slot))
+  }
+
+  /// Fills memory of the caller with any samples of the run, here and now, on this thread.
+  ///
+  /// `target` has room for samples.count * size * size * 3 numbers.
+  public func fill(
+    samples: Range<Int>, to target: UnsafeMutablePointer<Float>
+  ) throws(DatasetError) {
+    try buffers.filler.fill(samples: samples, to: target)
+  }
+
+  /// Ends the threads and waits for them; a batch that is in use stays valid.
+  ///
+  /// Whoever waits for a batch, or asks for one later, gets `DatasetError.stopped`.
+  public func stop() { buffers.stop() }
+}
+
+/// Makes samples from their numbers.
+struct BatchFiller: Sendable {
+  let images: ImageSet
+  let order: BatchOrder
+  let random: Generator
+
+  var batchCount: Int { order.batchSize * images.store.augmentation.sampleCount }
+
+  func fill(
+    samples: Range<Int>, to target: UnsafeMutablePointer<Float>
+  ) throws(DatasetError) {
+    let recipe = images.store.augmentation
+    for sample in samples {
+      let image = try images.image(order.image(ofSample: sample))
+      var generator = random.split(UInt64(sample))
+      recipe.write(
+        image, random: &generator,
+        to: target + (sample - samples.lowerBound) * recipe.sampleCount)
+    }
+  }
+}

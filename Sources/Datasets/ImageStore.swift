@@ -1,0 +1,119 @@
+import Dispatch
+import Imaging
+import Synchronization
+
+/// Images by number: decoded and resized when first asked for, then kept as far as memory allows.
+///
+/// Pixels are kept as bytes, width * height * 3 an image, up to a limit; nothing is evicted, so
+/// the images that found room stay quick, and the others are decoded at each use. Safe to use from
+/// several threads; two that ask for one image at once may both decode it, with the same result.
+public final class ImageStore: Sendable {
+  /// The folder.
+  public let folder: ImageFolder
+  /// The good images' paths within the folder.
+  public let files: [String]
+  /// The files that were left out because they cannot be decoded.
+  public let rejected: [RejectedImage]
+  /// The recipe's fixed part is applied to the images.
+  public let augmentation: Augmentation
+
+  private let decoder: ImageDecoder
+  private let byteLimit: Int
+  private let cache: Mutex<Cache>
+
+  private struct Cache {
+    var images: [Image?]
+    var bytes = 0
+  }
+
+  /// Opens all files of a folder, and says which are bad.
+  ///
+  /// Every header is read. If all images fit the cache they are decoded too, on all cores, so
+  /// that training finds them in memory; otherwise damage behind a header shows when the image
+  /// is first used. `progress` is called with the files done and all, one call at a time.
+  ///
+  /// - Throws: `noReadableImages`; `tooSmall` for images that the crop does not fit.
+  public init(
+    folder: ImageFolder, augmentation: Augmentation, cacheMegabytes: Int,
+    decoder: ImageDecoder = ImageDecoder(),
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws(DatasetError) {
+    let check = ImageCheck(folder: folder, augmentation: augmentation, decoder: decoder)
+    let found = check.run(byteLimit: cacheMegabytes << 20, progress: progress)
+    let small = found.compactMap { file in
+      if case .failure(let error) = file, case .tooSmall = error { error } else { nil }
+    }
+    if case .tooSmall(let file, let width, let height, let needed, _) = small.first {
+      throw .tooSmall(
+        file: file, width: width, height: height, needed: needed, others: small.count - 1)
+    }
+    var files: [String] = []
+    var images: [Image?] = []
+    var rejected: [RejectedImage] = []
+    for (file, result) in zip(folder.files, found) {
+      switch result {
+      case .success(let image):
+        files.append(file)
+        images.append(image)
+      case .failure(let error):
+        rejected.append(RejectedImage(file: file, reason: error.description))
+      }
+    }
+    if let first = rejected.first, files.isEmpty {
+      throw .noReadableImages(path: folder.path, count: rejected.count, first: first.reason)
+    }
+    self.folder = folder
+    self.files = files
+    self.rejected = rejected
+    self.augmentation = augmentation
+    self.decoder = decoder
+    byteLimit = cacheMegabytes << 20
+    let bytes = images.reduce(0) { $0 + ($1?.pixels.count ?? 0) }
+    cache = Mutex(Cache(images: images, bytes: bytes))
+  }
+
+  /// How many images there are.
+  public var count: Int { files.count }
+
+  /// How many bytes of pixels are kept.
+  public var cachedBytes: Int { cache.withLock { $0.bytes } }
+
+  /// The image with this number, resized as the recipe says, but neither cropped nor flipped.
+  ///
+  /// - Throws: `image` or `tooSmall` if the file has gone bad since the store was opened.
+  public func image(_ index: Int) throws(DatasetError) -> Image {
+    if let kept = cache.withLock({ $0.images[index] }) { return kept }
+    let image = try Self.read(
+      folder.fullPath(files[index]), decoder: decoder, augmentation: augmentation)
+    cache.withLock { cache in
+      if cache.images[index] == nil, cache.bytes + image.pixels.count <= byteLimit {
+        cache.images[index] = image
+        cache.bytes += image.pixels.count
+      }
+    }
+    return image
+  }
+
+  static func read(
+    _ path: String, decoder: ImageDecoder, augmentation: Augmentation
+  ) throws(DatasetError) -> Image {
+    let image: Image
+    do throws(ImageError) {
+      image = try decoder.read(path)
+    } catch {
+      throw .image(error)
+    }
+    return try augmentation.prepared(image, file: path)
+  }
+}
+
+/// A file that was left out of a data set, and why.
+public struct RejectedImage: Sendable, Equatable, CustomStringConvertible {
+  /// The path within the folder.
+  public let file: String
+  /// What is wrong and the way out; begins with the full path.
+  public let reason: String
+
+  /// The reason.
+  public var description: String { reason }
+}

@@ -1,0 +1,129 @@
+import Dispatch
+import Foundation
+import Imaging
+import Randomness
+import Synchronization
+
+/// The built-in data set: rendered scenes as image files, with the factors behind each.
+///
+/// A folder with `train/` and `validation/`, every other image PNG, the others JPEG, and
+/// `factors.jsonl`, one ``SceneRecord`` a line in the order of the files. Image i of a seed is the
+/// same whatever the counts of images, cores and threads.
+public enum SceneDataset {
+  /// What ``write(count:validation:size:seed:to:progress:)`` did.
+  public enum Outcome: Sendable, Equatable {
+    /// All images were rendered and written.
+    case written
+    /// The folder held exactly this data set already; nothing was touched.
+    case alreadyThere
+  }
+
+  /// The file that lists the factors; it is written last and so says that the rest is whole.
+  public static let factorsFile = "factors.jsonl"
+
+  /// Renders `count` training and `validation` further images of `size` x `size` into `folder`.
+  ///
+  /// Every file is written to a temporary name and renamed. A folder that an earlier call did not
+  /// finish, or that holds another seed, size or count, is written anew; images of an earlier
+  /// call that are not part of this one are removed, and nothing else is. `progress` is called
+  /// with the number of images done and the number of all, one call at a time.
+  ///
+  /// - Throws: ``SceneDatasetError`` with the path that could not be written, and why.
+  @discardableResult
+  public static func write(
+    count: Int, validation: Int, size: Int = 64, seed: UInt64, to folder: String,
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws(SceneDatasetError) -> Outcome {
+    guard count >= 0, validation >= 0, count + validation > 0 else {
+      throw .noImages(count: count, validation: validation)
+    }
+    guard (8...4096).contains(size) else { throw .badSize(size) }
+    let records = (0..<count + validation).map {
+      SceneRecord(index: $0, trainingCount: count, size: size, seed: seed)
+    }
+    let files = SceneFiles(folder: folder)
+    let lines = try files.lines(of: records)
+    if files.hold(records, lines: lines) { return .alreadyThere }
+    try files.prepare(for: records)
+    try render(records, files: files, progress: progress)
+    try files.write(lines, to: factorsFile)
+    return .written
+  }
+
+  private struct Progress {
+    var done = 0
+    var failure: SceneDatasetError?
+  }
+
+  private static func render(
+    _ records: [SceneRecord], files: SceneFiles,
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
+  ) throws(SceneDatasetError) {
+    let state = Mutex(Progress())
+    DispatchQueue.concurrentPerform(iterations: records.count) { index in
+      guard state.withLock({ $0.failure == nil }) else { return }
+      do throws(SceneDatasetError) {
+        try files.write(records[index])
+        state.withLock {
+          $0.done += 1
+          progress($0.done, records.count)
+        }
+      } catch {
+        state.withLock { $0.failure = $0.failure ?? error }
+      }
+    }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+}
+
+/// One line of `factors.jsonl`: a file and the scene it shows.
+public struct SceneRecord: Codable, Sendable, Equatable {
+  /// The image's path within the data set's folder.
+  public var file: String
+  /// Width and height in pixels.
+  public var size: Int
+  /// The seed of the data set.
+  public var seed: UInt64
+  /// What the image shows.
+  public var scene: Scene
+
+  /// The record of image `index` of a data set; images from `trainingCount` on are for validation.
+  public init(index: Int, trainingCount: Int, size: Int, seed: UInt64) {
+    let isTraining = index < trainingCount
+    let number = isTraining ? index : index - trainingCount
+    let digits = String(number)
+    let padded = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    // Two families of streams, so that the validation images do not change with the count.
+    var random = Generator(seed: seed).split(named: isTraining ? "train" : "validation")
+      .split(UInt64(number))
+    file =
+      "\(isTraining ? "train" : "validation")/scene-\(padded).\(number % 2 == 0 ? "png" : "jpg")"
+    self.size = size
+    self.seed = seed
+    scene = Scene(random: &random)
+  }
+}
+
+/// Why the data set could not be written.
+public enum SceneDatasetError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// Fewer than one image was asked for.
+  case noImages(count: Int, validation: Int)
+  /// The size is out of range.
+  case badSize(Int)
+  /// A file or folder could not be written.
+  case cannotWrite(path: String, reason: String)
+
+  /// What was expected, what was found, and the way out.
+  public var description: String {
+    switch self {
+    case .noImages(let count, let validation):
+      "expected at least one image to render, found \(count) for training and \(validation) for "
+        + "validation. Ask for at least one."
+    case .badSize(let size):
+      "expected a size of 8 to 4096 pixels, found \(size). Choose 64, say."
+    case .cannotWrite(let path, let reason):
+      "\(path): cannot be written: \(reason). Check the folder, its permissions and the free "
+        + "space, then run again."
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import Datasets
+import Foundation
+import Imaging
+import Randomness
+import Testing
+
+@Suite struct BatchLoaderTests {
+  private static let recipe = Augmentation(size: 8)
+
+  private func images(
+    _ folder: TemporaryFolder, megabytes: Int = 1
+  ) throws -> ImageSet {
+    ImageSet(
+      store: try ImageStore(
+        folder: ImageFolder(path: folder.path), augmentation: Self.recipe,
+        cacheMegabytes: megabytes))
+  }
+
+  /// The slow, obvious way to a batch.
+  private func expected(
+    _ images: ImageSet, step: Int, batchSize: Int, seed: UInt64
+  ) throws -> [Float] {
+    let order = BatchOrder(count: images.count, batchSize: batchSize, seed: seed)
+    return try order.samples(ofStep: step).flatMap { sample in
+      var random = Generator(seed: seed).split(named: "augmentation").split(UInt64(sample))
+      let image = try images.image(order.image(ofSample: sample))
+      return Self.recipe.sample(image, random: &random).pixels.map { Float($0) / 127.5 - 1 }
+    }
+  }
+
+  @Test(arguments: [(1, 1), (2, 1), (1, 3), (4, 3)])
+  func batchesAreTheSameWhateverTheThreads(prefetch: Int, threads: Int) throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(10)
+    let images = try images(folder)
+    let loader = BatchLoader(
+      images: images, batchSize: 4, seed: 7, prefetch: prefetch, threads: threads)
+    #expect(loader.batchCount == 4 * 8 * 8 * 3)
+    for step in 0..<20 {
+      let batch = try loader.withBatch(step: step) { Array($0) }
+      #expect(try batch == expected(images, step: step, batchSize: 4, seed: 7))
+    }
+    loader.stop()
+  }
+
+  @Test func anyStepMayBeAskedFor() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(5)
+    let images = try images(folder, megabytes: 0)
+    let loader = BatchLoader(images: images, batchSize: 3, seed: 1, firstStep: 100, threads: 2)
+    for step in [100, 101, 7, 7, 8, 0, 1000, 2, 1] {
+      let batch = try loader.withBatch(step: step) { Array($0) }
+      #expect(try batch == expected(images, step: step, batchSize: 3, seed: 1))
+    }
+  }
+
+  @Test func fillGivesTheSameSamples() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(5)
+    let images = try images(folder)
+    let loader = BatchLoader(images: images, batchSize: 3, seed: 1)
+    let batch = try loader.withBatch(step: 2) { Array($0) }
+    var numbers = [Float](repeating: 9, count: loader.batchCount)
+    try numbers.withUnsafeMutableBufferPointer {
+      try loader.fill(samples: 6..<9, to: $0.baseAddress!)
+    }
+    #expect(numbers == batch)
+    // The middle sample alone is the middle of the batch.
+    var one = [Float](repeating: 9, count: 192)
+    try one.withUnsafeMutableBufferPointer {
+      try loader.fill(samples: 7..<8, to: $0.baseAddress!)
+    }
+    #expect(one == Array(batch[192..<384]))
+  }
+
+  @Test func deletedFileIsAnErrorOfItsStepAlone() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(4)
+    let images = try images(folder, megabytes: 0)
+    try FileManager.default.removeItem(atPath: folder.path + "/002.png")
+    let loader = BatchLoader(images: images, batchSize: 1, seed: 3)
+    for step in 0..<8 {
+      if loader.order.image(ofSample: step) == 2 {
+        let error = #expect(throws: DatasetError.self) { try loader.withBatch(step: step) { _ in } }
+        #expect(error?.description.contains("002.png") == true)
+      } else {
+        #expect(try loader.withBatch(step: step) { $0.count } == 192)
+      }
+    }
+  }
+
+  @Test func stopIsFinalAndIdempotent() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(3)
+    let loader = BatchLoader(images: try images(folder), batchSize: 2, seed: 1, threads: 3)
+    _ = try loader.withBatch(step: 0) { $0[0] }
+    loader.stop()
+    loader.stop()
+    #expect(throws: DatasetError.stopped) { try loader.withBatch(step: 1) { _ in } }
+  }
+
+  @Test func stoppingFromABatchKeepsItsNumbers() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(3)
+    let images = try images(folder)
+    let loader = BatchLoader(images: images, batchSize: 2, seed: 1)
+    let batch = try loader.withBatch(step: 0) { numbers in
+      loader.stop()
+      return Array(numbers)
+    }
+    #expect(try batch == expected(images, step: 0, batchSize: 2, seed: 1))
+  }
+
+  @Test func errorsOfTheUserPassThroughAndFreeTheBuffer() throws {
+    struct Refusal: Error {}
+    let folder = try TemporaryFolder()
+    try folder.fill(3)
+    let loader = BatchLoader(images: try images(folder), batchSize: 2, seed: 1, prefetch: 1)
+    for step in 0..<6 {
+      #expect(throws: Refusal.self) { try loader.withBatch(step: step) { _ in throw Refusal() } }
+    }
+    #expect(try loader.withBatch(step: 6) { $0.count } == 384)
+  }
+
+  /// Loaders come and go without a call to stop: their threads end with them.
+  @Test func loadersEndWhenLetGo() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(3)
+    let images = try images(folder)
+    for seed in 0..<30 as Range<UInt64> {
+      let loader = BatchLoader(images: images, batchSize: 2, seed: seed, threads: 2)
+      if seed % 2 == 0 { _ = try loader.withBatch(step: 1) { $0[0] } }
+    }
+    weak var gone: BatchLoader?
+    do {
+      let loader = BatchLoader(images: images, batchSize: 2, seed: 1)
+      _ = try loader.withBatch(step: 0) { $0[0] }
+      gone = loader
+    }
+    #expect(gone == nil)
+  }
+}
