@@ -83,12 +83,19 @@ public final class AtomicFile {
     try result.get()
   }
 
-  /// Puts the file in its place: sync, rename, sync of the folder.
-  public func finish() throws(FileError) {
+  /// Forces what was appended onto the disk, so that little is left in `finish()` that can fail.
+  ///
+  /// For files that must appear together: sync all of them first, then finish each.
+  public func sync() throws(FileError) {
     if let failure { throw failure }
-    precondition(descriptor >= 0, "finish of an AtomicFile after finish or cancel")
+    precondition(descriptor >= 0, "sync of an AtomicFile after finish or cancel")
     try flush()
     if calls.sync(descriptor) != 0 { throw fail(errno) }
+  }
+
+  /// Puts the file in its place: sync, rename, sync of the folder.
+  public func finish() throws(FileError) {
+    try sync()
     if calls.rename(partial, target) != 0 { throw fail(errno) }
     // Closing gives the lock back; nothing can be lost here any more, the bytes are on the disk.
     close(descriptor)
