@@ -1,0 +1,197 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// A file that appears whole or not at all.
+///
+/// Bytes go to `NAME.partial` beside the target; `finish()` forces them onto the disk, renames the
+/// file over the target and forces the folder too. Whatever happens before the rename - a crash, a
+/// full disk, a lost machine - leaves the previous file as it was. A failure, `cancel()` or the end
+/// of the object's life removes the partial file; what a killed process left, the next writer of the
+/// same target overwrites. Two writers of one target at once: the second gets `.busy`.
+///
+/// A symbolic link is followed: the file behind it is replaced, the link stays. The permissions of a
+/// file that is replaced are kept.
+public final class AtomicFile {
+  /// The target, as its user named it.
+  public let path: String
+  /// Bytes appended so far.
+  public private(set) var byteCount = 0
+
+  private let target: String
+  private let partial: String
+  private let calls: SystemCalls
+  private var descriptor: Int32
+  private var buffer: [UInt8] = []
+  private var failure: FileError?
+
+  /// Small appends are gathered up to this size, so that memory is bounded and calls are few.
+  private static let bufferSize = 1 << 18
+
+  /// Opens a partial file beside `path`; the folder must exist.
+  public init(path: String) throws(FileError) {
+    self.path = path
+    target = Self.behindLinks(path)
+    partial = target + ".partial"
+    calls = SystemCalls.current
+    descriptor = -1
+
+    var previous = stat()
+    let exists = stat(target, &previous) == 0
+    if exists {
+      guard previous.st_mode & S_IFMT == S_IFREG else {
+        throw FileError(.write, path, .notARegularFile)
+      }
+      guard access(target, W_OK) == 0 else { throw FileError(.write, path, .system(errno)) }
+    } else if path.isEmpty || path.hasSuffix("/") {
+      throw FileError(.write, path, .notARegularFile)
+    }
+    descriptor = try Self.openAlone(partial, named: path)
+    guard ftruncate(descriptor, 0) == 0 else { throw fail(errno) }
+    if exists, fchmod(descriptor, previous.st_mode & 0o7777) != 0 { throw fail(errno) }
+  }
+
+  deinit { cancel() }
+
+  /// Adds bytes at the end.
+  public func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    if let failure { throw failure }
+    precondition(descriptor >= 0, "append to an AtomicFile after finish or cancel")
+    byteCount += bytes.count
+    if buffer.count + bytes.count <= Self.bufferSize {
+      buffer.append(contentsOf: bytes)
+      return
+    }
+    try flush()
+    if bytes.count <= Self.bufferSize {
+      buffer.append(contentsOf: bytes)
+    } else {
+      let code = calls.writeAll(bytes, to: descriptor)
+      if code != 0 { throw fail(code) }
+    }
+  }
+
+  /// Adds bytes at the end.
+  public func append(_ bytes: [UInt8]) throws(FileError) {
+    let result = bytes.withUnsafeBytes { pointer in
+      Result { () throws(FileError) in try append(pointer) }
+    }
+    try result.get()
+  }
+
+  /// Forces what was appended onto the disk, so that little is left in `finish()` that can fail.
+  ///
+  /// For files that must appear together: sync all of them first, then finish each.
+  public func sync() throws(FileError) {
+    if let failure { throw failure }
+    precondition(descriptor >= 0, "sync of an AtomicFile after finish or cancel")
+    try flush()
+    if calls.sync(descriptor) != 0 { throw fail(errno) }
+  }
+
+  /// Puts the file in its place: sync, rename, sync of the folder.
+  public func finish() throws(FileError) {
+    try sync()
+    if calls.rename(partial, target) != 0 { throw fail(errno) }
+    // Closing gives the lock back; nothing can be lost here any more, the bytes are on the disk.
+    close(descriptor)
+    descriptor = -1
+    try syncFolder()
+  }
+
+  /// Gives up and removes the partial file; harmless after `finish()`.
+  public func cancel() {
+    guard descriptor >= 0 else { return }
+    // Removed while still locked, so that it cannot be another writer's.
+    unlink(partial)
+    close(descriptor)
+    descriptor = -1
+    buffer = []
+  }
+
+  /// Writes a whole file at once, atomically.
+  public static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
+    let file = try AtomicFile(path: path)
+    try file.append(bytes)
+    try file.finish()
+  }
+
+  /// Writes a whole text file at once, atomically, as UTF-8.
+  public static func write(_ text: String, to path: String) throws(FileError) {
+    try write(Array(text.utf8), to: path)
+  }
+
+  private func flush() throws(FileError) {
+    let code = buffer.withUnsafeBytes { calls.writeAll($0, to: descriptor) }
+    buffer.removeAll(keepingCapacity: true)
+    if code != 0 { throw fail(code) }
+  }
+
+  /// Removes the partial file and remembers why, for whoever goes on writing.
+  private func fail(_ code: Int32) -> FileError {
+    let error = FileError(.write, path, .system(code))
+    failure = error
+    cancel()
+    return error
+  }
+
+  private func syncFolder() throws(FileError) {
+    let folder = open(Self.folder(of: target), O_RDONLY | O_CLOEXEC)
+    // A folder one may write into but not list cannot be opened, and so not synced.
+    if folder < 0 { return }
+    defer { close(folder) }
+    // Some file systems know no sync of folders and answer EINVAL.
+    if calls.sync(folder) != 0, errno != EINVAL, errno != ENOTSUP {
+      throw FileError(.write, path, .system(errno))
+    }
+  }
+}
+
+extension AtomicFile {
+  /// Opens `partial` and locks it, so that no two writers share it.
+  private static func openAlone(_ partial: String, named path: String) throws(FileError) -> Int32 {
+    while true {
+      let descriptor = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+      guard descriptor >= 0 else { throw FileError(.write, path, .system(errno)) }
+      if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+        close(descriptor)
+        throw FileError(.write, path, .busy)
+      }
+      // Between open and lock its former owner may have renamed or removed it: then this is
+      // no longer the file that lies at `partial`, and a new one must be opened.
+      var mine = stat()
+      var there = stat()
+      if fstat(descriptor, &mine) == 0, stat(partial, &there) == 0,
+        mine.st_ino == there.st_ino, mine.st_dev == there.st_dev
+      {
+        return descriptor
+      }
+      close(descriptor)
+    }
+  }
+
+  /// The path behind a chain of symbolic links, whether or not anything lies there yet.
+  private static func behindLinks(_ path: String) -> String {
+    var current = path
+    // The kernel's own limit; a loop of links then fails at open.
+    for _ in 0..<40 {
+      var name = [UInt8](repeating: 0, count: 4096)
+      let count = name.withUnsafeMutableBytes {
+        readlink(current, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+      }
+      guard count > 0 else { return current }
+      let link = String(decoding: name[..<count], as: UTF8.self)
+      current = link.hasPrefix("/") ? link : folder(of: current) + "/" + link
+    }
+    return current
+  }
+
+  private static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

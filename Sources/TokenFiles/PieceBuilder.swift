@@ -1,0 +1,162 @@
+import Safetensors
+
+/// One piece in the making: ids on disk, everything else in memory.
+struct PieceBuilder {
+  private let identity: TokenizerIdentity
+  private let recipe: Recipe
+  private let spill: SpillFile
+  private var checksum = Checksum()
+  private var grids: [Extent] = []
+  private var sizes: [Extent] = []
+  private var paths: [String] = []
+  /// Bytes that the paths take in a safetensors header.
+  private(set) var headerSize = 0
+
+  var count: Int { paths.count }
+
+  init(identity: TokenizerIdentity, recipe: Recipe, spill: SpillFile) {
+    self.identity = identity
+    self.recipe = recipe
+    self.spill = spill
+  }
+
+  /// Bytes of a path as JSON text inside a JSON string.
+  static func headerSize(of path: String) -> Int {
+    path.utf8.reduce(5) { sum, byte in
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): sum + 4
+      case 0..<0x20: sum + 7
+      default: sum + 1
+      }
+    }
+  }
+
+  mutating func append(_ record: TokenRecord) throws(FileError) {
+    switch identity.idType {
+    case .u8: try append(ids: record.tokens.map { UInt8($0) })
+    case .u16: try append(ids: record.tokens.map { UInt16($0) })
+    default: try append(ids: record.tokens)
+    }
+    grids.append(Extent(height: UInt32(record.gridHeight), width: UInt32(record.gridWidth)))
+    sizes.append(Extent(height: UInt32(record.height), width: UInt32(record.width)))
+    paths.append(record.path)
+    headerSize += Self.headerSize(of: record.path)
+  }
+
+  private mutating func append<T>(ids: [T]) throws(FileError) {
+    let result = ids.withUnsafeBytes { bytes in
+      checksum.add(bytes)
+      return Result { () throws(FileError) in try spill.append(bytes) }
+    }
+    try result.get()
+  }
+
+  /// Lays the piece down, atomically, and returns the files' paths.
+  func write(
+    to name: PieceName, shard: Int?, isLast: Bool
+  ) throws(TokenFileError) -> [String] {
+    var header = TokenHeader(identity: identity, recipe: recipe)
+    header.paths = paths
+    header.checksum = checksum.hexadecimal
+    header.shard = shard
+    header.lastShard = shard == nil ? nil : isLast
+    do {
+      switch name.format {
+      case .safetensors: try writeTensors(to: name.data, header)
+      case .npy, .bin: try writeFlat(to: name, header)
+      }
+    } catch let error as TokenFileError {
+      throw error
+    } catch let error as SafetensorsError {
+      if case .file(let error) = error { throw .file(error) }
+      throw .safetensors(error)
+    } catch let error as FileError {
+      throw .file(error)
+    } catch {
+      throw .output(path: name.data, reason: "\(error)")
+    }
+    return [name.data] + (name.sidecar.map { [$0] } ?? [])
+  }
+
+  /// `[N, h, w]` where all grids are equal, else `[T]`.
+  private var shape: [Int] {
+    if grids.allSatisfy({ $0 == grids[0] }) {
+      return [count, Int(grids[0].height), Int(grids[0].width)]
+    }
+    return [spill.byteCount / identity.idType.byteCount]
+  }
+
+  /// Where each image's ids begin, and where the last one's end.
+  private var offsets: [Int] {
+    var end = 0
+    return [0]
+      + grids.map {
+        end += Int($0.height) * Int($0.width)
+        return end
+      }
+  }
+
+  private var paddedSizes: [Extent] {
+    let side = UInt32(identity.downsampling)
+    return grids.map { Extent(height: $0.height * side, width: $0.width * side) }
+  }
+
+  private func writeTensors(to path: String, _ header: TokenHeader) throws {
+    let shape = shape
+    var tensors = [
+      TensorDeclaration(name: "tokens", type: identity.idType, shape: shape),
+      TensorDeclaration(name: "sizes", type: .u32, shape: [count, 2]),
+      TensorDeclaration(name: "padded_sizes", type: .u32, shape: [count, 2]),
+    ]
+    if shape.count == 1 {
+      tensors += [
+        TensorDeclaration(name: "offsets", type: .i64, shape: [count + 1]),
+        TensorDeclaration(name: "grids", type: .u32, shape: [count, 2]),
+      ]
+    }
+    let writer = try SafetensorsWriter(path: path, tensors: tensors, metadata: header.texts())
+    for entry in writer.entries {
+      switch entry.name {
+      case "tokens":
+        try spill.read(
+          { bytes throws(SafetensorsError) in try writer.append(bytes, to: "tokens") },
+          failing: { .file($0) })
+      case "offsets":
+        try offsets.map { Int64($0) }.withUnsafeBytes { try writer.append($0, to: "offsets") }
+      case "grids": try grids.withUnsafeBytes { try writer.append($0, to: "grids") }
+      case "sizes": try sizes.withUnsafeBytes { try writer.append($0, to: "sizes") }
+      default:
+        try paddedSizes.withUnsafeBytes { try writer.append($0, to: "padded_sizes") }
+      }
+    }
+    try writer.finish()
+  }
+
+  private func writeFlat(to name: PieceName, _ header: TokenHeader) throws {
+    func rows(_ extents: [Extent]) -> [[Int]] { extents.map { [Int($0.height), Int($0.width)] } }
+    var header = header
+    let shape = shape
+    header.storage = name.format
+    header.dtype = identity.idType.rawValue
+    header.shape = shape
+    header.byteCount = spill.byteCount
+    header.sizes = rows(sizes)
+    header.paddedSizes = rows(paddedSizes)
+    if shape.count == 1 {
+      header.offsets = offsets
+      header.grids = rows(grids)
+    }
+    let data = try AtomicFile(path: name.data)
+    if name.format == .npy {
+      try data.append(NpyHeader(type: identity.idType, shape: shape).encoded())
+    }
+    try spill.read({ bytes throws(FileError) in try data.append(bytes) }, failing: { $0 })
+    let sidecar = try AtomicFile(path: name.stem + ".json")
+    try sidecar.append(header.encoded())
+    // Both must be on the disk before either takes its place; the sidecar comes last and seals.
+    try data.sync()
+    try sidecar.sync()
+    try data.finish()
+    try sidecar.finish()
+  }
+}

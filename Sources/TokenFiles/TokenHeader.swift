@@ -1,0 +1,190 @@
+import Foundation
+
+/// Everything that is said about the ids: the sidecar's JSON, and the metadata in safetensors.
+///
+/// In a sidecar the values are JSON; in safetensors, where metadata are strings, each value that is
+/// not a string itself is its JSON text. The keys are the same.
+struct TokenHeader: Codable {
+  static let formatName = "tessera-tokens"
+
+  var format: String? = TokenHeader.formatName
+  var formatVersion = TokenFile.formatVersion
+  var fingerprint: String
+  var quantizer: String
+  var levels: [Int]?
+  var codebookSize: Int
+  var downsampling: Int
+  var digitOrder: String?
+  var recipe: Recipe?
+  var paths: [String]?
+  var checksum: String?
+  var shard: Int?
+  var lastShard: Bool?
+
+  // In the sidecar only: what safetensors holds as tensors.
+  var storage: TokenFormat?
+  var dtype: String?
+  var shape: [Int]?
+  var byteCount: Int?
+  var offsets: [Int]?
+  var grids: [[Int]]?
+  var sizes: [[Int]]?
+  var paddedSizes: [[Int]]?
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case format
+    case formatVersion = "format_version"
+    case fingerprint, quantizer, levels
+    case codebookSize = "codebook_size"
+    case downsampling
+    case digitOrder = "digit_order"
+    case recipe, paths, checksum, shard
+    case lastShard = "last_shard"
+    case storage, dtype, shape
+    case byteCount = "byte_count"
+    case offsets, grids, sizes
+    case paddedSizes = "padded_sizes"
+  }
+
+  init(identity: TokenizerIdentity, recipe: Recipe) {
+    fingerprint = identity.fingerprint
+    quantizer = identity.quantizer
+    levels = identity.levels
+    codebookSize = identity.codebookSize
+    downsampling = identity.downsampling
+    digitOrder = recipe.digitOrder
+    self.recipe = recipe
+  }
+
+  var identity: TokenizerIdentity {
+    TokenizerIdentity(
+      fingerprint: fingerprint, quantizer: quantizer, levels: levels, codebookSize: codebookSize,
+      downsampling: downsampling)
+  }
+}
+
+extension TokenHeader {
+  /// The metadata of a safetensors file.
+  func texts() throws -> [String: String] {
+    var texts = [
+      CodingKeys.format: Self.formatName, .formatVersion: String(formatVersion),
+      .fingerprint: fingerprint, .quantizer: quantizer, .codebookSize: String(codebookSize),
+      .downsampling: String(downsampling),
+    ]
+    texts[.levels] = try levels.map(Self.json)
+    texts[.digitOrder] = digitOrder
+    texts[.recipe] = try recipe.map(Self.json)
+    texts[.paths] = try paths.map(Self.json)
+    texts[.checksum] = checksum
+    texts[.shard] = shard.map(String.init)
+    texts[.lastShard] = lastShard.map(String.init)
+    return Dictionary(uniqueKeysWithValues: texts.map { ($0.key.rawValue, $0.value) })
+  }
+
+  /// Reads the metadata of a safetensors file.
+  init(texts: [String: String], path: String) throws(TokenFileError) {
+    func text(_ key: CodingKeys) throws(TokenFileError) -> String {
+      guard let text = texts[key.rawValue] else {
+        throw .metadata(path: path, key: key.rawValue, reason: "it is missing")
+      }
+      return text
+    }
+    func value<T: Decodable>(_ type: T.Type, _ key: CodingKeys) throws(TokenFileError) -> T {
+      let text = try text(key)
+      do { return try JSONDecoder().decode(type, from: Data(text.utf8)) } catch {
+        throw .metadata(
+          path: path, key: key.rawValue,
+          reason: "expected the JSON of \(Self.expectation(of: type)), found \(text.prefix(60))")
+      }
+    }
+    func optional<T: Decodable>(_ type: T.Type, _ key: CodingKeys) throws(TokenFileError) -> T? {
+      texts[key.rawValue] == nil ? nil : try value(type, key)
+    }
+    if let format = texts["format"], format != Self.formatName {
+      throw .notTokens(path: path, reason: "its metadata say its format is \"\(format)\"")
+    }
+    guard texts["format_version"] != nil else {
+      throw .notTokens(path: path, reason: "its metadata has no \"format_version\"")
+    }
+    let version = try value(Int.self, .formatVersion)
+    guard version == TokenFile.formatVersion else { throw .version(path: path, found: version) }
+    formatVersion = version
+    fingerprint = try text(.fingerprint)
+    quantizer = try text(.quantizer)
+    levels = try optional([Int].self, .levels)
+    codebookSize = try value(Int.self, .codebookSize)
+    downsampling = try value(Int.self, .downsampling)
+    digitOrder = texts["digit_order"]
+    recipe = try optional(Recipe.self, .recipe)
+    paths = try optional([String].self, .paths)
+    checksum = texts["checksum"]
+    shard = try optional(Int.self, .shard)
+    lastShard = try optional(Bool.self, .lastShard)
+  }
+
+  /// The sidecar's bytes.
+  func encoded() throws -> [UInt8] { Array(try Self.data(self)) + [0x0A] }
+
+  /// Reads a sidecar.
+  init(sidecar bytes: UnsafeRawBufferPointer, path: String) throws(TokenFileError) {
+    struct Version: Decodable {
+      let format: String?
+      let number: Int
+      enum CodingKeys: String, CodingKey {
+        case format
+        case number = "format_version"
+      }
+    }
+    let data = Data(bytes)
+    let decoder = JSONDecoder()
+    guard let version = try? decoder.decode(Version.self, from: data) else {
+      throw .notTokens(path: path, reason: "it is no JSON object with a whole \"format_version\"")
+    }
+    if let format = version.format, format != Self.formatName {
+      throw .notTokens(path: path, reason: "it says its format is \"\(format)\"")
+    }
+    guard version.number == TokenFile.formatVersion else {
+      throw .version(path: path, found: version.number)
+    }
+    do { self = try decoder.decode(TokenHeader.self, from: data) } catch {
+      let (key, reason) = Self.explain(error)
+      throw .metadata(path: path, key: key, reason: reason)
+    }
+  }
+
+  private static func explain(_ error: any Error) -> (key: String, reason: String) {
+    func name(_ path: [any CodingKey]) -> String {
+      path.map(\.stringValue).joined(separator: ".")
+    }
+    switch error as? DecodingError {
+    case .keyNotFound(let key, let context):
+      return (name(context.codingPath + [key]), "it is missing")
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+      return (name(context.codingPath), "expected \(expectation(of: type))")
+    case .dataCorrupted(let context):
+      return (name(context.codingPath), context.debugDescription)
+    default:
+      return ("", "\(error)")
+    }
+  }
+
+  private static func expectation(of type: any Any.Type) -> String {
+    switch type {
+    case is Int.Type: "a whole number"
+    case is Bool.Type: "true or false"
+    case is [Int].Type: "a list of whole numbers"
+    case is [String].Type, is String.Type: "text"
+    default: "\(type)"
+    }
+  }
+
+  private static func json(_ value: some Encodable) throws -> String {
+    String(decoding: try data(value), as: UTF8.self)
+  }
+
+  private static func data(_ value: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(value)
+  }
+}

@@ -1,0 +1,178 @@
+import Safetensors
+
+/// One file of tokens in which everything agrees with everything else.
+struct TokenPiece: Sendable {
+  let path: String
+  let identity: TokenizerIdentity
+  let recipe: Recipe
+  /// The number among several pieces, from 1, and whether it is the last; nil for a single file.
+  let shard: Int?
+  let isLast: Bool
+  let paths: [String]
+
+  private let array: TokenArray
+  private let offsets: [Int]?
+  private let grids: [Extent]?
+  private let sizes: [Extent]?
+
+  var count: Int { paths.count }
+
+  /// Opens a piece and checks all of it, every id included.
+  init(path: String) throws(TokenFileError) {
+    try self.init(checking: try RawTokenPiece(path: path))
+  }
+
+  private init(checking raw: RawTokenPiece) throws(TokenFileError) {
+    let path = raw.path
+    let header = raw.header
+    identity = header.identity
+    if let (key, reason) = identity.problem {
+      throw .metadata(path: path, key: key, reason: reason)
+    }
+    recipe = header.recipe ?? .generated
+    for order in [header.digitOrder, recipe.digitOrder] {
+      guard let order, order != Recipe.channelZeroFirst else { continue }
+      throw .metadata(
+        path: path, key: "digit_order",
+        reason: "expected \"\(Recipe.channelZeroFirst)\", found \"\(order)\"")
+    }
+    array = raw.array
+    guard [.u8, .u16, .u32].contains(array.type) else {
+      throw .layout(
+        path: path, reason: "\"tokens\" is \(array.type.rawValue), expected U8, U16 or U32")
+    }
+    let count = try Self.imageCount(raw)
+    guard count > 0 else { throw .layout(path: path, reason: "it holds not one image") }
+    try Self.checkGrids(raw, count: count)
+    try Self.checkSizes(raw, count: count, downsampling: identity.downsampling)
+    if let paths = header.paths, paths.count != count {
+      throw .layout(path: path, reason: "it holds \(count) images but \(paths.count) paths")
+    }
+    offsets = raw.offsets
+    grids = raw.grids
+    sizes = raw.sizes
+    paths = header.paths ?? (1...count).map { "image-\($0)" }
+    self.path = path
+    shard = header.shard
+    isLast = header.lastShard ?? true
+
+    if let (position, id) = array.firstAtLeast(identity.codebookSize) {
+      let image = imageIndex(of: position)
+      throw .idOutOfRange(
+        path: path, image: image, imagePath: paths[image],
+        position: position - tokenRange(of: image).lowerBound, id: id,
+        codebookSize: identity.codebookSize)
+    }
+    if let expected = header.checksum {
+      let found = array.checksum()
+      guard found == expected else {
+        throw .checksum(path: path, expected: expected, found: found)
+      }
+    }
+  }
+
+  private static func imageCount(_ raw: RawTokenPiece) throws(TokenFileError) -> Int {
+    switch (raw.array.shape.count, raw.offsets, raw.grids) {
+    case (3, nil, nil): return raw.array.shape[0]
+    case (1, let offsets?, let grids?):
+      guard offsets.count == grids.count + 1 else {
+        throw .layout(
+          path: raw.path,
+          reason: "\(offsets.count) offsets and \(grids.count) grids, expected N + 1 and N")
+      }
+      return grids.count
+    default:
+      throw .layout(
+        path: raw.path,
+        reason: "\"tokens\" has shape \(raw.array.shape), expected [N, h, w], or [T] together "
+          + "with \"offsets\" and \"grids\"")
+    }
+  }
+
+  private static func checkGrids(_ raw: RawTokenPiece, count: Int) throws(TokenFileError) {
+    guard let offsets = raw.offsets, let grids = raw.grids else {
+      guard raw.array.shape[1] > 0, raw.array.shape[2] > 0 else {
+        throw .layout(path: raw.path, reason: "its grid is empty, \(raw.array.shape)")
+      }
+      return
+    }
+    guard offsets[0] == 0, offsets[count] == raw.array.count else {
+      throw .layout(
+        path: raw.path,
+        reason: "its offsets run from \(offsets[0]) to \(offsets[count]), expected 0 to "
+          + "\(raw.array.count)")
+    }
+    for (image, grid) in grids.enumerated() {
+      // Two U32 multiplied may exceed Int, but not UInt64.
+      let expected = UInt64(grid.height) * UInt64(grid.width)
+      let (found, overflow) = offsets[image + 1].subtractingReportingOverflow(offsets[image])
+      guard !overflow, found > 0, UInt64(found) == expected else {
+        throw .layout(
+          path: raw.path,
+          reason: "image \(image) has a grid of \(grid.height) x \(grid.width), but its offsets "
+            + "are \(offsets[image]) and \(offsets[image + 1])")
+      }
+    }
+  }
+
+  private static func checkSizes(
+    _ raw: RawTokenPiece, count: Int, downsampling: Int
+  ) throws(TokenFileError) {
+    for (name, extents) in [("sizes", raw.sizes), ("padded_sizes", raw.paddedSizes)] {
+      guard let extents else { continue }
+      guard extents.count == count else {
+        throw .layout(
+          path: raw.path,
+          reason: "it holds \(count) images but \"\(name)\" of \(extents.count)")
+      }
+      if let image = extents.firstIndex(where: { $0.height == 0 || $0.width == 0 }) {
+        throw .layout(path: raw.path, reason: "\"\(name)\" of image \(image) is empty")
+      }
+    }
+    for image in 0..<count {
+      let grid = raw.grids?[image]
+      let height = (grid.map { Int($0.height) } ?? raw.array.shape[1])
+        .multipliedReportingOverflow(by: downsampling)
+      let width = (grid.map { Int($0.width) } ?? raw.array.shape[2])
+        .multipliedReportingOverflow(by: downsampling)
+      guard !height.overflow, !width.overflow, height.partialValue < 1 << 32,
+        width.partialValue < 1 << 32
+      else {
+        throw .layout(path: raw.path, reason: "the grid of image \(image) is too large")
+      }
+      guard let padded = raw.paddedSizes?[image] else { continue }
+      guard padded.height == height.partialValue, padded.width == width.partialValue else {
+        throw .layout(
+          path: raw.path,
+          reason: "image \(image) has a padded size of \(padded.height) x \(padded.width), but its "
+            + "grid stands for \(height.partialValue) x \(width.partialValue) pixels")
+      }
+    }
+  }
+
+  private func tokenRange(of image: Int) -> Range<Int> {
+    if let offsets { return offsets[image]..<offsets[image + 1] }
+    let size = array.shape[1] * array.shape[2]
+    return image * size..<(image + 1) * size
+  }
+
+  private func imageIndex(of position: Int) -> Int {
+    guard let offsets else { return position / (array.shape[1] * array.shape[2]) }
+    return (offsets.firstIndex { $0 > position } ?? 1) - 1
+  }
+
+  /// One image, copied out of the map.
+  func record(at image: Int) -> TokenRecord {
+    let height = grids.map { Int($0[image].height) } ?? array.shape[1]
+    let width = grids.map { Int($0[image].width) } ?? array.shape[2]
+    let padded = (
+      height: height * identity.downsampling, width: width * identity.downsampling
+    )
+    let size = sizes?[image]
+    return TokenRecord(
+      path: paths[image], width: size.map { Int($0.width) } ?? padded.width,
+      height: size.map { Int($0.height) } ?? padded.height, paddedWidth: padded.width,
+      paddedHeight: padded.height, gridHeight: height, gridWidth: width,
+      tokens: array[tokenRange(of: image)])
+  }
+}
