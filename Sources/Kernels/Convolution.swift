@@ -21,8 +21,7 @@ public func convolve(
   }
 }
 
-/// imageGradient = the gradient of the convolution with respect to its image, given the gradient
-/// with respect to its output. Overwrites.
+/// imageGradient = the gradient with respect to the image, given that of the output; overwrites.
 ///
 /// imageGradient[n, v s + j - top, u s + i - left, c] collects
 /// outputGradient[n, v, u, o] filter[j, i, c, o] over all v, u, j, i, o.
@@ -44,9 +43,9 @@ public func convolveImageGradient(
   }
 }
 
-/// filterGradient = the gradient of the convolution with respect to its filter, given the gradient
-/// with respect to its output. Overwrites, or adds with `accumulate`.
+/// filterGradient = the gradient with respect to the filter, given that of the output.
 ///
+/// Overwrites, or adds with `accumulate`.
 /// filterGradient[j, i, c, o] is the sum over n, v, u of
 /// image[n, v s + j - top, u s + i - left, c] outputGradient[n, v, u, o].
 public func convolveFilterGradient(

@@ -77,8 +77,10 @@ func map(
   }
 }
 
-/// The larger of each pair; a NaN in `a` stays. Written lane by lane because this form compiles
-/// to one instruction, and the standard library's comparisons of float vectors do not.
+/// The larger of each pair, where a NaN in the first stays.
+///
+/// Written lane by lane because this form compiles to one instruction, and the standard library's
+/// comparisons of float vectors do not.
 @inline(__always)
 func larger(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
   SIMD8(
@@ -88,7 +90,7 @@ func larger(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
     a[6] < b[6] ? b[6] : a[6], a[7] < b[7] ? b[7] : a[7])
 }
 
-/// The smaller of each pair; a NaN in `a` stays.
+/// The smaller of each pair, where a NaN in the first stays.
 @inline(__always)
 func smaller(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
   SIMD8(

@@ -1,0 +1,147 @@
+import Foundation
+import Kernels
+import Testing
+
+@Suite struct GroupNormalizationTests {
+  static func geometry(
+    _ batch: Int, _ pixels: Int, _ channels: Int, _ groups: Int, _ activation: FusedActivation
+  ) -> GroupNormalizationGeometry {
+    GroupNormalizationGeometry(
+      batch: batch, pixels: pixels, channels: channels, groups: groups, epsilon: 1e-6,
+      activation: activation)
+  }
+
+  static let cases = [FusedActivation.none, .silu].flatMap { activation in
+    [
+      (2, 5, 6, 3), (1, 3, 4, 4), (2, 7, 24, 4), (1, 3, 32, 32), (1, 4, 33, 11), (3, 9, 1, 1),
+      (2, 4, 16, 1), (0, 4, 8, 2), (1, 300, 8, 2),
+    ].map { geometry($0.0, $0.1, $0.2, $0.3, activation) }
+  }
+
+  /// The definition, in Double.
+  static func twin(
+    _ g: GroupNormalizationGeometry, _ x: [Double], _ scale: [Double], _ shift: [Double]
+  ) -> (y: [Double], mean: [Double], reciprocal: [Double]) {
+    var y = x
+    var (means, reciprocals) = ([Double](), [Double]())
+    let depth = g.channels / g.groups
+    for n in 0..<g.batch {
+      for group in 0..<g.groups {
+        let members = (0..<g.pixels).flatMap { p in
+          (0..<depth).map { (n * g.pixels + p) * g.channels + group * depth + $0 }
+        }
+        let mean = members.reduce(0) { $0 + x[$1] } / Double(members.count)
+        let variance = members.reduce(0) { $0 + pow(x[$1] - mean, 2) } / Double(members.count)
+        let reciprocal = 1 / (variance + Double(g.epsilon)).squareRoot()
+        means.append(mean)
+        reciprocals.append(reciprocal)
+        for i in members {
+          let c = i % g.channels
+          let v = (x[i] - mean) * reciprocal * scale[c] + shift[c]
+          y[i] = g.activation == .silu ? v / (1 + exp(-v)) : v
+        }
+      }
+    }
+    return (y, means, reciprocals)
+  }
+
+  struct Numbers {
+    var x, scale, shift, gradient: [Float]
+
+    init(_ g: GroupNormalizationGeometry, about mean: Float = 0.5) {
+      x = noise(g.batch * g.pixels * g.channels, seed: 1).map { 2 * $0 + mean }
+      scale = noise(g.channels, seed: 2).map { $0 + 1.5 }
+      shift = noise(g.channels, seed: 3)
+      gradient = noise(x.count, seed: 4)
+    }
+  }
+
+  @Test(arguments: cases) func output(_ g: GroupNormalizationGeometry) {
+    let n = Numbers(g)
+    let expected = Self.twin(g, n.x.exact, n.scale.exact, n.shift.exact)
+    var y = [Float](repeating: .nan, count: n.x.count)
+    var mean = [Float](repeating: .nan, count: g.batch * g.groups)
+    var reciprocal = mean
+    groupNormalize(
+      g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
+      reciprocalDeviation: &reciprocal)
+    #expect(distance(mean, expected.mean) < 1e-6)
+    #expect(distance(reciprocal, expected.reciprocal) < 1e-6)
+    #expect(distance(y, expected.y) < 5e-6)
+
+    var inPlace = n.x
+    inPlace.withUnsafeMutableBufferPointer { x in
+      guard let x = x.baseAddress else { return }
+      groupNormalize(
+        g, x: x, scale: n.scale, shift: n.shift, into: x, mean: &mean,
+        reciprocalDeviation: &reciprocal)
+    }
+    #expect(inPlace == y)
+  }
+
+  @Test(arguments: cases) func gradients(_ g: GroupNormalizationGeometry) {
+    let n = Numbers(g)
+    let weights = n.gradient.exact
+    func loss(_ x: [Double], _ scale: [Double], _ shift: [Double]) -> Double {
+      dot(Self.twin(g, x, scale, shift).y, weights)
+    }
+    let (x, scale, shift) = (n.x.exact, n.scale.exact, n.shift.exact)
+    var mean = [Float](repeating: 0, count: g.batch * g.groups)
+    var reciprocal = mean
+    var y = n.x
+    groupNormalize(
+      g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
+      reciprocalDeviation: &reciprocal)
+    var workspace = [Float](repeating: .nan, count: g.workspace)
+    var byX = [Float](repeating: .nan, count: x.count)
+    var byScale = [Float](repeating: .nan, count: g.channels)
+    var byShift = byScale
+    for turn in [1.0, 2.0] {
+      groupNormalizeGradient(
+        g, outputGradient: n.gradient, x: n.x, scale: n.scale, shift: n.shift, mean: mean,
+        reciprocalDeviation: reciprocal, into: &byX, scaleGradient: &byScale,
+        shiftGradient: &byShift, accumulate: turn == 2, workspace: &workspace)
+      #expect(distance(byX, slopes(at: x) { loss($0, scale, shift) }) < 1e-5)
+      #expect(distance(byScale, slopes(at: scale) { turn * loss(x, $0, shift) }) < 1e-5)
+      #expect(distance(byShift, slopes(at: shift) { turn * loss(x, scale, $0) }) < 1e-5)
+    }
+
+    var inPlace = n.gradient
+    inPlace.withUnsafeMutableBufferPointer { d in
+      guard let d = d.baseAddress else { return }
+      groupNormalizeGradient(
+        g, outputGradient: d, x: n.x, scale: n.scale, shift: n.shift, mean: mean,
+        reciprocalDeviation: reciprocal, into: d, scaleGradient: &byScale,
+        shiftGradient: &byShift, accumulate: false, workspace: &workspace)
+    }
+    #expect(inPlace == byX)
+  }
+
+  @Test func aLargeMeanCostsTheVarianceNothing() {
+    let g = Self.geometry(1, 64, 32, 8, .none)
+    let n = Numbers(g, about: 10_000)
+    var y = n.x
+    var mean = [Float](repeating: 0, count: 8)
+    var reciprocal = mean
+    groupNormalize(
+      g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
+      reciprocalDeviation: &reciprocal)
+    let expected = Self.twin(g, n.x.exact, n.scale.exact, n.shift.exact)
+    #expect(distance(reciprocal, expected.reciprocal) < 1e-6)
+    #expect(distance(mean, expected.mean) < 1e-7)
+  }
+
+  @Test func aConstantGroupIsItsShift() {
+    let g = Self.geometry(1, 5, 8, 2, .none)
+    let x = [Float](repeating: 1e6 + 1, count: 40)
+    var y = x
+    var mean: [Float] = [0, 0]
+    var reciprocal = mean
+    let shift = noise(8, seed: 9)
+    groupNormalize(
+      g, x: x, scale: [Float](repeating: 2, count: 8), shift: shift, into: &y, mean: &mean,
+      reciprocalDeviation: &reciprocal)
+    #expect(y == (0..<40).map { shift[$0 % 8] })
+    #expect(distance(reciprocal, [1000, 1000]) < 1e-6)
+  }
+}
