@@ -74,7 +74,7 @@ let package = Package(
     wall(
       "Training",
       [
-        "Inference", "Tokenizers", "Datasets", "Diagnostics", "Execution", "Imaging", "Evaluation",
+        "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation",
         "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
       ]),
     // 6

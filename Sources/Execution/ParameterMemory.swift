@@ -42,7 +42,7 @@ public final class ParameterMemory<B: Backend> {
   public func initialize(seed: UInt64) {
     let root = Generator(seed: seed)
     for (index, parameter) in layout.parameters.enumerated() {
-      var generator = root.split(streamNumber(parameter.name))
+      var generator = root.split(named: parameter.name)
       let numbers = (0..<parameter.shape.count).map { _ in parameter.initializer.draw(&generator) }
       write(numbers, toParameter: index, of: .values)
     }
@@ -70,6 +70,14 @@ public final class ParameterMemory<B: Backend> {
     }
     backend.write(memory, words: memory.count, to: self[block], at: layout.offsets[index])
     version += 1
+  }
+
+  /// The name of the first parameter that holds a number that is not finite, if any does.
+  public func firstNonFinite() -> String? {
+    layout.parameters.indices.first {
+      !backend.isFinite(
+        values, at: layout.offsets[$0], words: layout.parameters[$0].shape.count)
+    }.map { layout.parameters[$0].name }
   }
 
   func didChange() { version += 1 }
@@ -100,9 +108,4 @@ extension Initializer {
     case .normal(let deviation): return generator.normal() * deviation
     }
   }
-}
-
-/// A stream number from a name: FNV-1a over its UTF-8 bytes.
-private func streamNumber(_ name: String) -> UInt64 {
-  name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
 }

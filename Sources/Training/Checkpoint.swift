@@ -1,0 +1,242 @@
+import Configuration
+import Execution
+import Foundation
+import Safetensors
+import TokenFiles
+import Tokenizers
+
+/// A run's folder: configuration, weights, and what a bit-exact continuation needs.
+///
+///     config.json          the resolved configuration
+///     model.safetensors    the weights to encode with, named and laid out as in diffusers
+///     state.safetensors    weights and moments, the step, what the training set was
+///     metrics.jsonl        the journal
+///     samples/*.png        originals over reconstructions
+///
+/// Every file is written beside its place, synced and renamed, so that a crash at any instant
+/// leaves the previous one whole. The state is complete in itself: it is all that resuming reads.
+public struct Checkpoint: Sendable {
+  /// The version of the format.
+  public static let version = "1"
+  /// The resolved configuration's file.
+  public static let configurationFile = "config.json"
+  /// The weights' file.
+  public static let modelFile = "model.safetensors"
+  /// The file that resuming reads.
+  public static let stateFile = "state.safetensors"
+  /// The folder of sample sheets.
+  public static let samplesFolder = "samples"
+
+  /// The run's folder.
+  public let folder: String
+
+  /// Where in the run a state was saved.
+  public struct Progress: Sendable, Equatable {
+    /// Updates that were made.
+    public var step: Int
+    /// Seconds of training so far, over all resumptions.
+    public var seconds: Double
+    /// Which files the run trains on: a hash of their names.
+    public var trainingSet: String
+  }
+
+  /// The checkpoint in a folder.
+  public init(folder: String) {
+    self.folder = folder
+  }
+
+  /// Whether the folder holds a state to resume from.
+  public var hasState: Bool { exists(Self.stateFile) }
+
+  /// Whether a run began in the folder.
+  public var hasRun: Bool { exists(Self.configurationFile) || hasState }
+
+  // MARK: Writing
+
+  /// Makes the folder and writes the configuration.
+  func begin(_ run: RunConfiguration) throws(TrainingError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path(Self.samplesFolder), withIntermediateDirectories: true)
+    } catch {
+      throw .cannotMakeFolder(folder: folder, reason: error.localizedDescription)
+    }
+    do { try AtomicFile.write(run.resolved, to: path(Self.configurationFile)) } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Writes the weights, then the state.
+  func write<B: Backend>(
+    _ parameters: ParameterMemory<B>, _ progress: Progress
+  ) throws(TrainingError) {
+    let layout = parameters.layout.parameters
+    func tensors(_ block: ParameterMemory<B>.Block, prefix: String)
+      -> [(name: String, shape: [Int], values: [Float])]
+    {
+      layout.indices.map { index in
+        (
+          prefix + layout[index].name, layout[index].fileShape.dimensions,
+          parameters.read(parameter: index, of: block)
+        )
+      }
+    }
+    do {
+      try SafetensorsWriter.write(
+        tensors(.values, prefix: ""),
+        metadata: ["format": "pt", "tessera": Self.version, "step": String(progress.step)],
+        to: path(Self.modelFile))
+      try SafetensorsWriter.write(
+        ParameterMemory<B>.Block.allCases.flatMap { tensors($0, prefix: $0.rawValue + ".") },
+        metadata: [
+          "tessera": Self.version, "step": String(progress.step),
+          "seconds": String(progress.seconds), "trainingSet": progress.trainingSet,
+        ], to: path(Self.stateFile))
+    } catch {
+      throw TrainingError(error)
+    }
+  }
+
+  // MARK: Reading
+
+  /// The configuration that the run was started with.
+  public func readConfiguration() throws -> RunConfiguration {
+    guard exists(Self.configurationFile) else {
+      throw TrainingError.noCheckpoint(folder: folder, missing: Self.configurationFile)
+    }
+    return try RunConfiguration.load(path: path(Self.configurationFile))
+  }
+
+  /// Reads the weights into memory.
+  public func readModel<B: Backend>(
+    into parameters: ParameterMemory<B>
+  ) throws(TrainingError) {
+    let file = try open(Self.modelFile)
+    try read(file, .values, prefix: "", into: parameters)
+  }
+
+  /// Reads the weights and moments into memory.
+  func readState<B: Backend>(
+    into parameters: ParameterMemory<B>
+  ) throws(TrainingError) -> Progress {
+    let file = try open(Self.stateFile)
+    for block in ParameterMemory<B>.Block.allCases {
+      try read(file, block, prefix: block.rawValue + ".", into: parameters)
+    }
+    guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0,
+      let seconds = file.metadata["seconds"].flatMap({ Double($0) }),
+      let trainingSet = file.metadata["trainingSet"]
+    else {
+      throw .damaged(file: path(Self.stateFile), reason: "its metadata lack the step")
+    }
+    return Progress(step: step, seconds: seconds, trainingSet: trainingSet)
+  }
+
+  /// What a token file records of the tokenizer: its quantizer, and a hash of all that
+  /// decides what a token means.
+  public static func identity<B: Backend>(
+    _ tokenizer: TokenizerConfiguration, _ parameters: ParameterMemory<B>
+  ) -> TokenizerIdentity {
+    var hash = Checksum()
+    for text in [tokenizer.model.resolved, tokenizer.quantizer.resolved] {
+      Array(text.utf8).withUnsafeBytes { hash.add($0) }
+    }
+    for index in parameters.layout.parameters.indices {
+      parameters.read(parameter: index).withUnsafeBytes { hash.add($0) }
+    }
+    var (kind, levels): (String, [Int]?) = ("vq", nil)
+    if case .fsq(let fsq) = tokenizer.quantizer { (kind, levels) = ("fsq", fsq.levels) }
+    return TokenizerIdentity(
+      fingerprint: hash.hexadecimal, quantizer: kind, levels: levels,
+      codebookSize: tokenizer.quantizer.codebookSize,
+      downsampling: tokenizer.model.downsampling)
+  }
+
+  /// A hash of files' names, by which a resumed run knows its training set again.
+  static func hash(ofNames names: [String]) -> String {
+    var hash = Checksum()
+    for name in names { Array((name + "\n").utf8).withUnsafeBytes { hash.add($0) } }
+    return hash.hexadecimal
+  }
+
+  /// Checks that a run may go on under a configuration: all that shapes the result is the same.
+  ///
+  /// The length of the run, what it reports and where its files lie may change.
+  func checkUnchanged(_ run: RunConfiguration) throws {
+    let stored = leaves(try readConfiguration())
+    let given = leaves(run)
+    let differences = Set(stored.keys).union(given.keys).filter { stored[$0] != given[$0] }
+      .filter { key in
+        !["$schema", "description", "training.steps", "data.cacheMegabytes"].contains(key)
+          && !["data.train", "data.validation", "monitor."].contains { key.hasPrefix($0) }
+      }
+    if !differences.isEmpty {
+      throw TrainingError.otherConfiguration(folder: folder, differences: differences.sorted())
+    }
+  }
+
+  // MARK: Parts
+
+  func path(_ name: String) -> String { folder + "/" + name }
+
+  private func exists(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: path(name))
+  }
+
+  private func open(_ name: String) throws(TrainingError) -> SafetensorsFile {
+    guard exists(name) else { throw .noCheckpoint(folder: folder, missing: name) }
+    let file: SafetensorsFile
+    do { file = try SafetensorsFile(path: path(name)) } catch { throw TrainingError(error) }
+    guard let version = file.metadata["tessera"] else {
+      throw .damaged(file: path(name), reason: "its metadata lack the version of the format")
+    }
+    guard version == Self.version else {
+      throw .version(file: path(name), found: version, expected: Self.version)
+    }
+    return file
+  }
+
+  private func read<B: Backend>(
+    _ file: SafetensorsFile, _ block: ParameterMemory<B>.Block, prefix: String,
+    into parameters: ParameterMemory<B>
+  ) throws(TrainingError) {
+    for (index, parameter) in parameters.layout.parameters.enumerated() {
+      do {
+        let numbers = try file.floats(
+          prefix + parameter.name, shape: parameter.fileShape.dimensions)
+        parameters.write(numbers, toParameter: index, of: block)
+      } catch {
+        throw TrainingError(error)
+      }
+    }
+  }
+}
+
+extension TrainingError {
+  /// A fault of a safetensors file, as this level tells it.
+  init(_ error: SafetensorsError) {
+    switch error {
+    case .file(let error): self = .file(error)
+    case .cutShort(let path, _, _), .tooLong(let path, _, _), .malformed(let path, _, _),
+      .noSuchTensor(let path, _, _, _), .shape(let path, _, _, _), .type(let path, _, _, _),
+      .outOfRange(let path, _, _, _), .declaration(let path, _):
+      self = .damaged(file: path, reason: error.description)
+    }
+  }
+}
+
+/// Every value of a configuration by its key path.
+private func leaves(_ run: RunConfiguration) -> [String: JSONValue] {
+  var result: [String: JSONValue] = [:]
+  func walk(_ value: JSONValue, _ path: String) {
+    if case .object(let object) = value {
+      for member in object.members {
+        walk(member.value, path.isEmpty ? member.key : path + "." + member.key)
+      }
+    } else {
+      result[path] = value
+    }
+  }
+  if let value = try? JSONValue(parsing: run.resolved) { walk(value, "") }
+  return result
+}

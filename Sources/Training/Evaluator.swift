@@ -1,0 +1,99 @@
+import Evaluation
+import Execution
+import Imaging
+import Inference
+
+/// How well a tokenizer does on a fixed set of images.
+public struct EvaluationResult: Sendable, Equatable {
+  /// How many images were evaluated.
+  public let images: Int
+  /// Peak signal to noise in dB, on 8-bit RGB, from the mean of the images' squared errors.
+  public let psnr: Double
+  /// Structural similarity on 8-bit RGB, the mean over images.
+  public let ssim: Double
+  /// The mean over tokens of the squared distance between vector and code.
+  public let quantizationError: Double
+  /// How often each code was used.
+  public let usage: CodebookUsage
+  /// Tokens and pixels of the set, for bits per pixel.
+  public let pixels: Int
+  /// Images a second: encoding, quantizing, decoding.
+  public let imagesPerSecond: Double
+  /// The mean squared length of the vectors about their mean, per channel.
+  public let latentVariance: [Double]
+
+  /// Bits to tell one token.
+  public var bitsPerToken: Double { Information.bitsPerToken(codes: usage.codes) }
+  /// Bits of tokens to one pixel.
+  public var bitsPerPixel: Double { bitsPerToken * Double(usage.tokens) / Double(pixels) }
+}
+
+/// Evaluates tokenizers on images: PSNR, SSIM, codebook usage, quantization error.
+public enum Evaluator {
+  /// Images that are held in memory at once.
+  static var portion: Int { 64 }
+
+  /// Runs images through a codec.
+  ///
+  /// - Parameters:
+  ///   - images: at least one; sides that are multiples of the downsampling.
+  ///   - codec: the tokenizer.
+  ///   - visit: called with the number of each image and its reconstruction.
+  public static func evaluate<B: Backend>(
+    _ images: [Image], with codec: Codec<B>, visit: (Int, Image) -> Void = { _, _ in }
+  ) throws(CodecError) -> EvaluationResult {
+    var psnr = PeakSignalToNoise()
+    var ssim = StructuralSimilarity()
+    var usage = CodebookUsage(codes: codec.configuration.quantizer.codebookSize)
+    var moments = ChannelMoments(codec.configuration.quantizer.codeDimension)
+    var (error, tokens, pixels, seconds) = (0.0, 0, 0, 0.0)
+    let clock = ContinuousClock()
+    for start in stride(from: 0, to: images.count, by: portion) {
+      let range = start..<min(start + portion, images.count)
+      let began = clock.now
+      let results = try codec.reconstruct(Array(images[range]))
+      seconds += began.duration(to: clock.now) / .seconds(1)
+      for (index, result) in zip(range, results) {
+        let original = images[index]
+        psnr.add(original.pixels, result.image.pixels)
+        ssim.add(
+          original.pixels, result.image.pixels, width: original.width, height: original.height)
+        usage.add(result.tokens.indices)
+        moments.add(result.latents)
+        error += result.quantizationError * Double(result.tokens.indices.count)
+        tokens += result.tokens.indices.count
+        pixels += original.width * original.height
+        visit(index, result.image)
+      }
+    }
+    return EvaluationResult(
+      images: images.count, psnr: psnr.decibels ?? 0, ssim: ssim.mean ?? 0,
+      quantizationError: error / Double(max(1, tokens)), usage: usage, pixels: pixels,
+      imagesPerSecond: Double(images.count) / max(seconds, 1e-9),
+      latentVariance: moments.variances)
+  }
+}
+
+/// Mean and variance of each channel of many vectors.
+private struct ChannelMoments {
+  private var count = 0.0
+  private var sums: [Double]
+  private var squares: [Double]
+
+  init(_ channels: Int) {
+    sums = Array(repeating: 0, count: channels)
+    squares = sums
+  }
+
+  mutating func add(_ vectors: [Float]) {
+    count += Double(vectors.count / sums.count)
+    for (index, value) in vectors.enumerated() {
+      sums[index % sums.count] += Double(value)
+      squares[index % sums.count] += Double(value) * Double(value)
+    }
+  }
+
+  var variances: [Double] {
+    sums.indices.map { max(0, squares[$0] / count - (sums[$0] / count) * (sums[$0] / count)) }
+  }
+}

@@ -1,0 +1,33 @@
+import Configuration
+
+extension StepReport {
+  /// The journal's line: `kind` is "step".
+  ///
+  /// Losses are means over the batch; `usage` is the share of the codebook that the batch's
+  /// `tokens` used; `imagesPerSecond` is training alone, since the previous line.
+  var line: JSONObject {
+    var line: JSONObject = JSONObject([
+      "kind": .string("step"), "step": .integer(step), "loss": .number(loss),
+      "reconstruction": .number(reconstruction), "learningRate": .number(learningRate),
+      "gradientNorm": .number(gradientNorm), "usage": .number(usage),
+      "tokens": .integer(tokens), "imagesPerSecond": .number(imagesPerSecond),
+    ])
+    for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line[name] = .number(value) }
+    return line
+  }
+}
+
+extension EvaluationResult {
+  /// The journal's line: `kind` is "evaluation".
+  func line(step: Int) -> JSONObject {
+    JSONObject([
+      "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
+      "psnr": .number(psnr), "ssim": .number(ssim),
+      "quantizationError": .number(quantizationError), "usage": .number(usage.usage),
+      "usedCodes": .integer(usage.used), "codes": .integer(usage.codes),
+      "tokens": .integer(usage.tokens),
+      "expectedUniformUsage": .number(usage.expectedUniformUsage),
+      "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
+    ])
+  }
+}

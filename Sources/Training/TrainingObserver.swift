@@ -1,0 +1,53 @@
+/// Who watches a run: a progress bar, a log, a test.
+public protocol TrainingObserver: AnyObject {
+  /// The run is about to begin or go on.
+  func trainingWillBegin(_ overview: TrainingOverview)
+  /// An update was made.
+  func didStep(_ report: StepReport)
+  /// The model was evaluated on the fixed set.
+  func didEvaluate(_ result: EvaluationResult, step: Int)
+  /// A checkpoint was written.
+  func didSave(step: Int, folder: String)
+}
+
+/// What there is to say before a run.
+public struct TrainingOverview: Sendable {
+  /// Images to train on.
+  public let trainingImages: Int
+  /// Images of the fixed evaluation set.
+  public let evaluationImages: Int
+  /// Trained numbers.
+  public let parameters: Int
+  /// Updates that were made before.
+  public let firstStep: Int
+  /// The length of the run.
+  public let steps: Int
+  /// Bytes of all lanes' arenas.
+  public let arenaBytes: Int
+  /// The printed plan of a training step.
+  public let plan: String
+}
+
+/// What one update tells.
+public struct StepReport: Sendable {
+  /// Updates made so far.
+  public let step: Int
+  /// The length of the run.
+  public let steps: Int
+  /// What is minimized.
+  public let loss: Double
+  /// The distance of images and reconstructions.
+  public let reconstruction: Double
+  /// The norm of the gradient before clipping.
+  public let gradientNorm: Double
+  /// The learning rate of the update.
+  public let learningRate: Double
+  /// Images a second since the last line of the journal: training alone.
+  public let imagesPerSecond: Double
+  /// The share of the codebook that this batch used, and the tokens in the batch.
+  public let usage: Double
+  /// Tokens in the batch.
+  public let tokens: Int
+  /// The quantizer's scalars, by name.
+  public let quantizer: [String: Double]
+}

@@ -1,0 +1,124 @@
+import Autodiff
+import Execution
+import Tokenizers
+
+/// One update of the weights: the losses, their gradients, clipping, the optimizer.
+///
+/// The batch is split into micro-batches, which the lanes replay; the loss of the batch is the
+/// mean over them.
+final class TrainingStep<B: Backend> {
+  /// What one update tells.
+  struct Outcome {
+    /// What is minimized: the reconstruction loss plus the quantizer's own.
+    let loss: Double
+    /// The distance of images and reconstructions.
+    let reconstruction: Double
+    /// The norm of the gradient of all weights, before clipping.
+    let gradientNorm: Double
+    /// The quantizer's scalars, by name: means over the batch.
+    let quantizer: [String: Double]
+    /// How often each code was used in this batch.
+    let codeCounts: [Double]
+  }
+
+  let session: Session<B>
+
+  private let updater: Updater<B>
+  private let configuration: TrainingConfiguration
+  private let scalars: [String]
+
+  init(
+    _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
+    parameters: ParameterMemory<B>, pool: LanePool
+  ) {
+    self.configuration = configuration
+    let images = configuration.imagesPerReplay
+    let graph = Graph()
+    let model = Tokenizer(tokenizer, in: Scope(graph))
+    let originals = graph.input("images", [images, imageSize, imageSize, 3])
+    let result = model(originals)
+    let reconstruction: Tensor
+    switch configuration.reconstructionLoss {
+    case .squared: reconstruction = meanSquaredError(result.images, originals)
+    case .absolute: reconstruction = meanAbsoluteError(result.images, originals)
+    }
+    let loss = result.quantized.auxiliaryLoss.map { reconstruction + $0 } ?? reconstruction
+    graph.differentiate(loss, seed: Float(images) / Float(configuration.batchSize))
+    var statistics = result.quantized.statistics
+    scalars = statistics.keys.sorted()
+    statistics["loss"] = loss
+    statistics["reconstruction"] = reconstruction
+    statistics["codeCounts"] = result.quantized.indices.codeCounts(
+      of: tokenizer.quantizer.codebookSize)
+    let backend = parameters.backend
+    let plan = Plan(graph, statistics: statistics) {
+      backend.workspace(for: $0, inputs: $1, outputs: $2)
+    }
+    session = Session(plan, parameters: parameters, lanes: configuration.lanes, pool: pool)
+    updater = Updater(session)
+  }
+
+  /// Replays a batch and sums its gradients; `update` then moves the weights.
+  ///
+  /// - Parameter batch: `[batchSize, H, W, 3]` in [-1, 1].
+  func measure(_ batch: UnsafePointer<Float>) -> Outcome {
+    let words = session.plan.inputs["images"]!.shape.count
+    session.feed = { replay in replay.write("images", batch + replay.item * words) }
+    session.run(items: configuration.batchSize / configuration.imagesPerReplay)
+    return Outcome(
+      loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),
+      gradientNorm: updater.sumGradients(),
+      quantizer: Dictionary(uniqueKeysWithValues: scalars.map { ($0, session.mean($0)) }),
+      codeCounts: session.statistic("codeCounts"))
+  }
+
+  /// Moves the weights along the gradients that were measured.
+  ///
+  /// - Parameters:
+  ///   - step: counted from 0.
+  ///   - gradientNorm: the norm of the gradients, for clipping.
+  func update(step: Int, gradientNorm: Double) {
+    let clip = configuration.gradientClip
+    let scale = clip > 0 && gradientNorm > clip ? clip / gradientNorm : 1
+    let rate = configuration.learningRate(ofStep: step)
+    updater.update(
+      configuration.optimizer.rule(step: step + 1, learningRate: rate),
+      gradientScale: Float(scale))
+  }
+
+  /// The first layer that yields a number that is not finite, if any does, in the last batch.
+  func firstNonFinite() -> String? {
+    for item in 0..<(configuration.batchSize / configuration.imagesPerReplay) {
+      if let place = session.firstNonFinite(item: item) { return place }
+    }
+    return nil
+  }
+}
+
+extension TrainingConfiguration {
+  /// The learning rate of a step, counted from 0.
+  public func learningRate(ofStep step: Int) -> Double {
+    optimizer.learningRate * schedule.share(ofStep: step, steps: steps)
+  }
+}
+
+extension OptimizerConfiguration {
+  /// The numbers of a step, counted from 1.
+  func rule(step: Int, learningRate: Double) -> UpdateRule {
+    func moments(_ beta1: Double, _ beta2: Double, _ epsilon: Double, _ decay: Double)
+      -> UpdateRule.Moments
+    {
+      UpdateRule.Moments(
+        learningRate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2),
+        epsilon: Float(epsilon), decay: Float(decay), step: step)
+    }
+    switch self {
+    case .adamw(let c): return .adamW(moments(c.beta1, c.beta2, c.epsilon, c.weightDecay))
+    case .adam(let c): return .adam(moments(c.beta1, c.beta2, c.epsilon, 0))
+    case .sgd(let c):
+      return .sgd(
+        learningRate: Float(learningRate), momentum: Float(c.momentum), nesterov: c.nesterov,
+        decay: Float(c.weightDecay))
+    }
+  }
+}
