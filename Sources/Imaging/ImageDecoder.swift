@@ -112,6 +112,9 @@ public struct ImageDecoder: Sendable {
     guard status == 0 else {
       throw .corrupt(file: name, format: format, reason: Self.text(message))
     }
+    if format == .png, let complaint = PNGChunks.complaint(about: bytes) {
+      throw .corrupt(file: name, format: format, reason: complaint)
+    }
     // Both are below 2^31, so the product fits.
     guard Int(width) * Int(height) <= pixelLimit else {
       throw .tooManyPixels(
