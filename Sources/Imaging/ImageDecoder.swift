@@ -18,7 +18,7 @@ public struct ImageDecoder: Sendable {
   public let appliesOrientation: Bool
 
   /// No encoder writes more scans; each costs a walk over the image.
-  private static let scanLimit: Int32 = 500
+  private static let scanLimit: Int32 = 100
 
   /// A decoder with a pixel limit that turns images upright.
   public init(pixelLimit: Int = defaultPixelLimit, appliesOrientation: Bool = true) {

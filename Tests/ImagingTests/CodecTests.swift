@@ -109,6 +109,24 @@ struct CodecTests {
     #expect(failures > 0)
   }
 
+  // Scans without content cost a few bytes in the file and a walk over the image each.
+  @Test func `a progressive JPEG of very many scans is refused`() throws {
+    var file = try ImageEncoder().encode(Pattern.smooth(8, 8), as: .jpeg)
+    let frame = try #require((0..<file.count).first { file[$0...].starts(with: [0xFF, 0xC0]) })
+    file[frame + 1] = 0xC2
+    // The only scan becomes one of the lowest frequency alone.
+    let scan = try #require((0..<file.count).first { file[$0...].starts(with: [0xFF, 0xDA]) })
+    file[scan + 12] = 0
+    file.removeLast(2)
+    let refinement: [UInt8] = [0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0x10, 0, 0]
+    func outcome(_ count: Int) throws -> Image {
+      let scans = [[UInt8]](repeating: refinement, count: count).flatMap { $0 }
+      return try ImageDecoder().decode(file + scans + [0xFF, 0xD9], name: "x")
+    }
+    #expect(try outcome(99).width == 8)
+    #expect(throws: ImageError.self) { try outcome(101) }
+  }
+
   @Test func `errors carry the file's name`() {
     let errors: [ImageError] = [
       .unreadable(file: "a/b.png", reason: "r"), .empty(file: "a/b.png"),

@@ -81,22 +81,27 @@ struct ConformanceTests {
       return try ImageDecoder().decode(ConformanceManifest.bytes(path), name: path)
         .resized(to: 12, 12, filter: .area)
     }
-    let first = try small(1).pixels
-    for orientation in 2...8 {
+    // The first was not made from the same pixels as the others.
+    let first = try small(2).pixels
+    for orientation in 3...8 {
       let difference = zip(first, try small(orientation).pixels)
         .reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
-      // Turned wrongly, the photographs differ by 20 and more.
       #expect(Double(difference) / Double(first.count) < 2, "orientation \(orientation)")
     }
+    // What a wrong turn would look like.
+    let mirrored = try small(2).flippedHorizontally().pixels
+    let wrong = zip(first, mirrored).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
+    #expect(Double(wrong) / Double(first.count) > 10)
   }
 
   // In a process of its own, where nothing else allocates. The largest image among the files that
-  // are not refused takes 2.4 MB; the rest is the process itself.
-  @Test func `no file makes memory run away`() async {
+  // are not refused takes 2.4 MB; most of the rest is the process itself. Measured: 28 MiB.
+  @Test(.enabled(if: peakResidentBytes() != nil, "the system tells no peak resident size"))
+  func `no file makes memory run away`() async {
     await #expect(processExitsWith: .success) {
       for file in try ConformanceManifest.load().files { _ = try file.decoded() }
       let peak = try #require(peakResidentBytes())
-      guard peak < 160 << 20 else { fatalError("\(peak >> 20) MiB resident at the peak") }
+      #expect(peak < 64 << 20, "\(peak >> 20) MiB")
     }
   }
 

@@ -3,8 +3,9 @@ import Testing
 
 /// The EXIF orientation tag: where it is found, what is refused, and what it does to pixels.
 struct OrientationTests {
-  /// Where the pixel seen at (x, y) of a `width x height` picture is stored: (column, row). From
-  /// the tag's definition: which side of the picture row 0 and column 0 are.
+  /// Where the pixel seen at (x, y) of a picture is stored: (column, row).
+  ///
+  /// From the tag's definition: which side of the picture row 0 and column 0 are.
   static func stored(_ tag: Int, _ x: Int, _ y: Int, _ width: Int, _ height: Int) -> (Int, Int) {
     let (right, bottom) = (width - 1 - x, height - 1 - y)
     return switch tag {
@@ -94,12 +95,10 @@ struct OrientationTests {
   @Test func `a block cut before the tag's value has no tag`() throws {
     let whole = Self.block(6, littleEndian: true)
     // 8 of header, 2 of count, one entry, 8 into the second, 2 of value.
-    for count in 0..<32 {
+    for count in 0...whole.count {
       let file = try Self.png(Pattern.noise(2, 2), block: Array(whole[..<count]))
       #expect(Orientation.tag(in: file) == (count < 32 ? nil : 6))
     }
-    let file = try Self.png(Pattern.noise(2, 2), block: Array(whole[..<32]))
-    #expect(Orientation.tag(in: file) == 6)
   }
 
   @Test func `a tag of another type or count is none`() throws {
