@@ -19,11 +19,13 @@ func command(_ name: String) -> Target {
 }
 
 /// The tests of one wall.
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
-  -> Target
-{
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
+  resources: [Resource] = []
+) -> Target {
   .testTarget(
-    name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+    name: name, dependencies: dependencies, exclude: exclude, resources: resources,
+    swiftSettings: settings)
 }
 
 let argumentParser: Target.Dependency = .product(
@@ -98,7 +100,7 @@ let package = Package(
     tests("RandomnessTests", ["Randomness"]),
     tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),
     tests("ImagingTests", ["Imaging"]),
-    tests("EvaluationTests", ["Evaluation"]),
+    tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
     tests("TokenFilesTests", ["TokenFiles", "Safetensors"]),

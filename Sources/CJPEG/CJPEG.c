@@ -38,12 +38,10 @@ static void fail_saying(j_common_ptr info, const char *reason) {
   longjmp(session->out, 1);
 }
 
-// Of libjpeg's warnings (level -1) two say that image data are missing; libjpeg would fill the
-// rest with gray.
+// Of libjpeg's warnings (level -1) one says that the file is cut off; libjpeg would fill the rest
+// with gray.
 static void warn(j_common_ptr info, int level) {
-  if (level >= 0) return;
-  int code = info->err->msg_code;
-  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER) fail(info);
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) fail(info);
 }
 
 static void stay_silent(j_common_ptr info) { (void)info; }

@@ -18,7 +18,7 @@ public struct ImageDecoder: Sendable {
   public let appliesOrientation: Bool
 
   /// No encoder writes more scans; each costs a walk over the image.
-  private static let scanLimit: Int32 = 500
+  private static let scanLimit: Int32 = 100
 
   /// A decoder with a pixel limit that turns images upright.
   public init(pixelLimit: Int = defaultPixelLimit, appliesOrientation: Bool = true) {
@@ -111,6 +111,9 @@ public struct ImageDecoder: Sendable {
       }
     guard status == 0 else {
       throw .corrupt(file: name, format: format, reason: Self.text(message))
+    }
+    if format == .png, let complaint = PNGChunks.complaint(about: bytes) {
+      throw .corrupt(file: name, format: format, reason: complaint)
     }
     // Both are below 2^31, so the product fits.
     guard Int(width) * Int(height) <= pixelLimit else {

@@ -24,6 +24,7 @@ enum ImageFile {
       throw .tooManyBytes(file: path, bytes: stated, limit: byteLimit)
     }
     var bytes: [UInt8] = []
+    var startsAsImage = false
     // One byte more than stated, so that the last call finds the end.
     var chunk = [UInt8](repeating: 0, count: min(max(stated + 1, 4096), 1 << 16))
     while true {
@@ -32,13 +33,13 @@ enum ImageFile {
       }
       guard count >= 0 else { throw .unreadable(file: path, reason: systemReason()) }
       if count == 0 { return bytes }
-      let isFirst = bytes.isEmpty
       bytes.append(contentsOf: chunk[..<count])
       guard bytes.count <= byteLimit else {
         throw .tooManyBytes(file: path, bytes: bytes.count, limit: byteLimit)
       }
-      if isFirst {
+      if !startsAsImage, bytes.count >= 16 {
         guard ImageFormat(startOf: bytes) != nil else { return bytes }
+        startsAsImage = true
         bytes.reserveCapacity(stated)
       }
     }

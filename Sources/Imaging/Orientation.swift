@@ -29,18 +29,8 @@ public enum Orientation: Int, Sendable, CaseIterable {
   }
 
   /// The eXIf chunk's content.
-  ///
-  /// Chunks: length, type, content, checksum.
   private static func pngBlock(_ bytes: [UInt8]) -> ArraySlice<UInt8>? {
-    let reader = ByteReader(bytes: bytes[...])
-    var offset = 8
-    while let length = reader.value(at: offset, bytes: 4, littleEndian: false),
-      let type = reader.value(at: offset + 4, bytes: 4, littleEndian: false)
-    {
-      if type == 0x6558_4966 { return reader.slice(at: offset + 8, count: length) }
-      offset += 12 + length
-    }
-    return nil
+    PNGChunks(bytes).first { $0.type == "eXIf" }?.content
   }
 
   /// What follows "Exif\0\0" in the first APP1 segment that starts so.
@@ -101,72 +91,5 @@ public enum Orientation: Int, Sendable, CaseIterable {
       return value(entry + 8, 2)
     }
     return nil
-  }
-}
-
-/// Numbers out of bytes, nil beyond their end.
-private struct ByteReader {
-  let bytes: ArraySlice<UInt8>
-
-  func slice(at offset: Int, count: Int) -> ArraySlice<UInt8>? {
-    guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else {
-      return nil
-    }
-    let start = bytes.startIndex + offset
-    return bytes[start..<start + count]
-  }
-
-  func value(at offset: Int, bytes count: Int, littleEndian: Bool) -> Int? {
-    guard let slice = slice(at: offset, count: count) else { return nil }
-    var value = 0
-    for byte in littleEndian ? Array(slice.reversed()) : Array(slice) {
-      value = value << 8 | Int(byte)
-    }
-    return value
-  }
-}
-
-extension Image {
-  /// The image with the orientation's turn carried out.
-  public func turned(_ orientation: Orientation) -> Image {
-    if orientation == .upright { return self }
-    let newWidth = orientation.swapsSides ? height : width
-    let newHeight = orientation.swapsSides ? width : height
-    // Where the pixel at the new top left lies in the old image, and the steps there for one column
-    // and one row of the new one.
-    let right = width - 1
-    let bottom = height - 1
-    let (x, y, column, row): (Int, Int, (Int, Int), (Int, Int)) =
-      switch orientation {
-      case .upright: (0, 0, (1, 0), (0, 1))
-      case .mirrored: (right, 0, (-1, 0), (0, 1))
-      case .turnedHalf: (right, bottom, (-1, 0), (0, -1))
-      case .flipped: (0, bottom, (1, 0), (0, -1))
-      case .transposed: (0, 0, (0, 1), (1, 0))
-      case .turnedRight: (0, bottom, (0, -1), (1, 0))
-      case .transversed: (right, bottom, (0, -1), (-1, 0))
-      case .turnedLeft: (right, 0, (0, 1), (-1, 0))
-      }
-    let start = (y * width + x) * 3
-    let columnStep = (column.1 * width + column.0) * 3
-    let rowStep = (row.1 * width + row.0) * 3
-    let count = pixels.count
-    let turned = pixels.withUnsafeBufferPointer { old in
-      [UInt8](unsafeUninitializedCapacity: count) { new, initialized in
-        var target = 0
-        for newY in 0..<newHeight {
-          var source = start + newY * rowStep
-          for _ in 0..<newWidth {
-            new[target] = old[source]
-            new[target + 1] = old[source + 1]
-            new[target + 2] = old[source + 2]
-            target += 3
-            source += columnStep
-          }
-        }
-        initialized = count
-      }
-    }
-    return Image(width: newWidth, height: newHeight, pixels: turned)
   }
 }

@@ -1,0 +1,57 @@
+import Evaluation
+import Foundation
+import Testing
+
+/// Counts of codes, and the figures made of them.
+struct CodebookUsageTests {
+  // Three codes, tokens 0, 1, 2, 1: shares 1/4, 1/2, 1/4, entropy 1.5 bits.
+  @Test func `four tokens over three codes`() {
+    var usage = CodebookUsage(codes: 3)
+    usage.add([0, 1, 2, 1] as [Int32])
+    #expect(usage.counts == [1, 2, 1])
+    #expect(usage.tokens == 4 && usage.used == 3 && usage.deadCodes == 0)
+    #expect(usage.usage == 1)
+    #expect(abs(usage.entropyBits - 1.5) < 1e-12)
+    #expect(abs(usage.perplexity - 2.82842712475) < 1e-10)
+    #expect(abs(usage.expectedUniformUsage - (1 - pow(2.0 / 3, 4))) < 1e-12)
+  }
+
+  @Test func `no tokens, one code, and even use`() {
+    let empty = CodebookUsage(codes: 5)
+    #expect(empty.perplexity == 1 && empty.entropyBits == 0 && empty.usage == 0)
+    #expect(empty.expectedUniformUsage == 0 && empty.deadCodes == 5)
+    let collapsed = CodebookUsage(counts: [0, 9, 0])
+    #expect(collapsed.perplexity == 1 && collapsed.used == 1)
+    #expect(collapsed.entropyBits.sign == .plus)
+    let even = CodebookUsage(counts: [Int](repeating: 7, count: 1024))
+    #expect(abs(even.perplexity - 1024) < 1e-8 && abs(even.entropyBits - 10) < 1e-12)
+    let single = CodebookUsage(counts: [3])
+    #expect(single.usage == 1 && single.expectedUniformUsage == 1)
+  }
+
+  @Test func `merging equals counting together`() {
+    var whole = CodebookUsage(codes: 7)
+    var parts = [CodebookUsage](repeating: CodebookUsage(codes: 7), count: 3)
+    for index in 0..<50 {
+      let token = Int32(index * index % 7)
+      whole.add(CollectionOfOne(token))
+      parts[index % 3].add(CollectionOfOne(token))
+    }
+    var merged = CodebookUsage(codes: 7)
+    for part in parts { merged.merge(part) }
+    #expect(merged == whole)
+  }
+
+  @Test func `the uniform expectation keeps its digits`() {
+    func expected(_ codes: Int, _ tokens: Int) -> Double {
+      CodebookUsage.expectedUniformUsage(codes: codes, tokens: tokens)
+    }
+    // One token uses exactly one code.
+    #expect(abs(expected(1 << 40, 1) * Double(1 << 40) - 1) < 1e-12)
+    // As many tokens as codes: nearly 1 - 1/e.
+    #expect(abs(expected(1 << 30, 1 << 30) - (1 - exp(-1))) < 1e-9)
+    #expect(expected(16, 1_000_000) == 1)
+    // Exactly: with K = 2 and n = 3, 7/8.
+    #expect(abs(expected(2, 3) - 0.875) < 1e-15)
+  }
+}
