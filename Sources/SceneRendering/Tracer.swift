@@ -1,9 +1,10 @@
 /// What does not depend on the ray: the lamp, the surroundings, the floor and the wall.
 struct Stage {
-  /// The directions to sixteen points of the light's disc.
+  /// Which sixteenth of the disc, from its middle to its rim, each ray looks at: rays that are
+  /// neighbours look at distant parts.
+  private static let order = [0, 10, 5, 15, 6, 12, 3, 9, 11, 1, 14, 4, 13, 7, 8, 2]
+  /// The directions to sixteen points of the light's disc, one for each ray of a pixel.
   let lamps: [Vector]
-  /// Which of them each ray of a pixel looks at: neighbours look at distant ones.
-  static let order = [0, 10, 5, 15, 6, 12, 3, 9, 11, 1, 14, 4, 13, 7, 8, 2]
   let lampColour: Vector
   let top: Vector
   let bottom: Vector
@@ -30,7 +31,7 @@ struct Stage {
     let across = normalized(cross(Vector(0, 1, 0), middle))
     let up = cross(middle, across)
     // Points spread evenly over a disc: the radius grows as the root, the angle by the golden one.
-    lamps = (0..<16).map { index in
+    lamps = Self.order.map { index in
       let share = ((Float(index) + 0.5) / 16).squareRoot() * Float(scene.light.softness)
       let (s, c) = sineCosine(degrees: 137.50776 * Double(index))
       return normalized(middle + (across * c + up * s) * share)
@@ -56,7 +57,7 @@ struct Tracer {
   let footprint: Float
 
   /// The light that comes back along a ray from the camera.
-  func light(along ray: Ray, lamp: Vector) -> Vector {
+  func light(along ray: Ray, lamp: Vector, _ nearby: inout Nearby) -> Vector {
     var nearest: Hit?
     var index = -1
     for candidate in bodies.indices {
@@ -67,15 +68,17 @@ struct Tracer {
       index = candidate
     }
     if let nearest, ray.point(at: nearest.distance).y > 0 {
-      return solid(ray, nearest, index, lamp)
+      return solid(ray, nearest, index, lamp, &nearby)
     }
-    return surroundings(ray, lamp)
+    return surroundings(ray, lamp, &nearby)
   }
 
-  private func solid(_ ray: Ray, _ hit: Hit, _ index: Int, _ lamp: Vector) -> Vector {
+  private func solid(
+    _ ray: Ray, _ hit: Hit, _ index: Int, _ lamp: Vector, _ nearby: inout Nearby
+  ) -> Vector {
     let body = bodies[index]
     let point = ray.point(at: hit.distance)
-    let lit = lighting(point, hit.normal, lamp, skipping: index)
+    let lit = lighting(point, hit.normal, lamp, surface: index, &nearby)
     var light = body.colour * (lit.ambient + lit.direct)
     if body.highlight > 0 {
       var gleam = max(0, dot(hit.normal, normalized(lamp - ray.direction)))
@@ -93,7 +96,7 @@ struct Tracer {
     return light
   }
 
-  private func surroundings(_ ray: Ray, _ lamp: Vector) -> Vector {
+  private func surroundings(_ ray: Ray, _ lamp: Vector, _ nearby: inout Nearby) -> Vector {
     let down = ray.direction.y < -1e-4 ? -ray.origin.y / ray.direction.y : Float.infinity
     if stage.isWall {
       let ahead =
@@ -101,7 +104,7 @@ struct Tracer {
       if ahead < down {
         let point = ray.point(at: ahead)
         let rise = point.y / stage.wallHeight
-        let lit = lighting(point, Vector(0, 0, -1), lamp, skipping: -1)
+        let lit = lighting(point, Vector(0, 0, -1), lamp, surface: Nearby.wall, &nearby)
         let skirting: Float = point.y < 0.16 ? 0.72 : 1
         // The corner between wall and floor gathers less light.
         let corner = 0.72 + 0.28 * unit(point.y / 0.7)
@@ -113,7 +116,7 @@ struct Tracer {
     let point = ray.point(at: down)
     let colour = stage.texture.colour(
       x: point.x, z: point.z, footprint: footprint * down / -ray.direction.y)
-    let lit = lighting(point, Vector(0, 1, 0), lamp, skipping: -1)
+    let lit = lighting(point, Vector(0, 1, 0), lamp, surface: Nearby.floor, &nearby)
     if stage.isWall {
       let corner = 0.7 + 0.3 * unit((stage.wallZ - point.z) / 0.8)
       return colour * (lit.ambient * corner + lit.direct)
@@ -124,26 +127,10 @@ struct Tracer {
 
   /// The light that falls on a point, and whether it sees the lamp.
   private func lighting(
-    _ point: Vector, _ normal: Vector, _ lamp: Vector, skipping own: Int
+    _ point: Vector, _ normal: Vector, _ lamp: Vector, surface: Int, _ nearby: inout Nearby
   ) -> (ambient: Vector, direct: Vector, isSeen: Bool) {
-    // Every other body hides as much of the surroundings as a sphere of its size would, and
-    // gives back some of its own colour.
-    var open: Float = 1
-    var cast = Vector.zero
-    for index in bodies.indices where index != own {
-      let body = bodies[index]
-      let size = min(body.radius, body.height * 0.5)
-      let way = Vector(body.base.x, size * 0.9, body.base.z) - point
-      let square = max(dot(way, way), size * size)
-      let facing = dot(normal, way) / square.squareRoot()
-      let hidden = unit(max(0, facing + 0.25) / 1.25 * size * size / square)
-      open *= 1 - 0.75 * hidden
-      cast += body.colour * (0.35 * hidden)
-    }
-    // A solid's own foot stands in the floor's shade.
-    if own >= 0 { open *= 0.72 + 0.28 * unit(point.y / 0.3) }
-    let ambient = stage.surroundings(normal.y) * open + cast * 0.4
-
+    if nearby.surface != surface { nearby = self.nearby(point, normal, surface: surface) }
+    let ambient = stage.surroundings(normal.y) * nearby.open + nearby.cast
     let cosine = dot(normal, lamp)
     guard cosine > 0 else { return (ambient, .zero, false) }
     let ray = Ray(origin: point + normal * 1e-3, direction: lamp)
@@ -152,4 +139,38 @@ struct Tracer {
     }
     return (ambient, stage.lampColour * cosine, true)
   }
+
+  /// What the bodies do to the surroundings' light at a point.
+  private func nearby(_ point: Vector, _ normal: Vector, surface: Int) -> Nearby {
+    // Every other body hides as much of the surroundings as a sphere of its size would, and
+    // gives back some of its own colour.
+    var found = Nearby(surface: surface, open: 1, cast: .zero)
+    for index in bodies.indices where index != surface {
+      let body = bodies[index]
+      let size = min(body.radius, body.height * 0.5)
+      let way = Vector(body.base.x, size * 0.9, body.base.z) - point
+      let square = max(dot(way, way), size * size)
+      let facing = dot(normal, way) / square.squareRoot()
+      let hidden = unit(max(0, facing + 0.25) / 1.25 * size * size / square)
+      found.open *= 1 - 0.75 * hidden
+      found.cast += body.colour * (0.14 * hidden)
+    }
+    // A solid's own foot stands in the floor's shade.
+    if surface >= 0 { found.open *= 0.72 + 0.28 * unit(point.y / 0.3) }
+    return found
+  }
+}
+
+/// How much of the surroundings a place sees, and what the bodies around cast on it.
+///
+/// It changes slowly, so the rays of a pixel that meet the same surface share it.
+struct Nearby {
+  /// The body's number, or one of the others'.
+  var surface: Int
+  var open: Float
+  var cast: Vector
+
+  static let floor = -1
+  static let wall = -2
+  static let unknown = Nearby(surface: -3, open: 1, cast: .zero)
 }

@@ -13,7 +13,7 @@ typealias Vector = SIMD3<Float>
 
 /// The vector of length 1 in the same direction.
 @inline(__always) func normalized(_ a: Vector) -> Vector {
-  a / dot(a, a).squareRoot()
+  a * (1 / dot(a, a).squareRoot())
 }
 
 /// A straight line from one value to another.
