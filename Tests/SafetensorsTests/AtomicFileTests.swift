@@ -18,24 +18,6 @@ import Testing
     #expect(try folder.contents() == ["precious"])
   }
 
-  /// Calls that fail with `code` after `count` more bytes.
-  func full(after count: Int, code: Int32 = ENOSPC) -> SystemCalls {
-    var calls = SystemCalls.real
-    let left = Mutex(count)
-    calls.write = { descriptor, bytes, size in
-      let allowed = left.withLock { left in
-        defer { left -= min(left, size) }
-        return min(left, size)
-      }
-      if allowed == 0 {
-        errno = code
-        return -1
-      }
-      return SystemCalls.real.write(descriptor, bytes, allowed)
-    }
-    return calls
-  }
-
   @Test func replacesTheWholeFile() throws {
     try AtomicFile.write("after", to: path)
     #expect(try ScratchFolder.read(path) == Array("after".utf8))
@@ -44,7 +26,7 @@ import Testing
 
   @Test(arguments: [0, 1, 100, 299_999])
   func aFullDiskLeavesTheOldFile(_ room: Int) throws {
-    let error = SystemCalls.$current.withValue(full(after: room)) {
+    let error = SystemCalls.$current.withValue(.full(after: room)) {
       #expect(throws: FileError.self) {
         try AtomicFile.write([UInt8](repeating: 7, count: 300_000), to: path)
       }
@@ -56,7 +38,7 @@ import Testing
   }
 
   @Test func aFullDiskStaysFullForWhoGoesOn() throws {
-    try SystemCalls.$current.withValue(full(after: 10)) {
+    try SystemCalls.$current.withValue(.full(after: 10)) {
       let file = try AtomicFile(path: path)
       let piece = [UInt8](repeating: 1, count: 1 << 20)
       #expect(throws: FileError.self) { try file.append(piece) }

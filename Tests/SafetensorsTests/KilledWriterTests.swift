@@ -35,7 +35,7 @@ import Testing
         let resource = RLIMIT_FSIZE
       #endif
       guard setrlimit(resource, &limit) == 0 else { exit(2) }
-      do {
+      do throws(FileError) {
         try AtomicFile.write([UInt8](repeating: 7, count: 1 << 20), to: path)
         exit(3)
       } catch {
