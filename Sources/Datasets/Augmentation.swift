@@ -10,7 +10,7 @@ public struct Augmentation: Sendable, Equatable {
   public enum Resize: String, Sendable, CaseIterable {
     /// Nothing: the image must be at least as large as the crop.
     case none
-    /// The shorter side is scaled to the crop's side (antialiased bicubic).
+    /// The shorter side is scaled to `resizedSide` (antialiased bicubic).
     case cover
   }
 
@@ -26,6 +26,8 @@ public struct Augmentation: Sendable, Equatable {
   public var size: Int
   /// What happens to the size before the crop.
   public var resize: Resize
+  /// What the shorter side is scaled to by `cover`: the crop's side, or more.
+  public var resizedSide: Int
   /// Where the square is taken from.
   public var crop: Crop
   /// Whether every other image, by chance, is mirrored left to right.
@@ -36,18 +38,24 @@ public struct Augmentation: Sendable, Equatable {
 
   /// A recipe.
   ///
-  /// - Precondition: the size is at least 1.
-  public init(size: Int, resize: Resize = .none, crop: Crop = .random, flips: Bool = true) {
+  /// - Precondition: the size is at least 1, and the resized side at least the size.
+  public init(
+    size: Int, resize: Resize = .none, resizedSide: Int? = nil, crop: Crop = .random,
+    flips: Bool = true
+  ) {
     precondition(size > 0, "the crop is at least one pixel wide, not \(size)")
     self.size = size
     self.resize = resize
+    self.resizedSide = resizedSide ?? size
     self.crop = crop
     self.flips = flips
+    precondition(self.resizedSide >= size, "the crop fits into the resized image")
   }
 
   /// The same recipe without chance, as images are evaluated: from the middle, never mirrored.
   public var withoutChance: Augmentation {
-    Augmentation(size: size, resize: resize, crop: .centre, flips: false)
+    Augmentation(
+      size: size, resize: resize, resizedSide: resizedSide, crop: .centre, flips: false)
   }
 
   /// How many numbers one sample is: size * size * 3.
@@ -71,8 +79,8 @@ public struct Augmentation: Sendable, Equatable {
         throw .tooThin(file: file, width: width, height: height)
       }
       // Rounded to the nearest, in integers.
-      let longer = (2 * max(width, height) * size + shorter) / (2 * shorter)
-      return width < height ? (size, longer) : (longer, size)
+      let longer = (2 * max(width, height) * resizedSide + shorter) / (2 * shorter)
+      return width < height ? (resizedSide, longer) : (longer, resizedSide)
     }
   }
 

@@ -3,22 +3,9 @@ import Configuration
 /// Which images a run sees, and how they become squares of one size.
 public struct DataConfiguration: Sendable, Equatable {
   /// How an image is scaled before it is cropped.
-  public enum Resize: String, Sendable, CaseIterable {
-    /// Not at all: squares are cut from the image's own pixels.
-    case none
-    /// The shorter side is scaled to `resizeTo`, or to `imageSize` where that is not given.
-    case cover
-  }
-
-  /// Which square is cut from an image for training.
-  ///
-  /// Evaluation always takes the centre.
-  public enum Crop: String, Sendable, CaseIterable {
-    /// A different place each time the image comes up.
-    case random
-    /// The middle of the image.
-    case centre
-  }
+  public typealias Resize = Augmentation.Resize
+  /// Which square is cut from an image for training; evaluation always takes the centre.
+  public typealias Crop = Augmentation.Crop
 
   /// Folder of PNG and JPEG files to train on, searched with its subfolders.
   public var train: String
@@ -56,6 +43,15 @@ public struct DataConfiguration: Sendable, Equatable {
     self.crop = crop
     self.flip = flip
     self.cacheMegabytes = cacheMegabytes
+  }
+}
+
+extension DataConfiguration {
+  /// What is made of each image of the run.
+  public var augmentation: Augmentation {
+    Augmentation(
+      size: imageSize, resize: resize, resizedSide: resize == .cover ? resizeTo : nil, crop: crop,
+      flips: flip)
   }
 }
 

@@ -1,3 +1,4 @@
+import Autodiff
 import Configuration
 import Execution
 import Foundation

@@ -2,6 +2,7 @@ import Evaluation
 import Execution
 import Imaging
 import Inference
+import Tokenizers
 
 /// How well a tokenizer does on a fixed set of images.
 public struct EvaluationResult: Sendable, Equatable {

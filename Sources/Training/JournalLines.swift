@@ -1,4 +1,5 @@
 import Configuration
+import Evaluation
 
 extension StepReport {
   /// The journal's line: `kind` is "step".

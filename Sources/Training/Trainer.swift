@@ -78,8 +78,7 @@ public final class Trainer<B: Backend> {
     let journal = try Journal(folder: checkpoint.folder, keepingSteps: progress.step)
 
     // The step, planned once.
-    let step = TrainingStep(
-      run.tokenizer, imageSize: run.data.imageSize, training, parameters: parameters, pool: pool)
+    let step = makeStep()
     let loader = BatchLoader(
       images: dataset.training, batchSize: training.batchSize, seed: seed,
       firstStep: progress.step)
@@ -127,7 +126,16 @@ public final class Trainer<B: Backend> {
     return .finished
   }
 
+  /// The plan of a training step, to be printed.
+  public var plan: Plan { makeStep().session.plan }
+
   // MARK: Parts of the loop
+
+  private func makeStep() -> TrainingStep<B> {
+    TrainingStep(
+      run.tokenizer, imageSize: run.data.imageSize, run.training, parameters: parameters,
+      pool: pool)
+  }
 
   /// Reads the state that a run left, if it may go on under this configuration.
   private func resume() throws -> Checkpoint.Progress {
@@ -209,7 +217,7 @@ public final class Trainer<B: Backend> {
     TrainingOverview(
       trainingImages: dataset.training.count, evaluationImages: evaluationSet.count,
       parameters: parameters.layout.count, firstStep: firstStep, steps: run.training.steps,
-      arenaBytes: plan.arenaWords * 4 * run.training.lanes, plan: plan.description)
+      arenaBytes: plan.arenaWords * 4 * run.training.lanes)
   }
 
   private var trainingSetHash: String {

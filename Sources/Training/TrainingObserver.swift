@@ -24,8 +24,6 @@ public struct TrainingOverview: Sendable {
   public let steps: Int
   /// Bytes of all lanes' arenas.
   public let arenaBytes: Int
-  /// The printed plan of a training step.
-  public let plan: String
 }
 
 /// What one update tells.

@@ -1,0 +1,32 @@
+import CPUBackend
+import Execution
+import Inference
+import Tokenizers
+import TokenFiles
+import Training
+
+/// The device that all commands compute on: the one place that names a backend.
+typealias Device = CPUBackend
+
+/// A checkpoint, opened: weights in memory, ready to encode and decode.
+struct OpenedTokenizer {
+  /// The run that trained it.
+  let run: RunConfiguration
+  /// The weights.
+  let parameters: ParameterMemory<Device>
+  /// What token files record of it.
+  let identity: TokenizerIdentity
+  /// Encodes and decodes.
+  let codec: Codec<Device>
+
+  /// Reads a checkpoint's configuration and weights.
+  init(checkpoint folder: String, threads: Int) throws {
+    let checkpoint = Checkpoint(folder: folder)
+    run = try checkpoint.readConfiguration()
+    parameters = ParameterMemory(Codec<Device>.parameterLayout(run.tokenizer), on: Device())
+    try checkpoint.readModel(into: parameters)
+    identity = Checkpoint.identity(run.tokenizer, parameters)
+    codec = Codec(
+      run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+  }
+}

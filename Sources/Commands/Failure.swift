@@ -1,0 +1,103 @@
+import Configuration
+import Datasets
+import Foundation
+import Imaging
+import Inference
+import Safetensors
+import TokenFiles
+import Training
+
+/// What ended a command: one sentence for the user, and the exit code of `sysexits`.
+public struct Failure: Error, CustomStringConvertible {
+  /// The exit codes that the commands use.
+  public enum Code: Int32, Sendable {
+    /// Wrong flags or values.
+    case usage = 64
+    /// Input that is there but wrong.
+    case badData = 65
+    /// Input that is not there.
+    case noInput = 66
+    /// A fault of the program or of the numbers.
+    case `internal` = 70
+    /// An output that cannot be made.
+    case cannotCreate = 73
+    /// A write that failed, such as on a full disk.
+    case inputOutput = 74
+  }
+
+  /// The exit code.
+  public let code: Code
+  /// What was expected, what was found, the way out.
+  public let description: String
+
+  /// A failure of the given kind.
+  public init(_ code: Code, _ description: String) {
+    self.code = code
+    self.description = description
+  }
+
+  /// Any error of the layers below, with the code that fits it.
+  public init(_ error: any Error) {
+    self.init(Self.code(of: error), String(describing: error))
+  }
+
+  private static func code(of error: any Error) -> Code {
+    switch error {
+    case let failure as Failure: return failure.code
+    case let error as ConfigurationError:
+      return error.kind == .unreadable ? .noInput : .badData
+    case let error as DatasetError: return code(of: error)
+    case let error as ImageError: return code(of: error)
+    case let error as TrainingError: return code(of: error)
+    case let error as FileError: return code(of: error)
+    case let error as SafetensorsError:
+      if case .file(let error) = error { return code(of: error) }
+      return .badData
+    case let error as TokenFileError: return code(of: error)
+    case is CodecError: return .badData
+    default: return .internal
+    }
+  }
+
+  private static func code(of error: DatasetError) -> Code {
+    switch error {
+    case .missingFolder, .notAFolder, .unreadableFolder, .noImages: return .noInput
+    case .image(let error): return code(of: error)
+    case .noReadableImages, .tooFewImages, .tooSmall, .tooThin: return .badData
+    case .stopped: return .internal
+    }
+  }
+
+  private static func code(of error: ImageError) -> Code {
+    switch error {
+    case .unreadable: return .noInput
+    case .cannotWrite: return .inputOutput
+    default: return .badData
+    }
+  }
+
+  private static func code(of error: TrainingError) -> Code {
+    switch error {
+    case .notFinite: return .internal
+    case .noCheckpoint: return .noInput
+    case .outputExists, .cannotMakeFolder: return .cannotCreate
+    case .alreadyDone: return .usage
+    case .version, .damaged, .otherConfiguration: return .badData
+    case .file(let error): return code(of: error)
+    }
+  }
+
+  private static func code(of error: FileError) -> Code {
+    switch error.action {
+    case .read: return .noInput
+    case .write: return error.isMissing ? .cannotCreate : .inputOutput
+    }
+  }
+
+  private static func code(of error: TokenFileError) -> Code {
+    switch error {
+    case .file(let error): return code(of: error)
+    default: return .badData
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import Foundation
+import Synchronization
+
+/// Ctrl-C: the first asks to stop after the step at hand, the second stops at once.
+enum Interruption {
+  private static let count = Atomic<Int>(0)
+
+  /// Starts to listen for Ctrl-C and for a polite request to end.
+  static func listen() {
+    for signalNumber in [SIGINT, SIGTERM] {
+      signal(signalNumber) { _ in
+        if Interruption.count.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+      }
+    }
+  }
+
+  /// Whether someone asked to stop.
+  static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
+}
