@@ -35,9 +35,8 @@ public func activateGradient(
 ) {
   switch a {
   case .relu:
-    // A float above zero has positive bits. Positive NaNs count as above.
     map(count, outputGradient, x, into: inputGradient) {
-      SIMD8<Float>.zero.replacing(with: $0, where: bits($1) .> 0)
+      selecting(where: .zero, isBelow: $1, $0, else: .zero)
     }
   case .silu: map(count, outputGradient, x, into: inputGradient) { $0 * siluSlope($1) }
   case .tanh: map(count, outputGradient, x, into: inputGradient) { $0 * tangentSlope($1) }

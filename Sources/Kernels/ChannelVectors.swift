@@ -11,8 +11,8 @@ func eachChunk(_ g: GroupNormalizationGeometry, _ body: (_ channel: Int, _ lanes
   }
 }
 
-/// Calls `body` for each vector of channels within each tile of 256 pixels: a tile of up to 256
-/// channels stays in the second cache while all its vectors pass over it.
+/// Calls `body` for each vector of channels within each tile of 128 pixels: a tile of 256 channels
+/// stays in the second cache, with its gradient, while all its vectors pass over it.
 @inline(__always)
 func eachTile(
   _ g: GroupNormalizationGeometry,
@@ -20,7 +20,7 @@ func eachTile(
 ) {
   var pixel = 0
   while pixel < g.pixels {
-    let pixels = min(256, g.pixels - pixel)
+    let pixels = min(128, g.pixels - pixel)
     eachChunk(g) { channel, lanes in body(pixel, pixels, channel, lanes) }
     pixel += pixels
   }
@@ -73,27 +73,6 @@ func eachPixel(
   } else {
     for _ in 0..<pixels {
       y.store(f(a.vector(at, count: lanes), b.vector(at, count: lanes)), at: at, count: lanes)
-      at &+= g.channels
-    }
-  }
-}
-
-/// Calls `body` with a and b at one vector of channels of each pixel.
-@inline(__always)
-func eachPixel(
-  _ g: GroupNormalizationGeometry, _ pixels: Int, _ lanes: Int, _ start: Int,
-  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-  _ body: (SIMD8<Float>, SIMD8<Float>) -> Void
-) {
-  var at = start
-  if lanes == 8 {
-    for _ in 0..<pixels {
-      body(a.vector(at), b.vector(at))
-      at &+= g.channels
-    }
-  } else {
-    for _ in 0..<pixels {
-      body(a.vector(at, count: lanes), b.vector(at, count: lanes))
       at &+= g.channels
     }
   }

@@ -7,6 +7,10 @@ public func convolve(
   bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
   workspace: UnsafeMutablePointer<Float>
 ) {
+  if let mirror = g.mirror, !g.isPointwise, 4 * g.outputs <= g.inputs {
+    return convolveByMirror(
+      g, mirror, image: image, filter: filter, bias: bias, into: output, workspace: workspace)
+  }
   eachBlock(g) { first, count in
     let y = output + first * g.outputs
     var patches = image + first * g.patch
@@ -29,6 +33,12 @@ public func convolveImageGradient(
   _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, filter: UnsafePointer<Float>,
   into imageGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
 ) {
+  // Mirroring costs a copy of the filter, which many pixels repay.
+  if let mirror = g.mirror, !g.isPointwise, g.outputs <= g.inputs, 4 * g.outputs <= g.pixels {
+    return convolveImageGradientByMirror(
+      g, mirror, outputGradient: outputGradient, filter: filter, into: imageGradient,
+      workspace: workspace)
+  }
   if !g.isPointwise {
     fill(count: g.batch * g.height * g.width * g.inputs, with: 0, into: imageGradient)
   }
@@ -54,6 +64,11 @@ public func convolveFilterGradient(
   workspace: UnsafeMutablePointer<Float>
 ) {
   if !accumulate { fill(count: g.patch * g.outputs, with: 0, into: filterGradient) }
+  if let mirror = g.mirror, !g.isPointwise, 2 * g.outputs <= g.inputs {
+    return addFilterGradientByMirror(
+      g, mirror, outputGradient: outputGradient, image: image, into: filterGradient,
+      workspace: workspace)
+  }
   eachBlock(g) { first, count in
     var patches = image + first * g.patch
     if !g.isPointwise {
@@ -69,42 +84,12 @@ public func convolveFilterGradient(
 
 /// Calls `body` with the first output pixel and the number of pixels of each block in turn.
 @inline(__always)
-private func eachBlock(_ g: ConvolutionGeometry, _ body: (_ first: Int, _ count: Int) -> Void) {
+func eachBlock(_ g: ConvolutionGeometry, _ body: (_ first: Int, _ count: Int) -> Void) {
   let pixels = g.pixels
   let block = g.block
   var first = 0
   while first < pixels {
     body(first, min(block, pixels - first))
     first += block
-  }
-}
-
-/// sums[c] = the sum over r of x[r, c]: the bias gradient of a layer, for x [rows, columns].
-///
-/// Summed in Double. With `accumulate` the sums are added to what is there.
-public func columnSums(
-  rows: Int, columns: Int, of x: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>,
-  accumulate: Bool
-) {
-  var c = 0
-  while c &+ 8 <= columns {
-    var even = SIMD8<Double>.zero
-    var odd = SIMD8<Double>.zero
-    var at = c
-    for _ in 0..<(rows >> 1) {
-      even += SIMD8<Double>(x.vector(at))
-      odd += SIMD8<Double>(x.vector(at &+ columns))
-      at &+= 2 &* columns
-    }
-    if rows & 1 == 1 { even += SIMD8<Double>(x.vector(at)) }
-    let total = SIMD8<Float>(even + odd)
-    sums.store(accumulate ? sums.vector(c) + total : total, at: c)
-    c &+= 8
-  }
-  while c < columns {
-    var total = 0.0
-    for row in 0..<rows { total += Double(x[row &* columns &+ c]) }
-    sums[c] = (accumulate ? sums[c] : 0) + Float(total)
-    c &+= 1
   }
 }

@@ -100,6 +100,19 @@ func smaller(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
     a[6] > b[6] ? b[6] : a[6], a[7] > b[7] ? b[7] : a[7])
 }
 
+/// Each lane of `chosen` where a < b, else of `other`; where one of a and b is NaN, of `other`.
+@inline(__always)
+func selecting(
+  where a: SIMD8<Float>, isBelow b: SIMD8<Float>, _ chosen: SIMD8<Float>,
+  else other: SIMD8<Float>
+) -> SIMD8<Float> {
+  SIMD8(
+    a[0] < b[0] ? chosen[0] : other[0], a[1] < b[1] ? chosen[1] : other[1],
+    a[2] < b[2] ? chosen[2] : other[2], a[3] < b[3] ? chosen[3] : other[3],
+    a[4] < b[4] ? chosen[4] : other[4], a[5] < b[5] ? chosen[5] : other[5],
+    a[6] < b[6] ? chosen[6] : other[6], a[7] < b[7] ? chosen[7] : other[7])
+}
+
 /// The bits of each lane.
 @inline(__always)
 func bits(_ v: SIMD8<Float>) -> SIMD8<Int32> { unsafeBitCast(v, to: SIMD8<Int32>.self) }

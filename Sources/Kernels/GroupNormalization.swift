@@ -35,8 +35,8 @@ public struct GroupNormalizationGeometry: Sendable, Hashable {
   }
 
   /// The floats of scratch memory that `groupNormalizeGradient` needs: two sums in Double per
-  /// channel, and two means per group.
-  public var workspace: Int { 4 * channels + 2 * groups }
+  /// channel, of one image and of all, and two means per group.
+  public var workspace: Int { 8 * channels + 2 * groups }
 
   /// Channels per group.
   var depth: Int { channels / groups }
@@ -86,25 +86,16 @@ private func groupMoments(
   var second = 0.0
   eachChunk(g) { channel, lanes in
     // Differences from the group's first value are small where the group's mean is large.
-    var origin = SIMD8<Double>.zero
-    for k in 0..<lanes { origin[k] = Double(x[(channel + k) / g.depth * g.depth]) }
+    var origin = SIMD8<Float>.zero
+    for k in 0..<lanes { origin[k] = x[(channel + k) / g.depth * g.depth] }
     var sum = SIMD8<Double>.zero
     var squares = SIMD8<Double>.zero
     var at = channel
-    if lanes == 8 {
-      for _ in 0..<g.pixels {
-        let d = SIMD8<Double>(x.vector(at)) - origin
-        sum += d
-        squares += d * d
-        at &+= g.channels
-      }
-    } else {
-      for _ in 0..<g.pixels {
-        let d = SIMD8<Double>(x.vector(at, count: lanes)) - origin
-        sum += d
-        squares += d * d
-        at &+= g.channels
-      }
+    for _ in 0..<g.pixels {
+      let d = SIMD8<Double>(load(x, at, lanes) - origin)
+      sum += d
+      squares += d * d
+      at &+= g.channels
     }
     for k in 0..<lanes {
       first += sum[k]
@@ -113,7 +104,7 @@ private func groupMoments(
         let group = (channel + k) / g.depth
         let average = first / count
         let variance = max(0, second / count - average * average)
-        mean[group] = Float(origin[k] + average)
+        mean[group] = Float(Double(origin[k]) + average)
         reciprocalDeviation[group] = Float(1 / (variance + Double(g.epsilon)).squareRoot())
         first = 0
         second = 0
@@ -139,14 +130,16 @@ public func groupNormalizeGradient(
   workspace: UnsafeMutablePointer<Float>
 ) {
   let totals = UnsafeMutableRawPointer(workspace)
-  let groupMeans = workspace + 4 * g.channels
+  let sums = UnsafeMutableRawPointer(workspace + 4 * g.channels)
+  let groupMeans = workspace + 8 * g.channels
   fill(count: 4 * g.channels, with: 0, into: workspace)
   for n in 0..<g.batch {
     let start = n * g.pixels * g.channels
     let (means, reciprocals) = (mean + n * g.groups, reciprocalDeviation + n * g.groups)
     activationGradient(
       g, outputGradient + start, x + start, scale, shift, means, reciprocals,
-      into: inputGradient + start, totals: totals, groupMeans: groupMeans)
+      into: inputGradient + start, sums: sums)
+    collect(g, scale, sums, into: totals, groupMeans: groupMeans)
     // With SiLU, the gradient in front of it is now in inputGradient.
     let d = g.activation == .none ? outputGradient : UnsafePointer(inputGradient)
     eachTile(g) { pixel, pixels, channel, lanes in
@@ -168,54 +161,74 @@ public func groupNormalizeGradient(
   }
 }
 
-/// For one image: writes d = outputGradient act'(...) where there is an activation, adds the sums of
-/// d and d h per channel to `totals`, and writes the means A and B per group.
+/// For one image: writes d = outputGradient act'(...) where there is an activation, and the sums of d
+/// and of d h per channel, [2, C] in Double.
 private func activationGradient(
   _ g: GroupNormalizationGeometry, _ outputGradient: UnsafePointer<Float>,
   _ x: UnsafePointer<Float>, _ scale: UnsafePointer<Float>, _ shift: UnsafePointer<Float>,
   _ mean: UnsafePointer<Float>, _ reciprocalDeviation: UnsafePointer<Float>,
-  into gradient: UnsafeMutablePointer<Float>, totals: UnsafeMutableRawPointer,
+  into gradient: UnsafeMutablePointer<Float>, sums: UnsafeMutableRawPointer
+) {
+  sums.initializeMemory(as: UInt8.self, repeating: 0, count: 16 * g.channels)
+  eachTile(g) { pixel, pixels, channel, lanes in
+    let at = pixel * g.channels + channel
+    let (sum, product) = channelSums(
+      g, pixels, outputGradient + at, x + at, mean: perGroup(g, mean, channel, lanes),
+      reciprocal: perGroup(g, reciprocalDeviation, channel, lanes),
+      scale: load(scale, channel, lanes), shift: load(shift, channel, lanes), lanes,
+      into: gradient + at)
+    for k in 0..<lanes {
+      add(sum[k], to: sums, at: channel + k)
+      add(product[k], to: sums, at: g.channels + channel + k)
+    }
+  }
+}
+
+/// Adds the sums of one image to those of all, and writes the means A and B of each group.
+private func collect(
+  _ g: GroupNormalizationGeometry, _ scale: UnsafePointer<Float>,
+  _ sums: UnsafeMutableRawPointer, into totals: UnsafeMutableRawPointer,
   groupMeans: UnsafeMutablePointer<Float>
 ) {
   let count = Double(g.pixels * g.depth)
-  var first = 0.0
-  var second = 0.0
-  eachChunk(g) { channel, lanes in
-    let m = perGroup(g, mean, channel, lanes)
-    let r = perGroup(g, reciprocalDeviation, channel, lanes)
-    let s = load(scale, channel, lanes)
-    let b = load(shift, channel, lanes)
-    var sum = SIMD8<Double>.zero
-    var product = SIMD8<Double>.zero
-    switch g.activation {
-    case .none:
-      eachPixel(g, g.pixels, lanes, channel, outputGradient, x) { d, x in
-        sum += SIMD8<Double>(d)
-        product += SIMD8<Double>(d * ((x - m) * r))
-      }
-    case .silu:
-      eachPixel(g, g.pixels, lanes, channel, outputGradient, x, into: gradient) { d, x in
-        let h = (x - m) * r
-        let inner = d * siluSlope(h * s + b)
-        sum += SIMD8<Double>(inner)
-        product += SIMD8<Double>(inner * h)
-        return inner
-      }
+  for group in 0..<g.groups {
+    var first = 0.0
+    var second = 0.0
+    for c in (group * g.depth)..<((group + 1) * g.depth) {
+      let sum = sums.loadUnaligned(fromByteOffset: 8 * c, as: Double.self)
+      let product = sums.loadUnaligned(fromByteOffset: 8 * (g.channels + c), as: Double.self)
+      add(sum, to: totals, at: c)
+      add(product, to: totals, at: g.channels + c)
+      first += sum * Double(scale[c])
+      second += product * Double(scale[c])
     }
-    for k in 0..<lanes {
-      add(sum[k], to: totals, at: channel + k)
-      add(product[k], to: totals, at: g.channels + channel + k)
-      first += sum[k] * Double(s[k])
-      second += product[k] * Double(s[k])
-      if (channel + k + 1) % g.depth == 0 {
-        let group = (channel + k) / g.depth
-        groupMeans[group] = Float(first / count)
-        groupMeans[g.groups + group] = Float(second / count)
-        first = 0
-        second = 0
-      }
-    }
+    groupMeans[group] = Float(first / count)
+    groupMeans[g.groups + group] = Float(second / count)
   }
+}
+
+/// The sums of d and of d h over the pixels, at one vector of channels; writes d where there is an
+/// activation.
+private func channelSums(
+  _ g: GroupNormalizationGeometry, _ pixels: Int, _ outputGradient: UnsafePointer<Float>,
+  _ x: UnsafePointer<Float>, mean: SIMD8<Float>, reciprocal: SIMD8<Float>, scale: SIMD8<Float>,
+  shift: SIMD8<Float>, _ lanes: Int, into gradient: UnsafeMutablePointer<Float>
+) -> (sum: SIMD8<Double>, product: SIMD8<Double>) {
+  var sum = SIMD8<Double>.zero
+  var product = SIMD8<Double>.zero
+  var at = 0
+  for _ in 0..<pixels {
+    let h = (load(x, at, lanes) - mean) * reciprocal
+    var d = load(outputGradient, at, lanes)
+    if g.activation == .silu {
+      d *= siluSlope(h * scale + shift)
+      if lanes == 8 { gradient.store(d, at: at) } else { gradient.store(d, at: at, count: lanes) }
+    }
+    sum += SIMD8<Double>(d)
+    product += SIMD8<Double>(d * h)
+    at &+= g.channels
+  }
+  return (sum, product)
 }
 
 /// totals[i] += value, for Doubles kept in memory that is aligned for floats.

@@ -36,14 +36,9 @@ public func meanAbsoluteErrorGradient(
   count: Int, factor: Float, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   into y: UnsafeMutablePointer<Float>
 ) {
-  let slope = SIMD8<Float>(repeating: Float(Double(factor) / Double(max(count, 1))))
+  let slope = Float(Double(factor) / Double(max(count, 1)))
   map(count, a, b, into: y) {
-    let difference = $0 - $1
-    let size = bits(magnitude(difference))
-    let signed = floats(bits(slope) ^ (bits(difference) & Int32.min))
-    return
-      signed
-      .replacing(with: 0, where: size .== 0)
-      .replacing(with: difference, where: size .> 0x7f80_0000)
+    // Times 2^157 the smallest difference is above 1, so the bounds leave the sign, zero and NaN.
+    smaller(larger(($0 - $1) * 0x1p127 * 0x1p30, SIMD8(repeating: -1)), SIMD8(repeating: 1)) * slope
   }
 }

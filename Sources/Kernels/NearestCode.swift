@@ -64,14 +64,32 @@ public func nearestCodes(
 private func smallest(
   _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>
 ) -> (score: Float, index: Int) {
+  // Eight running minima side by side: lane k has the first of the smallest at i mod 8 = k, because
+  // only a smaller one replaces it.
+  var best = SIMD8<Float>(repeating: .infinity)
+  var at = SIMD8<Int32>.zero
+  var here = SIMD8<Int32>(0, 1, 2, 3, 4, 5, 6, 7)
+  var i = 0
+  while i &+ 8 <= count {
+    let value = a.vector(i) + b.vector(i)
+    at = bits(selecting(where: value, isBelow: best, floats(here), else: floats(at)))
+    best = smaller(best, value)
+    here &+= SIMD8(repeating: 8)
+    i &+= 8
+  }
   var score = Float.infinity
   var index = 0
-  for i in 0..<count {
+  for k in 0..<8 where best[k] < score || (best[k] == score && Int(at[k]) < index) {
+    score = best[k]
+    index = Int(at[k])
+  }
+  while i < count {
     let value = a[i] + b[i]
     if value < score {
       score = value
       index = i
     }
+    i &+= 1
   }
   return (score, index)
 }

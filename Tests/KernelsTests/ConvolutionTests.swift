@@ -36,6 +36,11 @@ import Testing
     geometry(3, 21, 20, 2, 3, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(2, 11, 12, 70, 9, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(2, 40, 30, 5, 4, kernel: (1, 1)),
+    // Few outputs: patches of the output in place of patches of the image.
+    geometry(2, 6, 7, 16, 3, kernel: (3, 3), padding: (1, 1, 1, 1)),
+    geometry(1, 9, 8, 9, 2, kernel: (4, 3), padding: (0, 3, 2, 1)),
+    geometry(2, 30, 20, 8, 1, kernel: (3, 3), padding: (1, 0, 0, 1)),
+    geometry(1, 5, 6, 4, 1, kernel: (5, 5), padding: (4, 4, 4, 4)),
   ]
 
   /// The definition: each product of an image value and a filter value, and where it is added.
