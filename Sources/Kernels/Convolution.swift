@@ -7,6 +7,11 @@ public func convolve(
   bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
   workspace: UnsafeMutablePointer<Float>
 ) {
+  if let tiles = WinogradTiles(g) {
+    return winogradConvolve(
+      tiles, inputs: g.inputs, outputs: g.outputs, image: image, filter: filter, mirrored: false,
+      bias: bias, into: output, workspace: workspace)
+  }
   if let mirror = g.mirror, !g.isPointwise, 4 * g.outputs <= g.inputs {
     return convolveByMirror(
       g, mirror, image: image, filter: filter, bias: bias, into: output, workspace: workspace)
@@ -33,6 +38,11 @@ public func convolveImageGradient(
   _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, filter: UnsafePointer<Float>,
   into imageGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
 ) {
+  if let mirror = g.mirror, let tiles = WinogradTiles(mirror) {
+    return winogradConvolve(
+      tiles, inputs: g.outputs, outputs: g.inputs, image: outputGradient, filter: filter,
+      mirrored: true, bias: nil, into: imageGradient, workspace: workspace)
+  }
   // Mirroring costs a copy of the filter, which many pixels repay.
   if let mirror = g.mirror, !g.isPointwise, g.outputs <= g.inputs, 4 * g.outputs <= g.pixels {
     return convolveImageGradientByMirror(
@@ -64,6 +74,11 @@ public func convolveFilterGradient(
   workspace: UnsafeMutablePointer<Float>
 ) {
   if !accumulate { fill(count: g.patch * g.outputs, with: 0, into: filterGradient) }
+  if let tiles = WinogradTiles(g) {
+    return winogradAddFilterGradient(
+      tiles, inputs: g.inputs, outputs: g.outputs, outputGradient: outputGradient, image: image,
+      into: filterGradient, workspace: workspace)
+  }
   if let mirror = g.mirror, !g.isPointwise, 2 * g.outputs <= g.inputs {
     return addFilterGradientByMirror(
       g, mirror, outputGradient: outputGradient, image: image, into: filterGradient,

@@ -23,6 +23,15 @@ func distance(_ a: [Float], _ b: [Double]) -> Double {
   return worst
 }
 
+/// |a - b| / |b| in the Euclidean norm: for sums of many terms, where single elements may cancel.
+func relativeError(_ a: [Float], _ b: [Double]) -> Double {
+  guard a.count == b.count else { return .infinity }
+  let error = zip(a, b).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
+  let norm = b.reduce(0) { $0 + $1 * $1 }
+  if error.isNaN { return .infinity }
+  return error == 0 ? 0 : (error / norm).squareRoot()
+}
+
 /// The gradient of f at x by central differences.
 func slopes(at x: [Double], step: Double = 1e-5, of f: ([Double]) -> Double) -> [Double] {
   var x = x

@@ -11,6 +11,14 @@ import Testing
     #expect(distance([1], [.nan]) == .infinity)
   }
 
+  @Test func relativeErrorIsThatOfTheNorms() {
+    #expect(relativeError([3, 4], [3, 4]) == 0)
+    #expect(abs(relativeError([3, 4.5], [3, 4]) - 0.1) < 1e-12)
+    #expect(relativeError([.nan], [1]) == .infinity)
+    #expect(relativeError([1], []) == .infinity)
+    #expect(relativeError([1], [0]) == .infinity)
+  }
+
   @Test func slopesAreThoseOfACubic() {
     let found = slopes(at: [1, -2]) { $0[0] * $0[0] * $0[0] + 2 * $0[1] }
     #expect(abs(found[0] - 3) < 1e-8)
