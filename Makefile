@@ -11,6 +11,8 @@ NATIVE ?= -Xcc -march=native
 BUILD   = $(SWIFT) build -c release $(NATIVE)
 BIN     = .build/release
 
+DEMO    = checkpoints/demo
+
 .PHONY: demo test build format check packages clean
 
 packages:
@@ -19,15 +21,31 @@ packages:
 build: packages
 	$(BUILD)
 
+# The whole way in a few minutes: draw images, train two tokenizers on them, turn images into
+# tokens and back, compare. Everything it makes lies in data/scenes and $(DEMO).
+demo: build
+	rm -rf $(DEMO)
+	$(BIN)/scenes --output data/scenes
+	$(BIN)/train --config configs/fsq.json --output $(DEMO)/fsq
+	$(BIN)/train --config configs/vq.json --output $(DEMO)/vq
+	$(BIN)/encode --checkpoint $(DEMO)/fsq --output $(DEMO)/tokens.safetensors --verify \
+	  data/scenes/validation
+	$(BIN)/decode --checkpoint $(DEMO)/fsq --output $(DEMO)/decoded $(DEMO)/tokens.safetensors
+	$(BIN)/compare $(DEMO)/fsq $(DEMO)/vq --samples $(DEMO)/comparison.png
+	@echo
+	@echo "Originals, and under them what FSQ and VQ make of them: $(DEMO)/comparison.png"
+
 test: packages
-	$(SWIFT) test -c release $(NATIVE)
+	$(BUILD) --build-tests
+	$(SWIFT) test -c release $(NATIVE) --skip-build --disable-xctest
 
 format:
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
 
+# What CI runs before the tests: the layout, and the walls between the targets.
 check: packages
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
-	$(BUILD) --explicit-target-dependency-import-check error
+	$(BUILD) --build-tests --explicit-target-dependency-import-check error
 
 clean:
 	rm -rf .build

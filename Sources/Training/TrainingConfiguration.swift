@@ -99,7 +99,6 @@ extension TrainingConfiguration: Configurable {
       "gradientClip", &gradientClip, in: .atLeast(0),
       "Largest norm of the gradient of all weights together; a longer one is shortened; 0 is off.")
     checkBatch(&fields)
-    checkSchedule(&fields)
     if lanes > 0, batchSize % lanes == 0 { microBatch = imagesPerReplay }
   }
 
@@ -115,17 +114,5 @@ extension TrainingConfiguration: Configurable {
         ? "a multiple of lanes * microBatch = \(lanes) * \(micro) = \(portion)"
         : "a multiple of lanes = \(lanes)",
       remedy: "The nearest are \(lower) and \(lower + portion).")
-  }
-
-  /// Checks that a schedule that ends with the run has steps left after its warm-up.
-  private func checkSchedule(_ fields: inout ConfigurationFields) {
-    switch schedule {
-    case .constant, .inverseSquareRoot: break
-    case .linear(let decay), .cosine(let decay):
-      fields.check(
-        "schedule.warmup", with: ["steps"], decay.warmup < steps,
-        expected: "fewer than steps = \(steps)",
-        remedy: "Warm up for a tenth of the steps or less, or use the constant schedule.")
-    }
   }
 }

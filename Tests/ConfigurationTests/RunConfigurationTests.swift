@@ -113,10 +113,6 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
       [#"training.optimizer={"type": "sgd", "momentum": 0, "nesterov": true}"#],
       "training.optimizer.nesterov", "Set momentum above 0."
     ),
-    (
-      [#"training.schedule={"type": "linear", "warmup": 1000}"#], "training.schedule.warmup",
-      "fewer than steps = 1000"
-    ),
     (["monitor.logEvery=0"], "monitor.logEvery", "at least 1"),
   ])
   func wrongValuesAreFoundBeforeStepOne(overrides: [String], key: String, text: String) {
