@@ -104,6 +104,13 @@ let package = Package(
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
     tests("TokenFilesTests", ["TokenFiles", "Safetensors"]),
+    tests(
+      "CommandTests",
+      [
+        "Commands", "Training", "Inference", "CPUBackend", "Execution", "Tokenizers", "Datasets",
+        "SceneRendering", "TokenFiles", "Imaging", "Evaluation", "Safetensors", "Randomness",
+        "Configuration",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -90,7 +90,13 @@ public struct Failure: Error, CustomStringConvertible {
   private static func code(of error: FileError) -> Code {
     switch error.action {
     case .read: return .noInput
-    case .write: return error.isMissing ? .cannotCreate : .inputOutput
+    case .write:
+      // What is refused before a byte is written, against what fails on the way.
+      switch error.reason {
+      case .notARegularFile, .busy, .system(EACCES), .system(EPERM), .system(EROFS):
+        return .cannotCreate
+      case .system: return error.isMissing ? .cannotCreate : .inputOutput
+      }
     }
   }
 

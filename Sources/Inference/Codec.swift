@@ -19,11 +19,18 @@ public final class Codec<B: Backend> {
   private var sessions: [Key: Session<B>] = [:]
   private var recent: [Key] = []
 
-  /// Sizes whose plans and memory are kept.
+  /// Sizes whose plans and memory are kept, and the bytes they may keep beside the one in use.
   private static var keptSessions: Int { 6 }
+  private static var keptBytes: Int { 1 << 30 }
 
-  private enum Task: Hashable {
-    case encode, decode, reconstruct
+  /// What can be done with an image.
+  public enum Task: Hashable, Sendable {
+    /// From pixels to tokens.
+    case encode
+    /// From tokens to pixels.
+    case decode
+    /// From pixels to pixels, by way of tokens.
+    case reconstruct
   }
 
   private struct Key: Hashable {
@@ -135,6 +142,13 @@ public final class Codec<B: Backend> {
     return results
   }
 
+  /// The bytes of working memory that a lane needs for a task on images of a size.
+  ///
+  /// Nothing is allocated, so that what is too large can be refused before.
+  public func laneBytes(_ task: Task, height: Int, width: Int) -> Int {
+    plan(Key(task: task, height: height, width: width)).arenaWords * MemoryLayout<Float>.stride
+  }
+
   // MARK: Sessions
 
   /// The session for a task and an image size, made at its first use.
@@ -143,11 +157,28 @@ public final class Codec<B: Backend> {
     recent.removeAll { $0 == key }
     recent.append(key)
     if let session = sessions[key] { return session }
-    if recent.count > Self.keptSessions { sessions[recent.removeFirst()] = nil }
+    let plan = plan(key)
+    func bytes(_ plan: Plan) -> Int {
+      (plan.arenaWords * lanes + plan.sharedWords) * MemoryLayout<Float>.stride
+    }
+    // Room is made before memory is taken.
+    while recent.count > 1,
+      recent.count > Self.keptSessions
+        || sessions.values.reduce(0, { $0 + bytes($1.plan) }) + bytes(plan) > Self.keptBytes
+    {
+      sessions[recent.removeFirst()] = nil
+    }
+    let session = Session(plan, parameters: parameters, lanes: lanes, pool: pool)
+    sessions[key] = session
+    return session
+  }
+
+  private func plan(_ key: Key) -> Plan {
+    let (height, width) = (key.height, key.width)
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))
     let outputs: [String: Tensor]
-    switch task {
+    switch key.task {
     case .encode:
       let latents = tokenizer.latents(of: graph.input("images", [1, height, width, 3]))
       outputs = ["indices": tokenizer.bottleneck.quantize(latents).indices]
@@ -165,10 +196,9 @@ public final class Codec<B: Backend> {
       ]
     }
     let backend = parameters.backend
-    let plan = Plan(graph, outputs: outputs) { backend.workspace(for: $0, inputs: $1, outputs: $2) }
-    let session = Session(plan, parameters: parameters, lanes: lanes, pool: pool)
-    sessions[key] = session
-    return session
+    return Plan(graph, outputs: outputs) {
+      backend.workspace(for: $0, inputs: $1, outputs: $2)
+    }
   }
 
   /// Handles items of one size together, and returns the results in the order of the items.

@@ -1,0 +1,118 @@
+import CPUBackend
+import Execution
+import Foundation
+import Imaging
+import Inference
+import Tokenizers
+import Training
+
+/// A codec that stays within the machine's memory: large images go through it one at a time, and
+/// those that even then do not fit are refused.
+final class BoundedCodec {
+  /// What is done with images.
+  typealias Task = Codec<Device>.Task
+
+  private let codec: Codec<Device>
+  private let single: Codec<Device>
+  private let memoryLimit: Int
+  private var laneBytes: [Need: Int] = [:]
+
+  private struct Need: Hashable {
+    let task: Task
+    let height: Int
+    let width: Int
+  }
+
+  /// Wraps a checkpoint's codec; its memory may take half of the machine's.
+  init(
+    _ tokenizer: OpenedTokenizer, memoryLimit: Int = Int(ProcessInfo.processInfo.physicalMemory / 2)
+  ) {
+    codec = tokenizer.codec
+    single = Codec(
+      tokenizer.run.tokenizer, parameters: tokenizer.parameters, lanes: 1,
+      pool: LanePool(threads: 1))
+    self.memoryLimit = memoryLimit
+  }
+
+  /// Refuses what needs more memory than there is; sizes in pixels.
+  func check(_ tasks: [Task], height: Int, width: Int, name: String) throws {
+    let bytes = tasks.map { need($0, height, width) }.max() ?? 0
+    guard bytes > memoryLimit else { return }
+    throw Failure(
+      .badData,
+      "\(name): \(width)x\(height) pixels need \(Display.megabytes(bytes)) of working memory, more "
+        + "than the \(Display.megabytes(memoryLimit)) that are half of this machine's. Encode it "
+        + "with --size model or a smaller --size WxH, or on a larger machine.")
+  }
+
+  /// The tokens of images; `names` are for errors.
+  func encode(_ images: [Image], names: [String]) throws -> [TokenGrid] {
+    try split(.encode, images.map { ($0.height, $0.width) }, names) { codec, members in
+      try codec.encode(members.map { images[$0] })
+    }
+  }
+
+  /// The images that tokens stand for; `names` are for errors.
+  func decode(_ grids: [TokenGrid], names: [String]) throws -> [Image] {
+    let side = codec.configuration.model.downsampling
+    let sizes = grids.map { ($0.height * side, $0.width * side) }
+    return try split(.decode, sizes, names) { codec, members in
+      try codec.decode(members.map { grids[$0] })
+    }
+  }
+
+  /// What the model's own forward pass makes of images; `names` are for errors.
+  func reconstruct(
+    _ images: [Image], names: [String]
+  ) throws -> [Codec<Device>.Reconstruction] {
+    try split(.reconstruct, images.map { ($0.height, $0.width) }, names) { codec, members in
+      try codec.reconstruct(members.map { images[$0] })
+    }
+  }
+
+  /// Gives each item to the codec whose lanes fit into memory, and puts the results in order.
+  private func split<R>(
+    _ task: Task, _ sizes: [(height: Int, width: Int)], _ names: [String],
+    _ body: (Codec<Device>, [Int]) throws -> [R]
+  ) throws -> [R] {
+    var small: [Int] = []
+    var large: [Int] = []
+    for (index, size) in sizes.enumerated() {
+      let bytes = need(task, size.height, size.width)
+      if bytes * codec.lanes > memoryLimit { large.append(index) } else { small.append(index) }
+    }
+    var results = [R?](repeating: nil, count: sizes.count)
+    for (codec, members) in [(codec, small), (single, large)] where !members.isEmpty {
+      do {
+        for (member, result) in zip(members, try body(codec, members)) { results[member] = result }
+      } catch let error as CodecError {
+        throw Self.failure(error, members.map { names[$0] })
+      }
+    }
+    return results.compactMap { $0 }
+  }
+
+  private func need(_ task: Task, _ height: Int, _ width: Int) -> Int {
+    let need = Need(task: task, height: height, width: width)
+    if let bytes = laneBytes[need] { return bytes }
+    let bytes = codec.laneBytes(task, height: height, width: width)
+    laneBytes[need] = bytes
+    return bytes
+  }
+
+  /// The codec's error with the image's name instead of its number.
+  private static func failure(_ error: CodecError, _ names: [String]) -> Failure {
+    switch error {
+    case .notFinite(let image):
+      Failure(
+        .badData,
+        "\(names[image]): the encoder put out a number that is not finite. The weights "
+          + "are damaged; use another checkpoint.")
+    case .tokenOutOfRange(let image, let token, let size):
+      Failure(
+        .badData,
+        "\(names[image]): token \(token) is not below \(size), the size of the codebook. "
+          + "The tokens are damaged or of another tokenizer.")
+    }
+  }
+}

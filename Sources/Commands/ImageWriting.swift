@@ -1,0 +1,59 @@
+import Dispatch
+import Foundation
+import Imaging
+import Synchronization
+
+/// Writes images to files in threads of its own, one portion while the next one is computed.
+final class ImageWriting: Sendable {
+  /// An image and where it goes.
+  typealias File = (path: String, image: Image)
+
+  private let format: ImageFormat
+  private let quality: Int
+  private let threads: Int
+  private let group = DispatchGroup()
+  private let failure = Mutex<(any Error)?>(nil)
+
+  /// Prepares to write in a format; `quality` is JPEG's, 1...100.
+  init(as format: ImageFormat, quality: Int, threads: Int) {
+    self.format = format
+    self.quality = quality
+    self.threads = threads
+  }
+
+  /// Begins to write a portion, once the one before is on the disk.
+  ///
+  /// Errors: a file of the portion before that could not be written.
+  func write(_ files: [File]) throws {
+    try finish()
+    DispatchQueue.global().async(group: group) { [self] in
+      DispatchQueue.concurrentPerform(iterations: min(threads, files.count)) { thread in
+        for index in stride(from: thread, to: files.count, by: threads) {
+          guard failure.withLock({ $0 == nil }) else { return }
+          do { try write(files[index]) } catch { failure.withLock { $0 = $0 ?? error } }
+        }
+      }
+    }
+  }
+
+  /// Waits until everything is on the disk.
+  ///
+  /// Errors: a file that could not be written.
+  func finish() throws {
+    group.wait()
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+
+  private func write(_ file: File) throws {
+    let folder = URL(fileURLWithPath: file.path).deletingLastPathComponent()
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw Failure(
+        .cannotCreate,
+        "\(folder.path): the folder cannot be made: \(error.localizedDescription). Choose another "
+          + "--output.")
+    }
+    try ImageEncoder().write(file.image, to: file.path, as: format, quality: quality)
+  }
+}

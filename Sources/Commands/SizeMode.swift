@@ -1,0 +1,129 @@
+import ArgumentParser
+import Datasets
+import Imaging
+import TokenFiles
+
+/// How an image of any size becomes input that the model takes: `--size`.
+enum SizeMode: Equatable {
+  /// Resized and cropped in the middle as the model was trained.
+  case model
+  /// As it is, filled up on the right and at the bottom to whole tokens.
+  case native
+  /// Scaled until it covers the size, then cropped in the middle.
+  case fixed(width: Int, height: Int)
+
+  /// The longest side that can be asked for.
+  static let longestSide = 1 << 15
+}
+
+extension SizeMode: ExpressibleByArgument {
+  /// Reads `model`, `native`, or a size such as `256x192`.
+  init?(argument: String) {
+    switch argument {
+    case "model": self = .model
+    case "native": self = .native
+    default:
+      let sides = argument.split(separator: "x", omittingEmptySubsequences: false).map {
+        $0.allSatisfy { $0.isASCII && $0.isNumber } ? Int($0) : nil
+      }
+      guard sides.count == 2, let width = sides[0], let height = sides[1],
+        (1...Self.longestSide).contains(width), (1...Self.longestSide).contains(height)
+      else { return nil }
+      self = .fixed(width: width, height: height)
+    }
+  }
+
+  /// The text that was read.
+  var defaultValueDescription: String { text }
+
+  /// `model`, `native` or `WxH`.
+  var text: String {
+    switch self {
+    case .model: "model"
+    case .native: "native"
+    case .fixed(let width, let height): "\(width)x\(height)"
+    }
+  }
+
+  /// Checks that a size is made of whole tokens.
+  func check(downsampling side: Int) throws {
+    guard case .fixed(let width, let height) = self else { return }
+    guard width % side != 0 || height % side != 0 else { return }
+    func nearest(_ length: Int) -> Int { max(1, (length + side / 2) / side) * side }
+    throw Failure(
+      .usage,
+      "--size \(text): expected multiples of \(side), as a token of this checkpoint stands for "
+        + "\(side)x\(side) pixels. The nearest is \(nearest(width))x\(nearest(height)).")
+  }
+}
+
+/// An image on its way into the model.
+struct PreparedImage: Sendable {
+  /// The model's input: its sides are multiples of the downsampling.
+  var image: Image
+  /// The width of what decoding gives back: the input's without its padding.
+  var width: Int
+  /// The height of what decoding gives back: the input's without its padding.
+  var height: Int
+}
+
+/// What is done to every image before it is encoded, and how token files record it.
+struct Preparation: Sendable {
+  /// Which size images get.
+  let mode: SizeMode
+  /// The resize and crop of the training, without chance.
+  let augmentation: Augmentation
+  /// Pixels per side of a token.
+  let downsampling: Int
+
+  /// What the token file says of it.
+  var recipe: Recipe {
+    switch mode {
+    case .model:
+      Recipe(
+        size: mode.text, filter: augmentation.resize == .cover ? "bicubic" : "none",
+        crop: "centre \(augmentation.size)x\(augmentation.size)"
+          + (augmentation.resize == .cover
+            ? " of the image with its shorter side at \(augmentation.resizedSide)" : ""),
+        padding: "none")
+    case .native:
+      Recipe(
+        size: mode.text, filter: "none", crop: "none",
+        padding: "right and bottom to multiples of \(downsampling), edge repeated")
+    case .fixed:
+      Recipe(
+        size: mode.text, filter: "bicubic",
+        crop: "centre \(mode.text) of the image scaled to cover it", padding: "none")
+    }
+  }
+
+  /// Brings an image to its size.
+  ///
+  /// Errors: an image that is smaller than the crop, or too long and thin to be scaled.
+  func prepare(_ image: Image, file: String) throws -> PreparedImage {
+    let prepared: Image
+    switch mode {
+    case .model:
+      prepared = try augmentation.prepared(image, file: file)
+        .centreCropped(width: augmentation.size, height: augmentation.size)
+    case .native:
+      return PreparedImage(
+        image: image.padded(toMultipleOf: downsampling), width: image.width, height: image.height)
+    case .fixed(let width, let height):
+      try checkShape(image, width, height, file)
+      prepared = image.resizedToFill(width: width, height: height)
+    }
+    return PreparedImage(image: prepared, width: prepared.width, height: prepared.height)
+  }
+
+  /// Refuses an image of which almost nothing would be left after covering and cropping.
+  private func checkShape(_ image: Image, _ width: Int, _ height: Int, _ file: String) throws {
+    let (across, down) = (image.width * height, image.height * width)
+    guard max(across, down) > min(across, down) * Augmentation.longestRatio else { return }
+    throw Failure(
+      .badData,
+      "\(file): \(image.width)x\(image.height) pixels are too long and thin to cover \(mode.text): "
+        + "less than 1/\(Augmentation.longestRatio) of the image would be left. Crop the file, or "
+        + "use --size native.")
+  }
+}
