@@ -1,0 +1,222 @@
+import Foundation
+import Testing
+
+/// `train` as a user runs it: what it leaves, what it says, how it ends.
+@Suite struct TrainCommandTests {
+  let scratch: ScratchFolder
+  let images: String
+  let config: String
+
+  init() throws {
+    scratch = try ScratchFolder()
+    images = try scratch.folder("Bilder für Übung")
+    let drawn = try CommandRunner.run(
+      "scenes",
+      ["--output", scratch.file("drawn"), "--count", "12", "--validation", "2", "--size", "16"])
+    try #require(drawn.code == 0, "\(drawn)")
+    for name in try FileManager.default.contentsOfDirectory(atPath: scratch.file("drawn/train")) {
+      try FileManager.default.moveItem(
+        atPath: scratch.file("drawn/train/" + name), toPath: images + "/" + name)
+    }
+    config = scratch.file("run.json")
+    try Self.configuration(train: images).write(toFile: config, atomically: true, encoding: .utf8)
+  }
+
+  /// A run of a small network that takes moments.
+  static func configuration(train: String) -> String {
+    """
+    {
+      "description": "a test",
+      "data": {"train": "\(train)", "validationShare": 0.2, "imageSize": 16, "resize": "none"},
+      "model": {"channels": [8, 16], "normGroups": 8, "latentChannels": 4},
+      "quantizer": {"type": "fsq", "levels": [4, 3]},
+      "training": {"steps": 6, "batchSize": 4, "lanes": 2},
+      "monitor": {"logEvery": 2, "evaluateEvery": 3, "evaluationImages": 4, "samples": 2,
+                  "checkpointEvery": 2}
+    }
+    """
+  }
+
+  func train(_ arguments: String..., fileLimit: Int? = nil) throws -> CommandRunner.Outcome {
+    try CommandRunner.run(
+      "train", ["--config", config, "--output", scratch.file("run")] + arguments,
+      fileLimit: fileLimit)
+  }
+
+  func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: scratch.file(name)) }
+
+  @Test func aRunLeavesACheckpointAJournalAndSamples() throws {
+    let outcome = try train()
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.output.contains("6 steps, PSNR"))
+    #expect(outcome.errors.contains("step 6: saved in"))
+    #expect(
+      scratch.files().filter { $0.hasPrefix("run/") } == [
+        "run/config.json", "run/metrics.jsonl", "run/model.safetensors",
+        "run/samples/0000003.png", "run/samples/0000006.png", "run/state.safetensors",
+      ])
+    let lines = String(decoding: bytes("run/metrics.jsonl") ?? Data(), as: UTF8.self)
+      .split(separator: "\n")
+    #expect(lines.count { $0.contains(#""kind":"step""#) } == 3)
+    #expect(lines.count { $0.contains(#""kind":"evaluation""#) } == 2)
+  }
+
+  @Test func aQuietRunTellsOnlyItsResult() throws {
+    let outcome = try train("--quiet", "--steps", "1")
+    #expect(outcome.code == 0)
+    #expect(outcome.errors == "")
+    #expect(outcome.output.contains("1 step, PSNR"))
+  }
+
+  @Test func stoppedByCtrlCItSavesAndGoesOnBitByBit() throws {
+    let straight = try CommandRunner.run(
+      "train",
+      ["--config", config, "--output", scratch.file("straight"), "--steps", "400", "--quiet"])
+    #expect(straight.code == 0, "\(straight)")
+
+    let process = Process()
+    process.executableURL = CommandRunner.buildFolder.appendingPathComponent("train")
+    process.arguments = ["--config", config, "--output", scratch.file("run"), "--steps", "400"]
+    let errors = Pipe()
+    process.standardError = errors
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    var said = ""
+    while !said.contains("step 4"), process.isRunning {
+      said += String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
+    }
+    process.interrupt()
+    said += String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130, "\(said)")
+    #expect(said.contains("Go on with: train --resume --output"))
+
+    let outcome = try CommandRunner.run("train", ["--resume", "--output", scratch.file("run")])
+    #expect(outcome.code == 0, "\(outcome)")
+    for name in ["model.safetensors"] {
+      #expect(bytes("run/" + name) == bytes("straight/" + name))
+    }
+    let steps = String(decoding: bytes("run/metrics.jsonl") ?? Data(), as: UTF8.self)
+      .split(separator: "\n").count { $0.contains(#""kind":"step""#) }
+    #expect(steps == 200)
+  }
+
+  @Test func anOutputThatExistsIsLeftAsItIs() throws {
+    #expect(try train().code == 0)
+    let before = bytes("run/state.safetensors")
+    let outcome = try train()
+    #expect(outcome.code == 73)
+    #expect(outcome.errors.contains("--resume"))
+    #expect(bytes("run/state.safetensors") == before)
+  }
+
+  @Test func aFullDiskLeavesThePreviousCheckpointWhole() throws {
+    #expect(try train("--steps", "2").code == 0)
+    let before = bytes("run/state.safetensors")
+    // 16 blocks of 512 bytes: the journal fits, the weights do not.
+    let outcome = try train("--resume", "--steps", "6", fileLimit: 16)
+    #expect(outcome.code == 74, "\(outcome)")
+    #expect(bytes("run/state.safetensors") == before)
+    #expect(!scratch.files().contains { $0.hasSuffix(".partial") })
+    #expect(try train("--resume").code == 0)
+  }
+
+  @Test func imagesThatCannotBeDecodedAreLeftOutByName() throws {
+    try Data("no image".utf8).write(to: URL(fileURLWithPath: images + "/broken ü.png"))
+    let outcome = try train("--steps", "1")
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.errors.contains("warning: left out: "))
+    #expect(outcome.errors.contains("broken ü.png"))
+  }
+
+  @Test func numbersThatExplodeEndTheRunWithStepAndLayer() throws {
+    let outcome = try train("--set", "training.optimizer.learningRate=1e30")
+    #expect(outcome.code == 70, "\(outcome)")
+    #expect(outcome.errors.contains("not finite"))
+    #expect(outcome.errors.contains("step 2"))
+  }
+
+  @Test func schemaAndPlanArePrinted() throws {
+    let schema = try CommandRunner.run("train", ["--print-schema"])
+    #expect(schema.code == 0)
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let file = root.appendingPathComponent("configs/tessera.schema.json")
+    #expect(try schema.output == String(contentsOf: file, encoding: .utf8))
+
+    let plan = try train("--print-plan")
+    #expect(plan.code == 0)
+    #expect(plan.output.contains("convolution [2, 16, 16, 8]  encoder.conv_in"))
+    #expect(plan.output.contains("MB if nothing shared memory"))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
+  }
+
+  /// Each of these ends before step 0, with one clear sentence and the right exit code.
+  @Test(arguments: [
+    (["--set", "training.stesp=3"], 65, "Did you mean \"steps\"?"),
+    (["--set", "quantizer.levels=[8,1]"], 65, "quantizer.levels"),
+    (
+      ["--set", #"quantizer={"type": "vq", "codebookSize": 0}"#], 65, "quantizer.codebookSize"
+    ),
+    (["--set", "data.imageSize=15"], 65, "The nearest are 14 and 16."),
+    (["--set", "data.imageSize=32"], 65, "Set resize to \"cover\""),
+    (["--set", "training.batchSize=5"], 65, "training.batchSize"),
+    (["--set", "nonsense"], 65, "key.path=value"),
+    (["--data", "EMPTY"], 66, "an empty folder"),
+    (["--data", "TEXTS"], 66, ".txt"),
+    (["--data", "NOWHERE"], 66, "found nothing at this path"),
+    (["--resume"], 66, "state.safetensors"),
+    (["--threads", "0"], 64, "--threads"),
+    (["--steps", "many"], 64, "--steps"),
+  ])
+  func badInputEndsBeforeStepOne(
+    _ arguments: [String], _ code: Int, _ words: String
+  ) throws {
+    _ = try scratch.folder("empty ü")
+    try scratch.write(Array("words".utf8), to: "texts ü/a.txt")
+    let outcome = try CommandRunner.run(
+      "train",
+      ["--config", config, "--output", scratch.file("run")]
+        + arguments.map {
+          switch $0 {
+          case "EMPTY": scratch.file("empty ü")
+          case "TEXTS": scratch.file("texts ü")
+          case "NOWHERE": scratch.file("nowhere")
+          default: $0
+          }
+        })
+    #expect(Int(outcome.code) == code, "\(outcome)")
+    #expect(outcome.errors.contains(words), "\(outcome)")
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
+  }
+
+  @Test func aConfigurationThatIsMissingOrBrokenIsNamed() throws {
+    let missing = try CommandRunner.run("train", ["--config", scratch.file("no such.json")])
+    #expect(missing.code == 66)
+    #expect(missing.errors.contains("no such.json"))
+    try scratch.write(Array("{\"data\": ".utf8), to: "cut.json")
+    let cut = try CommandRunner.run("train", ["--config", scratch.file("cut.json")])
+    #expect(cut.code == 65)
+    #expect(cut.errors.contains("cut.json"))
+    let none = try CommandRunner.run("train", [])
+    #expect(none.code == 64)
+    #expect(none.errors.contains("--config"))
+  }
+
+  @Test func aDamagedCheckpointIsNotResumed() throws {
+    #expect(try train().code == 0)
+    let state = scratch.file("run/state.safetensors")
+    let whole = try Data(contentsOf: URL(fileURLWithPath: state))
+    try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: state))
+    let cut = try train("--resume", "--steps", "8")
+    #expect(cut.code == 65)
+    #expect(cut.errors.contains("cut short"))
+    try whole.write(to: URL(fileURLWithPath: state))
+    let other = try train("--resume", "--steps", "8", "--set", "quantizer.levels=[3,4]")
+    #expect(other.code == 65)
+    #expect(other.errors.contains("quantizer.levels"))
+    let done = try train("--resume")
+    #expect(done.code == 64)
+    #expect(done.errors.contains("Raise --steps"))
+  }
+}
