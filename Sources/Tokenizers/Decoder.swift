@@ -21,7 +21,8 @@ struct Decoder {
   init(_ model: ModelConfiguration, in scope: Scope) {
     let groups = model.normGroups
     let channels = Array(model.channels.reversed())
-    convIn = Conv2D(model.latentChannels, channels[0], in: scope["conv_in"])
+    convIn = Conv2D(
+      model.latentChannels, channels[0], start: .preservingVariance, in: scope["conv_in"])
     middle = Middle(channels[0], model, in: scope["mid_block"])
     levels = channels.indices.map { index in
       let scope = scope["up_blocks"][String(index)]

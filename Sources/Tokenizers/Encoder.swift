@@ -42,7 +42,8 @@ struct Encoder {
     let last = channels[channels.count - 1]
     middle = Middle(last, model, in: scope["mid_block"])
     normOut = GroupNorm(last, groups: groups, activation: .silu, in: scope["conv_norm_out"])
-    convOut = Conv2D(last, model.latentChannels, in: scope["conv_out"])
+    convOut = Conv2D(
+      last, model.latentChannels, start: .preservingVariance, in: scope["conv_out"])
   }
 
   /// Images `[N, H, W, 3]` to latents `[N, H / f, W / f, latentChannels]`.

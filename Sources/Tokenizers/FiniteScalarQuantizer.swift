@@ -37,8 +37,9 @@ public struct FiniteScalarQuantizer: Bottleneck {
     let bounded = z.bounded(toLevels: levels, form)
     let digits = bounded.rounded()
     let codes = code(digits)
-    let error = meanSquaredError(
-      code(bounded.stoppingGradient()), codes.stoppingGradient()) * Float(levels.count)
+    let error =
+      meanSquaredError(
+        code(bounded.stoppingGradient()), codes.stoppingGradient()) * Float(levels.count)
     return Quantized(
       codes: codes, indices: digits.packedDigits(levels: levels), auxiliaryLoss: nil,
       statistics: ["quantizationError": error])

@@ -26,13 +26,16 @@ public struct Tokenizer {
     let model = configuration.model
     let dimension = configuration.quantizer.codeDimension
     encoder = Encoder(model, in: scope["encoder"])
-    quantConv = Conv2D(model.latentChannels, dimension, kernel: 1, in: scope["quant_conv"])
+    quantConv = Conv2D(
+      model.latentChannels, dimension, kernel: 1, start: .preservingVariance,
+      in: scope["quant_conv"])
     switch configuration.quantizer {
     case .fsq(let fsq): bottleneck = FiniteScalarQuantizer(fsq)
     case .vq(let vq): bottleneck = VectorQuantizer(vq, in: scope["quantize"])
     }
     postQuantConv = Conv2D(
-      dimension, model.latentChannels, kernel: 1, in: scope["post_quant_conv"])
+      dimension, model.latentChannels, kernel: 1, start: .preservingVariance,
+      in: scope["post_quant_conv"])
     decoder = Decoder(model, in: scope["decoder"])
   }
 
