@@ -106,6 +106,13 @@ let package = Package(
     tests("TokenFilesTests", ["TokenFiles", "Safetensors"]),
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
     tests("ReportsTests", ["Reports", "Diagnostics", "Evaluation", "Configuration"]),
+    tests(
+      "CommandTests",
+      [
+        "Commands", "Training", "Inference", "CPUBackend", "Execution", "Tokenizers", "Datasets",
+        "SceneRendering", "TokenFiles", "Imaging", "Evaluation", "Safetensors", "Randomness",
+        "Configuration",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )
