@@ -79,7 +79,8 @@ final class BoundedCodec {
     var large: [Int] = []
     for (index, size) in sizes.enumerated() {
       let bytes = need(task, size.height, size.width)
-      if bytes * codec.lanes > memoryLimit { large.append(index) } else { small.append(index) }
+      // Both codecs keep memory for a while; half for each leaves room for the other.
+      if bytes * codec.lanes > memoryLimit / 2 { large.append(index) } else { small.append(index) }
     }
     var results = [R?](repeating: nil, count: sizes.count)
     for (codec, members) in [(codec, small), (single, large)] where !members.isEmpty {

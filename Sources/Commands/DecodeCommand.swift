@@ -94,10 +94,13 @@ public struct DecodeCommand: ParsableCommand {
       try FileManager.default.createDirectory(
         atPath: output, withIntermediateDirectories: true)
     } catch {
+      throw Failure(cannotMakeFolder: output, error)
+    }
+    guard FileManager.default.isWritableFile(atPath: output) else {
       throw Failure(
         .cannotCreate,
-        "\(output): the folder cannot be made: \(error.localizedDescription). Choose "
-          + "another --output.")
+        "\(output): nothing may be written into this folder. Change its permissions, "
+          + "or choose another --output.")
     }
     guard !force else { return }
     let present = paths.filter { FileManager.default.fileExists(atPath: $0) }

@@ -113,8 +113,8 @@ public struct EncodeCommand: ParsableCommand {
       if rejected == inputs.files.count {
         throw Failure(
           .badData,
-          "none of \(Display.count(rejected, "file")) can be encoded, for the reasons "
-            + "above; nothing was written")
+          "nothing was written: \(Display.count(rejected, "file")) left out, for the reasons "
+            + "above")
       }
       let written = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
       if force { try output.removeReplaced(written: written) }

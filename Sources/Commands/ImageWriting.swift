@@ -49,11 +49,18 @@ final class ImageWriting: Sendable {
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-      throw Failure(
-        .cannotCreate,
-        "\(folder.path): the folder cannot be made: \(error.localizedDescription). Choose another "
-          + "--output.")
+      throw Failure(cannotMakeFolder: folder.path, error)
     }
     try ImageEncoder().write(file.image, to: file.path, as: format, quality: quality)
+  }
+}
+
+extension Failure {
+  /// A folder for images that cannot be made.
+  init(cannotMakeFolder folder: String, _ error: any Error) {
+    var reason = error.localizedDescription
+    if reason.hasSuffix(".") { reason.removeLast() }
+    self.init(
+      .cannotCreate, "\(folder): the folder cannot be made: \(reason). Choose another --output.")
   }
 }

@@ -103,6 +103,8 @@ struct OutputTests {
     let decoded = try checkpoint.decode(folder.file("t.npy"), to: locked + "/out")
     #expect(decoded.code == 73, "\(decoded)")
     #expect(decoded.errors.contains("locked/out"), "\(decoded)")
+    let inside = try checkpoint.decode(folder.file("t.npy"), to: locked)
+    #expect(inside.code == 73, "\(inside)")
   }
 
   @Test("decode replaces files only if asked to, and refuses before it writes the first")

@@ -1,6 +1,5 @@
 import Foundation
 import Imaging
-import Randomness
 import SceneRendering
 
 /// Images to encode, drawn once.

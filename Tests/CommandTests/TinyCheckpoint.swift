@@ -46,8 +46,16 @@ struct TinyCheckpoint: Sendable {
   private static let vq = Result { try train(.vq) }
   private static let rotation = Result { try train(.rotation) }
 
-  /// Removed by the system: it must outlive every test.
-  private static let home = Result { try ScratchFolder() }
+  /// It outlives every test, and goes when the test run ends.
+  private static let home: Result<ScratchFolder, any Error> = Result {
+    let folder = try ScratchFolder()
+    atexit {
+      if let home = try? TinyCheckpoint.home.get() {
+        try? FileManager.default.removeItem(atPath: home.path)
+      }
+    }
+    return folder
+  }
 
   private static let scenes = Result {
     let folder = try home.get().file("scenes")
