@@ -70,7 +70,7 @@ let package = Package(
     wall(
       "Inference",
       ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
-    wall("Reports", ["Diagnostics", "Evaluation"]),
+    wall("Reports", ["Diagnostics", "Evaluation", "Configuration"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5
     wall(
@@ -104,6 +104,8 @@ let package = Package(
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
     tests("TokenFilesTests", ["TokenFiles", "Safetensors"]),
+    tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
+    tests("ReportsTests", ["Reports", "Diagnostics", "Evaluation", "Configuration"]),
     tests(
       "CommandTests",
       [

@@ -1,3 +1,4 @@
+import Diagnostics
 import Evaluation
 import Execution
 import Imaging
@@ -20,8 +21,8 @@ public struct EvaluationResult: Sendable, Equatable {
   public let pixels: Int
   /// Images a second: encoding, quantizing, decoding.
   public let imagesPerSecond: Double
-  /// The mean squared length of the vectors about their mean, per channel.
-  public let latentVariance: [Double]
+  /// How far the vectors before quantization lie apart.
+  public let latents: VectorSpread
 
   /// Bits to tell one token.
   public var bitsPerToken: Double { Information.bitsPerToken(codes: usage.codes) }
@@ -46,7 +47,7 @@ public enum Evaluator {
     var psnr = PeakSignalToNoise()
     var ssim = StructuralSimilarity()
     var usage = CodebookUsage(codes: codec.configuration.quantizer.codebookSize)
-    var moments = ChannelMoments(codec.configuration.quantizer.codeDimension)
+    var moments = VectorMoments(dimension: codec.configuration.quantizer.codeDimension)
     var (error, tokens, pixels, seconds) = (0.0, 0, 0, 0.0)
     let clock = ContinuousClock()
     for start in stride(from: 0, to: images.count, by: portion) {
@@ -71,30 +72,6 @@ public enum Evaluator {
       images: images.count, psnr: psnr.decibels ?? 0, ssim: ssim.mean ?? 0,
       quantizationError: error / Double(max(1, tokens)), usage: usage, pixels: pixels,
       imagesPerSecond: Double(images.count) / max(seconds, 1e-9),
-      latentVariance: moments.variances)
-  }
-}
-
-/// Mean and variance of each channel of many vectors.
-private struct ChannelMoments {
-  private var count = 0.0
-  private var sums: [Double]
-  private var squares: [Double]
-
-  init(_ channels: Int) {
-    sums = Array(repeating: 0, count: channels)
-    squares = sums
-  }
-
-  mutating func add(_ vectors: [Float]) {
-    count += Double(vectors.count / sums.count)
-    for (index, value) in vectors.enumerated() {
-      sums[index % sums.count] += Double(value)
-      squares[index % sums.count] += Double(value) * Double(value)
-    }
-  }
-
-  var variances: [Double] {
-    sums.indices.map { max(0, squares[$0] / count - (sums[$0] / count) * (sums[$0] / count)) }
+      latents: VectorSpread(moments))
   }
 }

@@ -1,0 +1,150 @@
+import Foundation
+
+/// The rules of ``CodebookHealth``: each gives its reasons, none if it does not hold.
+extension HealthEvidence {
+  private typealias Threshold = CodebookHealth.Threshold
+
+  /// Embedding collapse seen in the vectors before quantization.
+  var concentrationOfVectors: [String] {
+    var reasons: [String] = []
+    switch bottleneck {
+    case .vector:
+      if latents.relative < Threshold.relativeSpread {
+        reasons.append(
+          "the vectors before quantization deviate from their mean by \(text(latents.deviation)), "
+            + "\(percent(latents.relative)) of their length \(text(latents.length))")
+      } else if let rank = latents.effectiveRank, isLine(rank, channels: latents.dimension) {
+        reasons.append(
+          "the vectors before quantization lie nearly on a line: effective rank "
+            + "\(text(rank)) of \(latents.dimension)")
+      }
+    case .finiteScalar(let levels, let widths):
+      let deviations = zip(latents.variances, widths).map { $0.squareRoot() / $1 }
+      if let widest = deviations.max(), widest < Threshold.levelShare {
+        reasons.append(
+          "the vectors before quantization deviate by at most \(percent(widest)) of a level in "
+            + "every channel")
+      } else if let rank = levels.effectiveRank, isLine(rank, channels: levels.counts.count) {
+        reasons.append(
+          "the digits of all channels move together: effective rank \(text(rank)) of "
+            + "\(levels.counts.count)")
+      }
+    }
+    return reasons
+  }
+
+  /// Token collapse: few codes, or few that count.
+  var tokenCollapse: [String] {
+    guard tokens >= Threshold.tokens else { return [] }
+    var reasons: [String] = []
+    let expected = expectedUniformUsage * Double(codes)
+    let least = lackOfTraining.isEmpty ? Threshold.usage : Threshold.usageInTraining
+    if used == 1 || Double(used) < least * expected {
+      reasons.append(
+        "\(used) of \(codes) codes used by \(tokens) tokens, where a uniform code would show "
+          + "\(whole(expected))")
+    } else if perplexity < Threshold.perplexity * Double(used)
+      || (perplexity < Threshold.leastPerplexity && codes >= Threshold.codesForPerplexity)
+    {
+      reasons.append(
+        "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
+          + "(perplexity)")
+    }
+    guard !reasons.isEmpty, case .vector(let codebook, _) = bottleneck else { return reasons }
+    // Why: the codebook is not where the vectors are.
+    if codebook.deviation < 0.1 * latents.deviation {
+      reasons.append(
+        "the codebook is narrow: its entries deviate from their mean by \(text(codebook.deviation)), "
+          + "the vectors by \(text(latents.deviation))")
+    } else if codebook.length > 10 * latents.length {
+      reasons.append(
+        "the codebook lies far out: its entries have length \(text(codebook.length)), the vectors "
+          + text(latents.length))
+    }
+    return reasons
+  }
+
+  /// Embedding collapse seen in the codes alone.
+  var concentrationOfCodes: [String] {
+    guard used > 1, case .vector(_, let codes) = bottleneck else { return [] }
+    if codes.relative < Threshold.relativeSpread {
+      return [
+        "the \(used) used codes are nearly equal: they deviate from their mean by "
+          + "\(text(codes.deviation)), \(percent(codes.relative)) of their length"
+      ]
+    }
+    if codes.deviation < Threshold.relativeSpread * latents.deviation {
+      return [
+        "the \(used) used codes lie together: they deviate from their mean by "
+          + "\(text(codes.deviation)), the vectors they stand for by \(text(latents.deviation))"
+      ]
+    }
+    return []
+  }
+
+  /// Under-trained: few steps, a poor image, or one that still gets better fast.
+  var lackOfTraining: [String] {
+    var reasons: [String] = []
+    if steps < Threshold.steps {
+      reasons.append("only \(steps) steps; \(Threshold.steps) are the least to judge by")
+    }
+    if Double(steps) < Threshold.partOfRun * Double(plannedSteps) {
+      reasons.append("\(steps) of the run's \(plannedSteps) steps were made")
+    }
+    if psnr < baselinePSNR {
+      reasons.append(
+        "PSNR \(decibels(psnr)) dB, below the \(decibels(baselinePSNR)) dB of each image's mean "
+          + "colour")
+    }
+    if let gain = gainOfSecondHalf, gain > Threshold.gain {
+      reasons.append(
+        "PSNR still rose by \(decibels(gain)) dB over the second half of the run")
+    }
+    return reasons
+  }
+
+  /// What does not decide, but should be known.
+  var remarks: [String] {
+    var remarks: [String] = []
+    if tokens < Threshold.tokens {
+      remarks.append(
+        "\(tokens) tokens are too few to judge their use by; evaluate more images")
+    } else if tokenCollapse.isEmpty,
+      Double(used) < Threshold.usage * expectedUniformUsage * Double(codes)
+    {
+      remarks.append("so far \(used) of \(codes) codes are used by \(tokens) tokens")
+    }
+    guard case .finiteScalar(let levels, _) = bottleneck, tokens > 0 else { return remarks }
+    for (channel, unused) in levels.unused.enumerated() where !unused.isEmpty {
+      let count = levels.counts[channel].count
+      if unused.count == count - 1, let level = levels.counts[channel].firstIndex(where: { $0 > 0 })
+      {
+        remarks.append("channel \(channel) stays on level \(level) of 0...\(count - 1)")
+      } else {
+        let list = unused.prefix(8).map(String.init).joined(separator: ", ")
+        remarks.append(
+          "channel \(channel) never uses level\(unused.count == 1 ? "" : "s") \(list)"
+            + (unused.count > 8 ? " and \(unused.count - 8) more" : "") + " of 0...\(count - 1)")
+      }
+    }
+    for (channel, share) in levels.endShares.enumerated()
+    where levels.counts[channel].count >= 4 && share > Threshold.endShare
+      && levels.unused[channel].count < levels.counts[channel].count - 1
+    {
+      remarks.append(
+        "channel \(channel) is saturated: \(percent(share)) of its tokens on its two end levels")
+    }
+    return remarks
+  }
+
+  private func isLine(_ rank: Double, channels: Int) -> Bool {
+    channels > 1 && rank < Threshold.rank(channels: channels)
+  }
+
+  private func text(_ value: Double) -> String { String(format: "%.3g", value) }
+  private func whole(_ value: Double) -> String { String(format: "%.0f", value) }
+  private func decibels(_ value: Double) -> String { String(format: "%.2f", value) }
+  private func percent(_ share: Double) -> String {
+    String(format: share < 0.1 ? "%.1f%%" : "%.0f%%", share * 100)
+  }
+}

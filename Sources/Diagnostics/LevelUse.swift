@@ -1,0 +1,74 @@
+import Evaluation
+
+/// How finite scalar quantization uses the levels of each channel.
+///
+/// Joint usage of the product codebook hides a channel that stays on one level; the digits of
+/// the tokens show it.
+public struct LevelUse: Sendable, Equatable {
+  /// Tokens on each level, `counts[channel][level]`.
+  public let counts: [[Int]]
+  /// ``EffectiveRank`` of the digits' covariance, each digit scaled to 0...1: near 1 all channels
+  /// move together and say the same; nil where only the counts are known.
+  public let effectiveRank: Double?
+
+  /// The digits of tokens, from how often each token was used.
+  ///
+  /// Token `k` has the digits `k mod L_0`, `k / L_0 mod L_1`, ...: channel 0 least significant.
+  public init(_ usage: CodebookUsage, levels: [Int]) {
+    precondition(levels.reduce(1, *) == usage.codes, "the levels' product is the codebook size")
+    let channels = levels.count
+    var counts = levels.map { [Int](repeating: 0, count: $0) }
+    var sums = [Double](repeating: 0, count: channels)
+    var products = [Double](repeating: 0, count: channels * channels)
+    var digits = sums
+    for (index, uses) in usage.counts.enumerated() where uses > 0 {
+      var rest = index
+      for (channel, level) in levels.enumerated() {
+        let digit = rest % level
+        rest /= level
+        counts[channel][digit] += uses
+        digits[channel] = Double(digit) / Double(max(1, level - 1))
+        sums[channel] += digits[channel] * Double(uses)
+        for other in 0...channel {
+          products[channel * channels + other] += digits[channel] * digits[other] * Double(uses)
+        }
+      }
+    }
+    let total = Double(max(1, usage.tokens))
+    for row in 0..<channels {
+      for column in 0...row {
+        let place = row * channels + column
+        products[place] = products[place] / total - sums[row] / total * (sums[column] / total)
+      }
+    }
+    let covariance = SymmetricMatrix(size: channels, elements: products)
+    self.init(
+      counts: counts, effectiveRank: EffectiveRank.of(eigenvalues: covariance.eigenvalues))
+  }
+
+  /// Given counts, one list a channel.
+  public init(counts: [[Int]], effectiveRank: Double? = nil) {
+    precondition(counts.allSatisfy { !$0.isEmpty }, "a channel has levels")
+    self.counts = counts
+    self.effectiveRank = effectiveRank
+  }
+
+  /// The levels of each channel that no token is on.
+  public var unused: [[Int]] {
+    counts.map { channel in channel.indices.filter { channel[$0] == 0 } }
+  }
+
+  /// The share of tokens on the lowest and highest level, per channel.
+  ///
+  /// Uniform use would give `2 / L`; a logistic latent gives `1 / (L - 1)`.
+  public var endShares: [Double] {
+    counts.map { channel in
+      let total = channel.reduce(0, +)
+      guard total > 0, channel.count > 1 else { return 0 }
+      return Double(channel[0] + channel[channel.count - 1]) / Double(total)
+    }
+  }
+
+  /// How many levels, used evenly, would carry as much, per channel: 1...L.
+  public var perplexities: [Double] { counts.map { CodebookUsage(counts: $0).perplexity } }
+}

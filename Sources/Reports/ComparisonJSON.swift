@@ -1,0 +1,134 @@
+import Configuration
+import Diagnostics
+import Evaluation
+
+extension Comparison {
+  /// The comparison as JSON.
+  ///
+  ///     format            "tessera comparison"
+  ///     version           1
+  ///     protocol          null where no run could be evaluated, else
+  ///       folder            the images' folder
+  ///       selection         which of them, in words
+  ///       preparation       how they became squares, in words
+  ///       images            how many
+  ///       imageSizes        sides in pixels, each once
+  ///       definitions       keyword: what the numbers mean, in words
+  ///     runs              one object a run, in the order asked for
+  ///       checkpoint        its folder
+  ///       error             null, or why it could not be evaluated; then nothing follows
+  ///       verdict           "healthy", "token collapse", "embedding collapse" or "under-trained"
+  ///       findings          [{verdict, reason}], the gravest first
+  ///       remarks           what else should be known
+  ///       quantizer         {type, levels, bound} or {type, codebookSize, codeDimension, gradient}
+  ///       imageSize         side in pixels
+  ///       images            how many it was evaluated on
+  ///       imagesTrainedOn   how many of those it was trained on; null where that is not known
+  ///       codes             K
+  ///       bitsPerToken, bitsPerPixel
+  ///       psnr, ssim        PSNR in dB, null where nothing differs
+  ///       baselinePSNR      PSNR in dB of each image's mean colour
+  ///       usedCodes, deadCodes, usage, expectedUniformUsage, tokens, perplexity
+  ///       quantizationError mean over tokens of |z - q|^2
+  ///       latents           {length, deviation, variances, effectiveRank}
+  ///       codebook          of VQ: {length, deviation, variances, effectiveRank}
+  ///       usedCodebook      of VQ: the same of the used codes
+  ///       levelCounts       of FSQ: tokens on each level, a list a channel
+  ///       parameters, steps
+  ///       trainingImagesPerSecond    null without a journal
+  ///       evaluationImagesPerSecond
+  public var json: String {
+    let object = JSONObject([
+      "format": .string("tessera comparison"), "version": .integer(1),
+      "protocol": evaluationProtocol.map { .object(Self.object($0)) } ?? .null,
+      "runs": .array(entries.map { .object(Self.object($0)) }),
+    ])
+    return JSONValue.object(object).prettyText + "\n"
+  }
+
+  private static func object(_ evaluation: EvaluationProtocol) -> JSONObject {
+    var definitions = JSONObject()
+    for (key, words) in evaluation.statements { definitions[key] = .string(words) }
+    return JSONObject([
+      "folder": .string(evaluation.folder), "selection": .string(evaluation.selection),
+      "preparation": .string(evaluation.preparation), "images": .integer(evaluation.images),
+      "imageSizes": .array(evaluation.sizes.map(JSONValue.integer)),
+      "definitions": .object(definitions),
+    ])
+  }
+
+  private static func object(_ entry: Entry) -> JSONObject {
+    switch entry.outcome {
+    case .failed(let reason):
+      JSONObject(["checkpoint": .string(entry.checkpoint), "error": .string(reason)])
+    case .evaluated(let run): object(run, checkpoint: entry.checkpoint)
+    }
+  }
+
+  private static func object(_ run: EvaluatedRun, checkpoint: String) -> JSONObject {
+    var object = JSONObject([
+      "checkpoint": .string(checkpoint), "error": .null,
+      "verdict": .string(run.health.verdict.rawValue),
+      "findings": .array(
+        run.health.findings.map {
+          .object(
+            JSONObject([
+              "verdict": .string($0.verdict.rawValue), "reason": .string($0.reason),
+            ]))
+        }),
+      "remarks": .array(run.health.remarks.map(JSONValue.string)),
+      "quantizer": .object(Self.object(run.quantizer)), "imageSize": .integer(run.imageSize),
+      "images": .integer(run.images),
+      "imagesTrainedOn": run.imagesTrainedOn.map(JSONValue.integer) ?? .null,
+      "codes": .integer(run.usage.codes), "bitsPerToken": number(run.bitsPerToken),
+      "bitsPerPixel": number(run.bitsPerPixel), "psnr": number(run.psnr),
+      "ssim": number(run.ssim), "baselinePSNR": number(run.evidence.baselinePSNR),
+      "usedCodes": .integer(run.usage.used), "deadCodes": .integer(run.usage.deadCodes),
+      "usage": number(run.usage.usage),
+      "expectedUniformUsage": number(run.usage.expectedUniformUsage),
+      "tokens": .integer(run.usage.tokens), "perplexity": number(run.usage.perplexity),
+      "quantizationError": number(run.quantizationError),
+      "latents": .object(Self.object(run.evidence.latents)),
+    ])
+    switch run.evidence.bottleneck {
+    case .vector(let codebook, let usedCodes):
+      object["codebook"] = .object(Self.object(codebook))
+      object["usedCodebook"] = .object(Self.object(usedCodes))
+    case .finiteScalar(let levels, _):
+      object["levelCounts"] = .array(levels.counts.map { .array($0.map(JSONValue.integer)) })
+    }
+    object["parameters"] = .integer(run.parameters)
+    object["steps"] = .integer(run.steps)
+    object["trainingImagesPerSecond"] = run.trainingRate.map(number) ?? .null
+    object["evaluationImagesPerSecond"] = number(run.evaluationRate)
+    return object
+  }
+
+  private static func object(_ quantizer: EvaluatedRun.Quantizer) -> JSONObject {
+    switch quantizer {
+    case .fsq(let levels, let bound):
+      JSONObject([
+        "type": .string("fsq"), "levels": .array(levels.map(JSONValue.integer)),
+        "bound": .string(bound),
+      ])
+    case .vq(let codes, let dimension, let gradient):
+      JSONObject([
+        "type": .string("vq"), "codebookSize": .integer(codes),
+        "codeDimension": .integer(dimension), "gradient": .string(gradient),
+      ])
+    }
+  }
+
+  private static func object(_ spread: VectorSpread) -> JSONObject {
+    JSONObject([
+      "length": number(spread.length), "deviation": number(spread.deviation),
+      "variances": .array(spread.variances.map(number)),
+      "effectiveRank": spread.effectiveRank.map(number) ?? .null,
+    ])
+  }
+
+  /// JSON has no infinity: null stands for it.
+  private static func number(_ value: Double) -> JSONValue {
+    value.isFinite ? .number(value) : .null
+  }
+}

@@ -1,0 +1,80 @@
+import Diagnostics
+import Evaluation
+
+/// What was measured of one run.
+public struct EvaluatedRun: Sendable {
+  /// The quantizer.
+  public enum Quantizer: Sendable, Equatable {
+    /// Levels of each channel, and the name of the bounding function.
+    case fsq(levels: [Int], bound: String)
+    /// Entries, numbers in an entry, and how the gradient passes.
+    case vq(codes: Int, dimension: Int, gradient: String)
+
+    /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
+    public var words: String {
+      switch self {
+      case .fsq(let levels, let bound):
+        "fsq \(levels.map(String.init).joined(separator: ",")) \(bound)"
+      case .vq(let codes, let dimension, let gradient): "vq \(codes)x\(dimension) \(gradient)"
+      }
+    }
+  }
+
+  /// The quantizer.
+  public var quantizer: Quantizer
+  /// Side in pixels of the images it was evaluated on.
+  public var imageSize: Int
+  /// How many images those were.
+  public var images: Int
+  /// How many of those the run was trained on; nil where its training folder is not there.
+  public var imagesTrainedOn: Int?
+  /// How often each code was used.
+  public var usage: CodebookUsage
+  /// Bits of tokens to one pixel.
+  public var bitsPerPixel: Double
+  /// PSNR in dB.
+  public var psnr: Double
+  /// SSIM.
+  public var ssim: Double
+  /// The mean over tokens of `|z - q|^2`.
+  public var quantizationError: Double
+  /// How many numbers were trained.
+  public var parameters: Int
+  /// Updates that were made.
+  public var steps: Int
+  /// Images a second in training: the median of the journal's lines; nil without a journal.
+  public var trainingRate: Double?
+  /// Images a second in evaluation: encode, quantize, decode.
+  public var evaluationRate: Double
+  /// The numbers that the verdict rests on.
+  public var evidence: HealthEvidence
+  /// The verdict.
+  public let health: CodebookHealth
+
+  /// What was measured; the verdict follows from the evidence.
+  public init(
+    quantizer: Quantizer, imageSize: Int, images: Int, imagesTrainedOn: Int?,
+    usage: CodebookUsage, bitsPerPixel: Double, psnr: Double, ssim: Double,
+    quantizationError: Double, parameters: Int, steps: Int, trainingRate: Double?,
+    evaluationRate: Double, evidence: HealthEvidence
+  ) {
+    self.quantizer = quantizer
+    self.imageSize = imageSize
+    self.images = images
+    self.imagesTrainedOn = imagesTrainedOn
+    self.usage = usage
+    self.bitsPerPixel = bitsPerPixel
+    self.psnr = psnr
+    self.ssim = ssim
+    self.quantizationError = quantizationError
+    self.parameters = parameters
+    self.steps = steps
+    self.trainingRate = trainingRate
+    self.evaluationRate = evaluationRate
+    self.evidence = evidence
+    health = CodebookHealth(judging: evidence)
+  }
+
+  /// Bits to tell one token.
+  public var bitsPerToken: Double { Information.bitsPerToken(codes: usage.codes) }
+}
