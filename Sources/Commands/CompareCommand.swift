@@ -1,7 +1,150 @@
 import ArgumentParser
+import Foundation
+import Imaging
+import Reports
+import Safetensors
+import Training
 
-/// Compares.
+/// Compares runs on one set of images.
 public struct CompareCommand: ParsableCommand {
+  /// Name, summary and examples.
+  public static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Compares trained tokenizers, and says whose codebook collapsed, and why.",
+    discussion: """
+      All runs see the same images: those of --data, or else the validation images of the first
+      run. The table has PSNR, SSIM, codebook usage with what a uniform code would show, perplexity,
+      bits and speeds; each run gets a verdict with its reasons: healthy, token collapse (few codes
+      are used), embedding collapse (the vectors before quantization concentrate) or under-trained.
+
+      A run that cannot be evaluated is listed as failed; the exit code is 65 then, or that of its
+      failure if no run could be evaluated.
+
+      EXAMPLES
+        compare checkpoints/fsq checkpoints/vq
+        compare checkpoints/* --data ~/photos --images 500 --samples sheet.png
+        compare checkpoints/fsq checkpoints/vq --json - | jq '.runs[].verdict'
+      """)
+
+  @Argument(help: ArgumentHelp("Folders that `train` wrote.", valueName: "checkpoint"))
+  var checkpoints: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder of images to evaluate on, instead of the first run's validation images.",
+      valueName: "folder"))
+  var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Images to evaluate on, spread evenly over the folder (default: as the first run's "
+        + "configuration says).", valueName: "n"))
+  var images: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write everything as JSON; - for standard output, instead of the table.", valueName: "file"))
+  var json: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a PNG sheet: a row of originals, then a row of each run's reconstructions.",
+      valueName: "file"))
+  var samples: String?
+
+  @OptionGroup var options: CommandOptions
+
   /// A command as the parser fills it in.
   public init() {}
+
+  /// Checks the values.
+  public func validate() throws {
+    if let images, images < 1 {
+      throw ValidationError("--images: expected at least 1, found \(images)")
+    }
+  }
+
+  /// Compares.
+  public func run() throws {
+    try conclude(options) { terminal in
+      // Before the work, not after it.
+      for path in [json == "-" ? nil : json, samples] { try path.map(Self.checkFolder) }
+      let runs = checkpoints.map { folder in
+        (folder, Result { try Checkpoint(folder: folder).readConfiguration() })
+      }
+      let leader = runs.first { (try? $0.1.get()) != nil }
+      let evaluator = try leader.map { folder, run in
+        ComparisonEvaluator(
+          images: try ComparisonImages(
+            data: data, count: images, leader: try run.get(), folder: folder, terminal),
+          threads: options.threadCount, terminal: terminal)
+      }
+
+      var failures: [Failure] = []
+      var entries: [Comparison.Entry] = []
+      for (folder, run) in runs {
+        do {
+          let configuration = try run.get()
+          guard let evaluator else { preconditionFailure("a readable run leads") }
+          let result = try evaluator.evaluate(folder, configuration)
+          entries.append(.init(checkpoint: folder, outcome: .evaluated(result)))
+        } catch {
+          let failure = Failure(error)
+          failures.append(failure)
+          entries.append(
+            .init(checkpoint: folder, outcome: .failed(reason: failure.description)))
+        }
+      }
+
+      let comparison = Comparison(
+        entries: entries, evaluationProtocol: evaluator?.evaluationProtocol)
+      try tell(comparison, evaluator?.sheet, terminal)
+      for failure in failures { terminal.fail(failure) }
+      if let first = failures.first {
+        let code = failures.count == runs.count ? first.code : .badData
+        throw ExitCode(code.rawValue)
+      }
+    }
+  }
+
+  private func tell(
+    _ comparison: Comparison, _ sheet: ComparisonSheet?, _ terminal: Terminal
+  ) throws {
+    if json == "-" {
+      terminal.result(String(comparison.json.dropLast()))
+    } else {
+      terminal.result(comparison.text(width: Self.outputWidth))
+      if let json { try AtomicFile.write(comparison.json, to: json) }
+    }
+    if let samples, let sheet = sheet?.image {
+      try ImageEncoder().write(sheet, to: samples, as: .png)
+      let names = zip(comparison.names, comparison.entries).compactMap { name, entry in
+        entry.run == nil ? nil : name
+      }
+      terminal.say("\(samples): originals, then \(names.joined(separator: ", "))")
+    }
+  }
+
+  /// Whether a file can be made at a path, as far as its folder tells.
+  private static func checkFolder(of path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
+      isFolder.boolValue
+    else {
+      throw Failure(
+        .cannotCreate,
+        "\(path): expected a folder to write into, found none at \(folder). "
+          + "Make it, or name another file.")
+    }
+  }
+
+  /// Characters in a line of standard output; 100 where it is no terminal.
+  private static var outputWidth: Int {
+    var size = winsize()
+    guard isatty(STDOUT_FILENO) != 0, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0,
+      size.ws_col > 20
+    else { return 100 }
+    return Int(size.ws_col)
+  }
 }

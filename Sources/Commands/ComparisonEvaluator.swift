@@ -1,0 +1,151 @@
+import Configuration
+import Datasets
+import Diagnostics
+import Evaluation
+import Execution
+import Foundation
+import Imaging
+import Inference
+import Reports
+import Safetensors
+import Tokenizers
+import Training
+
+/// Evaluates one run after another on the same images.
+final class ComparisonEvaluator {
+  /// The originals and reconstructions so far.
+  private(set) var sheet = ComparisonSheet()
+
+  private var images: ComparisonImages
+  private let threads: Int
+  private let terminal: Terminal
+  private var sizes: [Int] = []
+  private var imageCount = 0
+
+  init(images: ComparisonImages, threads: Int, terminal: Terminal) {
+    self.images = images
+    self.threads = threads
+    self.terminal = terminal
+  }
+
+  /// How the runs were compared; nil before the first.
+  var evaluationProtocol: EvaluationProtocol? {
+    guard !sizes.isEmpty else { return nil }
+    return EvaluationProtocol(
+      folder: images.folder, selection: images.selection, preparation: images.preparation,
+      images: imageCount, sizes: sizes)
+  }
+
+  /// Evaluates a checkpoint.
+  func evaluate(_ folder: String, _ run: RunConfiguration) throws -> EvaluatedRun {
+    let opened = try OpenedTokenizer(checkpoint: folder, threads: threads)
+    let steps = try Self.steps(folder)
+    let squares = try images.squares(size: run.data.imageSize)
+    let set = squares.set
+    var samples: [Image] = []
+    let result: EvaluationResult
+    do throws(CodecError) {
+      // Plans are made and memory is touched before the clock runs.
+      _ = try opened.codec.reconstruct([set.images[0]])
+      result = try Evaluator.evaluate(set.images, with: opened.codec) { index, image in
+        if index < ComparisonSheet.columns { samples.append(image) }
+        terminal.progress("\(folder): image \(index + 1) of \(set.count)")
+      }
+    } catch {
+      throw Failure(.badData, "\(folder): \(error)")
+    }
+    let lines = Journal.lines(folder: folder)
+    let evidence = HealthEvidence(
+      codes: result.usage.codes, tokens: result.usage.tokens, used: result.usage.used,
+      perplexity: result.usage.perplexity, latents: result.latents,
+      bottleneck: Self.bottleneck(run.quantizer, opened.parameters, result.usage),
+      psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
+      plannedSteps: run.training.steps,
+      evaluations: Self.evaluations(lines, upTo: steps))
+    terminal.say(
+      "\(folder): \(Display.count(result.images, "image")), PSNR "
+        + "\(Display.decimals(result.psnr, 2)) dB")
+    sheet.add(originals: set.images, reconstructions: samples, size: set.size)
+    if !sizes.contains(set.size) { sizes.append(set.size) }
+    imageCount = set.count
+    return EvaluatedRun(
+      quantizer: Self.quantizer(run.quantizer), imageSize: set.size, images: result.images,
+      imagesTrainedOn: images.trained(run), usage: result.usage,
+      bitsPerPixel: result.bitsPerPixel, psnr: result.psnr, ssim: result.ssim,
+      quantizationError: result.quantizationError, parameters: opened.parameters.layout.count,
+      steps: steps, trainingRate: Self.trainingRate(lines),
+      evaluationRate: result.imagesPerSecond, evidence: evidence)
+  }
+
+  /// The updates that the weights have had.
+  private static func steps(_ folder: String) throws -> Int {
+    let path = folder + "/" + Checkpoint.modelFile
+    let file = try SafetensorsFile(path: path)
+    guard let steps = file.metadata["step"].flatMap({ Int($0) }), steps >= 0 else {
+      throw TrainingError.damaged(file: path, reason: "its metadata lack the step")
+    }
+    return steps
+  }
+
+  private static func quantizer(_ configuration: QuantizerConfiguration) -> EvaluatedRun.Quantizer {
+    switch configuration {
+    case .fsq(let fsq): .fsq(levels: fsq.levels, bound: fsq.bound.rawValue)
+    case .vq(let vq):
+      .vq(codes: vq.codebookSize, dimension: vq.codeDimension, gradient: vq.gradient.rawValue)
+    }
+  }
+
+  private static func bottleneck(
+    _ configuration: QuantizerConfiguration, _ parameters: ParameterMemory<Device>,
+    _ usage: CodebookUsage
+  ) -> HealthEvidence.Bottleneck {
+    switch configuration {
+    case .fsq(let fsq):
+      // One level over the slope of the bound at 0: (L - 1) / 2 for tanh, (L - 1) / 4 for sigmoid.
+      let widths = fsq.levels.map { (fsq.bound == .tanh ? 2.0 : 4.0) / Double($0 - 1) }
+      return .finiteScalar(levels: LevelUse(usage, levels: fsq.levels), levelWidths: widths)
+    case .vq(let vq):
+      guard let name = Tokenizer.codebookName(configuration),
+        let index = parameters.layout.index(of: name)
+      else { preconditionFailure("a vector quantizer has a codebook") }
+      let codebook = parameters.read(parameter: index)
+      let dimension = vq.codeDimension
+      let used = usage.counts.indices.filter { usage.counts[$0] > 0 }.flatMap {
+        codebook[$0 * dimension..<($0 + 1) * dimension]
+      }
+      return .vector(
+        codebook: VectorSpread(codebook, dimension: dimension),
+        usedCodes: VectorSpread(used, dimension: dimension))
+    }
+  }
+
+  /// The journal's evaluations up to the step of the weights.
+  private static func evaluations(
+    _ lines: [JSONObject], upTo steps: Int
+  ) -> [HealthEvidence.Evaluation] {
+    lines.compactMap { line in
+      guard line["kind"] == .string("evaluation"), case .integer(let step)? = line["step"],
+        step <= steps, let psnr = number(line["psnr"])
+      else { return nil }
+      return .init(step: step, psnr: psnr)
+    }.sorted { $0.step < $1.step }
+  }
+
+  /// The median of the journal's lines: pauses and other work on the machine do not move it.
+  private static func trainingRate(_ lines: [JSONObject]) -> Double? {
+    let rates = lines.compactMap { line in
+      line["kind"] == .string("step") ? number(line["imagesPerSecond"]) : nil
+    }.sorted()
+    guard !rates.isEmpty else { return nil }
+    let middle = rates.count / 2
+    return rates.count.isMultiple(of: 2) ? (rates[middle - 1] + rates[middle]) / 2 : rates[middle]
+  }
+
+  private static func number(_ value: JSONValue?) -> Double? {
+    switch value {
+    case .number(let number)?: number
+    case .integer(let integer)?: Double(integer)
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,220 @@
+import Configuration
+import Foundation
+import Imaging
+import Safetensors
+import Testing
+
+@Suite("compare")
+struct CompareTests {
+  /// Two runs of a few steps on drawn scenes, made once for all tests.
+  final class Runs: Sendable {
+    let scratch: ScratchFolder
+    var fsq: String { scratch.file("checkpoints/fsq") }
+    var vq: String { scratch.file("checkpoints/vq") }
+    var scenes: String { scratch.file("scenes") }
+
+    init() throws {
+      scratch = try ScratchFolder()
+      try Self.expectSuccess(
+        "scenes",
+        ["--output", scenes, "--count", "16", "--validation", "6", "--size", "32", "--quiet"])
+      try train(fsq, ["quantizer={\"type\": \"fsq\", \"levels\": [8, 5, 5, 5]}"])
+      try train(
+        vq, ["quantizer={\"type\": \"vq\", \"codebookSize\": 64, \"codeDimension\": 4}"])
+    }
+
+    func train(_ folder: String, _ settings: [String]) throws {
+      let configuration = """
+        {
+          "data": {"train": \(quoted(scenes + "/train")),
+            "validation": \(quoted(scenes + "/validation")), "imageSize": 32},
+          "model": {"channels": [32, 32], "blocksPerLevel": 1, "latentChannels": 4},
+          "quantizer": {"type": "fsq"},
+          "training": {"steps": 3, "batchSize": 4},
+          "monitor": {"logEvery": 1, "evaluateEvery": 2}
+        }
+        """
+      try scratch.write(Array(configuration.utf8), to: "run.json")
+      try Self.expectSuccess(
+        "train",
+        ["--config", scratch.file("run.json"), "--output", folder, "--quiet"]
+          + settings.flatMap { ["--set", $0] })
+    }
+
+    private static func expectSuccess(_ command: String, _ arguments: [String]) throws {
+      let outcome = try CommandRunner.run(command, arguments)
+      try #require(outcome.code == 0, "\(command): \(outcome)")
+    }
+  }
+
+  private static let made: Result<Runs, any Error> = Result {
+    // What is made for all tests lives to the end of the process.
+    atexit {
+      if let runs = try? CompareTests.made.get() {
+        try? FileManager.default.removeItem(atPath: runs.scratch.path)
+      }
+    }
+    return try Runs()
+  }
+  private let runs: Runs
+
+  init() throws { runs = try Self.made.get() }
+
+  @Test("help explains the verdicts, with examples")
+  func help() throws {
+    let outcome = try CommandRunner.run("compare", ["--help"])
+    #expect(outcome.code == 0, "\(outcome)")
+    for words in ["USAGE: compare", "EXAMPLES", "embedding collapse", "--samples"] {
+      #expect(outcome.output.contains(words), "\(outcome)")
+    }
+  }
+
+  @Test("two runs: a table, a verdict each, the protocol; talk apart from results")
+  func table() throws {
+    let outcome = try CommandRunner.run("compare", [runs.fsq, runs.vq])
+    #expect(outcome.code == 0, "\(outcome)")
+    for words in [
+      "fsq 8,5,5,5 tanh", "vq 64x4 straight-through", "bits/token", "9.97", "6.00", "perplexity",
+      "codes used", "uniform", "6 images of", "only 3 steps", "1 - (1 - 1/K)^n", "32x32 pixels",
+    ] {
+      #expect(outcome.output.contains(words), "\(words) is missing: \(outcome)")
+    }
+    #expect(
+      outcome.output.split(separator: "\n").allSatisfy { $0.count <= 100 || $0.contains("/") })
+    #expect(outcome.errors.contains("PSNR"), "\(outcome)")
+    let quiet = try CommandRunner.run("compare", [runs.fsq, "--quiet"])
+    #expect(quiet.errors.isEmpty, "\(quiet)")
+  }
+
+  @Test("JSON to a file and to standard output; samples: originals over both runs")
+  func outputs() throws {
+    let (json, sheet) = (runs.scratch.file("report.json"), runs.scratch.file("sheet.png"))
+    let outcome = try CommandRunner.run(
+      "compare", [runs.fsq, runs.vq, "--images", "3", "--json", json, "--samples", sheet])
+    #expect(outcome.code == 0, "\(outcome)")
+    let written = try Self.runsOf(String(contentsOfFile: json, encoding: .utf8))
+    #expect(written.map { $0["images"] } == [.integer(3), .integer(3)])
+    // 16 x 16 tokens an image; the first run's levels are counted, the second's codebook measured.
+    #expect(written.map { $0["tokens"] } == [.integer(768), .integer(768)])
+    #expect(written.map { $0["steps"] } == [.integer(3), .integer(3)])
+    #expect(written[0]["levelCounts"] != nil && written[1]["codebook"] != nil)
+    #expect(written.allSatisfy { $0["imagesTrainedOn"] == .integer(0) })
+    // 32 pixels fourfold: 3 columns and 3 rows of 128 with margins of 4.
+    let image = try ImageDecoder().read(sheet)
+    #expect(image.width == 4 + 3 * 132 && image.height == 4 + 3 * 132)
+
+    let piped = try CommandRunner.run(
+      "compare", [runs.fsq, runs.vq, "--images", "3", "--json", "-"])
+    let read = try Self.runsOf(piped.output)
+    #expect(read.map { $0["psnr"] } == written.map { $0["psnr"] })
+  }
+
+  @Test("the training images by --data are told to be known")
+  func trainedOn() throws {
+    let outcome = try CommandRunner.run(
+      "compare", [runs.fsq, "--data", runs.scenes + "/train", "--quiet", "--json", "-"])
+    let read = try Self.runsOf(outcome.output)
+    #expect(read[0]["imagesTrainedOn"] == .integer(16), "\(outcome)")
+  }
+
+  @Test("a codebook of which all but one entry lie far away is a token collapse")
+  func collapsed() throws {
+    let folder = runs.scratch.file("checkpoints/collapsed")
+    try Self.copy(runs.vq, to: folder) { name, values in
+      guard name == "quantize.embedding.weight" else { return }
+      for index in values.indices where index / 4 != 5 { values[index] += 1000 }
+    }
+    let outcome = try CommandRunner.run("compare", [folder, "--quiet", "--json", "-"])
+    #expect(outcome.code == 0, "\(outcome)")
+    let run = try Self.runsOf(outcome.output)[0]
+    #expect(run["verdict"] == .string("token collapse"), "\(outcome)")
+    #expect(run["usedCodes"] == .integer(1) && run["deadCodes"] == .integer(63), "\(outcome)")
+    #expect(outcome.output.contains("the codebook lies far out"), "\(outcome)")
+  }
+
+  @Test("weights that are no numbers are a failure of the run, not a collapse")
+  func notFinite() throws {
+    let folder = runs.scratch.file("checkpoints/broken")
+    try Self.copy(runs.vq, to: folder) { name, values in
+      if name.hasPrefix("quant_conv") { values[0] = .nan }
+    }
+    let outcome = try CommandRunner.run("compare", [folder, "--quiet"])
+    #expect(outcome.code == 65, "\(outcome)")
+    #expect(outcome.errors.contains("error: \(folder): the encoder put out"), "\(outcome)")
+  }
+
+  @Test("a failed run hides no other: listed with its reason, exit code 65")
+  func failed() throws {
+    let damaged = runs.scratch.file("checkpoints/damaged")
+    try FileManager.default.copyItem(atPath: runs.fsq, toPath: damaged)
+    let model = damaged + "/model.safetensors"
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: model))
+    try bytes.dropLast(100).write(to: URL(fileURLWithPath: model))
+    let outcome = try CommandRunner.run("compare", ["/nowhere", damaged, runs.vq])
+    #expect(outcome.code == 65, "\(outcome)")
+    #expect(outcome.output.contains("failed: /nowhere: expected a checkpoint"), "\(outcome)")
+    #expect(outcome.output.contains("vq 64x4"), "\(outcome)")
+    #expect(outcome.errors.contains("error: \(model)"), "\(outcome)")
+    let alone = try CommandRunner.run("compare", [damaged])
+    #expect(alone.code == 65, "\(alone)")
+    let missing = try CommandRunner.run("compare", ["/nowhere", "--json", "-"])
+    #expect(missing.code == 66, "\(missing)")
+    #expect(try Self.runsOf(missing.output)[0]["error"] != .null)
+  }
+
+  @Test("no images, no folder to write into, wrong numbers: the code that fits")
+  func refusals() throws {
+    let empty = try runs.scratch.folder("empty")
+    let expected: [([String], Int32, String)] = [
+      ([runs.fsq, "--data", empty], 66, "an empty folder"),
+      ([runs.fsq, "--data", "/nowhere"], 66, "/nowhere"),
+      ([runs.fsq, "--json", "/nowhere/report.json"], 73, "/nowhere/report.json"),
+      ([runs.fsq, "--samples", "/nowhere/sheet.png"], 73, "/nowhere/sheet.png"),
+      ([runs.fsq, "--images", "0"], 64, "--images"),
+      ([], 64, "checkpoint"),
+    ]
+    for (arguments, code, words) in expected {
+      let outcome = try CommandRunner.run("compare", arguments)
+      #expect(outcome.code == code, "\(arguments): \(outcome)")
+      #expect(outcome.errors.contains(words), "\(arguments): \(outcome)")
+      #expect(outcome.output.isEmpty, "\(arguments): \(outcome)")
+    }
+  }
+
+  @Test("runs of two image sizes: each on its own, from the same files")
+  func sizes() throws {
+    let small = runs.scratch.file("checkpoints/small")
+    try runs.train(small, ["data.imageSize=16"])
+    let sheet = runs.scratch.file("sizes.png")
+    let outcome = try CommandRunner.run("compare", [runs.fsq, small, "--samples", sheet])
+    #expect(outcome.code == 0, "\(outcome)")
+    let words = outcome.output.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+    #expect(words.contains("32x32, 16x16 pixels. The runs differ in image size"), "\(outcome)")
+    let image = try ImageDecoder().read(sheet)
+    #expect(image.height == 4 + 3 * 132)
+  }
+
+  /// Copies a checkpoint with other weights.
+  private static func copy(
+    _ source: String, to folder: String, _ change: (String, inout [Float]) -> Void
+  ) throws {
+    try FileManager.default.copyItem(atPath: source, toPath: folder)
+    let file = try SafetensorsFile(path: source + "/model.safetensors")
+    let tensors = try file.entries.map { entry in
+      var values = try file.floats(entry.name, shape: entry.shape)
+      change(entry.name, &values)
+      return (name: entry.name, shape: entry.shape, values: values)
+    }
+    try SafetensorsWriter.write(
+      tensors, metadata: file.metadata, to: folder + "/model.safetensors")
+  }
+
+  private static func runsOf(_ text: String) throws -> [JSONObject] {
+    guard case .object(let root) = try JSONValue(parsing: text),
+      case .array(let runs)? = root["runs"]
+    else { return [] }
+    return runs.compactMap { if case .object(let run) = $0 { run } else { nil } }
+  }
+}
+
+private func quoted(_ path: String) -> String { JSONValue.string(path).compactText }
