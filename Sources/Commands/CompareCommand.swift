@@ -73,7 +73,7 @@ public struct CompareCommand: ParsableCommand {
         (folder, Result { try Checkpoint(folder: folder).readConfiguration() })
       }
       let leader = runs.first { (try? $0.1.get()) != nil }
-      var evaluator = try leader.map { folder, run in
+      let evaluator = try leader.map { folder, run in
         ComparisonEvaluator(
           images: try ComparisonImages(
             data: data, count: images, leader: try run.get(), folder: folder, terminal),
@@ -85,12 +85,14 @@ public struct CompareCommand: ParsableCommand {
       for (folder, run) in runs {
         do {
           let configuration = try run.get()
-          let result = try evaluator!.evaluate(folder, configuration)
+          guard let evaluator else { preconditionFailure("a readable run leads") }
+          let result = try evaluator.evaluate(folder, configuration)
           entries.append(.init(checkpoint: folder, outcome: .evaluated(result)))
         } catch {
-          failures.append(Failure(error))
+          let failure = Failure(error)
+          failures.append(failure)
           entries.append(
-            .init(checkpoint: folder, outcome: .failed(reason: failures.last!.description)))
+            .init(checkpoint: folder, outcome: .failed(reason: failure.description)))
         }
       }
 
@@ -131,7 +133,8 @@ public struct CompareCommand: ParsableCommand {
       isFolder.boolValue
     else {
       throw Failure(
-        .cannotCreate, "\(path): expected a folder to write into, found none at \(folder). "
+        .cannotCreate,
+        "\(path): expected a folder to write into, found none at \(folder). "
           + "Make it, or name another file.")
     }
   }

@@ -1,16 +1,18 @@
 import Configuration
+import Datasets
 import Diagnostics
 import Evaluation
 import Execution
 import Foundation
 import Imaging
+import Inference
 import Reports
 import Safetensors
 import Tokenizers
 import Training
 
 /// Evaluates one run after another on the same images.
-struct ComparisonEvaluator {
+final class ComparisonEvaluator {
   /// The originals and reconstructions so far.
   private(set) var sheet = ComparisonSheet()
 
@@ -35,17 +37,22 @@ struct ComparisonEvaluator {
   }
 
   /// Evaluates a checkpoint.
-  mutating func evaluate(_ folder: String, _ run: RunConfiguration) throws -> EvaluatedRun {
+  func evaluate(_ folder: String, _ run: RunConfiguration) throws -> EvaluatedRun {
     let opened = try OpenedTokenizer(checkpoint: folder, threads: threads)
     let steps = try Self.steps(folder)
     let squares = try images.squares(size: run.data.imageSize)
     let set = squares.set
-    // Plans are made and memory is touched before the clock runs.
-    _ = try opened.codec.reconstruct([set.images[0]])
     var samples: [Image] = []
-    let result = try Evaluator.evaluate(set.images, with: opened.codec) { index, image in
-      if index < ComparisonSheet.columns { samples.append(image) }
-      terminal.progress("\(folder): image \(index + 1) of \(set.count)")
+    let result: EvaluationResult
+    do throws(CodecError) {
+      // Plans are made and memory is touched before the clock runs.
+      _ = try opened.codec.reconstruct([set.images[0]])
+      result = try Evaluator.evaluate(set.images, with: opened.codec) { index, image in
+        if index < ComparisonSheet.columns { samples.append(image) }
+        terminal.progress("\(folder): image \(index + 1) of \(set.count)")
+      }
+    } catch {
+      throw Failure(.badData, "\(folder): \(error)")
     }
     let lines = Journal.lines(folder: folder)
     let evidence = HealthEvidence(
@@ -53,6 +60,7 @@ struct ComparisonEvaluator {
       perplexity: result.usage.perplexity, latents: result.latents,
       bottleneck: Self.bottleneck(run.quantizer, opened.parameters, result.usage),
       psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
+      plannedSteps: run.training.steps,
       evaluations: Self.evaluations(lines, upTo: steps))
     terminal.say(
       "\(folder): \(Display.count(result.images, "image")), PSNR "
@@ -72,8 +80,7 @@ struct ComparisonEvaluator {
   /// The updates that the weights have had.
   private static func steps(_ folder: String) throws -> Int {
     let path = folder + "/" + Checkpoint.modelFile
-    let file: SafetensorsFile
-    do { file = try SafetensorsFile(path: path) } catch { throw TrainingError(error) }
+    let file = try SafetensorsFile(path: path)
     guard let steps = file.metadata["step"].flatMap({ Int($0) }), steps >= 0 else {
       throw TrainingError.damaged(file: path, reason: "its metadata lack the step")
     }

@@ -48,10 +48,11 @@ struct ComparisonImages {
         (holdsOut ? "those that \(leaderFolder) held out of its training" : "all its images")
         + spread
       squares[leader.data.imageSize] = try squares(of: set)
-    } catch where data == nil {
+    } catch  where data == nil {
       let failure = Failure(error)
       throw Failure(
-        failure.code, failure.description
+        failure.code,
+        failure.description
           + " These are the validation images of \(leaderFolder); name others by --data.")
     }
   }

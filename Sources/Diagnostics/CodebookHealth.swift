@@ -11,11 +11,12 @@
 /// 1. Embedding collapse: the vectors before quantization deviate from their mean by less than
 ///    ``Threshold/relativeSpread`` of their length (VQ) or ``Threshold/levelShare`` of a level (FSQ);
 ///    or their effective rank is near 1.
-/// 2. Token collapse: one code; or fewer than ``Threshold/usage`` of the codes that a uniform code
+/// 2. Token collapse: one code; or fewer than ``Threshold/usage`` (``Threshold/usageInTraining``
+///    where rule 4 holds too) of the codes that a uniform code
 ///    would show with as many tokens; or a perplexity below ``Threshold/perplexity`` of the used codes.
 /// 3. Embedding collapse: tokens differ, but the used codes lie together.
-/// 4. Under-trained: fewer than ``Threshold/steps`` steps; or a PSNR below that of each image's mean
-///    colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
+/// 4. Under-trained: fewer than ``Threshold/steps`` steps; or less than ``Threshold/partOfRun`` of those
+///    planned; or a PSNR below that of each image's mean colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
 /// 5. Healthy otherwise.
 public struct CodebookHealth: Sendable, Equatable {
   /// What is the matter.
@@ -46,6 +47,11 @@ public struct CodebookHealth: Sendable, Equatable {
     /// natural, shows 0.4 or more of a uniform code's used codes, for every `n` and every `K` up to
     /// 65536 (the least is near `n = K`). A quarter is well outside.
     public static let usage = 0.25
+    /// The same, for a run that is under-trained by rule 4: 0.05.
+    ///
+    /// Codes come into use while the reconstruction still gets better fast: it is too early to call
+    /// that a collapse, unless hardly any are there.
+    public static let usageInTraining = 0.05
     /// Perplexity against used codes: 0.05.
     ///
     /// A Zipf law over `K` codes has 0.18 of them as perplexity for `K` = 1024 and 0.06 for 16384. Below
@@ -81,6 +87,10 @@ public struct CodebookHealth: Sendable, Equatable {
     ///
     /// Adam's second moment, at the customary 0.99 to 0.999, still remembers its start.
     public static let steps = 100
+    /// Steps made against steps planned: 0.9.
+    ///
+    /// The run was stopped, or is still going on; the last tenth rarely changes a verdict.
+    public static let partOfRun = 0.9
     /// dB gained over the second half of the run: 1.
     ///
     /// Error falls about as a power of the steps, so that another doubling gains about as much again.
@@ -129,7 +139,8 @@ public struct CodebookHealth: Sendable, Equatable {
     var last = verdict
     for finding in findings {
       sentences.append(
-        finding.verdict == last ? finding.reason : "also \(finding.verdict.rawValue): \(finding.reason)")
+        finding.verdict == last
+          ? finding.reason : "also \(finding.verdict.rawValue): \(finding.reason)")
       last = finding.verdict
     }
     return verdict.rawValue + ": " + (sentences + remarks).joined(separator: "; ")

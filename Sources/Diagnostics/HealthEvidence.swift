@@ -43,6 +43,8 @@ public struct HealthEvidence: Sendable {
   public var baselinePSNR: Double
   /// Updates that were made.
   public var steps: Int
+  /// Updates that the run's configuration asks for.
+  public var plannedSteps: Int
   /// The evaluations of the run's journal, in the order of their steps; may be empty.
   public var evaluations: [Evaluation]
 
@@ -50,6 +52,7 @@ public struct HealthEvidence: Sendable {
   public init(
     codes: Int, tokens: Int, used: Int, perplexity: Double, latents: VectorSpread,
     bottleneck: Bottleneck, psnr: Double, baselinePSNR: Double, steps: Int,
+    plannedSteps: Int,
     evaluations: [Evaluation]
   ) {
     self.codes = codes
@@ -61,6 +64,7 @@ public struct HealthEvidence: Sendable {
     self.psnr = psnr
     self.baselinePSNR = baselinePSNR
     self.steps = steps
+    self.plannedSteps = plannedSteps
     self.evaluations = evaluations
   }
 

@@ -38,7 +38,8 @@ extension HealthEvidence {
     guard tokens >= Threshold.tokens else { return [] }
     var reasons: [String] = []
     let expected = expectedUniformUsage * Double(codes)
-    if used == 1 || Double(used) < Threshold.usage * expected {
+    let least = lackOfTraining.isEmpty ? Threshold.usage : Threshold.usageInTraining
+    if used == 1 || Double(used) < least * expected {
       reasons.append(
         "\(used) of \(codes) codes used by \(tokens) tokens, where a uniform code would show "
           + "\(whole(expected))")
@@ -87,6 +88,9 @@ extension HealthEvidence {
     if steps < Threshold.steps {
       reasons.append("only \(steps) steps; \(Threshold.steps) are the least to judge by")
     }
+    if Double(steps) < Threshold.partOfRun * Double(plannedSteps) {
+      reasons.append("\(steps) of the run's \(plannedSteps) steps were made")
+    }
     if psnr < baselinePSNR {
       reasons.append(
         "PSNR \(decibels(psnr)) dB, below the \(decibels(baselinePSNR)) dB of each image's mean "
@@ -105,6 +109,10 @@ extension HealthEvidence {
     if tokens < Threshold.tokens {
       remarks.append(
         "\(tokens) tokens are too few to judge their use by; evaluate more images")
+    } else if tokenCollapse.isEmpty,
+      Double(used) < Threshold.usage * expectedUniformUsage * Double(codes)
+    {
+      remarks.append("so far \(used) of \(codes) codes are used by \(tokens) tokens")
     }
     guard case .finiteScalar(let levels, _) = bottleneck, tokens > 0 else { return remarks }
     for (channel, unused) in levels.unused.enumerated() where !unused.isEmpty {

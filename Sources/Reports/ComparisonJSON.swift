@@ -71,9 +71,10 @@ extension Comparison {
       "verdict": .string(run.health.verdict.rawValue),
       "findings": .array(
         run.health.findings.map {
-          .object(JSONObject([
-            "verdict": .string($0.verdict.rawValue), "reason": .string($0.reason),
-          ]))
+          .object(
+            JSONObject([
+              "verdict": .string($0.verdict.rawValue), "reason": .string($0.reason),
+            ]))
         }),
       "remarks": .array(run.health.remarks.map(JSONValue.string)),
       "quantizer": .object(Self.object(run.quantizer)), "imageSize": .integer(run.imageSize),

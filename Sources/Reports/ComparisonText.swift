@@ -1,4 +1,5 @@
 import Diagnostics
+import Evaluation
 
 extension Comparison {
   /// The comparison for a terminal: the table, a verdict a run, and under it what the numbers mean.

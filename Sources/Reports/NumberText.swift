@@ -15,10 +15,9 @@ enum NumberText {
     return String(format: "%.3g", value)
   }
 
-  /// A share as a percentage: three digits, so that 99.9 % is not told as all.
+  /// A share as a percentage: one decimal, two below 1 %.
   static func percent(_ share: Double) -> String {
-    if share == 1 { return "100%" }
-    return String(format: share < 0.01 ? "%.2f%%" : "%.1f%%", share * 100)
+    String(format: share < 0.01 ? "%.2f%%" : "%.1f%%", share * 100)
   }
 
   /// A count with thousands apart.

@@ -47,10 +47,27 @@ struct CompareTests {
     }
   }
 
-  private static let made = Result { try Runs() }
+  private static let made: Result<Runs, any Error> = Result {
+    // What is made for all tests lives to the end of the process.
+    atexit {
+      if let runs = try? CompareTests.made.get() {
+        try? FileManager.default.removeItem(atPath: runs.scratch.path)
+      }
+    }
+    return try Runs()
+  }
   private let runs: Runs
 
   init() throws { runs = try Self.made.get() }
+
+  @Test("help explains the verdicts, with examples")
+  func help() throws {
+    let outcome = try CommandRunner.run("compare", ["--help"])
+    #expect(outcome.code == 0, "\(outcome)")
+    for words in ["USAGE: compare", "EXAMPLES", "embedding collapse", "--samples"] {
+      #expect(outcome.output.contains(words), "\(outcome)")
+    }
+  }
 
   @Test("two runs: a table, a verdict each, the protocol; talk apart from results")
   func table() throws {
@@ -62,7 +79,8 @@ struct CompareTests {
     ] {
       #expect(outcome.output.contains(words), "\(words) is missing: \(outcome)")
     }
-    #expect(outcome.output.split(separator: "\n").allSatisfy { $0.count <= 100 || $0.contains("/") })
+    #expect(
+      outcome.output.split(separator: "\n").allSatisfy { $0.count <= 100 || $0.contains("/") })
     #expect(outcome.errors.contains("PSNR"), "\(outcome)")
     let quiet = try CommandRunner.run("compare", [runs.fsq, "--quiet"])
     #expect(quiet.errors.isEmpty, "\(quiet)")
@@ -85,7 +103,8 @@ struct CompareTests {
     let image = try ImageDecoder().read(sheet)
     #expect(image.width == 4 + 3 * 132 && image.height == 4 + 3 * 132)
 
-    let piped = try CommandRunner.run("compare", [runs.fsq, runs.vq, "--images", "3", "--json", "-"])
+    let piped = try CommandRunner.run(
+      "compare", [runs.fsq, runs.vq, "--images", "3", "--json", "-"])
     let read = try Self.runsOf(piped.output)
     #expect(read.map { $0["psnr"] } == written.map { $0["psnr"] })
   }
@@ -101,25 +120,27 @@ struct CompareTests {
   @Test("a codebook of which all but one entry lie far away is a token collapse")
   func collapsed() throws {
     let folder = runs.scratch.file("checkpoints/collapsed")
-    try FileManager.default.copyItem(atPath: runs.vq, toPath: folder)
-    let path = folder + "/model.safetensors"
-    let file = try SafetensorsFile(path: path)
-    let tensors = try file.entries.map { entry in
-      var values = try file.floats(entry.name, shape: entry.shape)
-      if entry.name == "quantize.embedding.weight" {
-        for index in values.indices where index / 4 != 5 { values[index] += 1000 }
-      }
-      return (name: entry.name, shape: entry.shape, values: values)
+    try Self.copy(runs.vq, to: folder) { name, values in
+      guard name == "quantize.embedding.weight" else { return }
+      for index in values.indices where index / 4 != 5 { values[index] += 1000 }
     }
-    let metadata = file.metadata
-    try FileManager.default.removeItem(atPath: path)
-    try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
     let outcome = try CommandRunner.run("compare", [folder, "--quiet", "--json", "-"])
     #expect(outcome.code == 0, "\(outcome)")
     let run = try Self.runsOf(outcome.output)[0]
     #expect(run["verdict"] == .string("token collapse"), "\(outcome)")
     #expect(run["usedCodes"] == .integer(1) && run["deadCodes"] == .integer(63), "\(outcome)")
     #expect(outcome.output.contains("the codebook lies far out"), "\(outcome)")
+  }
+
+  @Test("weights that are no numbers are a failure of the run, not a collapse")
+  func notFinite() throws {
+    let folder = runs.scratch.file("checkpoints/broken")
+    try Self.copy(runs.vq, to: folder) { name, values in
+      if name.hasPrefix("quant_conv") { values[0] = .nan }
+    }
+    let outcome = try CommandRunner.run("compare", [folder, "--quiet"])
+    #expect(outcome.code == 65, "\(outcome)")
+    #expect(outcome.errors.contains("error: \(folder): the encoder put out"), "\(outcome)")
   }
 
   @Test("a failed run hides no other: listed with its reason, exit code 65")
@@ -171,6 +192,21 @@ struct CompareTests {
     #expect(words.contains("32x32, 16x16 pixels. The runs differ in image size"), "\(outcome)")
     let image = try ImageDecoder().read(sheet)
     #expect(image.height == 4 + 3 * 132)
+  }
+
+  /// Copies a checkpoint with other weights.
+  private static func copy(
+    _ source: String, to folder: String, _ change: (String, inout [Float]) -> Void
+  ) throws {
+    try FileManager.default.copyItem(atPath: source, toPath: folder)
+    let file = try SafetensorsFile(path: source + "/model.safetensors")
+    let tensors = try file.entries.map { entry in
+      var values = try file.floats(entry.name, shape: entry.shape)
+      change(entry.name, &values)
+      return (name: entry.name, shape: entry.shape, values: values)
+    }
+    try SafetensorsWriter.write(
+      tensors, metadata: file.metadata, to: folder + "/model.safetensors")
   }
 
   private static func runsOf(_ text: String) throws -> [JSONObject] {

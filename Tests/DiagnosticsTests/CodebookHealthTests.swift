@@ -15,8 +15,10 @@ struct CodebookHealthTests {
     var evidence = HealthEvidence(
       codes: 1024, tokens: 16384, used: 900, perplexity: 500, latents: round,
       bottleneck: .vector(codebook: round, usedCodes: round), psnr: 24, baselinePSNR: 15,
-      steps: 2000,
-      evaluations: [.init(step: 500, psnr: 22), .init(step: 1000, psnr: 23.5), .init(step: 2000, psnr: 24)])
+      steps: 2000, plannedSteps: 2000,
+      evaluations: [
+        .init(step: 500, psnr: 22), .init(step: 1000, psnr: 23.5), .init(step: 2000, psnr: 24),
+      ])
     change(&evidence)
     return evidence
   }
@@ -49,31 +51,55 @@ struct CodebookHealthTests {
   static let table: [(name: String, evidence: HealthEvidence, verdict: Verdict, says: String)] = [
     ("healthy vq", vector(), .healthy, "nothing amiss"),
     ("healthy fsq", scalar(), .healthy, "nothing amiss"),
-    ("few codes", vector { $0.used = 20; $0.perplexity = 12 }, .tokenCollapse, "20 of 1024 codes"),
+    (
+      "few codes",
+      vector {
+        $0.used = 20; $0.perplexity = 12
+      }, .tokenCollapse, "20 of 1024 codes"
+    ),
     ("just too few", vector { $0.used = 255 }, .tokenCollapse, "255 of 1024"),
     ("just enough", vector { $0.used = 256 }, .healthy, ""),
     (
-      "few, but of few tokens", vector { $0.tokens = 300; $0.used = 150; $0.perplexity = 90 },
+      "few, but of few tokens",
+      vector {
+        $0.tokens = 300; $0.used = 150; $0.perplexity = 90
+      },
       .healthy, ""
     ),
     (
-      "too few tokens", vector { $0.tokens = 99; $0.used = 1; $0.perplexity = 1 }, .healthy,
+      "too few tokens",
+      vector {
+        $0.tokens = 99; $0.used = 1; $0.perplexity = 1
+      }, .healthy,
       "99 tokens are too few"
     ),
     (
-      "just enough tokens", vector { $0.tokens = 100; $0.used = 1; $0.perplexity = 1 },
+      "just enough tokens",
+      vector {
+        $0.tokens = 100; $0.used = 1; $0.perplexity = 1
+      },
       .tokenCollapse, "1 of 1024"
     ),
-    ("one code of two", vector { $0.codes = 2; $0.used = 1; $0.perplexity = 1 }, .tokenCollapse, ""),
+    (
+      "one code of two",
+      vector {
+        $0.codes = 2; $0.used = 1; $0.perplexity = 1
+      }, .tokenCollapse, ""
+    ),
     ("a low perplexity", vector { $0.perplexity = 44.9 }, .tokenCollapse, "900 used codes"),
     ("a perplexity at the limit", vector { $0.perplexity = 45 }, .healthy, ""),
     (
-      "less than a bit", vector { $0.codes = 16; $0.used = 16; $0.perplexity = 1.99 },
+      "less than a bit",
+      vector {
+        $0.codes = 16; $0.used = 16; $0.perplexity = 1.99
+      },
       .tokenCollapse, "perplexity"
     ),
     (
       "less than a bit of a small codebook",
-      vector { $0.codes = 8; $0.used = 8; $0.perplexity = 1.99 }, .healthy, ""
+      vector {
+        $0.codes = 8; $0.used = 8; $0.perplexity = 1.99
+      }, .healthy, ""
     ),
     (
       "a narrow codebook",
@@ -110,7 +136,9 @@ struct CodebookHealthTests {
     ("too many channels to know", vector { $0.latents = spread(1, 1, rank: nil) }, .healthy, ""),
     (
       "both collapses: the encoder is the cause",
-      vector { $0.latents = spread(1, 0.01); $0.used = 3 }, .embeddingCollapse,
+      vector {
+        $0.latents = spread(1, 0.01); $0.used = 3
+      }, .embeddingCollapse,
       "also token collapse: 3 of 1024"
     ),
     (
@@ -127,7 +155,10 @@ struct CodebookHealthTests {
       "fsq within a level", scalar(deviations: [0.16, 0.24]), .embeddingCollapse, "24% of a level"
     ),
     ("fsq, one channel alive", scalar(deviations: [0.16, 0.26]), .healthy, ""),
-    ("fsq, channels that repeat each other", scalar(rank: 1.05), .embeddingCollapse, "move together"),
+    (
+      "fsq, channels that repeat each other", scalar(rank: 1.05), .embeddingCollapse,
+      "move together"
+    ),
     (
       "fsq, a channel without use", scalar(counts: [[0, 9, 0, 0], [3, 3, 3]], used: 2),
       .tokenCollapse, "channel 0 stays on level 1 of 0...3"
@@ -142,14 +173,45 @@ struct CodebookHealthTests {
     ),
     ("fsq, nearly saturated", scalar(counts: [[40, 10, 10, 40], [9, 1, 9]]), .healthy, "amiss"),
     ("few steps", vector { $0.steps = 99 }, .underTrained, "only 99 steps"),
-    ("enough steps", vector { $0.steps = 100 }, .healthy, ""),
+    (
+      "stopped early",
+      vector {
+        $0.steps = 1799
+        $0.used = 200
+      }, .underTrained, "1799 of the run's 2000 steps were made; so far 200 of 1024"
+    ),
+    (
+      "nearly done",
+      vector {
+        $0.steps = 1800
+        $0.used = 200
+      }, .tokenCollapse, "200 of 1024"
+    ),
+    (
+      "early, but hardly any code",
+      vector {
+        $0.steps = 99
+        $0.used = 51
+      }, .tokenCollapse, "51 of 1024"
+    ),
+    (
+      "early, and a few more codes",
+      vector {
+        $0.steps = 99
+        $0.used = 52
+      }, .underTrained, "so far 52 of 1024"
+    ),
+    ("enough steps", vector { ($0.steps, $0.plannedSteps) = (100, 100) }, .healthy, ""),
     ("worse than a colour", vector { $0.psnr = 14.9 }, .underTrained, "below the 15.00 dB"),
     (
       "still rising", vector { $0.evaluations[1] = .init(step: 1000, psnr: 22.9) }, .underTrained,
       "1.10 dB over the second half"
     ),
     (
-      "collapse is graver than lack of training", vector { $0.steps = 5; $0.used = 3 },
+      "collapse is graver than lack of training",
+      vector {
+        $0.steps = 5; $0.used = 3
+      },
       .tokenCollapse, "also under-trained: only 5 steps"
     ),
   ]

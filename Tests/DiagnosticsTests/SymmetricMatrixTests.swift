@@ -43,7 +43,8 @@ struct SymmetricMatrixTests {
 
   @Test("nothing, and what is no number, end")
   func degenerate() {
-    #expect(SymmetricMatrix(size: 3, elements: Array(repeating: 0, count: 9)).eigenvalues == [0, 0, 0])
+    #expect(
+      SymmetricMatrix(size: 3, elements: Array(repeating: 0, count: 9)).eigenvalues == [0, 0, 0])
     let broken = SymmetricMatrix(size: 2, elements: [.nan, 1, 1, 2]).eigenvalues
     #expect(broken.count == 2)
   }

@@ -21,6 +21,7 @@ struct ComparisonTests {
       evidence: HealthEvidence(
         codes: usage.codes, tokens: usage.tokens, used: usage.used, perplexity: usage.perplexity,
         latents: round, bottleneck: bottleneck, psnr: psnr, baselinePSNR: 15, steps: 2000,
+        plannedSteps: 2000,
         evaluations: []))
   }
 
@@ -49,10 +50,42 @@ struct ComparisonTests {
   func text() {
     #expect(
       Self.comparison.text(width: 100) == """
-        run                         fsq                       vq  nowhere
-        -------------------  ----------  -----------------------  -------
-        verdict                 healthy           token collapse   failed
-        quantizer            fsq 8,2 tanh  vq 64x2 straight-through  -
+        run                           fsq                        vq  nowhere
+        -------------------  ------------  ------------------------  -------
+        verdict                   healthy            token collapse   failed
+        quantizer            fsq 8,2 tanh  vq 64x2 straight-through        -
+        codes K                        16                        64        -
+        bits/token                   4.00                      6.00        -
+        bits/pixel                  0.250                     0.250        -
+        PSNR dB                     24.13                     20.50        -
+        SSIM                       0.9123                    0.9123        -
+        codes used                     16                         2        -
+        usage                      100.0%                      3.1%        -
+        uniform                    100.0%                    100.0%        -
+        tokens n                    1,600                     1,600        -
+        perplexity                   16.0                       1.3        -
+        dead codes                      0                        62        -
+        error                      0.0123                    0.0123        -
+        parameters              1,234,567                 1,234,567        -
+        steps                       2,000                     2,000        -
+        training images/s            81.2                         -        -
+        evaluation images/s         300.0                     300.0        -
+
+        fsq      healthy: codes, vectors and training show nothing amiss
+        vq       token collapse: 2 of 64 codes used by 1600 tokens, where a uniform code would show 64; it
+                 was trained on 7 of these 20 images, which flatters its numbers
+        nowhere  failed: nowhere: no checkpoint.
+
+        images  20 images of data/test, all its images, the same for all runs; not scaled, 32x32 pixels.
+        PSNR    10 log10(255^2 / MSE) on 8-bit RGB after rounding, of the mean of the images' mean squared
+                errors.
+        SSIM    on 8-bit RGB, Gaussian window 11x11 with sigma 1.5, mean over positions, channels, images.
+        usage   codes used at least once by all n tokens of the set; uniform is what a code drawn uniformly
+                would show, 1 - (1 - 1/K)^n; perplexity is exp(entropy).
+        error   quantization error, the mean over tokens of |z - q|^2, summed over the channels of z (FSQ:
+                between bounded and rounded channel, scaled to -1...1); not comparable between quantizers.
+        speed   training: median of the run's journal, on the machine that trained it; evaluation: encode,
+                quantize, decode, on this machine now.
         """)
   }
 
@@ -118,7 +151,12 @@ struct ComparisonTests {
     #expect(vq.keys == before + ["codebook", "usedCodebook"] + after)
     #expect(failed.keys == ["checkpoint", "error"])
     #expect(fsq["error"] == .null && fsq["verdict"] == .string("healthy"))
-    #expect(fsq["levelCounts"] == .array([.array(Array(repeating: .integer(200), count: 8)), .array([.integer(800), .integer(800)])]))
+    #expect(
+      fsq["levelCounts"]
+        == .array([
+          .array(Array(repeating: .integer(200), count: 8)),
+          .array([.integer(800), .integer(800)]),
+        ]))
     #expect(vq["verdict"] == .string("token collapse"))
     #expect(vq["usedCodes"] == .integer(2) && vq["deadCodes"] == .integer(62))
     #expect(vq["imagesTrainedOn"] == .integer(7) && vq["trainingImagesPerSecond"] == .null)
