@@ -15,7 +15,8 @@ func wall(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 /// An executable of one page: flags in, exit code out.
 func command(_ name: String) -> Target {
-  .executableTarget(name: name, dependencies: ["Commands", argumentParser], swiftSettings: settings)
+  .executableTarget(
+    name: name, dependencies: ["Commands", argumentParser], swiftSettings: settings)
 }
 
 /// The tests of one wall.
@@ -76,14 +77,16 @@ let package = Package(
     wall(
       "Training",
       [
-        "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation",
+        "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
+        "Evaluation",
         "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
       ]),
     // 6
     wall(
       "Commands",
       [
-        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets", "SceneRendering",
+        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
+        "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Randomness", "Configuration", argumentParser, logging,
       ]),

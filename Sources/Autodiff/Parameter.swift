@@ -60,6 +60,9 @@ public enum Initializer: Sendable, Hashable {
   case uniform(bound: Float)
   /// Normal with mean 0 and the given standard deviation.
   case normal(deviation: Float)
+  /// A random matrix of the two innermost extents with orthogonal rows and columns, scaled so that
+  /// what it maps keeps its variance.
+  case orthogonal
 }
 
 /// A place in the tree of names, handed to each layer as it is made.

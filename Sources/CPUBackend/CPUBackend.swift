@@ -46,7 +46,8 @@ public struct CPUBackend: Backend {
   }
 
   /// The scratch words that an operation's kernel needs.
-  public func workspace(for operation: Autodiff.Operation, inputs: [Shape], outputs: [Shape]) -> Int {
+  public func workspace(for operation: Autodiff.Operation, inputs: [Shape], outputs: [Shape]) -> Int
+  {
     switch operation {
     case .convolution(let convolution):
       return convolution.geometry(image: inputs[0], filter: inputs[1]).workspace

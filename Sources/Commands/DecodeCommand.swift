@@ -75,7 +75,6 @@ public struct DecodeCommand: ParsableCommand {
       let paths = DecodedNames(paths: file.paths, format: format).names.map { output + "/" + $0 }
       try makeRoom(paths)
       Interruption.listen()
-      Interruption.surviveFileSizeLimit()
       let progress = ItemProgress(terminal, "decoding", total: file.count)
       let isWhole = try decode(file, to: paths, BoundedCodec(tokenizer), progress)
       guard isWhole else {

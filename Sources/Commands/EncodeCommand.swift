@@ -96,7 +96,6 @@ public struct EncodeCommand: ParsableCommand {
         mode: size, augmentation: tokenizer.run.data.augmentation.withoutChance, downsampling: side)
       if !resume { try output.makeRoom(isForced: force, isDivided: shard != nil) }
       Interruption.listen()
-      Interruption.surviveFileSizeLimit()
       let writer = try makeWriter(output, tokenizer.identity, preparation.recipe)
       let codec = BoundedCodec(tokenizer)
       let run = EncodingRun(

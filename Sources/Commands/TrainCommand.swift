@@ -120,7 +120,8 @@ public struct TrainCommand: ParsableCommand {
       path = output + "/" + Checkpoint.configurationFile
     } else {
       throw Failure(
-        .usage, "expected --config with a configuration, such as configs/fsq.json"
+        .usage,
+        "expected --config with a configuration, such as configs/fsq.json"
           + (resume ? ", or --output with the run to go on with" : ""))
     }
     return try RunConfiguration.load(path: path, overrides: assignments + flagAssignments)

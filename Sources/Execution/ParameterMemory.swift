@@ -43,8 +43,7 @@ public final class ParameterMemory<B: Backend> {
     let root = Generator(seed: seed)
     for (index, parameter) in layout.parameters.enumerated() {
       var generator = root.split(named: parameter.name)
-      let numbers = (0..<parameter.shape.count).map { _ in parameter.initializer.draw(&generator) }
-      write(numbers, toParameter: index, of: .values)
+      writeInMemoryOrder(parameter.firstValues(&generator), index, .values)
     }
   }
 
@@ -68,8 +67,7 @@ public final class ParameterMemory<B: Backend> {
         memory[parameter.memoryIndex(ofFileElement: element)] = number
       }
     }
-    backend.write(memory, words: memory.count, to: self[block], at: layout.offsets[index])
-    version += 1
+    writeInMemoryOrder(memory, index, block)
   }
 
   /// The name of the first parameter that holds a number that is not finite, if any does.
@@ -90,22 +88,17 @@ public final class ParameterMemory<B: Backend> {
     }
   }
 
+  private func writeInMemoryOrder(_ numbers: [Float], _ index: Int, _ block: Block) {
+    backend.write(numbers, words: numbers.count, to: self[block], at: layout.offsets[index])
+    version += 1
+  }
+
   private func readInMemoryOrder(_ index: Int, _ block: Block) -> [Float] {
     let count = layout.parameters[index].shape.count
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       backend.read(
         self[block], at: layout.offsets[index], words: count, into: buffer.baseAddress!)
       initialized = count
-    }
-  }
-}
-
-extension Initializer {
-  fileprivate func draw(_ generator: inout Generator) -> Float {
-    switch self {
-    case .constant(let value): return value
-    case .uniform(let bound): return (2 * generator.uniform() - 1) * bound
-    case .normal(let deviation): return generator.normal() * deviation
     }
   }
 }

@@ -5,16 +5,16 @@ import Autodiff
 /// Image `[N, H, W, inputs]`, result `[N, H', W', outputs]`. The filter lies in memory as
 /// `[kh, kw, inputs, outputs]` and in a checkpoint as `[outputs, inputs, kh, kw]`.
 public struct Conv2D {
-  /// How the first filter is drawn: uniform in `±gain * sqrt(3 / (kh * kw * inputs))`.
+  /// How the first filter is drawn.
   public enum Start: Sendable {
-    /// Gain `1 / sqrt(3)`, as PyTorch's convolutions have: the result is a little quieter than
-    /// the image. Right in front of a normalization, which undoes it.
+    /// Uniform in `±1 / sqrt(kh * kw * inputs)`, as PyTorch's convolutions are: the result is
+    /// quieter than the image. Right in front of a normalization, which undoes it.
     case damping
-    /// Gain 1: the result varies as much as the image does. Right where no normalization
-    /// follows, as around a bottleneck, whose vectors should fill its codes from the first step.
+    /// Uniform in `±sqrt(3 / (kh * kw * inputs))`: the result varies as much as the image does.
+    /// Right where no normalization follows.
     case preservingVariance
-
-    var gain: Float { self == .damping ? 1 / Float(3).squareRoot() : 1 }
+    /// For 1x1 filters: a random orthogonal map, which keeps all directions apart as well.
+    case orthogonal
   }
 
   let weight: Tensor
@@ -37,10 +37,14 @@ public struct Conv2D {
     padding: Convolution.Padding? = nil, start: Start = .damping, in scope: Scope
   ) {
     let bound = 1 / Float(kernel * kernel * inputs).squareRoot()
+    let initializer: Initializer
+    switch start {
+    case .damping: initializer = .uniform(bound: bound)
+    case .preservingVariance: initializer = .uniform(bound: bound * Float(3).squareRoot())
+    case .orthogonal: initializer = .orthogonal
+    }
     weight = scope.parameter(
-      "weight", [kernel, kernel, inputs, outputs],
-      .uniform(bound: bound * start.gain * Float(3).squareRoot()), layout: .convolution,
-      decays: true)
+      "weight", [kernel, kernel, inputs, outputs], initializer, layout: .convolution, decays: true)
     bias = scope.parameter("bias", [outputs], .uniform(bound: bound))
     convolution = Convolution(
       stride: stride, padding: padding ?? Convolution.Padding(all: kernel / 2))

@@ -27,14 +27,14 @@ public struct Tokenizer {
     let dimension = configuration.quantizer.codeDimension
     encoder = Encoder(model, in: scope["encoder"])
     quantConv = Conv2D(
-      model.latentChannels, dimension, kernel: 1, start: .preservingVariance,
+      model.latentChannels, dimension, kernel: 1, start: .orthogonal,
       in: scope["quant_conv"])
     switch configuration.quantizer {
     case .fsq(let fsq): bottleneck = FiniteScalarQuantizer(fsq)
     case .vq(let vq): bottleneck = VectorQuantizer(vq, in: scope["quantize"])
     }
     postQuantConv = Conv2D(
-      dimension, model.latentChannels, kernel: 1, start: .preservingVariance,
+      dimension, model.latentChannels, kernel: 1, start: .orthogonal,
       in: scope["post_quant_conv"])
     decoder = Decoder(model, in: scope["decoder"])
   }

@@ -4,7 +4,7 @@ import Testing
 struct HelpTests {
   @Test(
     "every command explains itself with an example",
-    arguments: ["train", "encode", "decode", "scenes"])
+    arguments: ["train", "encode", "decode", "compare", "scenes"])
   func help(command: String) throws {
     let outcome = try CommandRunner.run(command, ["--help"])
     #expect(outcome.code == 0, "\(outcome)")
