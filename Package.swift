@@ -15,7 +15,8 @@ func wall(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 /// An executable of one page: flags in, exit code out.
 func command(_ name: String) -> Target {
-  .executableTarget(name: name, dependencies: ["Commands", argumentParser], swiftSettings: settings)
+  .executableTarget(
+    name: name, dependencies: ["Commands", argumentParser], swiftSettings: settings)
 }
 
 /// The tests of one wall.
@@ -76,14 +77,16 @@ let package = Package(
     wall(
       "Training",
       [
-        "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation",
+        "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
+        "Evaluation",
         "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
       ]),
     // 6
     wall(
       "Commands",
       [
-        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets", "SceneRendering",
+        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
+        "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Randomness", "Configuration", argumentParser, logging,
       ]),
@@ -92,10 +95,29 @@ let package = Package(
     command("scenes"),
 
     .target(
-      name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend"],
+      name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
       path: "Tests/TestSupport", swiftSettings: settings),
+    // Counts calls of malloc in whatever executable it is linked into.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("KernelsTests", ["Kernels"]),
-    tests("AutodiffTests", ["Autodiff", "TestSupport"]),
+    tests(
+      "AutodiffTests", ["Autodiff", "Execution", "CPUBackend", "Tokenizers", "TestSupport"]),
+    tests(
+      "ExecutionTests",
+      ["Execution", "Autodiff", "Tokenizers", "CPUBackend", "TestSupport", "AllocationCounter"]),
+    tests(
+      "TokenizersTests", ["Tokenizers", "Autodiff", "Execution", "CPUBackend", "TestSupport"]),
+    tests(
+      "InferenceTests",
+      [
+        "Inference", "Tokenizers", "Execution", "CPUBackend", "Autodiff", "Imaging", "TestSupport",
+      ]),
+    tests(
+      "TrainingTests",
+      [
+        "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
+        "Autodiff", "Safetensors", "Configuration", "TokenFiles", "TestSupport",
+      ]),
     tests("SafetensorsTests", ["Safetensors"]),
     tests("RandomnessTests", ["Randomness"]),
     tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),
