@@ -5,13 +5,12 @@ import Execution
 import Foundation
 import Inference
 import Safetensors
-import Synchronization
 import Testing
 import TokenFiles
 import Tokenizers
 import Training
 
-/// Checkpoints that are damaged, of something else, or could not be written.
+/// Checkpoints that are damaged, or of something else.
 struct CheckpointTests {
   let small: SmallRun
   let folder: String
@@ -194,37 +193,6 @@ struct CheckpointTests {
     ) { try resume() }
   }
 
-  // MARK: A full disk
-
-  /// Wherever the disk fills up, the state from before is whole, and the run can go on from it.
-  @Test func aDiskThatFillsUpLeavesTheStateWhole() throws {
-    let straight = small.folder("straight")
-    try SmallRun.train(run, in: straight)
-    let state = try bytes(statePath)
-    // Room for the configuration and the journal at the least, and never for the whole state.
-    let rooms = [0, 1000, 5000, 40_000, state.count / 2, state.count]
-    for room in rooms {
-      let error = #expect(throws: TrainingError.self) {
-        try SystemCalls.$current.withValue(.full(after: room)) { try resume() }
-      }
-      guard case .file(let fault)? = error else {
-        Issue.record("another error: \(String(describing: error))")
-        return
-      }
-      #expect(fault.isDiskFull)
-      #expect(try bytes(statePath) == state, "room for \(room) bytes")
-      try readModel()
-      let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-      #expect(
-        left == [
-          "config.json", "metrics.jsonl", "model.safetensors", "samples", "state.safetensors",
-        ])
-    }
-    try resume()
-    #expect(
-      try tensors(statePath) == tensors(straight + "/" + Checkpoint.stateFile))
-  }
-
   // MARK: What is written
 
   @Test func theModelHoldsTheWeightsAndTheStateAlsoTheMoments() throws {
@@ -251,25 +219,5 @@ struct CheckpointTests {
     bias[0] = bias[0].nextUp
     parameters.write(bias, toParameter: 1)
     #expect(identity.fingerprint != Checkpoint.identity(run.tokenizer, parameters).fingerprint)
-  }
-}
-
-extension SystemCalls {
-  /// Calls as on a disk that has room for `count` more bytes.
-  fileprivate static func full(after count: Int) -> SystemCalls {
-    var calls = SystemCalls.real
-    let left = Mutex(count)
-    calls.write = { descriptor, bytes, size in
-      let allowed = left.withLock { left in
-        defer { left -= min(left, size) }
-        return min(left, size)
-      }
-      if allowed == 0 {
-        errno = ENOSPC
-        return -1
-      }
-      return SystemCalls.real.write(descriptor, bytes, allowed)
-    }
-    return calls
   }
 }
