@@ -95,10 +95,29 @@ let package = Package(
     command("scenes"),
 
     .target(
-      name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend"],
+      name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
       path: "Tests/TestSupport", swiftSettings: settings),
+    // Counts calls of malloc in whatever executable it is linked into.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("KernelsTests", ["Kernels"]),
-    tests("AutodiffTests", ["Autodiff", "TestSupport"]),
+    tests(
+      "AutodiffTests", ["Autodiff", "Execution", "CPUBackend", "Tokenizers", "TestSupport"]),
+    tests(
+      "ExecutionTests",
+      ["Execution", "Autodiff", "Tokenizers", "CPUBackend", "TestSupport", "AllocationCounter"]),
+    tests(
+      "TokenizersTests", ["Tokenizers", "Autodiff", "Execution", "CPUBackend", "TestSupport"]),
+    tests(
+      "InferenceTests",
+      [
+        "Inference", "Tokenizers", "Execution", "CPUBackend", "Autodiff", "Imaging", "TestSupport",
+      ]),
+    tests(
+      "TrainingTests",
+      [
+        "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
+        "Autodiff", "Safetensors", "Configuration", "TokenFiles", "TestSupport",
+      ]),
     tests("SafetensorsTests", ["Safetensors"]),
     tests("RandomnessTests", ["Randomness"]),
     tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),

@@ -8,13 +8,18 @@ extension Graph {
   ///   - loss: a scalar.
   ///   - seed: the gradient of the loss itself: 1 over the number of replays that are summed,
   ///     where the loss of a batch is the mean over its micro-batches.
-  ///   - others: inputs or intermediate values whose gradient is wanted too.
+  ///   - others: inputs or intermediate values, not parameters, whose gradient is wanted too.
   /// - Returns: the gradients of `others`, in order.
   @discardableResult
   public func differentiate(
     _ loss: Tensor, seed: Float = 1, withRespectTo others: [Tensor] = []
   ) -> [Tensor] {
-    precondition(loss.shape.count == 1, "a loss is a scalar, not \(loss.shape)")
+    if loss.shape.count != 1 { fatalError("a loss is a scalar, not \(loss.shape)") }
+    for tensor in others {
+      if case .parameter(let index) = values[tensor.id.index].role {
+        fatalError("the gradient of \(parameters[index].name) goes to the gradient memory")
+      }
+    }
     let forward = nodes.count
     let isNeeded = dependents(on: others)
     var gradients: [ValueID: Tensor] = [:]

@@ -31,7 +31,10 @@ public final class Graph {
 
   /// Declares a value that is written from outside before each replay.
   public func input(_ name: String, _ shape: Shape, type: ElementType = .float32) -> Tensor {
-    makeValue(shape, type, .input(name))
+    if values.contains(where: { $0.role == .input(name) }) {
+      fatalError("input \(name) is declared twice; give each a name of its own")
+    }
+    return makeValue(shape, type, .input(name))
   }
 
   /// The handle of a declared parameter.

@@ -105,7 +105,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       } else {
         for instruction in plan.instructions { backend.execute(instruction, in: memory) }
       }
-      sums[lane].add(from: memory.arena, on: backend)
+      sums[lane].add(from: memory, on: backend)
       collect(replay)
     }
   }
@@ -198,11 +198,13 @@ private final class StatisticSums {
     for index in sums.indices { sums[index] = 0 }
   }
 
-  func add<B: Backend>(from arena: B.Memory, on backend: B) {
+  func add<B: Backend>(from memories: Memories<B.Memory>, on backend: B) {
     for (index, statistic) in statistics.enumerated() {
-      let count = statistic.operand.shape.count
+      let operand = statistic.operand
+      let count = operand.shape.count
       staging.withUnsafeMutableBytes {
-        backend.read(arena, at: statistic.operand.offset, words: count, into: $0.baseAddress!)
+        backend.read(
+          memories[operand.region], at: operand.offset, words: count, into: $0.baseAddress!)
       }
       for element in 0..<count { sums[starts[index] + element] += Double(staging[element]) }
     }

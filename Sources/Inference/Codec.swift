@@ -132,7 +132,7 @@ public final class Codec<B: Backend> {
           image: Image(width: width, height: height, normalized: pixels),
           quantizationError: Double(error[0]), latents: latents)
       }
-      session.run(items: members.count)
+      run(session, items: members.count)
       return results.all
     }
     for (image, result) in results.enumerated()
@@ -226,8 +226,15 @@ public final class Codec<B: Backend> {
     let (count, zero) = (results[0].count, results[0][0])
     session.feed = feed
     session.collect = { replay in slots[replay.item] = read(replay, output, count, zero: zero) }
-    session.run(items: results.count)
+    run(session, items: results.count)
     results = slots.all
+  }
+
+  /// Replays, then lets go of what the closures hold: the images, and this codec itself.
+  private func run(_ session: Session<B>, items: Int) {
+    session.run(items: items)
+    session.feed = { _ in }
+    session.collect = { _ in }
   }
 
   /// One buffer of pixels a lane.

@@ -1,0 +1,223 @@
+import CPUBackend
+import Configuration
+import Datasets
+import Execution
+import Foundation
+import Inference
+import Safetensors
+import Testing
+import TokenFiles
+import Tokenizers
+import Training
+
+/// Checkpoints that are damaged, or of something else.
+struct CheckpointTests {
+  let small: SmallRun
+  let folder: String
+  let run: RunConfiguration
+
+  init() throws {
+    small = try SmallRun()
+    folder = small.folder("run")
+    run = SmallRun.vq(data: small.data, steps: 4)
+    try SmallRun.train(run, in: folder, stoppingAfter: 2)
+  }
+
+  private var statePath: String { folder + "/" + Checkpoint.stateFile }
+  private var modelPath: String { folder + "/" + Checkpoint.modelFile }
+
+  private func resume(_ run: RunConfiguration? = nil) throws {
+    try SmallRun.train(run ?? self.run, in: folder, isResuming: true)
+  }
+
+  private func readModel() throws {
+    let parameters = ParameterMemory(
+      Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
+    try Checkpoint(folder: folder).readModel(into: parameters)
+  }
+
+  private func put(_ bytes: [UInt8], _ path: String) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+  }
+
+  /// Writes a file of the checkpoint anew, changed.
+  private func rewrite(
+    _ path: String, metadata change: (inout [String: String]) -> Void = { _ in },
+    tensors edit: (inout [(name: String, shape: [Int], values: [Float])]) -> Void = { _ in }
+  ) throws {
+    let file = try SafetensorsFile(path: path)
+    var metadata = file.metadata
+    var tensors = try file.entries.map {
+      (name: $0.name, shape: $0.shape, values: try file.floats($0.name))
+    }
+    change(&metadata)
+    edit(&tensors)
+    try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
+  }
+
+  private func expectDamaged(
+    _ path: String, naming words: [String], _ body: () throws -> Void
+  ) {
+    let error = #expect(throws: TrainingError.self, performing: body)
+    guard case .damaged(let file, _)? = error else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+    #expect(file == path)
+    let text = String(describing: error!)
+    for word in words { #expect(text.contains(word), "\(text)") }
+  }
+
+  // MARK: Damage
+
+  @Test func aFileCutShortAnywhereIsRefused() throws {
+    let (state, model) = (try bytes(statePath), try bytes(modelPath))
+    for (whole, path) in [(state, statePath), (model, modelPath)] {
+      for length in [0, 7, 8, 100, whole.count / 2, whole.count - 4, whole.count - 1] {
+        try put(Array(whole[..<length]), path)
+        expectDamaged(path, naming: [path]) {
+          if path == statePath { try resume() } else { try readModel() }
+        }
+      }
+      try put(whole, path)
+    }
+    try readModel()
+    try resume()
+  }
+
+  @Test func aMissingTensorIsNamed() throws {
+    try rewrite(statePath, tensors: { $0.removeAll { $0.name == "moment1.encoder.conv_in.bias" } })
+    expectDamaged(statePath, naming: ["moment1.encoder.conv_in.bias"]) { try resume() }
+    try rewrite(modelPath, tensors: { $0.removeAll { $0.name == "quantize.embedding.weight" } })
+    expectDamaged(modelPath, naming: ["quantize.embedding.weight"]) { try readModel() }
+  }
+
+  @Test func anotherShapeIsNamed() throws {
+    try rewrite(
+      modelPath,
+      tensors: { tensors in
+        let index = tensors.firstIndex { $0.name == "encoder.conv_in.bias" }!
+        tensors[index].shape = [7]
+        tensors[index].values.removeLast()
+      })
+    expectDamaged(modelPath, naming: ["encoder.conv_in.bias", "[7]", "[8]"]) { try readModel() }
+  }
+
+  @Test func anotherVersionIsRefused() throws {
+    try rewrite(statePath, metadata: { $0["tessera"] = "2" })
+    #expect(throws: TrainingError.version(file: statePath, found: "2", expected: "1")) {
+      try resume()
+    }
+    try rewrite(modelPath, metadata: { $0["tessera"] = nil })
+    expectDamaged(modelPath, naming: ["version"]) { try readModel() }
+  }
+
+  @Test(arguments: ["step", "seconds", "trainingSet"])
+  func aStateWithoutItsStepIsRefused(_ key: String) throws {
+    try rewrite(statePath, metadata: { $0[key] = nil })
+    expectDamaged(statePath, naming: [statePath]) { try resume() }
+  }
+
+  @Test func aStepBelowZeroIsRefused() throws {
+    try rewrite(statePath, metadata: { $0["step"] = "-3" })
+    expectDamaged(statePath, naming: [statePath]) { try resume() }
+  }
+
+  @Test func nothingThereIsSaid() throws {
+    let empty = small.folder("nothing")
+    #expect(
+      throws: TrainingError.noCheckpoint(folder: empty, missing: Checkpoint.stateFile)
+    ) { try SmallRun.train(run, in: empty, isResuming: true) }
+    #expect(
+      throws: TrainingError.noCheckpoint(folder: empty, missing: Checkpoint.configurationFile)
+    ) { _ = try Checkpoint(folder: empty).readConfiguration() }
+    try FileManager.default.removeItem(atPath: modelPath)
+    #expect(
+      throws: TrainingError.noCheckpoint(folder: folder, missing: Checkpoint.modelFile)
+    ) { try readModel() }
+  }
+
+  // MARK: Another run
+
+  @Test func aRunIsNotOverwritten() throws {
+    let before = try bytes(statePath)
+    #expect(throws: TrainingError.outputExists(folder: folder)) {
+      try SmallRun.train(run, in: folder)
+    }
+    #expect(try bytes(statePath) == before)
+  }
+
+  @Test func aFolderThatCannotBeMadeIsSaid() throws {
+    try put([1], small.folder("file"))
+    let error = #expect(throws: TrainingError.self) {
+      try SmallRun.train(run, in: small.folder("file") + "/below")
+    }
+    guard case .cannotMakeFolder? = error else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func anotherConfigurationIsRefusedAndItsDifferencesNamed() throws {
+    var other = run
+    other.training.seed = 99
+    other.model.blocksPerLevel = 2
+    other.data.flip = false
+    #expect(
+      throws: TrainingError.otherConfiguration(
+        folder: folder, differences: ["data.flip", "model.blocksPerLevel", "training.seed"])
+    ) { try resume(other) }
+    other = run
+    other.quantizer = .fsq(FiniteScalarConfiguration())
+    let error = #expect(throws: TrainingError.self) { try resume(other) }
+    #expect(String(describing: error!).contains("quantizer.type"))
+  }
+
+  @Test func whatDoesNotShapeTheResultMayChange() throws {
+    var other = run
+    other.description = "the same, told otherwise"
+    other.monitor.logEvery = 3
+    other.monitor.samples = 0
+    other.data.cacheMegabytes = 1
+    other.training.steps = 3
+    try resume(other)
+    #expect(try Checkpoint(folder: folder).readConfiguration().description == other.description)
+  }
+
+  @Test func otherImagesAreRefused() throws {
+    try FileManager.default.copyItem(
+      atPath: small.data + "/100.png", toPath: small.data + "/100 again.png")
+    #expect(
+      throws: TrainingError.otherConfiguration(
+        folder: folder, differences: ["the names of the files in data.train"])
+    ) { try resume() }
+  }
+
+  // MARK: What is written
+
+  @Test func theModelHoldsTheWeightsAndTheStateAlsoTheMoments() throws {
+    let (model, state) = (
+      try SafetensorsFile(path: modelPath), try SafetensorsFile(path: statePath)
+    )
+    #expect(model.metadata["step"] == "2" && state.metadata["step"] == "2")
+    #expect(state.entries.count == 3 * model.entries.count)
+    for entry in model.entries {
+      #expect(
+        try model.floats(entry.name) == state.floats("parameters." + entry.name, shape: entry.shape)
+      )
+    }
+    #expect(try Checkpoint(folder: folder).readConfiguration().tokenizer == run.tokenizer)
+  }
+
+  @Test func theIdentityIsThatOfTheWeights() throws {
+    let parameters = ParameterMemory(
+      Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
+    try Checkpoint(folder: folder).readModel(into: parameters)
+    let identity = Checkpoint.identity(run.tokenizer, parameters)
+    #expect(identity == Checkpoint.identity(run.tokenizer, parameters))
+    var bias = parameters.read(parameter: 1)
+    bias[0] = bias[0].nextUp
+    parameters.write(bias, toParameter: 1)
+    #expect(identity.fingerprint != Checkpoint.identity(run.tokenizer, parameters).fingerprint)
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Safetensors
+import Synchronization
+import Testing
+import Training
+
+/// Checkpoints on a disk that fills up.
+struct FullDiskTests {
+  /// Wherever the disk fills up, the state from before is whole, and the run can go on from it.
+  @Test func aDiskThatFillsUpLeavesTheStateWhole() throws {
+    let small = try SmallRun()
+    let (folder, straight) = (small.folder("run"), small.folder("straight"))
+    let statePath = folder + "/" + Checkpoint.stateFile
+    let run = SmallRun.vq(data: small.data, steps: 4)
+    try SmallRun.train(run, in: folder, stoppingAfter: 2)
+    try SmallRun.train(run, in: straight)
+    let state = try bytes(statePath)
+    // From no room at all to room for everything but the end of the state.
+    let rooms = [0, 1000, 5000, 40_000, state.count / 2, state.count]
+    for room in rooms {
+      let error = #expect(throws: TrainingError.self) {
+        try SystemCalls.$current.withValue(.full(after: room)) {
+          try SmallRun.train(run, in: folder, isResuming: true)
+        }
+      }
+      guard case .file(let fault)? = error else {
+        Issue.record("another error: \(String(describing: error))")
+        return
+      }
+      #expect(fault.isDiskFull)
+      #expect(try bytes(statePath) == state, "room for \(room) bytes")
+      _ = try tensors(folder + "/" + Checkpoint.modelFile)
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+      #expect(
+        left == [
+          "config.json", "metrics.jsonl", "model.safetensors", "samples", "state.safetensors",
+        ])
+    }
+    try SmallRun.train(run, in: folder, isResuming: true)
+    #expect(
+      try tensors(statePath) == tensors(straight + "/" + Checkpoint.stateFile))
+  }
+}
+
+extension SystemCalls {
+  /// Calls as on a disk that has room for `count` more bytes.
+  fileprivate static func full(after count: Int) -> SystemCalls {
+    var calls = SystemCalls.real
+    let left = Mutex(count)
+    calls.write = { descriptor, bytes, size in
+      let allowed = left.withLock { left in
+        defer { left -= min(left, size) }
+        return min(left, size)
+      }
+      if allowed == 0 {
+        errno = ENOSPC
+        return -1
+      }
+      return SystemCalls.real.write(descriptor, bytes, allowed)
+    }
+    return calls
+  }
+}

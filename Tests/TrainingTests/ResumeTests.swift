@@ -1,0 +1,125 @@
+import Configuration
+import Foundation
+import Safetensors
+import Testing
+import Training
+
+/// A run that was stopped, or killed, goes on bit by bit as if it had not been.
+struct ResumeTests {
+  /// Everything that must not depend on stops: tensors, the step, the journal, the samples.
+  private func expectEqualRuns(_ a: String, _ b: String) throws {
+    for file in [Checkpoint.stateFile, Checkpoint.modelFile] {
+      let (first, second) = (try tensors(a + "/" + file), try tensors(b + "/" + file))
+      #expect(first.keys == second.keys)
+      let differing = first.keys.filter { first[$0] != second[$0] }.sorted()
+      #expect(differing.isEmpty, "\(file): \(differing.prefix(5)) differ")
+      let steps = try [a, b].map { try SafetensorsFile(path: $0 + "/" + file).metadata["step"] }
+      #expect(steps[0] == steps[1])
+    }
+    #expect(
+      try bytes(a + "/" + Checkpoint.configurationFile)
+        == bytes(b + "/" + Checkpoint.configurationFile))
+    #expect(try journal(a) == journal(b))
+    let samples = try [a, b].map {
+      try FileManager.default.contentsOfDirectory(atPath: $0 + "/samples").sorted()
+    }
+    #expect(samples[0] == samples[1])
+    #expect(!samples[0].isEmpty)
+    for name in samples[0] {
+      #expect(try bytes(a + "/samples/" + name) == bytes(b + "/samples/" + name))
+    }
+  }
+
+  /// The lines of a journal without the one thing that the clock decides.
+  private func journal(_ folder: String) throws -> [String] {
+    let text = try String(contentsOfFile: folder + "/" + Journal.fileName, encoding: .utf8)
+    return text.split(separator: "\n").map { line in
+      String(line).replacing(/"imagesPerSecond": ?[0-9.eE+-]+,?/, with: "")
+    }
+  }
+
+  @Test(arguments: ["fsq", "vq"], [1, 4])
+  func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
+    let small = try SmallRun()
+    let run = SmallRun.configuration(kind, data: small.data)
+    #expect(try SmallRun.train(run, in: small.folder("straight")) == .finished)
+    let (first, second) = (Recorder(), Recorder())
+    #expect(
+      try SmallRun.train(
+        run, in: small.folder("parts"), recorder: first, stoppingAfter: stop)
+        == .interrupted(step: stop))
+    #expect(first.saved.last == stop)
+    #expect(
+      try SmallRun.train(
+        run, in: small.folder("parts"), isResuming: true, threads: 1, recorder: second)
+        == .finished)
+    #expect(second.overview?.firstStep == stop)
+    #expect(second.reports.map(\.step) == Array((stop + 1)...10))
+    try expectEqualRuns(small.folder("straight"), small.folder("parts"))
+  }
+
+  /// The process dies between two checkpoints, in the middle of a journal's life.
+  @Test func killedAndResumedEqualsStraightFSQ() async throws { try await kill("fsq") }
+
+  @Test func killedAndResumedEqualsStraightVQ() async throws { try await kill("vq") }
+
+  private func kill(_ kind: String) async throws {
+    let small = try SmallRun()
+    let run = SmallRun.configuration(kind, data: small.data)
+    try SmallRun.train(run, in: small.folder("straight"))
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      [path = small.path as String, kind = kind as String] in
+      let recorder = Recorder()
+      recorder.afterStep = { if $0.step == 8 { Foundation.kill(getpid(), SIGKILL) } }
+      try SmallRun.train(
+        SmallRun.configuration(kind, data: path + "/data"), in: path + "/killed",
+        recorder: recorder)
+    }
+    let killed = small.folder("killed")
+    let state = try SafetensorsFile(path: killed + "/" + Checkpoint.stateFile)
+    #expect(state.metadata["step"] == "6", "the last checkpoint before the death")
+    // A line that was being written at that moment is cut short.
+    let journal = try FileHandle(
+      forWritingTo: URL(fileURLWithPath: killed + "/" + Journal.fileName))
+    try journal.seekToEnd()
+    try journal.write(contentsOf: Data(#"{"kind": "step", "st"#.utf8))
+    try journal.close()
+
+    let recorder = Recorder()
+    #expect(try SmallRun.train(run, in: killed, isResuming: true, recorder: recorder) == .finished)
+    #expect(recorder.overview?.firstStep == 6)
+    try expectEqualRuns(small.folder("straight"), killed)
+  }
+
+  @Test func aFinishedRunCanBeMadeLonger() throws {
+    let small = try SmallRun()
+    var run = SmallRun.vq(data: small.data, steps: 7)
+    try SmallRun.train(run, in: small.folder("long"))
+    #expect(throws: TrainingError.alreadyDone(folder: small.folder("long"), step: 7)) {
+      try SmallRun.train(run, in: small.folder("long"), isResuming: true)
+    }
+    run.training.steps = 10
+    #expect(try SmallRun.train(run, in: small.folder("long"), isResuming: true) == .finished)
+    let straight = small.folder("straight")
+    try SmallRun.train(SmallRun.vq(data: small.data), in: straight)
+    #expect(
+      try tensors(small.folder("long") + "/" + Checkpoint.stateFile)
+        == tensors(straight + "/" + Checkpoint.stateFile))
+  }
+
+  @Test func theResultDependsOnLanesAndNotOnThreads() throws {
+    let small = try SmallRun()
+    let run = SmallRun.fsq(data: small.data, steps: 3)
+    var states: [[String: [UInt8]]] = []
+    for threads in 1...3 {
+      try SmallRun.train(run, in: small.folder("\(threads)"), threads: threads)
+      states.append(try tensors(small.folder("\(threads)") + "/" + Checkpoint.stateFile))
+    }
+    #expect(states[0] == states[1])
+    #expect(states[0] == states[2])
+    var other = run
+    other.training.seed = 12
+    try SmallRun.train(other, in: small.folder("seed"))
+    #expect(try tensors(small.folder("seed") + "/" + Checkpoint.stateFile) != states[0])
+  }
+}

@@ -1,0 +1,133 @@
+import CPUBackend
+import Datasets
+import Foundation
+import Imaging
+import Safetensors
+import Tokenizers
+import Training
+
+/// A folder of its own with a few small pictures and room for runs, removed with the object.
+final class SmallRun: Sendable {
+  let path: String
+
+  var data: String { path + "/data" }
+
+  /// Draws pictures of a disc on a slope, each of its own colours and place.
+  init(images: Int = 10, side: Int = 16) throws {
+    path = NSTemporaryDirectory() + "tessera training \(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: path + "/data", withIntermediateDirectories: true)
+    for index in 0..<images {
+      try ImageEncoder().write(
+        Self.picture(index, side: side), to: data + "/\(100 + index).png", as: .png)
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func folder(_ name: String) -> String { path + "/" + name }
+
+  static func picture(_ index: Int, side: Int) -> Image {
+    var image = Image(width: side, height: side)
+    let (centerX, centerY) = (3 + index * 5 % (side - 6), 3 + index * 7 % (side - 6))
+    for y in 0..<side {
+      for x in 0..<side {
+        let isInside = (x - centerX) * (x - centerX) + (y - centerY) * (y - centerY) < 12
+        image[x, y] =
+          isInside
+          ? PixelColor(UInt8(200 - index * 13), UInt8(40 + index * 20), 220)
+          : PixelColor(UInt8(x * 8), UInt8(y * 8), UInt8(60 + index * 10))
+      }
+    }
+    return image
+  }
+
+  // MARK: Configurations
+
+  static let model = ModelConfiguration(
+    channels: [8, 16], latentChannels: 4, middleAttention: true, normGroups: 4)
+
+  /// Finite scalar quantization under AdamW and a cosine.
+  static func fsq(data: String, steps: Int = 10) -> RunConfiguration {
+    RunConfiguration(
+      data: DataConfiguration(
+        train: data, validationShare: 0.2, imageSize: 8, resize: .none, crop: .random, flip: true),
+      model: model,
+      quantizer: .fsq(FiniteScalarConfiguration(levels: [5, 4, 3])),
+      training: TrainingConfiguration(
+        steps: steps, batchSize: 4, lanes: 2, seed: 11,
+        optimizer: .adamw(AdamWConfiguration(learningRate: 3e-3, weightDecay: 0.01)),
+        schedule: .cosine(DecayConfiguration(warmup: 2, finalShare: 0.1)), gradientClip: 1),
+      monitor: MonitorConfiguration(
+        logEvery: 1, evaluateEvery: 4, evaluationImages: 2, samples: 2, checkpointEvery: 3))
+  }
+
+  /// Vector quantization with the rotation trick under gradient descent with momentum.
+  static func vq(data: String, steps: Int = 10) -> RunConfiguration {
+    var run = fsq(data: data, steps: steps)
+    run.quantizer = .vq(
+      VectorConfiguration(codebookSize: 24, codeDimension: 4, gradient: .rotation))
+    run.training.optimizer = .sgd(
+      SGDConfiguration(learningRate: 0.05, momentum: 0.9, nesterov: true, weightDecay: 1e-3))
+    run.training.schedule = .constant(WarmupConfiguration(warmup: 3))
+    run.training.reconstructionLoss = .absolute
+    return run
+  }
+
+  static func configuration(_ kind: String, data: String, steps: Int = 10) -> RunConfiguration {
+    kind == "fsq" ? fsq(data: data, steps: steps) : vq(data: data, steps: steps)
+  }
+
+  // MARK: Training
+
+  /// Trains in a folder.
+  @discardableResult
+  static func train(
+    _ run: RunConfiguration, in folder: String, isResuming: Bool = false, threads: Int = 2,
+    recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil
+  ) throws -> Trainer<CPUBackend>.End {
+    let data = run.data
+    let dataset = try Dataset(
+      train: data.train, validation: data.validation, validationShare: data.validationShare,
+      seed: UInt64(run.training.seed), augmentation: data.augmentation, cacheMegabytes: 64)
+    let trainer = try Trainer(
+      run, dataset: dataset, folder: folder, isResuming: isResuming, backend: CPUBackend(),
+      threads: threads, observer: recorder,
+      shouldStop: { stop != nil && recorder.reports.last?.step == stop })
+    return try trainer.train()
+  }
+}
+
+/// What a run told.
+final class Recorder: TrainingObserver {
+  private(set) var overview: TrainingOverview?
+  private(set) var reports: [StepReport] = []
+  private(set) var evaluations: [(step: Int, result: EvaluationResult)] = []
+  private(set) var saved: [Int] = []
+  var afterStep: (StepReport) -> Void = { _ in }
+
+  func trainingWillBegin(_ overview: TrainingOverview) { self.overview = overview }
+
+  func didStep(_ report: StepReport) {
+    reports.append(report)
+    afterStep(report)
+  }
+
+  func didEvaluate(_ result: EvaluationResult, step: Int) { evaluations.append((step, result)) }
+
+  func didSave(step: Int, folder: String) { saved.append(step) }
+}
+
+/// The content of a safetensors file, to the last bit.
+func tensors(_ path: String) throws -> [String: [UInt8]] {
+  let file = try SafetensorsFile(path: path)
+  return Dictionary(
+    uniqueKeysWithValues: file.entries.map { entry in
+      (entry.name + " \(entry.shape)", file.withBytes(of: entry) { Array($0) })
+    })
+}
+
+/// The bytes of a file.
+func bytes(_ path: String) throws -> [UInt8] {
+  Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+}
