@@ -1,14 +1,16 @@
 /// The losses of ten steps of `SmallRun`'s two configurations, as this engine computed them.
 ///
 /// They follow from every part of a run: the pictures, their order and crops, the first weights,
-/// all operations and their gradients, the optimizers. A change of theirs is a change of results.
+/// all operations and their gradients, the optimizers. A change of theirs is a change of results;
+/// one that is meant (another start of the weights, say) is written here from the failing test,
+/// which prints what it found.
 enum GoldenLosses {
   static let fsq = [
-    0.3909322, 0.4035754, 0.2639357, 0.2547238, 0.1467454, 0.1670192, 0.2127256, 0.1109997,
-    0.1415469, 0.1723852,
+    0.5655042, 0.4570576, 0.3066676, 0.3120226, 0.2336606, 0.2203774, 0.2448017, 0.1618253,
+    0.1877610, 0.1724289,
   ]
   static let vq = [
-    0.4946861, 0.4978631, 0.4531640, 0.4026186, 0.3102767, 0.3012695, 0.3568110, 0.2634252,
-    0.2550079, 0.3416562,
+    0.9465385, 0.9161258, 0.7604176, 0.6661713, 0.5258076, 0.4493842, 0.5252545, 0.3883011,
+    0.3715765, 0.4577670,
   ]
 }
