@@ -37,6 +37,9 @@ extension CPUBackend {
         normalization.geometry(shape), x: x, scale: operands.input(1), shift: operands.input(2),
         into: y, mean: operands.output(1), reciprocalDeviation: operands.output(2))
     case .groupNormalizationGradient(let gradient):
+      precondition(
+        operands.accumulates(1) == operands.accumulates(2),
+        "scale and shift of a normalization are parameters both, or neither")
       groupNormalizeGradient(
         gradient.normalization.geometry(instruction.inputs[1].shape), outputGradient: x,
         x: operands.input(1), scale: operands.input(2), shift: operands.input(3),

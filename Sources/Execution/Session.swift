@@ -38,7 +38,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     public let item: Int
     let session: Session
 
-    /// Writes an input.
+    /// Writes an input; one that the plan does not need is passed over.
     public func write(_ name: String, _ numbers: UnsafePointer<Float>) {
       session.write(name, numbers, lane: lane)
     }

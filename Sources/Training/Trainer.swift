@@ -159,9 +159,8 @@ public final class Trainer<B: Backend> {
   private func initializeCodebook(_ random: Generator) throws {
     guard case .vq(let vq) = run.quantizer, vq.initialization == .encoder else { return }
     var random = random
-    let tokensPerImage = (run.data.imageSize / run.model.downsampling) << 1
-    let wanted = max(
-      run.training.batchSize, vq.codebookSize / max(1, tokensPerImage * tokensPerImage / 4) + 1)
+    let side = run.data.imageSize / run.model.downsampling
+    let wanted = max(run.training.batchSize, vq.codebookSize / (side * side) + 1)
     let images = try FixedSet(dataset.training, count: min(wanted, dataset.training.count))
     try CodebookInitialization.apply(
       vq, from: images.images, codec: codec, to: parameters, random: &random)
