@@ -97,6 +97,9 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
       path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "FileTestSupport", dependencies: ["Safetensors"], path: "Tests/FileTestSupport",
+      swiftSettings: settings),
     // Counts calls of malloc in whatever executable it is linked into.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("KernelsTests", ["Kernels"]),
@@ -116,16 +119,16 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
-        "Autodiff", "Safetensors", "Configuration", "TokenFiles", "TestSupport",
+        "Autodiff", "Safetensors", "Configuration", "TokenFiles", "TestSupport", "FileTestSupport",
       ]),
-    tests("SafetensorsTests", ["Safetensors"]),
+    tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
     tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),
     tests("ImagingTests", ["Imaging"]),
     tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
-    tests("TokenFilesTests", ["TokenFiles", "Safetensors"]),
+    tests("TokenFilesTests", ["TokenFiles", "Safetensors", "FileTestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
     tests("ReportsTests", ["Reports", "Diagnostics", "Evaluation", "Configuration"]),
     tests(
@@ -133,7 +136,7 @@ let package = Package(
       [
         "Commands", "Training", "Inference", "CPUBackend", "Execution", "Tokenizers", "Datasets",
         "SceneRendering", "TokenFiles", "Imaging", "Evaluation", "Safetensors", "Randomness",
-        "Configuration",
+        "Configuration", "FileTestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

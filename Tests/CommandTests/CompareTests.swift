@@ -1,4 +1,5 @@
 import Configuration
+import FileTestSupport
 import Foundation
 import Imaging
 import Safetensors

@@ -1,4 +1,5 @@
 import Datasets
+import FileTestSupport
 import Foundation
 import Imaging
 import Inference

@@ -1,6 +1,7 @@
 import CPUBackend
 import Datasets
 import Execution
+import FileTestSupport
 import Foundation
 import Imaging
 import Inference

@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 import Safetensors
 import Testing
@@ -94,13 +95,13 @@ import Testing
     #expect(try SafetensorsFile(path: path).floats("w") == [2])
   }
 
-  @Test(.enabled(if: PythonPeer.command != nil, "\(PythonPeer.absence)"))
+  @Test(.enabled(if: PythonPeer.numpy.isHere, "\(PythonPeer.numpy.absence)"))
   func pythonReadsWhatWeWrite() throws {
     let path = folder.file("for python.safetensors")
     // numpy has no bfloat16.
     try write(Self.declarations.filter { $0.type != .bf16 }, to: path)
     let file = try SafetensorsFile(path: path)
-    let output = try PythonPeer.run(
+    let output = try PythonPeer.numpy.run(
       script: """
         import sys, safetensors.numpy, safetensors
         t = safetensors.numpy.load_file(sys.argv[1])
@@ -127,10 +128,10 @@ import Testing
     #expect(lines == expected.map { $0.trimmingCharacters(in: .whitespaces) })
   }
 
-  @Test(.enabled(if: PythonPeer.command != nil, "\(PythonPeer.absence)"))
+  @Test(.enabled(if: PythonPeer.numpy.isHere, "\(PythonPeer.numpy.absence)"))
   func weReadWhatPythonWrites() throws {
     let path = folder.file("from python.safetensors")
-    _ = try PythonPeer.run(
+    _ = try PythonPeer.numpy.run(
       script: """
         import sys, numpy as np, safetensors.numpy
         safetensors.numpy.save_file({

@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 import Safetensors
 import Testing
@@ -84,7 +85,7 @@ import TokenFiles
     #expect(error?.description.contains("Change one of them") == true)
   }
 
-  @Test(.enabled(if: PythonPeer.command != nil, "\(PythonPeer.absence)"))
+  @Test(.enabled(if: PythonPeer.numpy.isHere, "\(PythonPeer.numpy.absence)"))
   func pythonReadsEveryCoat() throws {
     let identity = Samples.identity(codes: 300)
     let records = Samples.uniform(3, identity)
@@ -94,7 +95,7 @@ import TokenFiles
     let mixed = Samples.mixed(5, identity)
     try Samples.write(mixed, to: folder.file("mixed.safetensors"), .safetensors, identity)
     try Samples.write(mixed, to: folder.file("flat.npy"), .npy, identity)
-    let output = try PythonPeer.run(
+    let output = try PythonPeer.numpy.run(
       script: """
         import sys, os, json, numpy as np, safetensors.numpy, safetensors
         os.chdir(sys.argv[1])
@@ -125,9 +126,9 @@ import TokenFiles
   }
 
   /// What a generative model's program must write, and no more.
-  @Test(.enabled(if: PythonPeer.command != nil, "\(PythonPeer.absence)"))
+  @Test(.enabled(if: PythonPeer.numpy.isHere, "\(PythonPeer.numpy.absence)"))
   func tokensFromPythonNeedFiveKeys() throws {
-    _ = try PythonPeer.run(
+    _ = try PythonPeer.numpy.run(
       script: """
         import sys, os, json, numpy as np, safetensors.numpy
         os.chdir(sys.argv[1])

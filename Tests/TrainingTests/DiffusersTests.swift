@@ -1,4 +1,5 @@
 import Autodiff
+import FileTestSupport
 import Foundation
 import Safetensors
 import TestSupport
@@ -25,7 +26,7 @@ struct DiffusersTests {
     print((tokens.reshape(-1) != ours["tokens"].reshape(-1).long()).sum().item())
     """
 
-  @Test(.enabled(if: PythonPeer.command != nil, Comment(rawValue: PythonPeer.absence)))
+  @Test(.enabled(if: PythonPeer.diffusers.isHere, Comment(rawValue: PythonPeer.diffusers.absence)))
   func diffusersReadsACheckpointAndDecodesAlike() throws {
     let small = try SmallRun()
     var configuration = SmallRun.vq(data: small.data, steps: 5)
@@ -68,7 +69,7 @@ struct DiffusersTests {
        "vq_embed_dim": 4, "num_vq_embeddings": 24, "norm_num_groups": 4,
        "mid_block_add_attention": true}
       """
-    let output = try PythonPeer.run(
+    let output = try PythonPeer.diffusers.run(
       script: Self.script, [folder + "/" + Checkpoint.modelFile, ours, settings])
     let answers = output.split(separator: "\n").suffix(3).compactMap { Double($0) }
     try #require(answers.count == 3, "\(output)")

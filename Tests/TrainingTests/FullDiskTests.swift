@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 import Safetensors
 import Synchronization
@@ -39,25 +40,5 @@ struct FullDiskTests {
     try SmallRun.train(run, in: folder, isResuming: true)
     #expect(
       try tensors(statePath) == tensors(straight + "/" + Checkpoint.stateFile))
-  }
-}
-
-extension SystemCalls {
-  /// Calls as on a disk that has room for `count` more bytes.
-  fileprivate static func full(after count: Int) -> SystemCalls {
-    var calls = SystemCalls.real
-    let left = Mutex(count)
-    calls.write = { descriptor, bytes, size in
-      let allowed = left.withLock { left in
-        defer { left -= min(left, size) }
-        return min(left, size)
-      }
-      if allowed == 0 {
-        errno = ENOSPC
-        return -1
-      }
-      return SystemCalls.real.write(descriptor, bytes, allowed)
-    }
-    return calls
   }
 }

@@ -4,7 +4,7 @@ import Synchronization
 
 extension SystemCalls {
   /// Calls as on a disk that has room for `count` more bytes.
-  static func full(after count: Int) -> SystemCalls {
+  package static func full(after count: Int) -> SystemCalls {
     var calls = SystemCalls.real
     let left = Mutex(count)
     calls.write = { descriptor, bytes, size in
