@@ -167,16 +167,19 @@ public final class Trainer<B: Backend> {
   }
 
   /// Evaluates on the fixed set, and draws originals over reconstructions.
+  ///
+  /// The samples are spread evenly over the set: its first images may all be of one class.
   private func evaluate(step: Int) throws -> EvaluationResult {
+    let images = evaluationSet.images
+    let count = min(run.monitor.samples, images.count)
+    let samples = (0..<count).map { $0 * images.count / count }
     var reconstructions: [Image] = []
-    let samples = min(run.monitor.samples, evaluationSet.count)
-    let result = try Evaluator.evaluate(evaluationSet.images, with: codec) { index, image in
-      if index < samples { reconstructions.append(image) }
+    let result = try Evaluator.evaluate(images, with: codec) { index, image in
+      if samples.contains(index) { reconstructions.append(image) }
     }
-    if samples > 0 {
+    if count > 0 {
       let sheet = ContactSheet.pairs(
-        originals: Array(evaluationSet.images[..<samples]), reconstructions: reconstructions,
-        columns: samples)
+        originals: samples.map { images[$0] }, reconstructions: reconstructions, columns: count)
       let digits = String(step)
       let name = String(repeating: "0", count: max(0, 7 - digits.count)) + digits + ".png"
       try ImageEncoder().write(
