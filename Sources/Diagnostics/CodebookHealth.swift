@@ -47,11 +47,12 @@ public struct CodebookHealth: Sendable, Equatable {
     /// natural, shows 0.4 or more of a uniform code's used codes, for every `n` and every `K` up to
     /// 65536 (the least is near `n = K`). A quarter is well outside.
     public static let usage = 0.25
-    /// The same, for a run that is under-trained by rule 4: 0.05.
+    /// The same, for a run that is under-trained by rule 4: 0.1.
     ///
     /// Codes come into use while the reconstruction still gets better fast: it is too early to call
-    /// that a collapse, unless hardly any are there.
-    public static let usageInTraining = 0.05
+    /// that a collapse, unless less than a tenth is there. Codebooks that start at the encoder's
+    /// outputs and collapse fall below it within the first hundred steps.
+    public static let usageInTraining = 0.1
     /// Perplexity against used codes: 0.05.
     ///
     /// A Zipf law over `K` codes has 0.18 of them as perplexity for `K` = 1024 and 0.06 for 16384. Below

@@ -191,15 +191,15 @@ struct CodebookHealthTests {
       "early, but hardly any code",
       vector {
         $0.steps = 99
-        $0.used = 51
-      }, .tokenCollapse, "51 of 1024"
+        $0.used = 102
+      }, .tokenCollapse, "102 of 1024"
     ),
     (
       "early, and a few more codes",
       vector {
         $0.steps = 99
-        $0.used = 52
-      }, .underTrained, "so far 52 of 1024"
+        $0.used = 103
+      }, .underTrained, "so far 103 of 1024"
     ),
     ("enough steps", vector { ($0.steps, $0.plannedSteps) = (100, 100) }, .healthy, ""),
     ("worse than a colour", vector { $0.psnr = 14.9 }, .underTrained, "below the 15.00 dB"),
