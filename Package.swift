@@ -50,9 +50,10 @@ let package = Package(
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+    .systemLibrary(name: "CProcessor"),
     // 1
     wall("Autodiff"),
-    wall("Kernels", ["COpenBLAS"]),
+    wall("Kernels", ["COpenBLAS", "CProcessor"]),
     wall("Safetensors"),
     wall("Randomness"),
     wall("Configuration"),

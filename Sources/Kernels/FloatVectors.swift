@@ -2,6 +2,15 @@
 // register; the last few elements go through the same arithmetic in a padded vector, so a value
 // never depends on its position in the buffer.
 
+import CProcessor
+
+/// a b + c: rounded once where the processor does that in one instruction, else twice, because the
+/// call that rounds once takes each lane by itself.
+@inline(__always)
+func multiplyAdd<V: SIMD>(_ a: V, _ b: V, _ c: V) -> V where V.Scalar: FloatingPoint {
+  TESSERA_HAS_FMA == 1 ? c.addingProduct(a, b) : a * b + c
+}
+
 extension UnsafePointer<Float> {
   /// The eight floats from index `i` on; no alignment needed.
   @inline(__always)
