@@ -1,10 +1,12 @@
 /// sums[c] = the sum over r of x[r, c]: the bias gradient of a layer, for x [rows, columns].
 ///
-/// Summed in Double. With `accumulate` the sums are added to what is there.
+/// Summed in Double. Rows are `leading` floats apart, or as many as there are columns. With
+/// `accumulate` the sums are added to what is there.
 public func columnSums(
-  rows: Int, columns: Int, of x: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>,
-  accumulate: Bool
+  rows: Int, columns: Int, leading: Int? = nil, of x: UnsafePointer<Float>,
+  into sums: UnsafeMutablePointer<Float>, accumulate: Bool
 ) {
+  let leading = leading ?? columns
   var c = 0
   while c &+ 8 <= columns {
     var even = SIMD8<Double>.zero
@@ -12,8 +14,8 @@ public func columnSums(
     var at = c
     for _ in 0..<(rows >> 1) {
       even += SIMD8<Double>(x.vector(at))
-      odd += SIMD8<Double>(x.vector(at &+ columns))
-      at &+= 2 &* columns
+      odd += SIMD8<Double>(x.vector(at &+ leading))
+      at &+= 2 &* leading
     }
     if rows & 1 == 1 { even += SIMD8<Double>(x.vector(at)) }
     let total = SIMD8<Float>(even + odd)
@@ -22,7 +24,7 @@ public func columnSums(
   }
   while c < columns {
     var total = 0.0
-    for row in 0..<rows { total += Double(x[row &* columns &+ c]) }
+    for row in 0..<rows { total += Double(x[row &* leading &+ c]) }
     sums[c] = (accumulate ? sums[c] : 0) + Float(total)
     c &+= 1
   }

@@ -8,25 +8,12 @@ public func convolve(
   workspace: UnsafeMutablePointer<Float>
 ) {
   if let tiles = WinogradTiles(g) {
-    return winogradConvolve(
-      tiles, inputs: g.inputs, outputs: g.outputs, image: image, filter: filter, mirrored: false,
-      bias: bias, into: output, workspace: workspace)
-  }
-  if let mirror = g.mirror, !g.isPointwise, 4 * g.outputs <= g.inputs {
-    return convolveByMirror(
-      g, mirror, image: image, filter: filter, bias: bias, into: output, workspace: workspace)
-  }
-  eachBlock(g) { first, count in
-    let y = output + first * g.outputs
-    var patches = image + first * g.patch
-    if !g.isPointwise {
-      gatherPatches(g, image: image, first: first, count: count, into: workspace)
-      patches = UnsafePointer(workspace)
-    }
-    if let bias { for row in 0..<count { copy(g.outputs, bias, into: y + row * g.outputs) } }
-    gemm(
-      count, g.outputs, g.patch, patches, leading: g.patch, filter, leading: g.outputs,
-      beta: bias == nil ? 0 : 1, into: y, leading: g.outputs)
+    tiles.convolve(
+      image: image, filter: filter, mirrored: false, bias: bias, into: output,
+      workspace: workspace)
+  } else {
+    convolveByPatches(
+      g, image: image, filter: filter, bias: bias, into: output, workspace: workspace)
   }
 }
 
@@ -39,72 +26,43 @@ public func convolveImageGradient(
   into imageGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
 ) {
   if let mirror = g.mirror, let tiles = WinogradTiles(mirror) {
-    return winogradConvolve(
-      tiles, inputs: g.outputs, outputs: g.inputs, image: outputGradient, filter: filter,
-      mirrored: true, bias: nil, into: imageGradient, workspace: workspace)
-  }
-  // Mirroring costs a copy of the filter, which many pixels repay.
-  if let mirror = g.mirror, !g.isPointwise, g.outputs <= g.inputs, 4 * g.outputs <= g.pixels {
-    return convolveImageGradientByMirror(
-      g, mirror, outputGradient: outputGradient, filter: filter, into: imageGradient,
+    tiles.convolve(
+      image: outputGradient, filter: filter, mirrored: true, bias: nil, into: imageGradient,
       workspace: workspace)
-  }
-  if !g.isPointwise {
-    fill(count: g.batch * g.height * g.width * g.inputs, with: 0, into: imageGradient)
-  }
-  eachBlock(g) { first, count in
-    gemm(
-      count, g.patch, g.outputs, outputGradient + first * g.outputs, leading: g.outputs,
-      transposed: false, filter, leading: g.outputs, transposed: true,
-      into: g.isPointwise ? imageGradient + first * g.patch : workspace, leading: g.patch)
-    if !g.isPointwise {
-      scatterPatches(g, rows: workspace, first: first, count: count, into: imageGradient)
-    }
+  } else {
+    convolveImageGradientByPatches(
+      g, outputGradient: outputGradient, filter: filter, into: imageGradient,
+      workspace: workspace)
   }
 }
 
-/// filterGradient = the gradient with respect to the filter, given that of the output.
+/// filterGradient = the gradient with respect to the filter, given that of the output, and
+/// biasGradient = that with respect to the bias, if it is wanted.
 ///
-/// Overwrites, or adds with `accumulate`.
+/// Each overwrites, or adds where told to accumulate.
 /// filterGradient[j, i, c, o] is the sum over n, v, u of
-/// image[n, v s + j - top, u s + i - left, c] outputGradient[n, v, u, o].
+/// image[n, v s + j - top, u s + i - left, c] outputGradient[n, v, u, o]; biasGradient[o] is that
+/// of outputGradient[n, v, u, o].
 public func convolveFilterGradient(
   _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
   into filterGradient: UnsafeMutablePointer<Float>, accumulate: Bool,
+  bias biasGradient: UnsafeMutablePointer<Float>? = nil, accumulateBias: Bool = false,
   workspace: UnsafeMutablePointer<Float>
 ) {
   if !accumulate { fill(count: g.patch * g.outputs, with: 0, into: filterGradient) }
+  if !accumulateBias, let biasGradient { fill(count: g.outputs, with: 0, into: biasGradient) }
   if let tiles = WinogradTiles(g) {
-    return winogradAddFilterGradient(
-      tiles, inputs: g.inputs, outputs: g.outputs, outputGradient: outputGradient, image: image,
-      into: filterGradient, workspace: workspace)
-  }
-  if let mirror = g.mirror, !g.isPointwise, 2 * g.outputs <= g.inputs {
-    return addFilterGradientByMirror(
-      g, mirror, outputGradient: outputGradient, image: image, into: filterGradient,
+    tiles.addFilterGradient(
+      outputGradient: outputGradient, image: image, into: filterGradient, bias: biasGradient,
       workspace: workspace)
-  }
-  eachBlock(g) { first, count in
-    var patches = image + first * g.patch
-    if !g.isPointwise {
-      gatherPatches(g, image: image, first: first, count: count, into: workspace)
-      patches = UnsafePointer(workspace)
+  } else {
+    addFilterGradientByPatches(
+      g, outputGradient: outputGradient, image: image, into: filterGradient,
+      workspace: workspace)
+    if let biasGradient {
+      columnSums(
+        rows: g.pixels, columns: g.outputs, of: outputGradient, into: biasGradient,
+        accumulate: true)
     }
-    gemm(
-      g.patch, g.outputs, count, patches, leading: g.patch, transposed: true,
-      outputGradient + first * g.outputs, leading: g.outputs,
-      beta: 1, into: filterGradient, leading: g.outputs)
-  }
-}
-
-/// Calls `body` with the first output pixel and the number of pixels of each block in turn.
-@inline(__always)
-func eachBlock(_ g: ConvolutionGeometry, _ body: (_ first: Int, _ count: Int) -> Void) {
-  let pixels = g.pixels
-  let block = g.block
-  var first = 0
-  while first < pixels {
-    body(first, min(block, pixels - first))
-    first += block
   }
 }

@@ -52,21 +52,11 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 
   /// The floats of scratch memory that any of the three convolution functions needs.
   ///
-  /// Bounded by the block of patches or tiles and the filter, not by the image; 0 for a 1x1 convolution
-  /// with stride 1 and no padding, which is a matrix product as it stands.
+  /// Bounded by the block of patches or tiles and the filter, not by the image.
   public var workspace: Int {
-    if isPointwise { return 0 }
-    var words = min(block, pixels) * patch
-    if let tiles = WinogradTiles(self) {
-      words = max(words, winogradWorkspace(tiles, inputs: inputs, outputs: outputs))
-    }
-    if let mirror {
-      words = max(words, inputs * mirror.patch + min(mirror.block, mirror.pixels) * mirror.patch)
-      if let tiles = WinogradTiles(mirror) {
-        words = max(words, winogradWorkspace(tiles, inputs: outputs, outputs: inputs))
-      }
-    }
-    return words
+    let forward = WinogradTiles(self)?.workspace ?? PatchWorkspace(self).words
+    let backward = mirror.flatMap(WinogradTiles.init)?.workspace ?? PatchWorkspace(self).words
+    return max(forward, backward)
   }
 
   private func windows(_ slack: Int) -> Int { slack < 0 ? 0 : slack / stride + 1 }

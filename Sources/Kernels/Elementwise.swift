@@ -48,7 +48,7 @@ public func fill(count: Int, with value: Float, into y: UnsafeMutablePointer<Flo
 func copy(_ count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
   var i = 0
   while i &+ 8 <= count {
-    y.store(x.vector(i), at: i)
+    y.store(x.vector(i) as SIMD8<Float>, at: i)
     i &+= 8
   }
   while i < count {
@@ -66,7 +66,7 @@ public func channelAffine(
     let start = row * channels
     var c = 0
     while c &+ 8 <= channels {
-      y.store(x.vector(start &+ c) * scale.vector(c) + offset.vector(c), at: start &+ c)
+      y.store((x.vector(start &+ c) * scale.vector(c) + offset.vector(c)) as SIMD8<Float>, at: start &+ c)
       c &+= 8
     }
     while c < channels {

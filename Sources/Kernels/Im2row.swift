@@ -24,9 +24,10 @@ func gatherPatches(
   }
 }
 
-/// Adds rows [count, kh kw I] to the windows they belong to: the adjoint of `gatherPatches`.
+/// Adds rows [count, kh kw I], `leading` floats apart, to the windows they belong to: the adjoint
+/// of `gatherPatches`.
 func scatterPatches(
-  _ g: ConvolutionGeometry, rows: UnsafePointer<Float>, first: Int, count: Int,
+  _ g: ConvolutionGeometry, rows: UnsafePointer<Float>, leading: Int, first: Int, count: Int,
   into image: UnsafeMutablePointer<Float>
 ) {
   let row = g.kernelWidth * g.inputs
@@ -41,6 +42,7 @@ func scatterPatches(
       }
       row0 += row
     }
+    row0 += leading - g.patch
   }
 }
 
@@ -74,7 +76,7 @@ private func eachWindow(
 private func zero(_ count: Int, _ y: UnsafeMutablePointer<Float>) {
   var i = 0
   while i &+ 8 <= count {
-    y.store(.zero, at: i)
+    y.store(SIMD8<Float>.zero, at: i)
     i &+= 8
   }
   while i < count {

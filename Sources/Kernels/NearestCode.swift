@@ -71,7 +71,7 @@ private func smallest(
   var here = SIMD8<Int32>(0, 1, 2, 3, 4, 5, 6, 7)
   var i = 0
   while i &+ 8 <= count {
-    let value = a.vector(i) + b.vector(i)
+    let value: SIMD8<Float> = a.vector(i) + b.vector(i)
     at = bits(selecting(where: value, isBelow: best, floats(here), else: floats(at)))
     best = smaller(best, value)
     here &+= SIMD8(repeating: 8)

@@ -2,129 +2,152 @@
 // transformed, 36 matrix products stand in for the convolution, and the result is transformed
 // back. The products are a quarter of the arithmetic of the direct form; relative errors stay
 // near 4e-7.
+//
+// The filter is transformed anew at each call. Kept from call to call it would be four times the
+// weights to read from memory, where the weights themselves are read and transformed as fast.
 
-/// The floats of scratch memory that any of the three functions needs.
-func winogradWorkspace(_ tiles: WinogradTiles, inputs: Int, outputs: Int) -> Int {
-  288 + 36 * (inputs * outputs + min(tiles.block, tiles.count) * (inputs + outputs))
-}
+extension WinogradTiles {
+  /// The floats of scratch memory that any of the three functions needs.
+  var workspace: Int {
+    let tiles = min(block, count)
+    return 36 * 16 + 9 * inputs * outputs + filterWords
+      + Frequencies.words(tiles: tiles, channels: inputs)
+      + Frequencies.words(tiles: tiles, channels: outputs)
+  }
 
-/// output = image convolved with filter, plus bias.
-///
-/// With `mirrored` the filter `[3, 3, O, I]` is turned by half and its channels are swapped: then
-/// output gradients become image gradients.
-func winogradConvolve(
-  _ tiles: WinogradTiles, inputs: Int, outputs: Int, image: UnsafePointer<Float>,
-  filter: UnsafePointer<Float>, mirrored: Bool, bias: UnsafePointer<Float>?,
-  into output: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
-) {
-  let block = min(tiles.block, tiles.count)
-  let scratch = workspace
-  let u = scratch + 288
-  let v = u + 36 * inputs * outputs
-  let m = v + 36 * block * inputs
-  transformFilter(
-    filter, inputs: inputs, outputs: outputs, mirrored: mirrored, into: u, scratch: scratch)
-  tiles.eachBlock { first, count in
-    tiles.transformImage(
-      image, channels: inputs, first: first, count: count, into: v, scratch: scratch)
-    for f in 0..<36 {
-      gemm(
-        count, outputs, inputs, v + f * count * inputs, leading: inputs, u + f * inputs * outputs,
-        leading: outputs, into: m + f * count * outputs, leading: outputs)
+  /// The floats of the transformed filter, for products or as sums of its gradient.
+  private var filterWords: Int {
+    36 * max(
+      PackedMatrix(inner: inputs, columns: outputs).words,
+      PackedMatrix(inner: outputs, columns: inputs).words)
+  }
+
+  /// The parts of the scratch memory.
+  private func parts(_ workspace: UnsafeMutablePointer<Float>) -> (
+    scratch: UnsafeMutablePointer<Float>, mirror: UnsafeMutablePointer<Float>,
+    filter: UnsafeMutablePointer<Float>, v: Frequencies, m: Frequencies
+  ) {
+    let tiles = min(block, count)
+    let mirror = workspace + 36 * 16
+    let filter = mirror + 9 * inputs * outputs
+    let v = filter + filterWords
+    let m = v + Frequencies.words(tiles: tiles, channels: inputs)
+    return (
+      workspace, mirror, filter, Frequencies(v, tiles: tiles, channels: inputs),
+      Frequencies(m, tiles: tiles, channels: outputs)
+    )
+  }
+
+  /// output = image convolved with filter `[3, 3, I, O]`, plus bias.
+  ///
+  /// With `mirrored` the filter is `[3, 3, O, I]`, and is turned by half with its channels swapped:
+  /// so output gradients become image gradients.
+  func convolve(
+    image: UnsafePointer<Float>, filter: UnsafePointer<Float>, mirrored: Bool,
+    bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+    workspace: UnsafeMutablePointer<Float>
+  ) {
+    let (scratch, mirror, u, v, m) = parts(workspace)
+    let matrix = PackedMatrix(inner: inputs, columns: outputs)
+    if mirrored { self.mirror(filter, into: mirror) }
+    transform(filter: mirrored ? UnsafePointer(mirror) : filter, matrix, into: u)
+    eachBlock { first, count in
+      transformImages(image, first: first, count: count, into: v, scratch: scratch)
+      for f in 0..<36 {
+        matrix.multiply(
+          rows: count, v[f], leading: v.leading, u + f * matrix.words, into: m[f],
+          leading: m.leading)
+      }
+      transformOutputs(m, first: first, count: count, bias: bias, into: output)
     }
-    tiles.transformOutput(
-      m, channels: outputs, first: first, count: count, bias: bias, into: output,
-      scratch: scratch)
+  }
+
+  /// filterGradient += the gradient with respect to the filter; biasGradient += that of the bias.
+  ///
+  /// Per tile the adjoint of `A^T [U * V] A` gives `dU = V^T (A dy A^T)`, which is summed over all
+  /// tiles before one inverse transform `G^T dU G`. At the frequency (1, 1) A adds up all sixteen
+  /// pixels of a tile: its sum over the tiles is the gradient of the bias.
+  func addFilterGradient(
+    outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
+    into filterGradient: UnsafeMutablePointer<Float>, bias biasGradient: UnsafeMutablePointer<Float>?,
+    workspace: UnsafeMutablePointer<Float>
+  ) {
+    let (scratch, _, u, v, m) = parts(workspace)
+    let step = inputs * m.leading
+    eachBlock { first, count in
+      transformImages(image, first: first, count: count, into: v, scratch: scratch)
+      transformOutputGradients(
+        outputGradient, first: first, count: count, into: m, scratch: scratch)
+      for f in 0..<36 {
+        multiplyTransposed(
+          rows: inputs, columns: m.leading, terms: count, v[f], leading: v.leading, m[f],
+          leading: m.leading, into: u + f * step, leading: m.leading, accumulate: first > 0)
+      }
+      if let biasGradient {
+        columnSums(
+          rows: count, columns: outputs, leading: m.leading, of: m[7], into: biasGradient,
+          accumulate: true)
+      }
+    }
+    addFilterAdjoint(u, leading: m.leading, into: filterGradient)
+  }
+
+  /// U = G g G^T: filter `[3, 3, I, O]` to 36 packed matrices `[I, O]`.
+  private func transform(
+    filter: UnsafePointer<Float>, _ matrix: PackedMatrix, into u: UnsafeMutablePointer<Float>
+  ) {
+    let area = inputs * outputs
+    for output in stride(from: 0, to: outputs, by: 16) {
+      let lanes = min(16, outputs - output)
+      let (offset, stride) = matrix.place(output)
+      for input in 0..<inputs {
+        let taps = filter + (input * outputs + output)
+        transformFilter(
+          { i, j in load(taps + (3 * i + j) * area, lanes) },
+          into: TilePlace(
+            u + (offset + input * stride), row: 6 * matrix.words, column: matrix.words))
+      }
+    }
+  }
+
+  /// filterGradient += G^T dU G: 36 matrices `[I, leading]` to taps `[3, 3, I, O]`.
+  private func addFilterAdjoint(
+    _ u: UnsafePointer<Float>, leading: Int, into filterGradient: UnsafeMutablePointer<Float>
+  ) {
+    let area = inputs * outputs
+    for input in 0..<inputs {
+      for output in stride(from: 0, to: outputs, by: 16) {
+        let lanes = min(16, outputs - output)
+        let source = TilePlace(
+          u + (input * leading + output), row: 6 * inputs * leading, column: inputs * leading)
+        transformFilterGradient(source) { i, g in
+          let target = filterGradient + (3 * i * area + input * outputs + output)
+          add(g.0, to: target, lanes)
+          add(g.1, to: target + area, lanes)
+          add(g.2, to: target + 2 * area, lanes)
+        }
+      }
+    }
+  }
+
+  /// mirrored[j, i, c, o] = filter[2 - j, 2 - i, o, c], for filter `[3, 3, O, I]`.
+  private func mirror(
+    _ filter: UnsafePointer<Float>, into mirrored: UnsafeMutablePointer<Float>
+  ) {
+    let area = inputs * outputs
+    for tap in 0..<9 {
+      transpose(
+        rows: outputs, columns: inputs, filter + (8 - tap) * area, into: mirrored + tap * area)
+    }
   }
 }
 
-/// filterGradient += the gradient with respect to the filter.
-///
-/// Per tile the adjoint of `A^T [U * V] A` gives `dU = V^T (A dy A^T)`, which is summed over all
-/// tiles before one inverse transform `G^T dU G`.
-func winogradAddFilterGradient(
-  _ tiles: WinogradTiles, inputs: Int, outputs: Int, outputGradient: UnsafePointer<Float>,
-  image: UnsafePointer<Float>, into filterGradient: UnsafeMutablePointer<Float>,
-  workspace: UnsafeMutablePointer<Float>
-) {
-  let block = min(tiles.block, tiles.count)
-  let scratch = workspace
-  let u = scratch + 288
-  let v = u + 36 * inputs * outputs
-  let m = v + 36 * block * inputs
-  tiles.eachBlock { first, count in
-    tiles.transformImage(
-      image, channels: inputs, first: first, count: count, into: v, scratch: scratch)
-    tiles.transformOutputGradient(
-      outputGradient, channels: outputs, first: first, count: count, into: m, scratch: scratch)
-    for f in 0..<36 {
-      gemm(
-        inputs, outputs, count, v + f * count * inputs, leading: inputs, transposed: true,
-        m + f * count * outputs, leading: outputs, beta: first == 0 ? 0 : 1,
-        into: u + f * inputs * outputs, leading: outputs)
-    }
-  }
-  addFilterAdjoint(
-    u, inputs: inputs, outputs: outputs, into: filterGradient, scratch: scratch)
-}
-
-/// U = G g G^T: filter `[3, 3, I, O]` to frequencies `[36, I, O]`.
-private func transformFilter(
-  _ filter: UnsafePointer<Float>, inputs: Int, outputs: Int, mirrored: Bool,
-  into u: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-) {
-  let area = inputs * outputs
-  for input in 0..<inputs {
-    for output in stride(from: 0, to: outputs, by: 8) {
-      /// Eight output channels of one tap.
-      @inline(__always) func tap(_ i: Int, _ j: Int) -> SIMD8<Float> {
-        if !mirrored { return (filter + (i * 3 + j) * area + input * outputs).vector(output) }
-        let tap = filter + (8 - i * 3 - j) * area + input
-        var g = SIMD8<Float>.zero
-        for lane in 0..<8 { g[lane] = tap[(output + lane) * inputs] }
-        return g
-      }
-      for j in 0..<3 {
-        storeColumn(filterTransform((tap(0, j), tap(1, j), tap(2, j))), j, in: scratch)
-      }
-      for i in 0..<6 {
-        let line = scratch + i * 48
-        let m = filterTransform((line.vector(0), line.vector(8), line.vector(16)))
-        store(m, into: u + i * 6 * area + input * outputs + output, step: area)
-      }
-    }
-  }
-}
-
-/// filterGradient += G^T dU G: frequencies `[36, I, O]` to taps `[3, 3, I, O]`.
-private func addFilterAdjoint(
-  _ u: UnsafePointer<Float>, inputs: Int, outputs: Int,
-  into filterGradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-) {
-  let area = inputs * outputs
-  for place in stride(from: 0, to: area, by: 8) {
-    for j in 0..<6 {
-      let m = u + j * area + place
-      let g = filterAdjoint(
-        (
-          m.vector(0), m.vector(6 * area), m.vector(12 * area), m.vector(18 * area),
-          m.vector(24 * area), m.vector(30 * area)
-        ))
-      scratch.store(g.0, at: j * 8)
-      scratch.store(g.1, at: 48 + j * 8)
-      scratch.store(g.2, at: 96 + j * 8)
-    }
-    for i in 0..<3 {
-      let line = scratch + i * 48
-      let g = filterAdjoint(
-        (
-          line.vector(0), line.vector(8), line.vector(16), line.vector(24), line.vector(32),
-          line.vector(40)
-        ))
-      let target = filterGradient + i * 3 * area + place
-      target.store(target.vector(0) + g.0, at: 0)
-      target.store(target.vector(area) + g.1, at: area)
-      target.store(target.vector(2 * area) + g.2, at: 2 * area)
-    }
+/// y += v in the first `lanes` floats.
+@inline(__always)
+func add(_ v: Vector, to y: UnsafeMutablePointer<Float>, _ lanes: Int) {
+  if lanes == 16 {
+    y.store(y.vector(0) + v, at: 0)
+  } else {
+    for k in 0..<lanes { y[k] += v[k] }
   }
 }

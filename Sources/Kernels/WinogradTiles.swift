@@ -7,22 +7,25 @@ struct WinogradTiles {
   let batch, height, width, outputHeight, outputWidth: Int
   /// Zeros above and left of the image.
   let top, left: Int
+  /// The channels of the image and of the output.
+  let inputs, outputs: Int
   /// Tiles that are transformed and multiplied at a time.
   let block: Int
 
   /// The tiles of a convolution, if it is one that Winograd's algorithm serves: 3x3, stride 1, and
-  /// whole vectors of channels, enough of them that products outweigh transforms.
+  /// enough tiles to repay the transform of the filter.
   init?(_ g: ConvolutionGeometry) {
-    guard g.kernelHeight == 3, g.kernelWidth == 3, g.stride == 1, g.inputs % 8 == 0,
-      g.outputs % 8 == 0, min(g.inputs, g.outputs) >= 16, g.pixels > 0
-    else { return nil }
+    guard g.kernelHeight == 3, g.kernelWidth == 3, g.stride == 1, g.pixels > 0 else { return nil }
     (batch, height, width) = (g.batch, g.height, g.width)
     (outputHeight, outputWidth) = (g.outputHeight, g.outputWidth)
     (top, left) = (g.top, g.left)
-    // Transformed tiles of both sides share a second cache of 512 KiB while channels are few;
-    // where they are many, the products need 48 rows to repay BLAS for packing the filter.
-    block = min(128, max(48, 4096 / (g.inputs + g.outputs))) & ~7
-    guard count >= 16 else { return nil }
+    (inputs, outputs) = (g.inputs, g.outputs)
+    block = Self.chosenBlock(inputs: g.inputs, outputs: g.outputs)
+    guard count >= 8 else { return nil }
+  }
+
+  private static func chosenBlock(inputs: Int, outputs: Int) -> Int {
+    max(32, min(256, 8192 / (inputs + outputs))) & ~7
   }
 
   /// Tiles from top to bottom of one image.
@@ -50,153 +53,152 @@ struct WinogradTiles {
     }
   }
 
-  /// V = B^T d B of some tiles: image `[N, H, W, C]` to frequencies `[36, tiles, C]`.
-  func transformImage(
-    _ image: UnsafePointer<Float>, channels: Int, first: Int, count tiles: Int,
-    into frequencies: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-  ) {
-    for tile in 0..<tiles {
-      let (n, outputRow, outputColumn) = place(first + tile)
-      let (row, column) = (outputRow - top, outputColumn - left)
-      let corner = image + ((n * height + row) * width + column) * channels
-      let isInside = row >= 0 && column >= 0 && row + 6 <= height && column + 6 <= width
-      let step = width * channels
-      for channel in stride(from: 0, to: channels, by: 8) {
-        for j in 0..<6 {
-          let source = corner + j * channels + channel
-          var d: Six = (.zero, .zero, .zero, .zero, .zero, .zero)
-          if isInside {
-            d = (
-              source.vector(0), source.vector(step), source.vector(2 * step),
-              source.vector(3 * step), source.vector(4 * step), source.vector(5 * step)
-            )
-          } else if column + j >= 0 && column + j < width {
-            if row >= 0 && row < height { d.0 = source.vector(0) }
-            if row + 1 >= 0 && row + 1 < height { d.1 = source.vector(step) }
-            if row + 2 >= 0 && row + 2 < height { d.2 = source.vector(2 * step) }
-            if row + 3 >= 0 && row + 3 < height { d.3 = source.vector(3 * step) }
-            if row + 4 >= 0 && row + 4 < height { d.4 = source.vector(4 * step) }
-            if row + 5 >= 0 && row + 5 < height { d.5 = source.vector(5 * step) }
-          }
-          storeColumn(inputTransform(d), j, in: scratch)
-        }
-        storeRows(
-          scratch, inputTransform, into: frequencies + tile * channels + channel,
-          step: tiles * channels)
-      }
-    }
-  }
-
-  /// M = A dy A^T of some tiles: output gradient `[N, H', W', C]` to frequencies `[36, tiles, C]`.
-  func transformOutputGradient(
-    _ gradient: UnsafePointer<Float>, channels: Int, first: Int, count tiles: Int,
-    into frequencies: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-  ) {
-    let step = outputWidth * channels
-    for tile in 0..<tiles {
-      let (n, row, column) = place(first + tile)
-      let corner = gradient + ((n * outputHeight + row) * outputWidth + column) * channels
-      for channel in stride(from: 0, to: channels, by: 8) {
-        for j in 0..<4 {
-          let source = corner + j * channels + channel
-          var y: Four = (.zero, .zero, .zero, .zero)
-          if column + j < outputWidth {
-            y.0 = source.vector(0)
-            if row + 1 < outputHeight { y.1 = source.vector(step) }
-            if row + 2 < outputHeight { y.2 = source.vector(2 * step) }
-            if row + 3 < outputHeight { y.3 = source.vector(3 * step) }
-          }
-          storeColumn(outputAdjoint(y), j, in: scratch)
-        }
-        let target = frequencies + tile * channels + channel
-        for i in 0..<6 {
-          let line = scratch + i * 48
-          let m = outputAdjoint((line.vector(0), line.vector(8), line.vector(16), line.vector(24)))
-          store(m, into: target + i * 6 * tiles * channels, step: tiles * channels)
-        }
-      }
-    }
-  }
-
-  /// y = A^T m A + bias of some tiles: frequencies `[36, tiles, C]` to output `[N, H', W', C]`.
-  func transformOutput(
-    _ frequencies: UnsafePointer<Float>, channels: Int, first: Int, count tiles: Int,
-    bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+  /// V = B^T d B of some tiles of the image `[N, H, W, I]`.
+  func transformImages(
+    _ image: UnsafePointer<Float>, first: Int, count tiles: Int, into v: Frequencies,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    let step = tiles * channels
     for tile in 0..<tiles {
       let (n, row, column) = place(first + tile)
-      let corner = output + ((n * outputHeight + row) * outputWidth + column) * channels
+      let patch = Patch(
+        image + n * height * width * inputs, height: height, width: width, channels: inputs,
+        row: row - top, column: column - left, side: 6)
+      for channel in stride(from: 0, to: inputs, by: 16) {
+        transformInput(patch.read(channel, scratch), into: v.place(tile, channel))
+      }
+    }
+  }
+
+  /// M = A dy A^T of some tiles of the output gradient `[N, H', W', O]`.
+  func transformOutputGradients(
+    _ gradient: UnsafePointer<Float>, first: Int, count tiles: Int, into m: Frequencies,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    for tile in 0..<tiles {
+      let (n, row, column) = place(first + tile)
+      let patch = Patch(
+        gradient + n * outputHeight * outputWidth * outputs, height: outputHeight,
+        width: outputWidth, channels: outputs, row: row, column: column, side: 4)
+      for channel in stride(from: 0, to: outputs, by: 16) {
+        transformOutputGradient(patch.read(channel, scratch), into: m.place(tile, channel))
+      }
+    }
+  }
+
+  /// y = A^T m A + bias of some tiles, to the output `[N, H', W', O]`.
+  func transformOutputs(
+    _ m: Frequencies, first: Int, count tiles: Int, bias: UnsafePointer<Float>?,
+    into output: UnsafeMutablePointer<Float>
+  ) {
+    for tile in 0..<tiles {
+      let (n, row, column) = place(first + tile)
+      let corner = output + ((n * outputHeight + row) * outputWidth + column) * outputs
       let (rows, columns) = (min(4, outputHeight - row), min(4, outputWidth - column))
-      for channel in stride(from: 0, to: channels, by: 8) {
-        let source = frequencies + tile * channels + channel
-        for j in 0..<6 {
-          let m = source + j * step
-          let y = outputTransform(
-            (
-              m.vector(0), m.vector(6 * step), m.vector(12 * step), m.vector(18 * step),
-              m.vector(24 * step), m.vector(30 * step)
-            ))
-          scratch.store(y.0, at: j * 8)
-          scratch.store(y.1, at: 48 + j * 8)
-          scratch.store(y.2, at: 96 + j * 8)
-          scratch.store(y.3, at: 144 + j * 8)
-        }
-        let shift = bias.map { ($0 + channel).vector(0) } ?? .zero
-        for i in 0..<rows {
-          let line = scratch + i * 48
-          let y = outputTransform(
-            (
-              line.vector(0), line.vector(8), line.vector(16), line.vector(24), line.vector(32),
-              line.vector(40)
-            ))
-          let target = corner + i * outputWidth * channels + channel
-          target.store(y.0 + shift, at: 0)
-          if columns > 1 { target.store(y.1 + shift, at: channels) }
-          if columns > 2 { target.store(y.2 + shift, at: 2 * channels) }
-          if columns > 3 { target.store(y.3 + shift, at: 3 * channels) }
+      for channel in stride(from: 0, to: outputs, by: 16) {
+        let lanes = min(16, outputs - channel)
+        let shift = bias.map { load($0 + channel, lanes) } ?? .zero
+        let isWhole = lanes == 16 && columns == 4
+        transformOutput(m.read(tile, channel)) { i, y in
+          guard i < rows else { return }
+          let target = corner + i * outputWidth * outputs + channel
+          if isWhole {
+            target.store(y.0 + shift, at: 0)
+            target.store(y.1 + shift, at: outputs)
+            target.store(y.2 + shift, at: 2 * outputs)
+            target.store(y.3 + shift, at: 3 * outputs)
+          } else {
+            target.store(y.0 + shift, at: 0, count: lanes)
+            if columns > 1 { target.store(y.1 + shift, at: outputs, count: lanes) }
+            if columns > 2 { target.store(y.2 + shift, at: 2 * outputs, count: lanes) }
+            if columns > 3 { target.store(y.3 + shift, at: 3 * outputs, count: lanes) }
+          }
         }
       }
     }
   }
 }
 
-/// Writes column `j` of a 6x6 tile of eight channels, whose rows are 48 floats apart.
-@inline(__always)
-func storeColumn(_ m: Six, _ j: Int, in scratch: UnsafeMutablePointer<Float>) {
-  scratch.store(m.0, at: j * 8)
-  scratch.store(m.1, at: 48 + j * 8)
-  scratch.store(m.2, at: 96 + j * 8)
-  scratch.store(m.3, at: 144 + j * 8)
-  scratch.store(m.4, at: 192 + j * 8)
-  scratch.store(m.5, at: 240 + j * 8)
-}
+/// The frequencies of a block of tiles: 36 matrices `[tiles, channels]`, channels filled up to whole
+/// vectors.
+struct Frequencies {
+  let start: UnsafeMutablePointer<Float>
+  /// From tile to tile, and from matrix to matrix.
+  ///
+  /// A line more than the matrix takes, because 36 matrices a power of two apart would all compete
+  /// for the same few lines of the first cache.
+  let leading, step: Int
 
-/// Transforms the six rows of a 6x6 tile and writes its 36 values `step` floats apart.
-@inline(__always)
-private func storeRows(
-  _ scratch: UnsafeMutablePointer<Float>, _ transform: (Six) -> Six,
-  into target: UnsafeMutablePointer<Float>, step: Int
-) {
-  for i in 0..<6 {
-    let line = scratch + i * 48
-    let m = transform(
-      (
-        line.vector(0), line.vector(8), line.vector(16), line.vector(24), line.vector(32),
-        line.vector(40)
-      ))
-    store(m, into: target + i * 6 * step, step: step)
+  /// The floats of a block.
+  static func words(tiles: Int, channels: Int) -> Int {
+    36 * (tiles * ((channels + 15) & ~15) + 16)
+  }
+
+  init(_ start: UnsafeMutablePointer<Float>, tiles: Int, channels: Int) {
+    self.start = start
+    leading = (channels + 15) & ~15
+    step = tiles * leading + 16
+  }
+
+  /// The matrix of a frequency.
+  @inline(__always)
+  subscript(frequency: Int) -> UnsafeMutablePointer<Float> { start + frequency * step }
+
+  /// Where the 6x6 frequencies of a tile's vector of channels are written.
+  @inline(__always)
+  func place(_ tile: Int, _ channel: Int) -> TilePlace<UnsafeMutablePointer<Float>> {
+    TilePlace(start + (tile * leading + channel), row: 6 * step, column: step)
+  }
+
+  /// Where they are read.
+  @inline(__always)
+  func read(_ tile: Int, _ channel: Int) -> TilePlace<UnsafePointer<Float>> {
+    TilePlace(UnsafePointer(start) + (tile * leading + channel), row: 6 * step, column: step)
   }
 }
 
-/// Writes six values `step` floats apart.
-@inline(__always)
-func store(_ m: Six, into target: UnsafeMutablePointer<Float>, step: Int) {
-  target.store(m.0, at: 0)
-  target.store(m.1, at: step)
-  target.store(m.2, at: 2 * step)
-  target.store(m.3, at: 3 * step)
-  target.store(m.4, at: 4 * step)
-  target.store(m.5, at: 5 * step)
+/// A square part of an image `[H, W, C]` that may reach beyond its edges, where all is zero.
+private struct Patch {
+  let image: UnsafePointer<Float>
+  let height, width, channels, row, column, side: Int
+  let isInside: Bool
+
+  @inline(__always)
+  init(
+    _ image: UnsafePointer<Float>, height: Int, width: Int, channels: Int, row: Int, column: Int,
+    side: Int
+  ) {
+    (self.height, self.width, self.channels) = (height, width, channels)
+    (self.row, self.column, self.side) = (row, column, side)
+    self.image = image
+    isInside = row >= 0 && column >= 0 && row + side <= height && column + side <= width
+  }
+
+  /// A vector of channels of each pixel: where it lies, or a copy in scratch memory of
+  /// `16 side side` floats if a part of it is missing.
+  @inline(__always)
+  func read(_ channel: Int, _ scratch: UnsafeMutablePointer<Float>)
+    -> TilePlace<UnsafePointer<Float>>
+  {
+    if isInside && channel + 16 <= channels {
+      return TilePlace(
+        image + ((row * width + column) * channels + channel), row: width * channels,
+        column: channels)
+    }
+    copy(channel, scratch)
+    return TilePlace(UnsafePointer(scratch), row: 16 * side, column: 16)
+  }
+
+  @inline(never)
+  private func copy(_ channel: Int, _ scratch: UnsafeMutablePointer<Float>) {
+    let lanes = min(16, channels - channel)
+    for i in 0..<side {
+      for j in 0..<side {
+        let (y, x) = (row + i, column + j)
+        let isThere = y >= 0 && y < height && x >= 0 && x < width
+        let v: Vector =
+          isThere ? load(image + ((y * width + x) * channels + channel), lanes) : .zero
+        scratch.store(v, at: (i * side + j) * 16)
+      }
+    }
+  }
 }

@@ -1,0 +1,145 @@
+// The three convolution functions as products with the matrix of patches `[pixels, kh kw I]`: any
+// filter, stride and padding. The patches of a block of pixels are gathered at a time. For a 1x1
+// filter with stride 1 the image is that matrix as it stands.
+
+/// The scratch memory of a convolution by patches.
+struct PatchWorkspace {
+  /// The filter as a matrix `[kh kw I, O]`, and its transpose, packed.
+  let filter, transposed: PackedMatrix
+  /// Pixels at a time.
+  let block: Int
+  /// The floats of one row of patches, and of one of outputs, in whole vectors.
+  let patch, outputs: Int
+
+  init(_ g: ConvolutionGeometry) {
+    filter = PackedMatrix(inner: g.patch, columns: g.outputs)
+    transposed = PackedMatrix(inner: g.outputs, columns: g.patch)
+    block = min(g.block, g.pixels)
+    (patch, outputs) = (transposed.paddedColumns, filter.paddedColumns)
+  }
+
+  /// The packed filter or the filter gradient, then patches, then outputs.
+  var words: Int { filterWords + block * (patch + outputs) }
+
+  private var filterWords: Int { max(filter.words, transposed.words) }
+
+  /// The parts of the scratch memory.
+  func parts(_ workspace: UnsafeMutablePointer<Float>) -> (
+    filter: UnsafeMutablePointer<Float>, patches: UnsafeMutablePointer<Float>,
+    outputs: UnsafeMutablePointer<Float>
+  ) {
+    let patches = workspace + filterWords
+    return (workspace, patches, patches + block * patch)
+  }
+}
+
+/// See `convolve`.
+func convolveByPatches(
+  _ g: ConvolutionGeometry, image: UnsafePointer<Float>, filter: UnsafePointer<Float>,
+  bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  let sizes = PatchWorkspace(g)
+  let (packed, patches, rows) = sizes.parts(workspace)
+  let isDirect = sizes.outputs == g.outputs
+  sizes.filter.pack(filter, into: packed)
+  eachBlock(g) { first, count in
+    let y = output + first * g.outputs
+    if isDirect, let bias {
+      for row in 0..<count { copy(g.outputs, bias, into: y + row * g.outputs) }
+    }
+    sizes.filter.multiply(
+      rows: count, gathered(g, image, first: first, count: count, patches), leading: g.patch,
+      packed, into: isDirect ? y : rows, leading: sizes.outputs,
+      accumulate: isDirect && bias != nil)
+    if !isDirect {
+      for row in 0..<count {
+        let target = y + row * g.outputs
+        copy(g.outputs, rows + row * sizes.outputs, into: target)
+        if let bias { accumulate(count: g.outputs, bias, into: target) }
+      }
+    }
+  }
+}
+
+/// See `convolveImageGradient`.
+func convolveImageGradientByPatches(
+  _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, filter: UnsafePointer<Float>,
+  into imageGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
+) {
+  let sizes = PatchWorkspace(g)
+  let (packed, patches, _) = sizes.parts(workspace)
+  sizes.transposed.packTransposed(filter, into: packed)
+  if !g.isPointwise {
+    fill(count: g.batch * g.height * g.width * g.inputs, with: 0, into: imageGradient)
+  }
+  let isDirect = g.isPointwise && sizes.patch == g.patch
+  eachBlock(g) { first, count in
+    sizes.transposed.multiply(
+      rows: count, outputGradient + first * g.outputs, leading: g.outputs, packed,
+      into: isDirect ? imageGradient + first * g.patch : patches, leading: sizes.patch)
+    if g.isPointwise && !isDirect {
+      for row in 0..<count {
+        copy(
+          g.patch, patches + row * sizes.patch, into: imageGradient + (first + row) * g.patch)
+      }
+    } else if !g.isPointwise {
+      scatterPatches(
+        g, rows: patches, leading: sizes.patch, first: first, count: count, into: imageGradient)
+    }
+  }
+}
+
+/// Adds the filter gradient, see `convolveFilterGradient`.
+func addFilterGradientByPatches(
+  _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
+  into filterGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
+) {
+  let sizes = PatchWorkspace(g)
+  let (sums, patches, rows) = sizes.parts(workspace)
+  let isDirect = sizes.outputs == g.outputs
+  eachBlock(g) { first, count in
+    let dy = outputGradient + first * g.outputs
+    if !isDirect {
+      for row in 0..<count {
+        fill(count: sizes.outputs, with: 0, into: rows + row * sizes.outputs)
+        copy(g.outputs, dy + row * g.outputs, into: rows + row * sizes.outputs)
+      }
+    }
+    multiplyTransposed(
+      rows: g.patch, columns: sizes.outputs, terms: count,
+      gathered(g, image, first: first, count: count, patches), leading: g.patch,
+      isDirect ? dy : UnsafePointer(rows), leading: sizes.outputs,
+      into: isDirect ? filterGradient : sums, leading: sizes.outputs,
+      accumulate: isDirect || first > 0)
+  }
+  if !isDirect && g.pixels > 0 {
+    for row in 0..<g.patch {
+      accumulate(
+        count: g.outputs, sums + row * sizes.outputs, into: filterGradient + row * g.outputs)
+    }
+  }
+}
+
+/// The patches of a block of pixels: gathered, or the image itself.
+@inline(__always)
+private func gathered(
+  _ g: ConvolutionGeometry, _ image: UnsafePointer<Float>, first: Int, count: Int,
+  _ patches: UnsafeMutablePointer<Float>
+) -> UnsafePointer<Float> {
+  if g.isPointwise { return image + first * g.patch }
+  gatherPatches(g, image: image, first: first, count: count, into: patches)
+  return UnsafePointer(patches)
+}
+
+/// Calls `body` with the first output pixel and the number of pixels of each block in turn.
+@inline(__always)
+private func eachBlock(_ g: ConvolutionGeometry, _ body: (_ first: Int, _ count: Int) -> Void) {
+  let pixels = g.pixels
+  let block = g.block
+  var first = 0
+  while first < pixels {
+    body(first, min(block, pixels - first))
+    first += block
+  }
+}
