@@ -1,25 +1,3 @@
-/// y = x^T, for x `[rows, columns]`, stored row by row.
-func transpose(
-  rows: Int, columns: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
-) {
-  for row in stride(from: 0, to: rows, by: 16) {
-    let height = min(16, rows - row)
-    for column in stride(from: 0, to: columns, by: 16) {
-      let width = min(16, columns - column)
-      let block = transposedBlock(
-        rows: height, columns: width, x + (row * columns + column), leading: columns)
-      for c in 0..<width {
-        let target = y + ((column + c) * rows + row)
-        if height == 16 {
-          target.store(block[unchecked: c], at: 0)
-        } else {
-          target.store(block[unchecked: c], at: 0, count: height)
-        }
-      }
-    }
-  }
-}
-
 /// The transpose of up to 16 rows and columns, filled up with zeros.
 ///
 /// Each of four rounds interleaves the rows that are eight apart. That moves the bits of a value's
@@ -35,15 +13,19 @@ func transposedBlock(
   } else {
     for r in 0..<rows { block[unchecked: r] = load(x + r * leading, columns) }
   }
-  for _ in 0..<4 {
-    let old = block
-    for r in 0..<8 {
-      let (a, b) = (old[unchecked: r], old[unchecked: r &+ 8])
-      block[unchecked: 2 &* r] = interleave(a.lowHalf, b.lowHalf)
-      block[unchecked: 2 &* r &+ 1] = interleave(a.highHalf, b.highHalf)
-    }
+  return interleaved(interleaved(interleaved(interleaved(block))))
+}
+
+/// One round: rows r and r + 8 become rows 2 r and 2 r + 1, interleaved.
+@inline(__always)
+private func interleaved(_ block: InlineArray<16, Vector>) -> InlineArray<16, Vector> {
+  var result = InlineArray<16, Vector>(repeating: .zero)
+  for r in 0..<8 {
+    let (a, b) = (block[unchecked: r], block[unchecked: r &+ 8])
+    result[unchecked: 2 &* r] = interleave(a.lowHalf, b.lowHalf)
+    result[unchecked: 2 &* r &+ 1] = interleave(a.highHalf, b.highHalf)
   }
-  return block
+  return result
 }
 
 /// a[0], b[0], a[1], b[1], ...

@@ -10,30 +10,31 @@ extension WinogradTiles {
   /// The floats of scratch memory that any of the three functions needs.
   var workspace: Int {
     let tiles = min(block, count)
-    return 36 * 16 + 9 * inputs * outputs + filterWords
+    return Self.scratchWords + filterWords
       + Frequencies.words(tiles: tiles, channels: inputs)
       + Frequencies.words(tiles: tiles, channels: outputs)
   }
 
-  /// The floats of the transformed filter, for products or as sums of its gradient.
-  private var filterWords: Int {
-    36 * max(
-      PackedMatrix(inner: inputs, columns: outputs).words,
-      PackedMatrix(inner: outputs, columns: inputs).words)
-  }
+  /// Room for a 6x6 tile, or for 3x3 blocks of a filter.
+  private static var scratchWords: Int { max(36, 9 * 16) * 16 }
+
+  /// The floats of the transformed filter, or of the sums of its gradient.
+  private var filterWords: Int { 36 * frequencyStep }
+
+  /// From frequency to frequency of the filter: a line more than the matrix takes, see `Frequencies`.
+  private var frequencyStep: Int { PackedMatrix(inner: inputs, columns: outputs).words + 16 }
 
   /// The parts of the scratch memory.
   private func parts(_ workspace: UnsafeMutablePointer<Float>) -> (
-    scratch: UnsafeMutablePointer<Float>, mirror: UnsafeMutablePointer<Float>,
-    filter: UnsafeMutablePointer<Float>, v: Frequencies, m: Frequencies
+    scratch: UnsafeMutablePointer<Float>, filter: UnsafeMutablePointer<Float>, v: Frequencies,
+    m: Frequencies
   ) {
     let tiles = min(block, count)
-    let mirror = workspace + 36 * 16
-    let filter = mirror + 9 * inputs * outputs
+    let filter = workspace + Self.scratchWords
     let v = filter + filterWords
     let m = v + Frequencies.words(tiles: tiles, channels: inputs)
     return (
-      workspace, mirror, filter, Frequencies(v, tiles: tiles, channels: inputs),
+      workspace, filter, Frequencies(v, tiles: tiles, channels: inputs),
       Frequencies(m, tiles: tiles, channels: outputs)
     )
   }
@@ -47,18 +48,22 @@ extension WinogradTiles {
     bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
     workspace: UnsafeMutablePointer<Float>
   ) {
-    let (scratch, mirror, u, v, m) = parts(workspace)
+    let (scratch, u, v, m) = parts(workspace)
     let matrix = PackedMatrix(inner: inputs, columns: outputs)
-    if mirrored { self.mirror(filter, into: mirror) }
-    transform(filter: mirrored ? UnsafePointer(mirror) : filter, matrix, into: u)
+    if mirrored {
+      transformMirrored(filter, matrix, into: u, scratch: scratch)
+    } else {
+      transform(filter, matrix, into: u)
+    }
     eachBlock { first, count in
       transformImages(image, first: first, count: count, into: v, scratch: scratch)
       for f in 0..<36 {
         matrix.multiply(
-          rows: count, v[f], leading: v.leading, u + f * matrix.words, into: m[f],
+          rows: count, v[f], leading: v.leading, u + f * frequencyStep, into: m[f],
           leading: m.leading)
       }
-      transformOutputs(m, first: first, count: count, bias: bias, into: output)
+      transformOutputs(
+        m, first: first, count: count, bias: bias, into: output, scratch: scratch)
     }
   }
 
@@ -72,8 +77,7 @@ extension WinogradTiles {
     into filterGradient: UnsafeMutablePointer<Float>, bias biasGradient: UnsafeMutablePointer<Float>?,
     workspace: UnsafeMutablePointer<Float>
   ) {
-    let (scratch, _, u, v, m) = parts(workspace)
-    let step = inputs * m.leading
+    let (scratch, u, v, m) = parts(workspace)
     eachBlock { first, count in
       transformImages(image, first: first, count: count, into: v, scratch: scratch)
       transformOutputGradients(
@@ -81,7 +85,7 @@ extension WinogradTiles {
       for f in 0..<36 {
         multiplyTransposed(
           rows: inputs, columns: m.leading, terms: count, v[f], leading: v.leading, m[f],
-          leading: m.leading, into: u + f * step, leading: m.leading, accumulate: first > 0)
+          leading: m.leading, into: u + f * frequencyStep, leading: m.leading, accumulate: first > 0)
       }
       if let biasGradient {
         columnSums(
@@ -94,7 +98,7 @@ extension WinogradTiles {
 
   /// U = G g G^T: filter `[3, 3, I, O]` to 36 packed matrices `[I, O]`.
   private func transform(
-    filter: UnsafePointer<Float>, _ matrix: PackedMatrix, into u: UnsafeMutablePointer<Float>
+    _ filter: UnsafePointer<Float>, _ matrix: PackedMatrix, into u: UnsafeMutablePointer<Float>
   ) {
     let area = inputs * outputs
     for output in stride(from: 0, to: outputs, by: 16) {
@@ -104,10 +108,41 @@ extension WinogradTiles {
         let taps = filter + (input * outputs + output)
         transformFilter(
           { i, j in load(taps + (3 * i + j) * area, lanes) },
-          into: TilePlace(
-            u + (offset + input * stride), row: 6 * matrix.words, column: matrix.words))
+          into: place(u + (offset + input * stride)))
       }
     }
+  }
+
+  /// The same for a filter `[3, 3, O, I]`, turned by half, by blocks of 16 inputs and outputs.
+  private func transformMirrored(
+    _ filter: UnsafePointer<Float>, _ matrix: PackedMatrix, into u: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let area = inputs * outputs
+    for output in stride(from: 0, to: outputs, by: 16) {
+      let (offset, stride) = matrix.place(output)
+      for first in Swift.stride(from: 0, to: inputs, by: 16) {
+        let count = min(16, inputs - first)
+        for tap in 0..<9 {
+          let block = transposedBlock(
+            rows: min(16, outputs - output), columns: count,
+            filter + ((8 - tap) * area + output * inputs + first), leading: inputs)
+          for k in 0..<count { scratch.store(block[unchecked: k], at: (k * 9 + tap) * 16) }
+        }
+        for k in 0..<count {
+          let taps = UnsafePointer(scratch) + k * 9 * 16
+          transformFilter(
+            { i, j in taps.vector((3 &* i &+ j) &* 16) },
+            into: place(u + (offset + (first + k) * stride)))
+        }
+      }
+    }
+  }
+
+  /// Where the 36 frequencies of a vector of the filter lie.
+  @inline(__always)
+  private func place<Pointer>(_ start: Pointer) -> TilePlace<Pointer> {
+    TilePlace(start, row: 6 * frequencyStep, column: frequencyStep)
   }
 
   /// filterGradient += G^T dU G: 36 matrices `[I, leading]` to taps `[3, 3, I, O]`.
@@ -118,26 +153,13 @@ extension WinogradTiles {
     for input in 0..<inputs {
       for output in stride(from: 0, to: outputs, by: 16) {
         let lanes = min(16, outputs - output)
-        let source = TilePlace(
-          u + (input * leading + output), row: 6 * inputs * leading, column: inputs * leading)
-        transformFilterGradient(source) { i, g in
+        transformFilterGradient(place(u + (input * leading + output))) { i, g in
           let target = filterGradient + (3 * i * area + input * outputs + output)
           add(g.0, to: target, lanes)
           add(g.1, to: target + area, lanes)
           add(g.2, to: target + 2 * area, lanes)
         }
       }
-    }
-  }
-
-  /// mirrored[j, i, c, o] = filter[2 - j, 2 - i, o, c], for filter `[3, 3, O, I]`.
-  private func mirror(
-    _ filter: UnsafePointer<Float>, into mirrored: UnsafeMutablePointer<Float>
-  ) {
-    let area = inputs * outputs
-    for tap in 0..<9 {
-      transpose(
-        rows: outputs, columns: inputs, filter + (8 - tap) * area, into: mirrored + tap * area)
     }
   }
 }

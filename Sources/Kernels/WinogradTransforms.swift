@@ -44,6 +44,16 @@ extension TilePlace<UnsafeMutablePointer<Float>> {
     target.store(m.4, at: 4 &* column)
     target.store(m.5, at: 5 &* column)
   }
+
+  /// Writes a row of a tile, with the same number added to each vector.
+  @inline(__always)
+  func store(_ y: Four, plus shift: Vector, row i: Int) {
+    let target = start + i &* row
+    target.store(y.0 + shift, at: 0)
+    target.store(y.1 + shift, at: column)
+    target.store(y.2 + shift, at: 2 &* column)
+    target.store(y.3 + shift, at: 3 &* column)
+  }
 }
 
 /// f(0) ... f(5).
@@ -146,14 +156,17 @@ func transformInput(
   v.store(inputTransform(six { inputsAtEnd(d[1, $0], d[3, $0], d[5, $0]) }), row: 5)
 }
 
-/// A^T m A: 36 frequencies to a 4x4 tile of the output; `row` is called with each row of it.
+/// A^T m A + shift: 36 frequencies to a 4x4 tile of the output.
 @inline(__always)
-func transformOutput(_ m: TilePlace<UnsafePointer<Float>>, row: (Int, Four) -> Void) {
-  let y = six { outputTransform((m[0, $0], m[1, $0], m[2, $0], m[3, $0], m[4, $0], m[5, $0])) }
-  row(0, outputTransform((y.0.0, y.1.0, y.2.0, y.3.0, y.4.0, y.5.0)))
-  row(1, outputTransform((y.0.1, y.1.1, y.2.1, y.3.1, y.4.1, y.5.1)))
-  row(2, outputTransform((y.0.2, y.1.2, y.2.2, y.3.2, y.4.2, y.5.2)))
-  row(3, outputTransform((y.0.3, y.1.3, y.2.3, y.3.3, y.4.3, y.5.3)))
+func transformOutput(
+  _ m: TilePlace<UnsafePointer<Float>>, shift: Vector,
+  into y: TilePlace<UnsafeMutablePointer<Float>>
+) {
+  let s = six { outputTransform((m[0, $0], m[1, $0], m[2, $0], m[3, $0], m[4, $0], m[5, $0])) }
+  y.store(outputTransform((s.0.0, s.1.0, s.2.0, s.3.0, s.4.0, s.5.0)), plus: shift, row: 0)
+  y.store(outputTransform((s.0.1, s.1.1, s.2.1, s.3.1, s.4.1, s.5.1)), plus: shift, row: 1)
+  y.store(outputTransform((s.0.2, s.1.2, s.2.2, s.3.2, s.4.2, s.5.2)), plus: shift, row: 2)
+  y.store(outputTransform((s.0.3, s.1.3, s.2.3, s.3.3, s.4.3, s.5.3)), plus: shift, row: 3)
 }
 
 /// A y A^T: a 4x4 tile of output gradients to 36 frequencies.
