@@ -123,7 +123,9 @@ let package = Package(
       ]),
     tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
-    tests("ConfigurationTests", ["Configuration", "Tokenizers", "Datasets", "Training"]),
+    tests(
+      "ConfigurationTests",
+      ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),
     tests("ImagingTests", ["Imaging"]),
     tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
