@@ -3,7 +3,8 @@
 #   make demo     system packages, build, built-in data, train FSQ and VQ, encode, decode, compare
 #   make test     all tests
 #
-# Also: make build, make format (rewrites layout), make check (what CI runs before the tests).
+# Also: make build, make format (rewrites layout), make check (what CI runs before the tests), and
+# make bench, which measures: see Benchmarks/README.md.
 
 SWIFT  ?= swift
 # -march=native reaches Swift's own code generation too. `make NATIVE=` builds portably.
@@ -12,8 +13,16 @@ BUILD   = $(SWIFT) build -c release $(NATIVE)
 BIN     = .build/release
 
 DEMO    = checkpoints/demo
+SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: demo test build format check packages clean
+# What make bench measures: SECTION=peers, kernels, encode, loading or growth; PRESETS=tiny and
+# ROUNDS=1 make it short.
+SECTION ?= peers
+PRESETS ?=
+ROUNDS  ?=
+BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
+
+.PHONY: demo test build bench format check packages clean
 
 packages:
 	@./.ci/packages
@@ -39,13 +48,18 @@ test: packages
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release $(NATIVE) --skip-build --disable-xctest
 
+bench: build
+	$(BENCH)
+	Benchmarks/.build/release/bench $(SECTION) $(if $(PRESETS),--presets $(PRESETS)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) --build-flags="$(NATIVE)"
+
 format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
 
 # What CI runs before the tests: the layout, and the walls between the targets.
 check: packages
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	$(BUILD) --build-tests --explicit-target-dependency-import-check error
 
 clean:
-	rm -rf .build
+	rm -rf .build Benchmarks/.build

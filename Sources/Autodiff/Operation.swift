@@ -109,6 +109,14 @@ public enum Operation: Sendable, Hashable {
     }
   }
 
+  /// The multiply-adds of the direct algorithm: of convolutions, matrix products and the search
+  /// for the nearest code; 0 for what a pass over memory does.
+  ///
+  /// A kernel may get by with fewer, as Winograd's do; a rate over this count is an effective one.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    rule.multiplyAdds(inputs: inputs, outputs: outputs)
+  }
+
   /// The input whose memory the output shares, for views.
   public var viewedInput: Int? {
     switch self {

@@ -9,9 +9,15 @@ protocol Operator: Sendable, Hashable {
 
   /// The gradient with respect to each input, `nil` where there is none.
   func gradients(_ context: GradientContext) -> [Tensor?]
+
+  /// The multiply-adds of the direct algorithm, where products are what the operation is about;
+  /// 0 for what a pass over memory does.
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int
 }
 
 extension Operator {
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }
+
   func gradients(_ context: GradientContext) -> [Tensor?] {
     Array(repeating: nil, count: context.inputs.count)
   }

@@ -23,6 +23,7 @@ public struct TrainCommand: ParsableCommand {
         train --config configs/fsq.json --data ~/photos --output checkpoints/photos
         train --config configs/vq.json --set quantizer.codebookSize=512 --steps 2000
         train --resume --output checkpoints/photos --steps 4000
+        train --config configs/vq.json --trace
       """)
 
   @Option(help: ArgumentHelp("The configuration, a JSON file.", valueName: "file"))
@@ -64,6 +65,13 @@ public struct TrainCommand: ParsableCommand {
   @Flag(help: "Print the plan of a training step with its memory, and end.")
   var printPlan = false
 
+  @Flag(
+    help: """
+      Print where the time of a training step goes, by operation and by layer, and end; nothing is \
+      saved. Measures 5 steps, or as many as --steps says.
+      """)
+  var trace = false
+
   @Flag(help: "Print the JSON Schema of configurations, and end.")
   var printSchema = false
 
@@ -71,6 +79,17 @@ public struct TrainCommand: ParsableCommand {
 
   /// A command as the parser fills it in.
   public init() {}
+
+  /// Checks the values.
+  public func validate() throws {
+    if trace, resume {
+      throw ValidationError(
+        "--trace saves nothing, so there is nothing to go on with: leave out --resume")
+    }
+    if trace, let steps, steps < 1 {
+      throw ValidationError("--trace --steps: expected at least 1, found \(steps)")
+    }
+  }
 
   /// Trains.
   public func run() throws {
@@ -82,7 +101,7 @@ public struct TrainCommand: ParsableCommand {
       let run = try configuration()
       let folder = try outputFolder()
       let checkpoint = Checkpoint(folder: folder)
-      if !printPlan && !resume && checkpoint.hasRun {
+      if !printPlan && !trace && !resume && checkpoint.hasRun {
         throw TrainingError.outputExists(folder: folder)
       }
       let dataset = try open(run, terminal)
@@ -94,6 +113,11 @@ public struct TrainCommand: ParsableCommand {
         shouldStop: { Interruption.isRequested })
       if printPlan {
         terminal.result(trainer.plan.description)
+        return
+      }
+      if trace {
+        let measured = try trainer.trace(steps: steps ?? 5)
+        terminal.result(TraceReport(measured, run.training).text)
         return
       }
       switch try trainer.train() {

@@ -16,6 +16,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   public let parameters: ParameterMemory<B>
   /// The number of lanes.
   public let lanes: Int
+  /// The threads that execute them.
+  public var threads: Int { pool.threads }
   /// The device.
   public let backend: B
 
@@ -27,7 +29,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ///
   /// Called in the lane's own thread.
   public var collect: (Replay) -> Void = { _ in }
-  /// Where the time goes, if anyone asks.
+  /// Where the time goes, if anyone asks: a trace of this session's plan and lanes.
   public var trace: Trace?
 
   /// One replay, as its lane's closures see it.
@@ -89,24 +91,35 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   public func run(items: Int) {
     prepare()
     self.items = items
-    pool.run(lanes, self)
+    run(self, count: lanes, as: .replaying)
+  }
+
+  /// Does some work for each index below `count`, in parallel, as a phase of the trace.
+  func run(_ work: any IndexedWork, count: Int, as phase: Trace.Phase) {
+    let began = ContinuousClock.now
+    pool.run(count, work)
+    trace?.add(phase, since: began)
   }
 
   /// One lane's share of a run.
   func perform(_ lane: Int) {
     let memory = memories[lane]
+    let stopwatch = trace?.lanes[lane]
+    stopwatch?.start()
     if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.words) }
     sums[lane].clear()
+    stopwatch?.end(.clearing)
     for item in stride(from: lane, to: items, by: lanes) {
       let replay = Replay(lane: lane, item: item, session: self)
       feed(replay)
-      if let trace {
-        trace.execute(plan.instructions, on: backend, in: memory, lane: lane)
-      } else {
-        for instruction in plan.instructions { backend.execute(instruction, in: memory) }
+      stopwatch?.end(.feeding)
+      for (index, instruction) in plan.instructions.enumerated() {
+        backend.execute(instruction, in: memory)
+        stopwatch?.end(instruction: index)
       }
       sums[lane].add(from: memory, on: backend)
       collect(replay)
+      stopwatch?.end(.collecting)
     }
   }
 
@@ -146,8 +159,14 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// Computes what depends on parameters alone, if they changed.
   private func prepare() {
     guard preparedVersion != parameters.version else { return }
-    for instruction in plan.preparation { backend.execute(instruction, in: memories[0]) }
+    let began = ContinuousClock.now
+    trace?.preparation.start()
+    for (index, instruction) in plan.preparation.enumerated() {
+      backend.execute(instruction, in: memories[0])
+      trace?.preparation.end(instruction: index)
+    }
     preparedVersion = parameters.version
+    trace?.add(.preparing, since: began)
   }
 
   private func check(_ instruction: Instruction, _ memory: Memories<B.Memory>) -> Bool {

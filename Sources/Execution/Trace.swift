@@ -1,31 +1,107 @@
-/// The time that each instruction of a plan took, summed over replays.
+/// Where the time of a session's runs goes: each instruction in each lane, and all around them.
+///
+/// Times are summed over threads, so that they add up to the time that passed times the threads;
+/// what nobody worked in shows as waiting.
 public final class Trace: @unchecked Sendable {
-  // Unchecked: each lane adds to its own row.
+  // Unchecked: each lane writes to its own stopwatch, and all else is of the thread that runs the
+  // session.
 
-  private var seconds: [[Double]]
-  private let clock = ContinuousClock()
+  /// The program that is traced.
+  public let plan: Plan
+  /// The threads that execute it.
+  public let threads: Int
+  /// The steps that were measured.
+  public private(set) var steps = 0
+  /// The time that passed in them, by the clock.
+  public private(set) var seconds = 0.0
+
+  let lanes: [Stopwatch]
+  let preparation: Stopwatch
+  private var phases = [Double](repeating: 0, count: Phase.allCases.count)
+
+  /// The parts of a step, one after the other.
+  public enum Phase: Int, Sendable, CaseIterable {
+    /// Waiting for the numbers of the batch.
+    case waiting
+    /// Computing what depends on parameters alone.
+    case preparing
+    /// Replaying the plan, in all lanes.
+    case replaying
+    /// Summing gradients over lanes.
+    case summing
+    /// Moving the parameters.
+    case updating
+  }
 
   /// A trace of a plan in a number of lanes.
-  public init(_ plan: Plan, lanes: Int) {
-    seconds = Array(
-      repeating: Array(repeating: 0, count: plan.instructions.count), count: lanes)
+  ///
+  /// - Parameters:
+  ///   - plan: the session's.
+  ///   - lanes: the session's.
+  ///   - threads: how many lanes compute at once.
+  public init(_ plan: Plan, lanes: Int, threads: Int) {
+    self.plan = plan
+    self.threads = threads
+    self.lanes = (0..<lanes).map { _ in Stopwatch(instructions: plan.instructions.count) }
+    preparation = Stopwatch(instructions: plan.preparation.count)
   }
 
-  /// The seconds of each instruction, summed over lanes.
-  public var totals: [Double] {
-    seconds[0].indices.map { index in seconds.reduce(0) { $0 + $1[index] } }
+  /// Adds the time since an instant to a phase.
+  public func add(_ phase: Phase, since began: ContinuousClock.Instant) {
+    phases[phase.rawValue] += began.duration(to: .now) / .seconds(1)
   }
 
-  func execute<B: Backend>(
-    _ instructions: [Instruction], on backend: B, in memory: Memories<B.Memory>, lane: Int
-  ) {
-    seconds.withUnsafeMutableBufferPointer { lanes in
-      for (index, instruction) in instructions.enumerated() {
-        let start = clock.now
-        backend.execute(instruction, in: memory)
-        let (whole, fraction) = start.duration(to: clock.now).components
-        lanes[lane][index] += Double(whole) + Double(fraction) * 1e-18
-      }
-    }
+  /// Adds a step, from its first phase to its last: the time since an instant.
+  public func addStep(since began: ContinuousClock.Instant) {
+    steps += 1
+    seconds += began.duration(to: .now) / .seconds(1)
+  }
+
+  /// The time of a phase, by the clock.
+  public func seconds(of phase: Phase) -> Double { phases[phase.rawValue] }
+}
+
+/// Measures what one lane does, one thing after the other.
+final class Stopwatch {
+  /// What a lane does besides executing instructions.
+  enum Chore: Int, CaseIterable {
+    /// Setting its gradients and statistics to zero.
+    case clearing
+    /// Writing the inputs of a replay.
+    case feeding
+    /// Adding to the statistics and reading the outputs.
+    case collecting
+  }
+
+  private(set) var instructions: [Double]
+  private(set) var executions: [Int]
+  private(set) var chores = [Double](repeating: 0, count: Chore.allCases.count)
+  private var mark = ContinuousClock.now
+
+  init(instructions count: Int) {
+    instructions = Array(repeating: 0, count: count)
+    executions = Array(repeating: 0, count: count)
+  }
+
+  /// The time of all that was measured.
+  var total: Double { instructions.reduce(0, +) + chores.reduce(0, +) }
+
+  /// What is done from now on is measured.
+  func start() { mark = .now }
+
+  /// An instruction has ended, and the next thing begins.
+  func end(instruction index: Int) {
+    instructions[index] += lap()
+    executions[index] += 1
+  }
+
+  /// A chore has ended, and the next thing begins.
+  func end(_ chore: Chore) { chores[chore.rawValue] += lap() }
+
+  private func lap() -> Double {
+    let now = ContinuousClock.now
+    let (whole, fraction) = mark.duration(to: now).components
+    mark = now
+    return Double(whole) + Double(fraction) * 1e-18
   }
 }

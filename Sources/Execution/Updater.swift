@@ -41,7 +41,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   /// - Returns: the Euclidean norm of the sum.
   public func sumGradients() -> Double {
     phase = .summing
-    session.pool.run(slices.count, self)
+    session.run(self, count: slices.count, as: .summing)
     return squares.reduce(0, +).squareRoot()
   }
 
@@ -53,7 +53,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   ///     clipped.
   public func update(_ rule: UpdateRule, gradientScale: Float) {
     phase = .updating(rule, gradientScale: gradientScale)
-    session.pool.run(slices.count, self)
+    session.run(self, count: slices.count, as: .updating)
     session.parameters.didChange()
   }
 

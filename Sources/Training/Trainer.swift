@@ -20,7 +20,7 @@ public final class Trainer<B: Backend> {
     case interrupted(step: Int)
   }
 
-  private let run: RunConfiguration
+  let run: RunConfiguration
   private let dataset: Dataset
   private let checkpoint: Checkpoint
   private let parameters: ParameterMemory<B>
@@ -29,7 +29,7 @@ public final class Trainer<B: Backend> {
   private let evaluationSet: FixedSet
   private let isResuming: Bool
   private let observer: any TrainingObserver
-  private let shouldStop: () -> Bool
+  let shouldStop: () -> Bool
 
   /// A run over opened images.
   ///
@@ -62,7 +62,6 @@ public final class Trainer<B: Backend> {
 
   /// Trains until the last step, or until someone asks to stop.
   public func train() throws -> End {
-    let seed = UInt64(bitPattern: Int64(run.training.seed))
     let training = run.training
 
     // Where to begin.
@@ -72,16 +71,13 @@ public final class Trainer<B: Backend> {
     } else {
       if checkpoint.hasRun { throw TrainingError.outputExists(folder: checkpoint.folder) }
       try checkpoint.begin(run)
-      parameters.initialize(seed: seed)
-      try initializeCodebook(Generator(seed: seed).split(named: "codebook"))
+      try drawFirstValues()
     }
     let journal = try Journal(folder: checkpoint.folder, keepingSteps: progress.step)
 
     // The step, planned once.
     let step = makeStep()
-    let loader = BatchLoader(
-      images: dataset.training, batchSize: training.batchSize, seed: seed,
-      firstStep: progress.step)
+    let loader = makeLoader(firstStep: progress.step)
     defer { loader.stop() }
     observer.trainingWillBegin(overview(step.session.plan, firstStep: progress.step))
 
@@ -131,11 +127,25 @@ public final class Trainer<B: Backend> {
 
   // MARK: Parts of the loop
 
-  private func makeStep() -> TrainingStep<B> {
+  func makeStep() -> TrainingStep<B> {
     TrainingStep(
       run.tokenizer, imageSize: run.data.imageSize, run.training, parameters: parameters,
       pool: pool)
   }
+
+  func makeLoader(firstStep: Int) -> BatchLoader {
+    BatchLoader(
+      images: dataset.training, batchSize: run.training.batchSize, seed: seed,
+      firstStep: firstStep)
+  }
+
+  /// The weights of a run that begins.
+  func drawFirstValues() throws {
+    parameters.initialize(seed: seed)
+    try initializeCodebook(Generator(seed: seed).split(named: "codebook"))
+  }
+
+  private var seed: UInt64 { UInt64(bitPattern: Int64(run.training.seed)) }
 
   /// Reads the state that a run left, if it may go on under this configuration.
   private func resume() throws -> Checkpoint.Progress {

@@ -151,6 +151,29 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
   }
 
+  @Test func aTraceAccountsForAllTimeAndSavesNothing() throws {
+    let outcome = try train("--trace", "--steps", "2")
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.output.hasPrefix("2 steps traced: "))
+    let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("operation ") })
+    let end = try #require(lines[start...].firstIndex(of: ""))
+    func milliseconds(_ line: Substring) -> Double {
+      // Calls, where they are counted, come before the first number with a point.
+      line.split(separator: " ").lazy.compactMap { $0.contains(".") ? Double($0) : nil }.first ?? -1
+    }
+    let rows = lines[(start + 2)..<(end - 1)]
+    #expect(rows.contains { $0.hasPrefix("convolution 3x3 ") })
+    #expect(rows.contains { $0.hasPrefix("(optimizer)") })
+    #expect(rows.map(milliseconds) == rows.map(milliseconds).sorted(by: >))
+    let sum = rows.reduce(0) { $0 + milliseconds($1) }
+    #expect(lines[end - 1].hasPrefix("all threads together"))
+    #expect(abs(sum - milliseconds(lines[end - 1])) <= 0.005 * Double(rows.count + 1))
+    #expect(outcome.output.contains("encoder.conv_in  convolution 3x3"))
+    #expect(outcome.output.contains("peak memory of the process"))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
+  }
+
   /// Each of these ends before step 0, with one clear sentence and the right exit code.
   @Test(arguments: [
     (["--set", "training.stesp=3"], 65, "Did you mean \"steps\"?"),
@@ -166,6 +189,8 @@ import Testing
     (["--data", "TEXTS"], 66, ".txt"),
     (["--data", "NOWHERE"], 66, "found nothing at this path"),
     (["--resume"], 66, "state.safetensors"),
+    (["--trace", "--resume"], 64, "leave out --resume"),
+    (["--trace", "--steps", "0"], 64, "at least 1"),
     (["--threads", "0"], 64, "--threads"),
     (["--steps", "many"], 64, "--steps"),
   ])

@@ -1,6 +1,9 @@
+import Autodiff
 import Configuration
+import Datasets
 import Foundation
 import Testing
+import Tokenizers
 import Training
 
 /// The folder of configurations at the root of the repository.
@@ -24,6 +27,24 @@ private let names: [String] =
     #expect(!run.description.isEmpty)
     #expect(run.schemaPath == "tessera.schema.json")
     #expect(try RunConfiguration.parse(run.resolved) == run)
+  }
+
+  /// The networks that other implementations are measured against, to the last parameter.
+  @Test(arguments: [
+    ("bench-tiny", 622_479, 64, 32, 16), ("bench-small", 10_220_911, 16, 64, 16),
+    ("bench-vqgan", 15_623_791, 4, 128, 16),
+  ])
+  func theBenchmarksAreTheNetworksTheySay(
+    name: String, parameters: Int, batch: Int, imageSize: Int, grid: Int
+  ) throws {
+    let run = try RunConfiguration.load(path: folder.appendingPathComponent(name + ".json").path)
+    let graph = Graph()
+    _ = Tokenizer(run.tokenizer, in: Scope(graph))
+    #expect(graph.parameters.reduce(0) { $0 + $1.shape.count } == parameters)
+    #expect(run.training.batchSize == batch)
+    #expect(run.data.imageSize == imageSize)
+    #expect(run.data.imageSize / run.model.downsampling == grid)
+    #expect(run.training.gradientClip == 0)
   }
 
   @Test func theSchemaFileIsTheGeneratedOne() throws {

@@ -94,28 +94,6 @@ struct ReplayTests {
     #expect(a.contains { abs($0) > 0.01 })
   }
 
-  @Test func aTraceCoversEveryInstructionAndChangesNoBit() {
-    let small = SmallTokenizer.all[0]
-    let run = small.run(lanes: 2, threads: 2, items: 2)
-    run.parameters.initialize(seed: 1)
-    let inputs = { (item: Int) in
-      ["images": HashedNumbers.values("image\(item)", count: small.imageCount)]
-    }
-    run.run(items: 2, inputs)
-    let untraced = run.gradients()
-    let trace = Trace(run.plan, lanes: 2)
-    run.session.trace = trace
-    run.run(items: 2, inputs)
-    #expect(run.gradients() == untraced)
-    let once = trace.totals
-    #expect(once.count == run.plan.instructions.count)
-    #expect(once.allSatisfy { $0 >= 0 })
-    #expect(once.reduce(0, +) > 0)
-    run.run(items: 2, inputs)
-    #expect(zip(once, trace.totals).allSatisfy { $0 <= $1 })
-    #expect(trace.totals.reduce(0, +) > once.reduce(0, +))
-  }
-
   /// A number that is not finite is traced to the layer where it appeared.
   @Test(arguments: SmallTokenizer.all)
   func whatIsNotFiniteIsNamed(_ small: SmallTokenizer) {

@@ -74,6 +74,15 @@ public struct Convolution: Operator {
     }
     return parts
   }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    Self.multiplyAdds(output: outputs[0], filter: inputs[1])
+  }
+
+  /// `N H' W' O kh kw I`: the padding counts as pixels, and the gradients cost the same.
+  static func multiplyAdds(output: Shape, filter: Shape) -> Int {
+    output.count * filter[0] * filter[1] * filter[2]
+  }
 }
 
 /// The gradient of a convolution with respect to its image: the adjoint, applied to the
@@ -87,6 +96,10 @@ public struct ConvolutionImageGradient: Operator {
   func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(image)]
   }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    Convolution.multiplyAdds(output: inputs[0], filter: inputs[1])
+  }
 }
 
 /// The gradient of a convolution with respect to its filter, from the upstream gradient and the
@@ -99,6 +112,10 @@ public struct ConvolutionFilterGradient: Operator {
 
   func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(filter)]
+  }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    Convolution.multiplyAdds(output: inputs[0], filter: filter)
   }
 }
 

@@ -35,6 +35,10 @@ public struct MatrixProduct: Operator {
     }
     return parts
   }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    outputs[0].count * (transposesFirst ? inputs[0][1] : inputs[0][2])
+  }
 }
 
 /// The products of two batches of matrices.

@@ -24,6 +24,10 @@ public struct NearestCode: Operator {
     try require(inputs[2].shape == [codebook[0]], "needs \(codebook[0]) squared norms")
     return [OutputDeclaration(Shape(z.dimensions.dropLast()), .index)]
   }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    inputs[0].rows * inputs[1].count
+  }
 }
 
 /// The rows of a table at given indices: table `[K, d]`, indices `[...]`, result `[..., d]`.
