@@ -5,25 +5,17 @@ public func columnSums(
   rows: Int, columns: Int, of x: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>,
   accumulate: Bool
 ) {
-  var c = 0
-  while c &+ 8 <= columns {
-    var even = SIMD8<Double>.zero
-    var odd = SIMD8<Double>.zero
+  for c in vectors(columns) {
+    var even = SIMD16<Double>.zero
+    var odd = SIMD16<Double>.zero
     var at = c
     for _ in 0..<(rows >> 1) {
-      even += SIMD8<Double>(x.vector(at))
-      odd += SIMD8<Double>(x.vector(at &+ columns))
-      at &+= 2 &* columns
+      even += doubles(x[at])
+      odd += doubles(x[at + columns])
+      at = at + 2 &* columns
     }
-    if rows & 1 == 1 { even += SIMD8<Double>(x.vector(at)) }
-    let total = SIMD8<Float>(even + odd)
-    sums.store(accumulate ? sums.vector(c) + total : total, at: c)
-    c &+= 8
-  }
-  while c < columns {
-    var total = 0.0
-    for row in 0..<rows { total += Double(x[row &* columns &+ c]) }
-    sums[c] = (accumulate ? sums[c] : 0) + Float(total)
-    c &+= 1
+    if rows & 1 == 1 { even += doubles(x[at]) }
+    let total = floats(even + odd)
+    sums[c] = accumulate ? sums[c] + total : total
   }
 }

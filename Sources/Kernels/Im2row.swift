@@ -37,7 +37,7 @@ func scatterPatches(
     for ky in 0..<g.kernelHeight {
       if y + ky >= 0 && y + ky < g.height && low < high {
         let to = image + (image0 + (y + ky) * g.width + x + low) * g.inputs
-        map((high - low) * g.inputs, row0 + low * g.inputs, to, into: to) { $1 + $0 }
+        accumulate(count: (high - low) * g.inputs, row0 + low * g.inputs, into: to)
       }
       row0 += row
     }
@@ -74,7 +74,7 @@ private func eachWindow(
 private func zero(_ count: Int, _ y: UnsafeMutablePointer<Float>) {
   var i = 0
   while i &+ 8 <= count {
-    y.store(.zero, at: i)
+    y.store(SIMD8<Float>.zero, at: i)
     i &+= 8
   }
   while i < count {

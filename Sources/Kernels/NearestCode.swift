@@ -64,22 +64,22 @@ public func nearestCodes(
 private func smallest(
   _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>
 ) -> (score: Float, index: Int) {
-  // Eight running minima side by side: lane k has the first of the smallest at i mod 8 = k, because
-  // only a smaller one replaces it.
-  var best = SIMD8<Float>(repeating: .infinity)
-  var at = SIMD8<Int32>.zero
-  var here = SIMD8<Int32>(0, 1, 2, 3, 4, 5, 6, 7)
+  // Sixteen running minima side by side: lane k has the first of the smallest at i mod 16 = k,
+  // because only a smaller one replaces it.
+  var best = SIMD16<Float>(repeating: .infinity)
+  var at = SIMD16<Int32>.zero
+  var here = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
   var i = 0
-  while i &+ 8 <= count {
-    let value = a.vector(i) + b.vector(i)
-    at = bits(selecting(where: value, isBelow: best, floats(here), else: floats(at)))
+  while i &+ 16 <= count {
+    let value: SIMD16<Float> = a.vector(i) + b.vector(i)
+    at = selecting(where: value, isBelow: best, here, else: at)
     best = smaller(best, value)
-    here &+= SIMD8(repeating: 8)
-    i &+= 8
+    here &+= 16
+    i &+= 16
   }
   var score = Float.infinity
   var index = 0
-  for k in 0..<8 where best[k] < score || (best[k] == score && Int(at[k]) < index) {
+  for k in 0..<16 where best[k] < score || (best[k] == score && Int(at[k]) < index) {
     score = best[k]
     index = Int(at[k])
   }

@@ -143,7 +143,7 @@ struct WinogradTiles {
           scratch.store(y.2, at: 96 + j * 8)
           scratch.store(y.3, at: 144 + j * 8)
         }
-        let shift = bias.map { ($0 + channel).vector(0) } ?? .zero
+        let shift: SIMD8<Float> = bias.map { ($0 + channel).vector(0) } ?? .zero
         for i in 0..<rows {
           let line = scratch + i * 48
           let y = outputTransform(
