@@ -160,6 +160,14 @@ func sum(_ v: SIMD16<Double>) -> Double {
   return two.x + two.y
 }
 
+/// The smallest lane, of none that is NaN.
+@_transparent
+func smallestLane(_ v: SIMD16<Float>) -> Float {
+  let eight = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .< v.lowHalf)
+  let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
+  return min(min(four.x, four.y), min(four.z, four.w))
+}
+
 // MARK: - To be removed with the last kernel that takes eight floats at a time
 
 extension UnsafePointer<Float> {
