@@ -35,7 +35,8 @@ extension CPUBackend {
     case .groupNormalization(let normalization):
       groupNormalize(
         normalization.geometry(shape), x: x, scale: operands.input(1), shift: operands.input(2),
-        into: y, mean: operands.output(1), reciprocalDeviation: operands.output(2))
+        into: y, mean: operands.output(1), reciprocalDeviation: operands.output(2),
+        workspace: operands.workspace)
     case .groupNormalizationGradient(let gradient):
       precondition(
         operands.accumulates(1) == operands.accumulates(2),

@@ -17,10 +17,10 @@ public func activate(
   _ a: Activation, count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
 ) {
   switch a {
-  case .relu: map(count, x, into: y) { larger($0, .zero) }
-  case .silu: map(count, x, into: y) { $0 * sigmoid($0) }
-  case .tanh: map(count, x, into: y) { hyperbolicTangent($0) }
-  case .sigmoid: map(count, x, into: y) { sigmoid($0) }
+  case .relu: for i in vectors(count) { y[i] = larger(x[i], .zero) }
+  case .silu: for i in vectors(count) { y[i] = silu(x[i]) }
+  case .tanh: for i in vectors(count) { y[i] = hyperbolicTangent(x[i]) }
+  case .sigmoid: for i in vectors(count) { y[i] = sigmoid(x[i]) }
   }
 }
 
@@ -33,46 +33,52 @@ public func activateGradient(
   _ a: Activation, count: Int, outputGradient: UnsafePointer<Float>, x: UnsafePointer<Float>,
   into inputGradient: UnsafeMutablePointer<Float>
 ) {
+  let (g, y) = (outputGradient, inputGradient)
   switch a {
   case .relu:
-    map(count, outputGradient, x, into: inputGradient) {
-      selecting(where: .zero, isBelow: $1, $0, else: .zero)
+    for i in vectors(count) {
+      y[i] = selecting(where: .zero, isBelow: x[i], g[i], else: .zero)
     }
-  case .silu: map(count, outputGradient, x, into: inputGradient) { $0 * siluSlope($1) }
-  case .tanh: map(count, outputGradient, x, into: inputGradient) { $0 * tangentSlope($1) }
-  case .sigmoid: map(count, outputGradient, x, into: inputGradient) { $0 * sigmoidSlope($1) }
+  case .silu: for i in vectors(count) { y[i] = g[i] * siluSlope(x[i]) }
+  case .tanh: for i in vectors(count) { y[i] = g[i] * tangentSlope(x[i]) }
+  case .sigmoid: for i in vectors(count) { y[i] = g[i] * sigmoidSlope(x[i]) }
   }
 }
 
 /// 1 / (1 + e^-x), lane by lane.
-@inline(__always)
-func sigmoid(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / (1 + exponential(-x)) }
+@_transparent
+func sigmoid(_ x: SIMD16<Float>) -> SIMD16<Float> { 1 / (1 + normalExponential(-x)) }
 
 /// d/dx sigmoid(x).
-@inline(__always)
-func sigmoidSlope(_ x: SIMD8<Float>) -> SIMD8<Float> {
+@_transparent
+func sigmoidSlope(_ x: SIMD16<Float>) -> SIMD16<Float> {
   let e = exponential(-magnitude(x))
   let sum = 1 + e
   return e / (sum * sum)
 }
 
+/// x sigmoid(x).
+@_transparent
+func silu(_ x: SIMD16<Float>) -> SIMD16<Float> { x / (1 + normalExponential(-x)) }
+
 /// d/dx (x sigmoid(x)).
-@inline(__always)
-func siluSlope(_ x: SIMD8<Float>) -> SIMD8<Float> {
+@_transparent
+func siluSlope(_ x: SIMD16<Float>) -> SIMD16<Float> {
   let s = sigmoid(x)
-  return s * (1 + x * (1 - s))
+  // s + x s (1 - s)
+  return multiplyAdd(multiplyAdd(-s, s, s), x, s)
 }
 
 /// tanh x = m / (m + 2) with m = e^2|x| - 1, and the sign of x; beyond 10 it is 1 in Float.
-@inline(__always)
-func hyperbolicTangent(_ x: SIMD8<Float>) -> SIMD8<Float> {
-  let m = exponentialMinusOne(2 * smaller(magnitude(x), SIMD8(repeating: 10)))
+@_transparent
+func hyperbolicTangent(_ x: SIMD16<Float>) -> SIMD16<Float> {
+  let m = exponentialMinusOne(2 * smaller(magnitude(x), SIMD16(repeating: 10)))
   return floats(bits(m / (m + 2)) | (bits(x) & Int32.min))
 }
 
 /// d/dx tanh x.
-@inline(__always)
-func tangentSlope(_ x: SIMD8<Float>) -> SIMD8<Float> {
+@_transparent
+func tangentSlope(_ x: SIMD16<Float>) -> SIMD16<Float> {
   let e = exponential(-2 * magnitude(x))
   let sum = 1 + e
   return 4 * e / (sum * sum)

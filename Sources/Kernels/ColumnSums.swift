@@ -7,25 +7,17 @@ public func columnSums(
   into sums: UnsafeMutablePointer<Float>, accumulate: Bool
 ) {
   let leading = leading ?? columns
-  var c = 0
-  while c &+ 8 <= columns {
-    var even = SIMD8<Double>.zero
-    var odd = SIMD8<Double>.zero
+  for c in vectors(columns) {
+    var even = SIMD16<Double>.zero
+    var odd = SIMD16<Double>.zero
     var at = c
     for _ in 0..<(rows >> 1) {
-      even += SIMD8<Double>(x.vector(at))
-      odd += SIMD8<Double>(x.vector(at &+ leading))
-      at &+= 2 &* leading
+      even += doubles(x[at])
+      odd += doubles(x[at + leading])
+      at = at + 2 &* leading
     }
-    if rows & 1 == 1 { even += SIMD8<Double>(x.vector(at)) }
-    let total = SIMD8<Float>(even + odd)
-    sums.store(accumulate ? sums.vector(c) + total : total, at: c)
-    c &+= 8
-  }
-  while c < columns {
-    var total = 0.0
-    for row in 0..<rows { total += Double(x[row &* leading &+ c]) }
-    sums[c] = (accumulate ? sums[c] : 0) + Float(total)
-    c &+= 1
+    if rows & 1 == 1 { even += doubles(x[at]) }
+    let total = floats(even + odd)
+    sums[c] = accumulate ? sums[c] + total : total
   }
 }

@@ -33,7 +33,7 @@ public func boundLevels(
     let bound = Bound(b, levels: levels[channel])
     var row = 0
     while row < rows {
-      let count = min(8, rows - row)
+      let count = min(16, rows - row)
       let start = row * channels + channel
       var v = column(z + start, stride: channels, count: count)
       switch b {
@@ -47,7 +47,7 @@ public func boundLevels(
         }
       }
       for k in 0..<count { y[start + k * channels] = v[k] }
-      row += 8
+      row += 16
     }
   }
 }
@@ -65,7 +65,7 @@ public func boundLevelsGradient(
     let bound = Bound(b, levels: levels[channel])
     var row = 0
     while row < rows {
-      let count = min(8, rows - row)
+      let count = min(16, rows - row)
       let start = row * channels + channel
       let v = column(z + start, stride: channels, count: count)
       let g = column(outputGradient + start, stride: channels, count: count)
@@ -75,7 +75,7 @@ public func boundLevelsGradient(
         case .tanh: bound.half * tangentSlope(v + bound.shift)
         }
       for k in 0..<count { inputGradient[start + k * channels] = g[k] * slope[k] }
-      row += 8
+      row += 16
     }
   }
 }
@@ -100,10 +100,10 @@ private struct Bound {
   }
 }
 
-/// Every `stride`-th float, `count` <= 8 of them.
+/// Every `stride`-th float, `count` <= 16 of them.
 @inline(__always)
-private func column(_ x: UnsafePointer<Float>, stride: Int, count: Int) -> SIMD8<Float> {
-  var v = SIMD8<Float>.zero
+private func column(_ x: UnsafePointer<Float>, stride: Int, count: Int) -> SIMD16<Float> {
+  var v = SIMD16<Float>.zero
   for k in 0..<count { v[k] = x[k * stride] }
   return v
 }
@@ -112,7 +112,7 @@ private func column(_ x: UnsafePointer<Float>, stride: Int, count: Int) -> SIMD8
 public func roundHalfEven(
   count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
 ) {
-  map(count, x, into: y) { $0.rounded(.toNearestOrEven) }
+  for i in vectors(count) { y[i] = x[i].rounded(.toNearestOrEven) }
 }
 
 /// indices[r] = the sum over c of digits[r, c] times the product of levels[j] for j < c, in integers.

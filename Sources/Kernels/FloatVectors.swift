@@ -1,135 +1,169 @@
-// Eight floats at a time. Everything elementwise in this module runs on `SIMD8<Float>`, one AVX
-// register; the last few elements go through the same arithmetic in a padded vector, so a value
-// never depends on its position in the buffer.
+// Sixteen floats at a time. Everything elementwise in this module runs on `SIMD16<Float>`, one
+// AVX-512 register or as many smaller ones as it takes; the last few elements go through the same
+// arithmetic in a padded vector, so a value never depends on its position in the buffer.
+
+//
+// What is a line of arithmetic is `@_transparent`: `@inline(__always)` is a wish that the optimizer
+// grants late, and in large functions not at all.
 
 import CProcessor
 
-/// a b + c: rounded once where the processor does that in one instruction, else twice, because the
-/// call that rounds once takes each lane by itself.
+/// a b + c: rounded once where the processor does that in one instruction, else twice.
+@_transparent
+func multiplyAdd(
+  _ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>
+) -> SIMD16<Float> {
+  tessera_multiply_add(a, b, c)
+}
+
+/// a b + c with the same c in each lane.
+@_transparent
+func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: Float) -> SIMD16<Float> {
+  multiplyAdd(a, b, SIMD16(repeating: c))
+}
+
+/// a b + c with the same b in each lane.
+@_transparent
+func multiplyAdd(_ a: SIMD16<Float>, _ b: Float, _ c: SIMD16<Float>) -> SIMD16<Float> {
+  multiplyAdd(a, SIMD16(repeating: b), c)
+}
+
+/// a b + c with the same b and c in each lane.
+@_transparent
+func multiplyAdd(_ a: SIMD16<Float>, _ b: Float, _ c: Float) -> SIMD16<Float> {
+  multiplyAdd(a, SIMD16(repeating: b), SIMD16(repeating: c))
+}
+
+/// Where a vector lies in a buffer: sixteen floats, or fewer at the end.
+struct Lanes {
+  /// The index of the first.
+  var start: Int
+  /// How many are there, at most 16.
+  var count: Int
+
+  /// As many of them, `offset` floats on.
+  @inline(__always)
+  static func + (lanes: Lanes, offset: Int) -> Lanes {
+    Lanes(start: lanes.start &+ offset, count: lanes.count)
+  }
+}
+
+/// The vectors of `count` floats one after the other, all of sixteen but for the last.
+///
+/// A loop over them has its body in place, where a closure may be left as a call.
 @inline(__always)
-func multiplyAdd<V: SIMD>(_ a: V, _ b: V, _ c: V) -> V where V.Scalar: FloatingPoint {
-  TESSERA_HAS_FMA == 1 ? c.addingProduct(a, b) : a * b + c
+func vectors(_ count: Int) -> Vectors { Vectors(start: 0, end: count) }
+
+/// What `vectors` gives.
+struct Vectors: Sequence, IteratorProtocol {
+  fileprivate var start: Int
+  fileprivate var end: Int
+
+  @inline(__always)
+  mutating func next() -> Lanes? {
+    guard start < end else { return nil }
+    let lanes = Lanes(start: start, count: Swift.min(16, end &- start))
+    start &+= 16
+    return lanes
+  }
 }
 
 extension UnsafePointer<Float> {
-  /// The eight floats from index `i` on; no alignment needed.
+  /// The sixteen floats from index `i` on; no alignment needed.
   @inline(__always)
-  func vector(_ i: Int) -> SIMD8<Float> {
-    UnsafeRawPointer(self + i).loadUnaligned(as: SIMD8<Float>.self)
+  func vector(_ i: Int) -> SIMD16<Float> {
+    UnsafeRawPointer(self + i).loadUnaligned(as: SIMD16<Float>.self)
   }
 
-  /// The `count` < 8 floats from index `i` on, with zeros behind them.
+  /// The floats at these places, with zeros behind them; no alignment needed.
   @inline(__always)
-  func vector(_ i: Int, count: Int) -> SIMD8<Float> {
-    var v = SIMD8<Float>.zero
-    for k in 0..<count { v[k] = self[i &+ k] }
-    return v
+  subscript(_ i: Lanes) -> SIMD16<Float> {
+    i.count == 16 ? vector(i.start) : tessera_first(self + i.start, i.count)
   }
 }
 
 extension UnsafeMutablePointer<Float> {
-  /// The eight floats from index `i` on; no alignment needed.
+  /// The sixteen floats from index `i` on; no alignment needed.
   @inline(__always)
-  func vector(_ i: Int) -> SIMD8<Float> { UnsafePointer(self).vector(i) }
+  func vector(_ i: Int) -> SIMD16<Float> { UnsafePointer(self).vector(i) }
 
-  /// Writes eight floats from index `i` on; no alignment needed.
+  /// Writes sixteen floats from index `i` on; no alignment needed.
   @inline(__always)
-  func store(_ v: SIMD8<Float>, at i: Int) {
-    UnsafeMutableRawPointer(self + i).storeBytes(of: v, as: SIMD8<Float>.self)
+  func store(_ v: SIMD16<Float>, at i: Int) {
+    UnsafeMutableRawPointer(self + i).storeBytes(of: v, as: SIMD16<Float>.self)
   }
 
-  /// Writes the first `count` < 8 floats of `v` from index `i` on.
+  /// The floats at these places, with zeros behind them, which are not written.
   @inline(__always)
-  func store(_ v: SIMD8<Float>, at i: Int, count: Int) {
-    for k in 0..<count { self[i &+ k] = v[k] }
-  }
-}
-
-/// `lanes` floats from index `i` on, and zeros.
-@inline(__always)
-func load(_ x: UnsafePointer<Float>, _ i: Int, _ lanes: Int) -> SIMD8<Float> {
-  lanes == 8 ? x.vector(i) : x.vector(i, count: lanes)
-}
-
-/// y[i] = f(x[i]) for all i; `y` may be `x`.
-@inline(__always)
-func map(
-  _ count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
-  _ f: (SIMD8<Float>) -> SIMD8<Float>
-) {
-  var i = 0
-  while i &+ 8 <= count {
-    y.store(f(x.vector(i)), at: i)
-    i &+= 8
-  }
-  if i < count {
-    let rest = count &- i
-    y.store(f(x.vector(i, count: rest)), at: i, count: rest)
-  }
-}
-
-/// y[i] = f(a[i], b[i]) for all i; `y` may be `a` or `b`.
-@inline(__always)
-func map(
-  _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-  into y: UnsafeMutablePointer<Float>,
-  _ f: (SIMD8<Float>, SIMD8<Float>) -> SIMD8<Float>
-) {
-  var i = 0
-  while i &+ 8 <= count {
-    y.store(f(a.vector(i), b.vector(i)), at: i)
-    i &+= 8
-  }
-  if i < count {
-    let rest = count &- i
-    y.store(f(a.vector(i, count: rest), b.vector(i, count: rest)), at: i, count: rest)
+  subscript(_ i: Lanes) -> SIMD16<Float> {
+    get { UnsafePointer(self)[i] }
+    nonmutating set {
+      if i.count == 16 {
+        store(newValue, at: i.start)
+      } else {
+        tessera_store_first(newValue, self + i.start, i.count)
+      }
+    }
   }
 }
 
 /// The larger of each pair, where a NaN in the first stays.
-///
-/// Written lane by lane because this form compiles to one instruction, and the standard library's
-/// comparisons of float vectors do not.
-@inline(__always)
-func larger(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
-  SIMD8(
-    a[0] < b[0] ? b[0] : a[0], a[1] < b[1] ? b[1] : a[1],
-    a[2] < b[2] ? b[2] : a[2], a[3] < b[3] ? b[3] : a[3],
-    a[4] < b[4] ? b[4] : a[4], a[5] < b[5] ? b[5] : a[5],
-    a[6] < b[6] ? b[6] : a[6], a[7] < b[7] ? b[7] : a[7])
+@_transparent
+func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+  a.replacing(with: b, where: a .< b)
 }
 
 /// The smaller of each pair, where a NaN in the first stays.
-@inline(__always)
-func smaller(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
-  SIMD8(
-    a[0] > b[0] ? b[0] : a[0], a[1] > b[1] ? b[1] : a[1],
-    a[2] > b[2] ? b[2] : a[2], a[3] > b[3] ? b[3] : a[3],
-    a[4] > b[4] ? b[4] : a[4], a[5] > b[5] ? b[5] : a[5],
-    a[6] > b[6] ? b[6] : a[6], a[7] > b[7] ? b[7] : a[7])
+@_transparent
+func smaller(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+  a.replacing(with: b, where: a .> b)
 }
 
 /// Each lane of `chosen` where a < b, else of `other`; where one of a and b is NaN, of `other`.
-@inline(__always)
-func selecting(
-  where a: SIMD8<Float>, isBelow b: SIMD8<Float>, _ chosen: SIMD8<Float>,
-  else other: SIMD8<Float>
-) -> SIMD8<Float> {
-  SIMD8(
-    a[0] < b[0] ? chosen[0] : other[0], a[1] < b[1] ? chosen[1] : other[1],
-    a[2] < b[2] ? chosen[2] : other[2], a[3] < b[3] ? chosen[3] : other[3],
-    a[4] < b[4] ? chosen[4] : other[4], a[5] < b[5] ? chosen[5] : other[5],
-    a[6] < b[6] ? chosen[6] : other[6], a[7] < b[7] ? chosen[7] : other[7])
+@_transparent
+func selecting<V: SIMD>(
+  where a: SIMD16<Float>, isBelow b: SIMD16<Float>, _ chosen: V, else other: V
+) -> V where V.MaskStorage == SIMD16<Int32> {
+  other.replacing(with: chosen, where: a .< b)
 }
 
 /// The bits of each lane.
-@inline(__always)
-func bits(_ v: SIMD8<Float>) -> SIMD8<Int32> { unsafeBitCast(v, to: SIMD8<Int32>.self) }
+@_transparent
+func bits(_ v: SIMD16<Float>) -> SIMD16<Int32> { unsafeBitCast(v, to: SIMD16<Int32>.self) }
 
 /// The floats with these bits.
-@inline(__always)
-func floats(_ v: SIMD8<Int32>) -> SIMD8<Float> { unsafeBitCast(v, to: SIMD8<Float>.self) }
+@_transparent
+func floats(_ v: SIMD16<Int32>) -> SIMD16<Float> { unsafeBitCast(v, to: SIMD16<Float>.self) }
 
 /// |v|, lane by lane.
-@inline(__always)
-func magnitude(_ v: SIMD8<Float>) -> SIMD8<Float> { floats(bits(v) & 0x7fff_ffff) }
+@_transparent
+func magnitude(_ v: SIMD16<Float>) -> SIMD16<Float> { floats(bits(v) & 0x7fff_ffff) }
+
+/// The square root of each lane.
+@_transparent
+func squareRoot(_ v: SIMD16<Float>) -> SIMD16<Float> { tessera_square_root(v) }
+
+/// The same numbers in Double.
+@_transparent
+func doubles(_ v: SIMD16<Float>) -> SIMD16<Double> { tessera_doubles_of(v) }
+
+/// The nearest floats.
+@_transparent
+func floats(_ v: SIMD16<Double>) -> SIMD16<Float> { tessera_floats_of(v) }
+
+/// The sum of all lanes: halves upon halves, where the standard library's takes lane after lane.
+@_transparent
+func sum(_ v: SIMD16<Double>) -> Double {
+  let eight = v.lowHalf + v.highHalf
+  let four = eight.lowHalf + eight.highHalf
+  let two = four.lowHalf + four.highHalf
+  return two.x + two.y
+}
+
+/// The smallest lane, of none that is NaN.
+@_transparent
+func smallestLane(_ v: SIMD16<Float>) -> Float {
+  let eight = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .< v.lowHalf)
+  let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
+  return min(min(four.x, four.y), min(four.z, four.w))
+}

@@ -34,9 +34,9 @@ public struct GroupNormalizationGeometry: Sendable, Hashable {
     self.activation = activation
   }
 
-  /// The floats of scratch memory that `groupNormalizeGradient` needs: two sums in Double per
-  /// channel, of one image and of all, and two means per group.
-  public var workspace: Int { 8 * channels + 2 * groups }
+  /// The floats of scratch memory that each function needs: eleven for each place of a row of
+  /// whole vectors (coefficients, sums, sums in Double), and two sums in Double per channel.
+  public var workspace: Int { 11 * ChannelRows(self).span + 4 * channels }
 
   /// Channels per group.
   var depth: Int { channels / groups }
@@ -46,194 +46,176 @@ public struct GroupNormalizationGeometry: Sendable, Hashable {
 /// pixels and channels of each group of each image.
 ///
 /// x and y are [N, P, C]; scale and shift [C]; mean and reciprocalDeviation = 1 / sqrt(variance +
-/// epsilon) come out as [N, G]. The variance is that of the population, summed in Double about a
-/// value of the group, so a large mean costs no accuracy. `y` may be `x`.
+/// epsilon) come out as [N, G]. The variance is that of the population, summed about nearly the
+/// mean, so a large mean costs no accuracy. `y` may be `x`.
 /// Wu and He, "Group Normalization", arXiv 1803.08494.
 public func groupNormalize(
   _ g: GroupNormalizationGeometry, x: UnsafePointer<Float>, scale: UnsafePointer<Float>,
   shift: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
-  mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>
+  mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
 ) {
   for n in 0..<g.batch {
     let start = n * g.pixels * g.channels
     let (means, reciprocals) = (mean + n * g.groups, reciprocalDeviation + n * g.groups)
-    groupMoments(g, x + start, mean: means, reciprocalDeviation: reciprocals)
-    eachTile(g) { pixel, pixels, channel, lanes in
-      let at = start + pixel * g.channels + channel
-      let m = perGroup(g, means, channel, lanes)
-      let a = perGroup(g, reciprocals, channel, lanes) * load(scale, channel, lanes)
-      let b = load(shift, channel, lanes)
-      switch g.activation {
-      case .none:
-        eachPixel(g, pixels, lanes, at, x, into: y) { ($0 - m) * a + b }
-      case .silu:
-        eachPixel(g, pixels, lanes, at, x, into: y) {
-          let v = ($0 - m) * a + b
-          return v * sigmoid(v)
+    groupMoments(
+      g, x + start, mean: means, reciprocalDeviation: reciprocals, workspace: workspace)
+    normalize(
+      g, x + start, scale, shift, means, reciprocals, into: y + start, workspace: workspace)
+  }
+}
+
+/// The y of `groupNormalize` again, bit by bit, from the mean and reciprocalDeviation that it gave.
+///
+/// For a y that was not kept. `y` may be `x`.
+public func groupNormalizeAgain(
+  _ g: GroupNormalizationGeometry, x: UnsafePointer<Float>, scale: UnsafePointer<Float>,
+  shift: UnsafePointer<Float>, mean: UnsafePointer<Float>,
+  reciprocalDeviation: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  for n in 0..<g.batch {
+    let start = n * g.pixels * g.channels
+    normalize(
+      g, x + start, scale, shift, mean + n * g.groups, reciprocalDeviation + n * g.groups,
+      into: y + start, workspace: workspace)
+  }
+}
+
+/// The mean and 1 / sqrt(variance + epsilon) of each group of one image.
+///
+/// One pass over memory: with differences d from an origin near the mean, mean = origin + E d and
+/// variance = E d^2 - (E d)^2, which loses nothing while (E d)^2 is not far above the variance.
+private func groupMoments(
+  _ g: GroupNormalizationGeometry, _ x: UnsafePointer<Float>,
+  mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  let rows = ChannelRows(g)
+  let origin = workspace
+  let sums = workspace + rows.span
+  let squares = workspace + 2 * rows.span
+  let totals = Totals(count: 2 * rows.span, of: sums, in: workspace + 3 * rows.span)
+  sampleMeans(g, rows, x, into: origin)
+  for block in rows.blocks {
+    for row in rows[block] {
+      for place in vectors(row.count) {
+        let d = x[place + row.start] - origin[place]
+        sums[place] += d
+        squares[place] = multiplyAdd(d, d, squares[place])
+      }
+    }
+    totals.take()
+  }
+  let count = Double(g.pixels * g.depth)
+  for group in 0..<g.groups {
+    var first = 0.0
+    var second = 0.0
+    for pixel in stride(from: group * g.depth, to: rows.span, by: g.channels) {
+      for place in pixel..<(pixel + g.depth) {
+        first += totals[place]
+        second += totals[rows.span + place]
+      }
+    }
+    let average = first / count
+    let variance = max(0, second / count - average * average)
+    mean[group] = Float(Double(origin[group * g.depth]) + average)
+    reciprocalDeviation[group] = Float(1 / (variance + Double(g.epsilon)).squareRoot())
+  }
+}
+
+/// origin[place] = about the mean of the group that the place belongs to, from some pixels.
+///
+/// They are spread over the image, so that no corner of it speaks for all. Differences from
+/// the first one are averaged, so that a constant group has its value for an origin, exactly.
+private func sampleMeans(
+  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ x: UnsafePointer<Float>,
+  into origin: UnsafeMutablePointer<Float>
+) {
+  guard g.pixels > 0 else { return }
+  let samples = min(8, g.pixels)
+  let step = g.pixels / samples * g.channels
+  for c in vectors(g.channels) {
+    let first = x[c]
+    var sum = SIMD16<Float>.zero
+    for sample in 1..<samples { sum += x[c + sample &* step] - first }
+    origin[c] = multiplyAdd(sum, 1 / Float(samples), first)
+  }
+  for group in 0..<g.groups {
+    let channels = (group * g.depth)..<((group + 1) * g.depth)
+    var sum = 0.0
+    for c in channels { sum += Double(origin[c]) }
+    for c in channels { origin[c] = Float(sum / Double(g.depth)) }
+  }
+  repeatPixel(g, rows, origin)
+}
+
+/// y = act((x - mean) reciprocalDeviation scale + shift) for one image.
+private func normalize(
+  _ g: GroupNormalizationGeometry, _ x: UnsafePointer<Float>, _ scale: UnsafePointer<Float>,
+  _ shift: UnsafePointer<Float>, _ means: UnsafePointer<Float>,
+  _ reciprocals: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  let rows = ChannelRows(g)
+  let c = Coefficients(g, rows, scale, shift, means, reciprocals, in: workspace)
+  switch g.activation {
+  case .none:
+    for block in rows.blocks.reversed() {
+      for row in rows[block] {
+        for place in vectors(row.count) {
+          y[place + row.start] = c.normalized(x[place + row.start], place)
+        }
+      }
+    }
+  case .silu:
+    for block in rows.blocks.reversed() {
+      for row in rows[block] {
+        for place in vectors(row.count) {
+          y[place + row.start] = silu(c.normalized(x[place + row.start], place))
         }
       }
     }
   }
 }
 
-/// The mean and 1 / sqrt(variance + epsilon) of each group of one image.
-private func groupMoments(
-  _ g: GroupNormalizationGeometry, _ x: UnsafePointer<Float>,
-  mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>
-) {
-  let count = Double(g.pixels * g.depth)
-  var first = 0.0
-  var second = 0.0
-  eachChunk(g) { channel, lanes in
-    // Differences from the group's first value are small where the group's mean is large.
-    var origin = SIMD8<Float>.zero
-    for k in 0..<lanes { origin[k] = x[(channel + k) / g.depth * g.depth] }
-    var sum = SIMD8<Double>.zero
-    var squares = SIMD8<Double>.zero
-    var at = channel
-    for _ in 0..<g.pixels {
-      let d = SIMD8<Double>(load(x, at, lanes) - origin)
-      sum += d
-      squares += d * d
-      at &+= g.channels
-    }
-    for k in 0..<lanes {
-      first += sum[k]
-      second += squares[k]
-      if (channel + k + 1) % g.depth == 0 {
-        let group = (channel + k) / g.depth
-        let average = first / count
-        let variance = max(0, second / count - average * average)
-        mean[group] = Float(Double(origin[k]) + average)
-        reciprocalDeviation[group] = Float(1 / (variance + Double(g.epsilon)).squareRoot())
-        first = 0
-        second = 0
+/// What (x - mean) slope + shift needs at each place of a row, with slope = scale / deviation.
+struct Coefficients {
+  let means: UnsafeMutablePointer<Float>
+  let slopes: UnsafeMutablePointer<Float>
+  let shifts: UnsafeMutablePointer<Float>
+
+  /// Takes three rows of memory.
+  init(
+    _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ scale: UnsafePointer<Float>,
+    _ shift: UnsafePointer<Float>, _ mean: UnsafePointer<Float>,
+    _ reciprocal: UnsafePointer<Float>, in memory: UnsafeMutablePointer<Float>
+  ) {
+    means = memory
+    slopes = memory + rows.span
+    shifts = memory + 2 * rows.span
+    for group in 0..<g.groups {
+      for c in (group * g.depth)..<((group + 1) * g.depth) {
+        means[c] = mean[group]
+        slopes[c] = reciprocal[group] * scale[c]
+        shifts[c] = shift[c]
       }
     }
+    repeatPixel(g, rows, means)
+    repeatPixel(g, rows, slopes)
+    repeatPixel(g, rows, shifts)
+  }
+
+  /// (x - mean) slope + shift.
+  @inline(__always)
+  func normalized(_ x: SIMD16<Float>, _ place: Lanes) -> SIMD16<Float> {
+    multiplyAdd(x - means[place], slopes[place], shifts[place])
   }
 }
 
-/// The gradients of `groupNormalize` with respect to x, scale and shift.
-///
-/// With h = (x - mean) r, r the reciprocal deviation, d = outputGradient act'(h scale + shift) and
-/// M = P C / G: shiftGradient = sum of d over n, p; scaleGradient = sum of d h over n, p;
-/// inputGradient = r (d scale - A - h B), where A and B are the means over the group of d scale and
-/// d scale h. mean and reciprocalDeviation are those of the forward pass. With `accumulate` the
-/// gradients of scale and shift are added to what is there; inputGradient is overwritten. It may
-/// be `outputGradient`, but not `x`.
-public func groupNormalizeGradient(
-  _ g: GroupNormalizationGeometry, outputGradient: UnsafePointer<Float>,
-  x: UnsafePointer<Float>, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
-  mean: UnsafePointer<Float>, reciprocalDeviation: UnsafePointer<Float>,
-  into inputGradient: UnsafeMutablePointer<Float>, scaleGradient: UnsafeMutablePointer<Float>,
-  shiftGradient: UnsafeMutablePointer<Float>, accumulate: Bool,
-  workspace: UnsafeMutablePointer<Float>
+/// Fills a row with its first pixel.
+func repeatPixel(
+  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ row: UnsafeMutablePointer<Float>
 ) {
-  let totals = UnsafeMutableRawPointer(workspace)
-  let sums = UnsafeMutableRawPointer(workspace + 4 * g.channels)
-  let groupMeans = workspace + 8 * g.channels
-  fill(count: 4 * g.channels, with: 0, into: workspace)
-  for n in 0..<g.batch {
-    let start = n * g.pixels * g.channels
-    let (means, reciprocals) = (mean + n * g.groups, reciprocalDeviation + n * g.groups)
-    activationGradient(
-      g, outputGradient + start, x + start, scale, shift, means, reciprocals,
-      into: inputGradient + start, sums: sums)
-    collect(g, scale, sums, into: totals, groupMeans: groupMeans)
-    // With SiLU, the gradient in front of it is now in inputGradient.
-    let d = g.activation == .none ? outputGradient : UnsafePointer(inputGradient)
-    eachTile(g) { pixel, pixels, channel, lanes in
-      let at = start + pixel * g.channels + channel
-      let m = perGroup(g, means, channel, lanes)
-      let r = perGroup(g, reciprocals, channel, lanes)
-      // r (d scale - A - (x - m) r B) = d a - (x - m) b - c
-      let a = r * load(scale, channel, lanes)
-      let b = r * r * perGroup(g, groupMeans + g.groups, channel, lanes)
-      let c = r * perGroup(g, groupMeans, channel, lanes)
-      eachPixel(g, pixels, lanes, at, d, x, into: inputGradient) { $0 * a - ($1 - m) * b - c }
-    }
-  }
-  for c in 0..<g.channels {
-    let offset = totals.loadUnaligned(fromByteOffset: 8 * c, as: Double.self)
-    let slope = totals.loadUnaligned(fromByteOffset: 8 * (g.channels + c), as: Double.self)
-    shiftGradient[c] = (accumulate ? shiftGradient[c] : 0) + Float(offset)
-    scaleGradient[c] = (accumulate ? scaleGradient[c] : 0) + Float(slope)
-  }
-}
-
-/// For one image: writes d = outputGradient act'(...) where there is an activation, and the sums of d
-/// and of d h per channel, [2, C] in Double.
-private func activationGradient(
-  _ g: GroupNormalizationGeometry, _ outputGradient: UnsafePointer<Float>,
-  _ x: UnsafePointer<Float>, _ scale: UnsafePointer<Float>, _ shift: UnsafePointer<Float>,
-  _ mean: UnsafePointer<Float>, _ reciprocalDeviation: UnsafePointer<Float>,
-  into gradient: UnsafeMutablePointer<Float>, sums: UnsafeMutableRawPointer
-) {
-  sums.initializeMemory(as: UInt8.self, repeating: 0, count: 16 * g.channels)
-  eachTile(g) { pixel, pixels, channel, lanes in
-    let at = pixel * g.channels + channel
-    let (sum, product) = channelSums(
-      g, pixels, outputGradient + at, x + at, mean: perGroup(g, mean, channel, lanes),
-      reciprocal: perGroup(g, reciprocalDeviation, channel, lanes),
-      scale: load(scale, channel, lanes), shift: load(shift, channel, lanes), lanes,
-      into: gradient + at)
-    for k in 0..<lanes {
-      add(sum[k], to: sums, at: channel + k)
-      add(product[k], to: sums, at: g.channels + channel + k)
-    }
-  }
-}
-
-/// Adds the sums of one image to those of all, and writes the means A and B of each group.
-private func collect(
-  _ g: GroupNormalizationGeometry, _ scale: UnsafePointer<Float>,
-  _ sums: UnsafeMutableRawPointer, into totals: UnsafeMutableRawPointer,
-  groupMeans: UnsafeMutablePointer<Float>
-) {
-  let count = Double(g.pixels * g.depth)
-  for group in 0..<g.groups {
-    var first = 0.0
-    var second = 0.0
-    for c in (group * g.depth)..<((group + 1) * g.depth) {
-      let sum = sums.loadUnaligned(fromByteOffset: 8 * c, as: Double.self)
-      let product = sums.loadUnaligned(fromByteOffset: 8 * (g.channels + c), as: Double.self)
-      add(sum, to: totals, at: c)
-      add(product, to: totals, at: g.channels + c)
-      first += sum * Double(scale[c])
-      second += product * Double(scale[c])
-    }
-    groupMeans[group] = Float(first / count)
-    groupMeans[g.groups + group] = Float(second / count)
-  }
-}
-
-/// The sums of d and of d h over the pixels, at one vector of channels; writes d where there is an
-/// activation.
-private func channelSums(
-  _ g: GroupNormalizationGeometry, _ pixels: Int, _ outputGradient: UnsafePointer<Float>,
-  _ x: UnsafePointer<Float>, mean: SIMD8<Float>, reciprocal: SIMD8<Float>, scale: SIMD8<Float>,
-  shift: SIMD8<Float>, _ lanes: Int, into gradient: UnsafeMutablePointer<Float>
-) -> (sum: SIMD8<Double>, product: SIMD8<Double>) {
-  var sum = SIMD8<Double>.zero
-  var product = SIMD8<Double>.zero
-  var at = 0
-  for _ in 0..<pixels {
-    let h = (load(x, at, lanes) - mean) * reciprocal
-    var d = load(outputGradient, at, lanes)
-    if g.activation == .silu {
-      d *= siluSlope(h * scale + shift)
-      if lanes == 8 { gradient.store(d, at: at) } else { gradient.store(d, at: at, count: lanes) }
-    }
-    sum += SIMD8<Double>(d)
-    product += SIMD8<Double>(d * h)
-    at &+= g.channels
-  }
-  return (sum, product)
-}
-
-/// totals[i] += value, for Doubles kept in memory that is aligned for floats.
-@inline(__always)
-private func add(_ value: Double, to totals: UnsafeMutableRawPointer, at i: Int) {
-  let old = totals.loadUnaligned(fromByteOffset: 8 * i, as: Double.self)
-  totals.storeBytes(of: old + value, toByteOffset: 8 * i, as: Double.self)
+  for i in g.channels..<rows.span { row[i] = row[i - g.channels] }
 }

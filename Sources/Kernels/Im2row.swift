@@ -38,7 +38,7 @@ func scatterPatches(
     for ky in 0..<g.kernelHeight {
       if y + ky >= 0 && y + ky < g.height && low < high {
         let to = image + (image0 + (y + ky) * g.width + x + low) * g.inputs
-        map((high - low) * g.inputs, row0 + low * g.inputs, to, into: to) { $1 + $0 }
+        accumulate(count: (high - low) * g.inputs, row0 + low * g.inputs, into: to)
       }
       row0 += row
     }
@@ -75,9 +75,9 @@ private func eachWindow(
 @inline(__always)
 private func zero(_ count: Int, _ y: UnsafeMutablePointer<Float>) {
   var i = 0
-  while i &+ 8 <= count {
-    y.store(SIMD8<Float>.zero, at: i)
-    i &+= 8
+  while i &+ 16 <= count {
+    y.store(SIMD16<Float>.zero, at: i)
+    i &+= 16
   }
   while i < count {
     y[i] = 0

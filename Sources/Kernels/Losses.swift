@@ -3,11 +3,12 @@ public func meanSquaredError(
   count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>
 ) -> Double {
   guard count > 0 else { return 0 }
-  let total = reduce(count, a, b) {
-    let d = SIMD8<Double>($0) - SIMD8<Double>($1)
-    return d * d
+  var total = SIMD16<Double>.zero
+  for i in vectors(count) {
+    let d = doubles(a[i]) - doubles(b[i])
+    total += d * d
   }
-  return total / Double(count)
+  return sum(total) / Double(count)
 }
 
 /// y[i] = factor 2 / count (a[i] - b[i]): the gradient of factor times the mean squared error with
@@ -17,7 +18,7 @@ public func meanSquaredErrorGradient(
   into y: UnsafeMutablePointer<Float>
 ) {
   let slope = Float(2 * Double(factor) / Double(max(count, 1)))
-  map(count, a, b, into: y) { ($0 - $1) * slope }
+  for i in vectors(count) { y[i] = (a[i] - b[i]) * slope }
 }
 
 /// The mean of |a[i] - b[i]|, in Double; 0 where there is nothing to compare.
@@ -25,7 +26,9 @@ public func meanAbsoluteError(
   count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>
 ) -> Double {
   guard count > 0 else { return 0 }
-  return reduce(count, a, b) { SIMD8<Double>(magnitude($0 - $1)) } / Double(count)
+  var total = SIMD16<Double>.zero
+  for i in vectors(count) { total += doubles(magnitude(a[i] - b[i])) }
+  return sum(total) / Double(count)
 }
 
 /// y[i] = factor sign(a[i] - b[i]) / count, 0 at ties: the gradient of factor times the mean
@@ -37,8 +40,9 @@ public func meanAbsoluteErrorGradient(
   into y: UnsafeMutablePointer<Float>
 ) {
   let slope = Float(Double(factor) / Double(max(count, 1)))
-  map(count, a, b, into: y) {
+  for i in vectors(count) {
     // Times 2^157 the smallest difference is above 1, so the bounds leave the sign, zero and NaN.
-    smaller(larger(($0 - $1) * 0x1p127 * 0x1p30, SIMD8(repeating: -1)), SIMD8(repeating: 1)) * slope
+    let d = (a[i] - b[i]) * 0x1p127 * 0x1p30
+    y[i] = smaller(larger(d, SIMD16(repeating: -1)), SIMD16(repeating: 1)) * slope
   }
 }

@@ -11,10 +11,13 @@ public func adamW(
   gradientScale: Float, correction1: Float, correction2: Float
 ) {
   let keep = Float(1 - Double(learningRate) * Double(decay))
-  moments(
-    count, parameters, gradients, firstMoment, secondMoment, learningRate: learningRate,
-    beta1: beta1, beta2: beta2, epsilon: epsilon, correction1: correction1,
-    correction2: correction2, gradient: { g, _ in g * gradientScale }, decayed: { $0 * keep })
+  let adam = Adam(
+    learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+    correction1: correction1, correction2: correction2)
+  for i in vectors(count) {
+    let g = gradients[i] * gradientScale
+    parameters[i] = adam.step(parameters[i] * keep, g, &firstMoment[i], &secondMoment[i])
+  }
 }
 
 /// One step of Adam over flat memory, with decay (L2) added to the gradient.
@@ -27,11 +30,14 @@ public func adam(
   learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float,
   gradientScale: Float, correction1: Float, correction2: Float
 ) {
-  moments(
-    count, parameters, gradients, firstMoment, secondMoment, learningRate: learningRate,
-    beta1: beta1, beta2: beta2, epsilon: epsilon, correction1: correction1,
-    correction2: correction2, gradient: { g, p in g * gradientScale + p * decay },
-    decayed: { $0 })
+  let adam = Adam(
+    learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+    correction1: correction1, correction2: correction2)
+  for i in vectors(count) {
+    let p = parameters[i]
+    let g = multiplyAdd(p, decay, gradients[i] * gradientScale)
+    parameters[i] = adam.step(p, g, &firstMoment[i], &secondMoment[i])
+  }
 }
 
 /// One step of gradient descent with momentum over flat memory, decay (L2) in the gradient.
@@ -43,12 +49,12 @@ public func momentumSGD(
   velocity: UnsafeMutablePointer<Float>, learningRate: Float, momentum: Float, nesterov: Bool,
   decay: Float, gradientScale: Float
 ) {
-  eachVector(count) { i, part in
-    let p = load(parameters, i, part)
-    let g = load(gradients, i, part) * gradientScale + p * decay
-    let v = load(velocity, i, part) * momentum + g
-    store(v, velocity, i, part)
-    store(p - (nesterov ? g + v * momentum : v) * learningRate, parameters, i, part)
+  for i in vectors(count) {
+    let p = parameters[i]
+    let g = multiplyAdd(p, decay, gradients[i] * gradientScale)
+    let v = multiplyAdd(velocity[i], momentum, g)
+    velocity[i] = v
+    parameters[i] = multiplyAdd(nesterov ? multiplyAdd(v, momentum, g) : v, -learningRate, p)
   }
 }
 
@@ -61,63 +67,42 @@ public func sumLanes(
   into y: UnsafeMutablePointer<Float>
 ) {
   guard lanes > 0 else { return fill(count: count, with: 0, into: y) }
-  eachVector(count) { i, part in
-    var sum = load(sources[0], i, part)
-    for lane in 1..<lanes { sum += load(sources[lane], i, part) }
-    store(sum, y, i, part)
+  for i in vectors(count) {
+    var sum = sources[0][i]
+    for lane in 1..<lanes { sum += sources[lane][i] }
+    y[i] = sum
   }
 }
 
 /// The update that Adam and AdamW share.
-@inline(__always)
-private func moments(
-  _ count: Int, _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
-  _ firstMoment: UnsafeMutablePointer<Float>, _ secondMoment: UnsafeMutablePointer<Float>,
-  learningRate: Float, beta1: Float, beta2: Float, epsilon: Float,
-  correction1: Float, correction2: Float,
-  gradient: (SIMD8<Float>, SIMD8<Float>) -> SIMD8<Float>,
-  decayed: (SIMD8<Float>) -> SIMD8<Float>
-) {
-  let step = learningRate / correction1
-  let spread = 1 / correction2
-  eachVector(count) { i, part in
-    let p = load(parameters, i, part)
-    let g = gradient(load(gradients, i, part), p)
-    let m = load(firstMoment, i, part) * beta1 + g * (1 - beta1)
-    let v = load(secondMoment, i, part) * beta2 + g * g * (1 - beta2)
-    store(m, firstMoment, i, part)
-    store(v, secondMoment, i, part)
-    store(decayed(p) - m * step / (root(v * spread) + epsilon), parameters, i, part)
+private struct Adam {
+  let step: Float
+  let spread: Float
+  let beta1: Float
+  let beta2: Float
+  let epsilon: Float
+
+  init(
+    learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, correction1: Float,
+    correction2: Float
+  ) {
+    step = learningRate / correction1
+    spread = 1 / correction2
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
   }
-}
 
-/// The square root of each lane, which must not be negative.
-///
-/// Newton's iteration on 1 / sqrt(v), started from halved exponent bits, and a last correction of
-/// v / sqrt(v) itself: the standard library's square root of a vector takes one lane at a time.
-@inline(__always)
-private func root(_ v: SIMD8<Float>) -> SIMD8<Float> {
-  var y = floats(0x5f37_59df &- (bits(v) &>> 1))
-  let half = v * 0.5
-  for _ in 0..<3 { y *= 1.5 - half * y * y }
-  let s = v * y
-  return s + 0.5 * y * (v - s * s)
-}
-
-/// Calls `body` with the start of each vector and how much of it is there, 8 but for the last.
-@inline(__always)
-private func eachVector(_ count: Int, _ body: (_ start: Int, _ part: Int) -> Void) {
-  var i = 0
-  while i &+ 8 <= count {
-    body(i, 8)
-    i &+= 8
+  /// The new parameters, of old ones and their gradient; updates the moments.
+  @inline(__always)
+  func step(
+    _ parameters: SIMD16<Float>, _ gradient: SIMD16<Float>, _ firstMoment: inout SIMD16<Float>,
+    _ secondMoment: inout SIMD16<Float>
+  ) -> SIMD16<Float> {
+    let m = multiplyAdd(gradient, 1 - beta1, firstMoment * beta1)
+    let v = multiplyAdd(gradient * (1 - beta2), gradient, secondMoment * beta2)
+    firstMoment = m
+    secondMoment = v
+    return parameters - m * step / (squareRoot(v * spread) + epsilon)
   }
-  if i < count { body(i, count &- i) }
-}
-
-@inline(__always)
-private func store(
-  _ v: SIMD8<Float>, _ y: UnsafeMutablePointer<Float>, _ i: Int, _ part: Int
-) {
-  if part == 8 { y.store(v, at: i) } else { y.store(v, at: i, count: part) }
 }

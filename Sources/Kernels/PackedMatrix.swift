@@ -109,5 +109,5 @@ private let longestSum = 64
 /// The first `lanes` floats, up to 16, and zeros.
 @inline(__always)
 func load(_ x: UnsafePointer<Float>, _ lanes: Int) -> Vector {
-  lanes == 16 ? x.vector(0) : x.vector(0, count: lanes)
+  x[Lanes(start: 0, count: lanes)]
 }

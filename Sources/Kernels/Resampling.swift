@@ -44,21 +44,11 @@ private func sumSquare(
   _ channels: Int, factor: Int, stride: Int, _ x: UnsafePointer<Float>,
   into y: UnsafeMutablePointer<Float>
 ) {
-  var c = 0
-  while c &+ 8 <= channels {
-    var sum = SIMD8<Float>.zero
+  for c in vectors(channels) {
+    var sum = SIMD16<Float>.zero
     for v in 0..<factor {
-      for u in 0..<factor { sum += x.vector(v &* stride &+ u &* channels &+ c) }
-    }
-    y.store(sum, at: c)
-    c &+= 8
-  }
-  while c < channels {
-    var sum: Float = 0
-    for v in 0..<factor {
-      for u in 0..<factor { sum += x[v &* stride &+ u &* channels &+ c] }
+      for u in 0..<factor { sum += x[c + (v &* stride &+ u &* channels)] }
     }
     y[c] = sum
-    c &+= 1
   }
 }

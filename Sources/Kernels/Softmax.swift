@@ -10,7 +10,7 @@ public func softmax(
     let source = x + row * columns
     let target = y + row * columns
     let top = largest(columns, source, scale: scale)
-    map(columns, source, into: target) { exponential($0 * scale - top) }
+    for i in vectors(columns) { target[i] = exponential(multiplyAdd(source[i], scale, -top)) }
     Kernels.scale(count: columns, target, by: Float(1 / sum(count: columns, target)), into: target)
   }
 }
@@ -25,8 +25,9 @@ public func softmaxGradient(
   for row in 0..<rows {
     let start = row * columns
     let dot = Float(dotProduct(columns, outputGradient + start, y + start))
-    map(columns, outputGradient + start, y + start, into: inputGradient + start) {
-      ($0 - dot) * $1 * scale
+    for i in vectors(columns) {
+      let i = i + start
+      inputGradient[i] = (outputGradient[i] - dot) * y[i] * scale
     }
   }
 }
@@ -34,18 +35,13 @@ public func softmaxGradient(
 /// The largest scale x[i]; -inf where there is none, NaNs passed over.
 @inline(__always)
 private func largest(_ count: Int, _ x: UnsafePointer<Float>, scale: Float) -> Float {
-  var top = SIMD8<Float>(repeating: -.infinity)
-  var i = 0
-  while i &+ 8 <= count {
-    top = larger(top, x.vector(i) * scale)
-    i &+= 8
-  }
+  var top = SIMD16<Float>(repeating: -.infinity)
+  for i in vectors(count & ~15) { top = larger(top, x[i] * scale) }
   var result = -Float.infinity
-  for k in 0..<8 where top[k] > result { result = top[k] }
-  while i < count {
+  for k in 0..<16 where top[k] > result { result = top[k] }
+  for i in (count & ~15)..<count {
     let value = x[i] * scale
     if value > result { result = value }
-    i &+= 1
   }
   return result
 }

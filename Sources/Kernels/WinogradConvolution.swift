@@ -166,10 +166,7 @@ extension WinogradTiles {
 
 /// y += v in the first `lanes` floats.
 @inline(__always)
-func add(_ v: Vector, to y: UnsafeMutablePointer<Float>, _ lanes: Int) {
-  if lanes == 16 {
-    y.store(y.vector(0) + v, at: 0)
-  } else {
-    for k in 0..<lanes { y[k] += v[k] }
-  }
+private func add(_ v: Vector, to y: UnsafeMutablePointer<Float>, _ lanes: Int) {
+  let place = Lanes(start: 0, count: lanes)
+  y[place] = y[place] + v
 }

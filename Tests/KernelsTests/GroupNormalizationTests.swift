@@ -62,9 +62,10 @@ import Testing
     var y = [Float](repeating: .nan, count: n.x.count)
     var mean = [Float](repeating: .nan, count: g.batch * g.groups)
     var reciprocal = mean
+    var workspace = [Float](repeating: .nan, count: g.workspace)
     groupNormalize(
       g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
-      reciprocalDeviation: &reciprocal)
+      reciprocalDeviation: &reciprocal, workspace: &workspace)
     #expect(distance(mean, expected.mean) < 1e-6)
     #expect(distance(reciprocal, expected.reciprocal) < 1e-6)
     #expect(distance(y, expected.y) < 5e-6)
@@ -74,7 +75,7 @@ import Testing
       guard let x = x.baseAddress else { return }
       groupNormalize(
         g, x: x, scale: n.scale, shift: n.shift, into: x, mean: &mean,
-        reciprocalDeviation: &reciprocal)
+        reciprocalDeviation: &reciprocal, workspace: &workspace)
     }
     #expect(inPlace == y)
   }
@@ -89,10 +90,10 @@ import Testing
     var mean = [Float](repeating: 0, count: g.batch * g.groups)
     var reciprocal = mean
     var y = n.x
+    var workspace = [Float](repeating: .nan, count: g.workspace)
     groupNormalize(
       g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
-      reciprocalDeviation: &reciprocal)
-    var workspace = [Float](repeating: .nan, count: g.workspace)
+      reciprocalDeviation: &reciprocal, workspace: &workspace)
     var byX = [Float](repeating: .nan, count: x.count)
     var byScale = [Float](repeating: .nan, count: g.channels)
     var byShift = byScale
@@ -123,9 +124,10 @@ import Testing
     var y = n.x
     var mean = [Float](repeating: 0, count: 8)
     var reciprocal = mean
+    var workspace = [Float](repeating: .nan, count: g.workspace)
     groupNormalize(
       g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
-      reciprocalDeviation: &reciprocal)
+      reciprocalDeviation: &reciprocal, workspace: &workspace)
     let expected = Self.twin(g, n.x.exact, n.scale.exact, n.shift.exact)
     #expect(distance(reciprocal, expected.reciprocal) < 1e-6)
     #expect(distance(mean, expected.mean) < 1e-7)
@@ -138,9 +140,10 @@ import Testing
     var mean: [Float] = [0, 0]
     var reciprocal = mean
     let shift = noise(8, seed: 9)
+    var workspace = [Float](repeating: .nan, count: g.workspace)
     groupNormalize(
       g, x: x, scale: [Float](repeating: 2, count: 8), shift: shift, into: &y, mean: &mean,
-      reciprocalDeviation: &reciprocal)
+      reciprocalDeviation: &reciprocal, workspace: &workspace)
     #expect(y == (0..<40).map { shift[$0 % 8] })
     #expect(distance(reciprocal, [1000, 1000]) < 1e-6)
   }

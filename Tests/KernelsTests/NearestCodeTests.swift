@@ -3,17 +3,31 @@ import Kernels
 import Testing
 
 @Suite struct NearestCodeTests {
+  /// By the form that `nearestCodes` takes here, after a look at all the others: where scores are
+  /// far apart all agree.
   func nearest(_ z: [Float], _ codebook: [Float], dimension: Int) -> [Int32] {
+    let forms = NearestCodeForm.allCases.filter { $0 != .fastest }
+    let expected = nearest(.fastest, z, codebook, dimension: dimension)
+    for form in forms {
+      #expect(nearest(form, z, codebook, dimension: dimension) == expected, "\(form)")
+    }
+    return expected
+  }
+
+  func nearest(
+    _ form: NearestCodeForm, _ z: [Float], _ codebook: [Float], dimension: Int
+  ) -> [Int32] {
     let (rows, codes) = (z.count / dimension, codebook.count / dimension)
     var squares = [Float](repeating: .nan, count: codes)
     squaredNorms(rows: codes, columns: dimension, codebook, into: &squares)
     var indices = [Int32](repeating: 77, count: rows + 1)
-    let count = nearestCodeWorkspace(codes: codes, dimension: dimension)
-    var workspace = [Float](repeating: .nan, count: count)
+    let count = nearestCodeWorkspace(form, codes: codes, dimension: dimension)
+    // What lies behind the end must stay as it is.
+    var workspace = [Float](repeating: .nan, count: count) + [77]
     nearestCodes(
-      rows: rows, codes: codes, dimension: dimension, z, codebook: codebook,
+      form, rows: rows, codes: codes, dimension: dimension, z, codebook: codebook,
       squaredNorms: squares, into: &indices, workspace: &workspace)
-    #expect(indices[rows] == 77)
+    #expect(indices[rows] == 77 && workspace[count] == 77)
     return Array(indices[..<rows])
   }
 
@@ -24,17 +38,33 @@ import Testing
     }
   }
 
-  @Test(arguments: [0, 1, 63, 64, 65, 200], [(1, 1), (7, 3), (512, 4), (515, 9), (1100, 16)])
+  @Test(
+    arguments: [0, 1, 2, 3, 4, 5, 63, 64, 65, 200, 255, 256, 259],
+    [
+      (1, 1), (7, 3), (15, 2), (16, 2), (17, 2), (63, 5), (64, 5), (65, 5), (512, 4), (515, 9),
+      (1100, 16), (130, 300),
+    ])
   func indicesAreThoseOfTheNearest(rows: Int, shape: (codes: Int, dimension: Int)) {
     let d = shape.dimension
     let z = noise(rows * d, seed: 1)
     let codebook = noise(shape.codes * d, seed: 2)
-    let found = nearest(z, codebook, dimension: d)
-    for row in 0..<rows {
-      let all = distances(z[(row * d)..<((row + 1) * d)], codebook)
-      // In Float two codes may be equally near to within rounding.
-      #expect(all[Int(found[row])] <= all.min()! + 1e-5)
+    let exact = (0..<rows).map { distances(z[($0 * d)..<(($0 + 1) * d)], codebook) }
+    for form in NearestCodeForm.allCases {
+      let found = nearest(form, z, codebook, dimension: d)
+      for row in 0..<rows {
+        // In Float two codes may be equally near to within rounding.
+        #expect(exact[row][Int(found[row])] <= exact[row].min()! + 1e-5)
+      }
     }
+  }
+
+  @Test(arguments: NearestCodeForm.allCases) func wherePrecisionEndsTheLowestIndexStillWins(
+    _ form: NearestCodeForm
+  ) {
+    // Scores of two values only, each many times: small integers, so that they are exact.
+    let codes = 300
+    let codebook = (0..<codes).map { Float($0 % 7 == 5 ? 2 : 9) }
+    #expect(nearest(form, [2, 9, 2, 9, 2], codebook, dimension: 1) == [5, 0, 5, 0, 5])
   }
 
   @Test func vq1() {
@@ -52,7 +82,9 @@ import Testing
     #expect(abs(perplexity - 2.82842712475) < 1e-11)
   }
 
-  @Test(arguments: [2, 9, 513, 1030]) func tiesGoToTheLowestIndex(codes: Int) {
+  @Test(arguments: [2, 9, 15, 16, 17, 31, 33, 64, 65, 513, 1030]) func tiesGoToTheLowestIndex(
+    codes: Int
+  ) {
     // All codes equal, all at distance zero, in every position of a vector and of a block.
     let code = noise(5, seed: 3)
     let same = (0..<codes).flatMap { _ in code }
@@ -81,6 +113,16 @@ import Testing
   @Test func aCodeThatIsNotFiniteIsNeverChosen() {
     #expect(nearest([1, 2], [.nan, 5, .infinity, 1], dimension: 1) == [3, 3])
     #expect(nearest([1], [.nan, .nan], dimension: 1) == [-1])
+    // In every place of a group, before and behind a code that is one.
+    for place in 0..<70 {
+      var codebook = [Float](repeating: 5, count: 70)
+      codebook[(place + 16) % 70] = 2
+      for bad in [Float.nan, .infinity, -.infinity] {
+        codebook[place] = bad
+        #expect(
+          nearest([1, 2], codebook, dimension: 1) == [1, 1].map { _ in Int32((place + 16) % 70) })
+      }
+    }
   }
 
   @Test func squares() {

@@ -55,4 +55,4 @@ extension [Float] {
 }
 
 /// Lengths around the width of a vector.
-let lengths = [0, 1, 7, 8, 9, 16, 31, 100]
+let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 100]
