@@ -23,6 +23,9 @@ public final class Graph {
   /// The trained tensors, in the order of their declaration.
   public internal(set) var parameters: [Parameter] = []
 
+  /// Values that were computed again for the reverse sweep, so that it is done once.
+  var recomputed: [ValueID: ValueID] = [:]
+
   private var parameterValues: [ValueID] = []
   private var layer = ""
 

@@ -12,9 +12,9 @@ public enum Operation: Sendable, Hashable {
   case convolution(Convolution)
   case convolutionImageGradient(ConvolutionImageGradient)
   case convolutionFilterGradient(ConvolutionFilterGradient)
-  case columnSums(ColumnSums)
   case groupNormalization(GroupNormalization)
   case groupNormalizationGradient(GroupNormalizationGradient)
+  case groupNormalizationRecomputation(GroupNormalizationRecomputation)
   case activation(Activation)
   case activationGradient(ActivationGradient)
   case upsampling(NearestUpsampling)
@@ -62,9 +62,9 @@ public enum Operation: Sendable, Hashable {
     case .convolution(let o): return o
     case .convolutionImageGradient(let o): return o
     case .convolutionFilterGradient(let o): return o
-    case .columnSums(let o): return o
     case .groupNormalization(let o): return o
     case .groupNormalizationGradient(let o): return o
+    case .groupNormalizationRecomputation(let o): return o
     case .activation(let o): return o
     case .activationGradient(let o): return o
     case .upsampling(let o): return o
@@ -140,7 +140,7 @@ public enum Operation: Sendable, Hashable {
   /// The outputs that can be added to what memory holds, as gradients of parameters are.
   public func accumulates(output: Int) -> Bool {
     switch self {
-    case .convolutionFilterGradient, .columnSums, .scatterAddition, .accumulation: return true
+    case .convolutionFilterGradient, .scatterAddition, .accumulation: return true
     case .groupNormalizationGradient: return output > 0
     default: return false
     }

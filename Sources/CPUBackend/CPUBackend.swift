@@ -57,6 +57,8 @@ public struct CPUBackend: Backend {
       return gradient.convolution.geometry(image: inputs[1], filter: gradient.filter).workspace
     case .groupNormalization(let normalization):
       return normalization.geometry(inputs[0]).workspace
+    case .groupNormalizationRecomputation(let recomputation):
+      return recomputation.normalization.geometry(inputs[0]).workspace
     case .groupNormalizationGradient(let gradient):
       return gradient.normalization.geometry(inputs[1]).workspace
     case .nearestCode:

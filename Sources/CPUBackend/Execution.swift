@@ -27,11 +27,9 @@ extension CPUBackend {
         gradient.convolution.geometry(
           image: instruction.inputs[1].shape, filter: gradient.filter),
         outputGradient: x, image: operands.input(1), into: y,
-        accumulate: operands.accumulates(0), workspace: operands.workspace)
-    case .columnSums:
-      columnSums(
-        rows: shape.rows, columns: shape.channels, of: x, into: y,
-        accumulate: operands.accumulates(0))
+        accumulate: operands.accumulates(0), bias: gradient.hasBias ? operands.output(1) : nil,
+        accumulateBias: gradient.hasBias && operands.accumulates(1),
+        workspace: operands.workspace)
     case .groupNormalization(let normalization):
       groupNormalize(
         normalization.geometry(shape), x: x, scale: operands.input(1), shift: operands.input(2),
@@ -47,6 +45,11 @@ extension CPUBackend {
         mean: operands.input(4), reciprocalDeviation: operands.input(5), into: y,
         scaleGradient: operands.output(1), shiftGradient: operands.output(2),
         accumulate: operands.accumulates(1), workspace: operands.workspace)
+    case .groupNormalizationRecomputation(let recomputation):
+      groupNormalizeAgain(
+        recomputation.normalization.geometry(shape), x: x, scale: operands.input(1),
+        shift: operands.input(2), mean: operands.input(3),
+        reciprocalDeviation: operands.input(4), into: y, workspace: operands.workspace)
     case .activation(let activation):
       activate(activation.kernel, count: count, x, into: y)
     case .activationGradient(let gradient):

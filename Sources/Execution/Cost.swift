@@ -58,6 +58,9 @@ extension Instruction {
     case .convolutionFilterGradient(let rule): return filter(rule.filter, rule.convolution)
     case .groupNormalization(let rule) where rule.activation != .identity:
       return "\(operation.name), \(rule.activation)"
+    case .groupNormalizationRecomputation(let rule)
+    where rule.normalization.activation != .identity:
+      return "\(operation.name), \(rule.normalization.activation)"
     case .groupNormalizationGradient(let rule) where rule.normalization.activation != .identity:
       return "\(operation.name), \(rule.normalization.activation)"
     default: return operation.name

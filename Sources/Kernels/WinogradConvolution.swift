@@ -74,7 +74,8 @@ extension WinogradTiles {
   /// pixels of a tile: its sum over the tiles is the gradient of the bias.
   func addFilterGradient(
     outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
-    into filterGradient: UnsafeMutablePointer<Float>, bias biasGradient: UnsafeMutablePointer<Float>?,
+    into filterGradient: UnsafeMutablePointer<Float>,
+    bias biasGradient: UnsafeMutablePointer<Float>?,
     workspace: UnsafeMutablePointer<Float>
   ) {
     let (scratch, u, v, m) = parts(workspace)
@@ -85,7 +86,8 @@ extension WinogradTiles {
       for f in 0..<36 {
         multiplyTransposed(
           rows: inputs, columns: m.leading, terms: count, v[f], leading: v.leading, m[f],
-          leading: m.leading, into: u + f * frequencyStep, leading: m.leading, accumulate: first > 0)
+          leading: m.leading, into: u + f * frequencyStep, leading: m.leading, accumulate: first > 0
+        )
       }
       if let biasGradient {
         columnSums(

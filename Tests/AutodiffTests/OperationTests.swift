@@ -55,8 +55,9 @@ struct OperationTests {
 
 /// The cases of `Operation` without what they carry.
 private enum Kind: String, CaseIterable {
-  case convolution, convolutionImageGradient, convolutionFilterGradient, columnSums
-  case groupNormalization, groupNormalizationGradient, activation, activationGradient
+  case convolution, convolutionImageGradient, convolutionFilterGradient
+  case groupNormalization, groupNormalizationGradient, groupNormalizationRecomputation
+  case activation, activationGradient
   case upsampling, upsamplingGradient, matrixProduct, softmax, softmaxGradient
   case arithmetic, scaling, channelAffine, total, spread, seed, accumulation
   case loss, lossGradient, squaredNorms, nearestCode, gathering, scatterAddition, codeCounts
@@ -68,9 +69,9 @@ private enum Kind: String, CaseIterable {
     case .convolution: self = .convolution
     case .convolutionImageGradient: self = .convolutionImageGradient
     case .convolutionFilterGradient: self = .convolutionFilterGradient
-    case .columnSums: self = .columnSums
     case .groupNormalization: self = .groupNormalization
     case .groupNormalizationGradient: self = .groupNormalizationGradient
+    case .groupNormalizationRecomputation: self = .groupNormalizationRecomputation
     case .activation: self = .activation
     case .activationGradient: self = .activationGradient
     case .upsampling: self = .upsampling

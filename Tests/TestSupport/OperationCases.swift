@@ -38,6 +38,7 @@ public enum OperationCases {
   }
 
   static let normalizations: [OperationCase] = [
+    normalizedAndConvolved,
     normalization([2, 3, 4, 6], groups: 3, silu: false),
     normalization([2, 3, 4, 6], groups: 3, silu: true),
     normalization([1, 5, 3, 32], groups: 32, silu: true),
@@ -64,6 +65,24 @@ public enum OperationCases {
           $0[0], scale: $0[1], shift: $0[2], groups: groups, epsilon: 1e-6, silu: silu)
       })
   }
+
+  /// A convolution whose filter gradient reads the normalized image again.
+  private static let normalizedAndConvolved = OperationCase(
+    "group normalization in front of a convolution",
+    [
+      .numbers([2, 3, 4, 6]), .numbers([6], "scale", offset: 1), .numbers([6], "shift"),
+      .numbers([3, 3, 6, 2], "filter"), .numbers([2], "bias"),
+    ],
+    build: {
+      $0[0].groupNormalized(
+        groups: 3, scale: $0[1], shift: $0[2], epsilon: 1e-6, activation: .silu
+      ).convolved(with: $0[3], bias: $0[4], .init(padding: .init(all: 1)))
+    },
+    reference: {
+      let y = Reference.groupNormalization(
+        $0[0], scale: $0[1], shift: $0[2], groups: 3, epsilon: 1e-6, silu: true)
+      return Reference.convolution(y, $0[3], bias: $0[4], .init(padding: .init(all: 1)))
+    })
 
   static let pointwise: [OperationCase] = activations + arithmetic
 

@@ -60,13 +60,14 @@ public struct Convolution: Operator {
 
   func gradients(_ context: GradientContext) -> [Tensor?] {
     let (g, x, filter) = (context.gradient, context.inputs[0], context.inputs[1])
-    var parts: [Tensor?] = [nil, nil]
-    if context.isNeeded[1] {
-      parts[1] = g.apply(
-        .convolutionFilterGradient(.init(convolution: self, filter: filter.shape)), x)
-    }
-    if context.inputs.count > 2 {
-      parts.append(context.isNeeded[2] ? g.apply(.columnSums(ColumnSums())) : nil)
+    let hasBias = context.inputs.count > 2
+    var parts: [Tensor?] = Array(repeating: nil, count: context.inputs.count)
+    if context.isNeeded[1] || hasBias && context.isNeeded[2] {
+      let rule = ConvolutionFilterGradient(
+        convolution: self, filter: filter.shape, hasBias: hasBias)
+      let results = g.graph.append(.convolutionFilterGradient(rule), [g, x.recomputed])
+      if context.isNeeded[1] { parts[1] = results[0] }
+      if hasBias && context.isNeeded[2] { parts[2] = results[1] }
     }
     if context.isNeeded[0] {
       parts[0] = g.apply(
@@ -103,26 +104,21 @@ public struct ConvolutionImageGradient: Operator {
 }
 
 /// The gradient of a convolution with respect to its filter, from the upstream gradient and the
-/// image.
+/// image, and with respect to its bias: the sum of the upstream gradient over all pixels.
 public struct ConvolutionFilterGradient: Operator {
   /// The convolution that is differentiated.
   public let convolution: Convolution
   /// The extents of its filter.
   public let filter: Shape
+  /// Whether there is a bias, whose gradient is the second output.
+  public let hasBias: Bool
 
   func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
-    [OutputDeclaration(filter)]
+    [OutputDeclaration(filter)] + (hasBias ? [OutputDeclaration([filter[3]])] : [])
   }
 
   func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     Convolution.multiplyAdds(output: inputs[0], filter: filter)
-  }
-}
-
-/// The sum over all axes but the innermost: the gradient of a bias.
-public struct ColumnSums: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
-    [OutputDeclaration([inputs[0].shape.channels])]
   }
 }
 

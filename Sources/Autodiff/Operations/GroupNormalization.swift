@@ -54,6 +54,18 @@ public struct GroupNormalizationGradient: Operator {
   }
 }
 
+/// The normalized image again, from the image and the moments that the normalization yielded.
+///
+/// Inputs: image, scale, shift, mean, reciprocal deviation.
+public struct GroupNormalizationRecomputation: Operator {
+  /// The normalization that is repeated.
+  public let normalization: GroupNormalization
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    [inputs[0]]
+  }
+}
+
 extension Tensor {
   /// This image, normalized over groups of channels.
   public func groupNormalized(
