@@ -50,7 +50,8 @@ struct Plot {
   private func x(_ value: Double) -> Double {
     let (low, high) = (log2(columns.first!), log2(columns.last!))
     let share = high > low ? (log2(value) - low) / (high - low) : 0.5
-    return Self.left + share * (Self.width - Self.left - Self.right)
+    let inset = 26.0  // room for the numbers at the first and the last dot
+    return Self.left + inset + share * (Self.width - Self.left - Self.right - 2 * inset)
   }
 
   private func y(_ value: Double) -> Double {
@@ -81,7 +82,7 @@ struct Plot {
         let colour = digit == 1 ? "#ccc" : "#eee"
         return line(n(Self.left), height, n(Self.width - Self.right), height, colour)
           + "<text x=\"\(n(Self.left - 6))\" y=\"\(n(y(value) + 4))\" text-anchor=\"end\">"
-          + "\(Cell.significant(value))</text>"
+          + "\(String(format: "%g", value))</text>"
       }
     }
   }
