@@ -5,7 +5,7 @@
 /// One image as rows of `span` floats, of which the last may be shorter.
 struct ChannelRows {
   /// The floats of a row: a multiple of the channels and of 16, and not below 256, where sums that
-  /// are kept in memory from row to row would wait for each other.
+  /// are kept in memory between rows would wait for each other.
   let span: Int
   /// The floats of the image.
   let count: Int
@@ -22,26 +22,30 @@ struct ChannelRows {
   /// in the cache.
   var blocks: Range<Int> { 0..<((count + 32 * span - 1) / (32 * span)) }
 
-  /// The rows of a block.
-  subscript(_ block: Int) -> Rows {
-    Rows(start: block * 32 * span, end: min(count, (block + 1) * 32 * span), span: span)
-  }
-
-  /// Rows one after the other.
-  struct Rows: Sequence, IteratorProtocol {
-    fileprivate var start: Int
-    fileprivate let end: Int
-    fileprivate let span: Int
-
-    /// Where a row starts, and how many floats it has.
-    @inline(__always)
-    mutating func next() -> (start: Int, count: Int)? {
-      guard start < end else { return nil }
-      let row = (start, Swift.min(span, end &- start))
-      start &+= span
-      return row
+  /// Lets a pass run over a block, four rows at a time, and rows that are left one by one.
+  @inline(__always)
+  func run<Pass: RowPass>(_ pass: Pass, over block: Int) {
+    var start = block * 32 * span
+    let end = min(count, start + 32 * span)
+    while start + 4 * span <= end {
+      for place in stride(from: 0, to: span, by: 16) {
+        pass.run(Lanes(start: place, count: 16), rows: 4, from: start)
+      }
+      start += 4 * span
+    }
+    while start < end {
+      for place in vectors(min(span, end - start)) { pass.run(place, rows: 1, from: start) }
+      start += span
     }
   }
+}
+
+/// One pass of arithmetic over an image.
+protocol RowPass {
+  /// Does one place in some rows, of which the first starts at `start`.
+  ///
+  /// What belongs to the place is loaded once for all of them.
+  func run(_ place: Lanes, rows: Int, from start: Int)
 }
 
 /// Sums in Double, in memory that is aligned for floats.

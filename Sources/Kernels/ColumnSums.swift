@@ -7,17 +7,37 @@ public func columnSums(
   into sums: UnsafeMutablePointer<Float>, accumulate: Bool
 ) {
   let leading = leading ?? columns
-  for c in vectors(columns) {
-    var even = SIMD16<Double>.zero
-    var odd = SIMD16<Double>.zero
-    var at = c
-    for _ in 0..<(rows >> 1) {
-      even += doubles(x[at])
-      odd += doubles(x[at + leading])
-      at = at + 2 &* leading
+
+  /// Writes the total of one vector of columns.
+  func finish(_ total: SIMD16<Double>, _ c: Lanes) {
+    sums[c] = accumulate ? sums[c] + floats(total) : floats(total)
+  }
+
+  // Sixty-four columns at a time, so that each row is read in runs of four cache lines.
+  let wide = columns / 64 * 64
+  for column in stride(from: 0, to: wide, by: 64) {
+    var (a, b) = (SIMD16<Double>.zero, SIMD16<Double>.zero)
+    var (c, d) = (a, b)
+    var at = x + column
+    for _ in 0..<rows {
+      a += doubles(at.vector(0))
+      b += doubles(at.vector(16))
+      c += doubles(at.vector(32))
+      d += doubles(at.vector(48))
+      at += leading
     }
-    if rows & 1 == 1 { even += doubles(x[at]) }
-    let total = floats(even + odd)
-    sums[c] = accumulate ? sums[c] + total : total
+    finish(a, Lanes(start: column, count: 16))
+    finish(b, Lanes(start: column + 16, count: 16))
+    finish(c, Lanes(start: column + 32, count: 16))
+    finish(d, Lanes(start: column + 48, count: 16))
+  }
+  for c in vectors(columns - wide) {
+    var total = SIMD16<Double>.zero
+    var at = c + wide
+    for _ in 0..<rows {
+      total += doubles(x[at])
+      at = at + leading
+    }
+    finish(total, c + wide)
   }
 }

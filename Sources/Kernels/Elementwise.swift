@@ -50,6 +50,9 @@ func copy(_ count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<
 }
 
 /// y[r, c] = x[r, c] scale[c] + offset[c], with x and y [rows, channels]; `y` may be `x`.
+///
+/// The product is rounded before the sum on every processor: 3 (1 / 3) - 1 is 0, as a code of finite
+/// scalar quantization must be.
 public func channelAffine(
   rows: Int, channels: Int, _ x: UnsafePointer<Float>, scale: UnsafePointer<Float>,
   offset: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
@@ -57,7 +60,7 @@ public func channelAffine(
   for row in 0..<rows {
     let start = row * channels
     for c in vectors(channels) {
-      y[c + start] = multiplyAdd(x[c + start], scale[c], offset[c])
+      y[c + start] = x[c + start] * scale[c] + offset[c]
     }
   }
 }

@@ -104,7 +104,11 @@ private struct Bound {
 @inline(__always)
 private func column(_ x: UnsafePointer<Float>, stride: Int, count: Int) -> SIMD16<Float> {
   var v = SIMD16<Float>.zero
-  for k in 0..<count { v[k] = x[k * stride] }
+  if count == 16 {
+    for k in 0..<16 { v[k] = x[k &* stride] }
+  } else {
+    for k in 0..<count { v[k] = x[k &* stride] }
+  }
   return v
 }
 

@@ -94,17 +94,12 @@ private func groupMoments(
   let rows = ChannelRows(g)
   let origin = workspace
   let sums = workspace + rows.span
-  let squares = workspace + 2 * rows.span
   let totals = Totals(count: 2 * rows.span, of: sums, in: workspace + 3 * rows.span)
   sampleMeans(g, rows, x, into: origin)
+  let pass = Moments(
+    x: x, origin: origin, sums: sums, squares: sums + rows.span, span: rows.span)
   for block in rows.blocks {
-    for row in rows[block] {
-      for place in vectors(row.count) {
-        let d = x[place + row.start] - origin[place]
-        sums[place] += d
-        squares[place] = multiplyAdd(d, d, squares[place])
-      }
-    }
+    rows.run(pass, over: block)
     totals.take()
   }
   let count = Double(g.pixels * g.depth)
@@ -159,22 +154,48 @@ private func normalize(
 ) {
   let rows = ChannelRows(g)
   let c = Coefficients(g, rows, scale, shift, means, reciprocals, in: workspace)
-  switch g.activation {
-  case .none:
-    for block in rows.blocks.reversed() {
-      for row in rows[block] {
-        for place in vectors(row.count) {
-          y[place + row.start] = c.normalized(x[place + row.start], place)
-        }
-      }
+  let pass = Normalization(
+    x: x, c: c, isSiLU: g.activation == .silu, y: y, span: rows.span)
+  for block in rows.blocks.reversed() { rows.run(pass, over: block) }
+}
+
+/// Adds up x - origin and its square.
+private struct Moments: RowPass {
+  let x: UnsafePointer<Float>
+  let origin: UnsafeMutablePointer<Float>
+  let sums: UnsafeMutablePointer<Float>
+  let squares: UnsafeMutablePointer<Float>
+  let span: Int
+
+  @inline(__always)
+  func run(_ place: Lanes, rows: Int, from start: Int) {
+    let origin = origin[place]
+    var (sum, square) = (sums[place], squares[place])
+    for row in 0..<rows {
+      let d = x[place + (start &+ row &* span)] - origin
+      sum += d
+      square = multiplyAdd(d, d, square)
     }
-  case .silu:
-    for block in rows.blocks.reversed() {
-      for row in rows[block] {
-        for place in vectors(row.count) {
-          y[place + row.start] = silu(c.normalized(x[place + row.start], place))
-        }
-      }
+    sums[place] = sum
+    squares[place] = square
+  }
+}
+
+/// y = act((x - mean) slope + shift).
+private struct Normalization: RowPass {
+  let x: UnsafePointer<Float>
+  let c: Coefficients
+  let isSiLU: Bool
+  let y: UnsafeMutablePointer<Float>
+  let span: Int
+
+  @inline(__always)
+  func run(_ place: Lanes, rows: Int, from start: Int) {
+    let (mean, slope, shift) = c[place]
+    for row in 0..<rows {
+      let at = place + (start &+ row &* span)
+      let v = multiplyAdd(x[at] - mean, slope, shift)
+      y[at] = isSiLU ? silu(v) : v
     }
   }
 }
@@ -206,10 +227,10 @@ struct Coefficients {
     repeatPixel(g, rows, shifts)
   }
 
-  /// (x - mean) slope + shift.
+  /// Mean, slope and shift at a place.
   @inline(__always)
-  func normalized(_ x: SIMD16<Float>, _ place: Lanes) -> SIMD16<Float> {
-    multiplyAdd(x - means[place], slopes[place], shifts[place])
+  subscript(_ place: Lanes) -> (mean: SIMD16<Float>, slope: SIMD16<Float>, shift: SIMD16<Float>) {
+    (means[place], slopes[place], shifts[place])
   }
 }
 

@@ -7,7 +7,8 @@
 /// `addend` it counts as zero. With `accumulate` the gradients of scale and shift are added to what
 /// is there; inputGradient is overwritten.
 ///
-/// inputGradient may be any of `outputGradient`, `addend` and `x`, which may be the same memory.
+/// inputGradient may be `outputGradient`, but overlap neither `x` nor `addend`; addend may be
+/// `outputGradient` where inputGradient is not.
 public func groupNormalizeGradient(
   _ g: GroupNormalizationGeometry, outputGradient: UnsafePointer<Float>,
   x: UnsafePointer<Float>, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
@@ -35,8 +36,8 @@ public func groupNormalizeGradient(
 
 /// The gradient of one image, and what it adds to the sums of d and of d h per channel.
 ///
-/// Two passes over memory: the sums, and the gradient. Both compute d, because that costs less
-/// than to write it and read it again.
+/// Two passes over memory: the sums, and the gradient. Where d is not the output gradient the first
+/// leaves it in `inputGradient`: to compute it again in the second took half as long again.
 private func imageGradient(
   _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ outputGradient: UnsafePointer<Float>,
   _ x: UnsafePointer<Float>, _ scale: UnsafePointer<Float>, _ shift: UnsafePointer<Float>,
@@ -48,39 +49,70 @@ private func imageGradient(
   let forX = workspace + 3 * rows.span
   let constants = workspace + 4 * rows.span
   let forShift = workspace + 5 * rows.span
-  let forScale = workspace + 6 * rows.span
   let sums = Totals(count: 2 * rows.span, of: forShift, in: workspace + 7 * rows.span)
-
+  let adding = GradientSums(
+    outputGradient: outputGradient, x: x, c: c, d: g.activation == .silu ? inputGradient : nil,
+    forShift: forShift, forScale: forShift + rows.span, span: rows.span)
   for block in rows.blocks {
-    for row in rows[block] {
-      for place in vectors(row.count) {
-        let h = x[place + row.start] - c.means[place]
-        var d = outputGradient[place + row.start]
-        if g.activation == .silu {
-          d *= siluSlope(multiplyAdd(h, c.slopes[place], c.shifts[place]))
-        }
-        forShift[place] += d
-        forScale[place] = multiplyAdd(d, h, forScale[place])
-      }
-    }
+    rows.run(adding, over: block)
     sums.take()
   }
   collect(g, rows, scale, reciprocal, sums, into: totals, forX: forX, constants: constants)
+  let combining = Combination(
+    d: g.activation == .silu ? UnsafePointer(inputGradient) : outputGradient, x: x, c: c,
+    forX: forX, constants: constants, addend: addend, y: inputGradient, span: rows.span)
+  for block in rows.blocks.reversed() { rows.run(combining, over: block) }
+}
 
-  for block in rows.blocks.reversed() {
-    for row in rows[block] {
-      for place in vectors(row.count) {
-        let at = place + row.start
-        let h = x[at] - c.means[place]
-        var d = outputGradient[at]
-        if g.activation == .silu {
-          d *= siluSlope(multiplyAdd(h, c.slopes[place], c.shifts[place]))
-        }
-        // r (d scale - A - (x - mean) r B) = d slope - (x - mean) forX - constant
-        var y = multiplyAdd(d, c.slopes[place], -multiplyAdd(h, forX[place], constants[place]))
-        if let addend { y += addend[at] }
-        inputGradient[at] = y
+/// Adds up d and d (x - mean), and writes d where it is not the output gradient.
+private struct GradientSums: RowPass {
+  let outputGradient: UnsafePointer<Float>
+  let x: UnsafePointer<Float>
+  let c: Coefficients
+  let d: UnsafeMutablePointer<Float>?
+  let forShift: UnsafeMutablePointer<Float>
+  let forScale: UnsafeMutablePointer<Float>
+  let span: Int
+
+  @inline(__always)
+  func run(_ place: Lanes, rows: Int, from start: Int) {
+    let (mean, slope, shift) = c[place]
+    var (sum, product) = (forShift[place], forScale[place])
+    for row in 0..<rows {
+      let at = place + (start &+ row &* span)
+      let h = x[at] - mean
+      var gradient = outputGradient[at]
+      if let d {
+        gradient *= siluSlope(multiplyAdd(h, slope, shift))
+        d[at] = gradient
       }
+      sum += gradient
+      product = multiplyAdd(gradient, h, product)
+    }
+    forShift[place] = sum
+    forScale[place] = product
+  }
+}
+
+/// r (d scale - A - (x - mean) r B) + addend = d slope - (x - mean) forX - constant + addend.
+private struct Combination: RowPass {
+  let d: UnsafePointer<Float>
+  let x: UnsafePointer<Float>
+  let c: Coefficients
+  let forX: UnsafeMutablePointer<Float>
+  let constants: UnsafeMutablePointer<Float>
+  let addend: UnsafePointer<Float>?
+  let y: UnsafeMutablePointer<Float>
+  let span: Int
+
+  @inline(__always)
+  func run(_ place: Lanes, rows: Int, from start: Int) {
+    let (mean, slope, _) = c[place]
+    let (forX, constant) = (forX[place], constants[place])
+    for row in 0..<rows {
+      let at = place + (start &+ row &* span)
+      let gradient = multiplyAdd(d[at], slope, -multiplyAdd(x[at] - mean, forX, constant))
+      y[at] = if let addend { gradient + addend[at] } else { gradient }
     }
   }
 }

@@ -61,6 +61,18 @@ import Testing
     #expect(Self.units(y, x.map { Self.twin(a, Double($0)) }) <= 5)
   }
 
+  @Test func silusOfEverySizeAreWithinFourUnits() {
+    // Down to where e^-x leaves the range of Float; beyond, results count as zero.
+    let x = (0...200_000).map { -88.3 + Float($0) * (190.0 / 200_000) }
+    var y = x
+    activate(.silu, count: x.count, x, into: &y)
+    #expect(Self.units(y, x.map { Self.twin(.silu, Double($0)) }) <= 4)
+    let far: [Float] = [-88.4, -89, -100, -1e4]
+    y = far
+    activate(.silu, count: 4, far, into: &y)
+    #expect(y.allSatisfy { abs($0) < 5e-37 })
+  }
+
   @Test(arguments: Activation.allCases) func gradients(_ a: Activation) {
     let x = (0...20_000).map { -30 + Float($0) * 0.003 } + [0]
     let g = noise(x.count, seed: 3)

@@ -159,8 +159,8 @@ import Testing
     #expect(large.workspace < 36 * 64 * 64 + 36 * 2 * 256 * 64 + 100_000)
   }
 
-  @Test(arguments: [0, 1, 2, 7, 130], [1, 3, 8, 13, 32]) func sumsOfColumns(rows: Int, columns: Int)
-  {
+  @Test(arguments: [0, 1, 2, 7, 130], [1, 3, 8, 15, 16, 17, 31, 32, 33, 64, 80, 131])
+  func sumsOfColumns(rows: Int, columns: Int) {
     let x = noise(rows * columns, seed: 5)
     var expected = [Double](repeating: 0, count: columns)
     for i in x.indices { expected[i % columns] += Double(x[i]) }

@@ -41,7 +41,9 @@ import Testing
     #expect(y == [Float](repeating: 2.5, count: n) + [expected[n]])
   }
 
-  @Test(arguments: [0, 1, 5], [1, 3, 8, 21]) func affineByChannel(rows: Int, channels: Int) {
+  @Test(arguments: [0, 1, 5], [1, 3, 8, 15, 16, 17, 31, 33]) func affineByChannel(
+    rows: Int, channels: Int
+  ) {
     let x = noise(rows * channels + 1, seed: 5)
     let (scale, offset) = (noise(channels, seed: 6), noise(channels, seed: 7))
     let expected = x.indices.dropLast().map { i in

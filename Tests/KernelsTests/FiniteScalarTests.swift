@@ -106,7 +106,7 @@ import Testing
     #expect(pack(rounded(s), levels) == [1200, 518])
   }
 
-  @Test(arguments: [LevelBound.tanh, .sigmoid], [0, 1, 7, 8, 9, 20])
+  @Test(arguments: [LevelBound.tanh, .sigmoid], [0, 1, 7, 8, 9, 15, 16, 17, 33])
   func valuesAndSlopes(b: LevelBound, rows: Int) {
     let levels: [Int32] = [2, 3, 4, 5, 8, 15, 1]
     let z = noise(rows * levels.count, seed: 1, size: 4)

@@ -14,7 +14,8 @@ import Testing
   static let cases = [FusedActivation.none, .silu].flatMap { activation in
     [
       (2, 5, 6, 3), (1, 3, 4, 4), (2, 7, 24, 4), (1, 3, 32, 32), (1, 4, 33, 11), (3, 9, 1, 1),
-      (2, 4, 16, 1), (0, 4, 8, 2), (1, 300, 8, 2),
+      (2, 4, 16, 1), (0, 4, 8, 2), (1, 300, 8, 2), (1, 40, 1, 1), (1, 37, 15, 3), (2, 21, 17, 17),
+      (1, 5, 31, 1), (1, 1, 33, 3), (1, 9, 64, 32),
     ].map { geometry($0.0, $0.1, $0.2, $0.3, activation) }
   }
 
@@ -116,6 +117,96 @@ import Testing
         shiftGradient: &byShift, accumulate: false, workspace: &workspace)
     }
     #expect(inPlace == byX)
+  }
+
+  struct Result: Equatable {
+    var y: [Float]
+    var mean: [Float]
+    var reciprocal: [Float]
+
+    init(_ g: GroupNormalizationGeometry, _ n: Numbers) {
+      y = [Float](repeating: .nan, count: n.x.count)
+      mean = [Float](repeating: .nan, count: g.batch * g.groups)
+      reciprocal = mean
+      var workspace = [Float](repeating: .nan, count: g.workspace)
+      groupNormalize(
+        g, x: n.x, scale: n.scale, shift: n.shift, into: &y, mean: &mean,
+        reciprocalDeviation: &reciprocal, workspace: &workspace)
+    }
+  }
+
+  @Test(arguments: cases) func againIsTheSame(_ g: GroupNormalizationGeometry) {
+    let n = Numbers(g)
+    let first = Result(g, n)
+    // What lies behind the end must stay as it is, in the workspace too.
+    var y = n.x + [77]
+    var workspace = [Float](repeating: .nan, count: g.workspace) + [77]
+    y.withUnsafeMutableBufferPointer { y in
+      guard let y = y.baseAddress else { return }
+      groupNormalizeAgain(
+        g, x: y, scale: n.scale, shift: n.shift, mean: first.mean,
+        reciprocalDeviation: first.reciprocal, into: y, workspace: &workspace)
+    }
+    #expect(y == first.y + [77] && workspace[g.workspace] == 77)
+  }
+
+  /// The gradient by x, and the other two behind it.
+  func gradients(
+    _ g: GroupNormalizationGeometry, _ n: Numbers, addend: [Float]?, inPlace: Bool = false
+  ) -> [Float] {
+    let first = Result(g, n)
+    var byX = inPlace ? n.gradient : [Float](repeating: .nan, count: n.x.count)
+    byX.append(77)
+    var (byScale, byShift) = ([Float](repeating: 0, count: g.channels), n.shift)
+    var workspace = [Float](repeating: .nan, count: g.workspace) + [77]
+    byX.withUnsafeMutableBufferPointer { byX in
+      n.gradient.withUnsafeBufferPointer { gradient in
+        guard let y = byX.baseAddress, let gradient = gradient.baseAddress else { return }
+        func run(_ addend: UnsafePointer<Float>?) {
+          groupNormalizeGradient(
+            g, outputGradient: inPlace ? UnsafePointer(y) : gradient, x: n.x, scale: n.scale,
+            shift: n.shift, mean: first.mean, reciprocalDeviation: first.reciprocal,
+            addend: addend, into: y, scaleGradient: &byScale, shiftGradient: &byShift,
+            accumulate: false, workspace: &workspace)
+        }
+        if addend == n.gradient {
+          run(gradient)
+        } else if let addend {
+          run(addend)
+        } else {
+          run(nil)
+        }
+      }
+    }
+    #expect(byX.removeLast() == 77 && workspace[g.workspace] == 77)
+    return byX + byScale + byShift
+  }
+
+  @Test(arguments: cases) func anAddendIsAdded(_ g: GroupNormalizationGeometry) {
+    let n = Numbers(g)
+    let plain = gradients(g, n, addend: nil)
+    #expect(gradients(g, n, addend: nil, inPlace: true) == plain)
+    for addend in [noise(n.x.count, seed: 5), n.gradient] where !addend.isEmpty {
+      let expected = zip(plain, addend).map { $0 + $1 } + plain[n.x.count...]
+      #expect(gradients(g, n, addend: addend) == expected)
+      if addend != n.gradient {
+        #expect(gradients(g, n, addend: addend, inPlace: true) == expected)
+      }
+    }
+  }
+
+  /// Many pixels, of which a few at the start, the corner of an image, are like no other.
+  @Test(arguments: [1, 3, 8, 48], [Float(0), 1000]) func anOddCornerCostsNothing(
+    channels: Int, mean: Float
+  ) {
+    let g = Self.geometry(1, 4099, channels, 1, .silu)
+    var n = Numbers(g, about: mean)
+    for i in 0..<(3 * channels) { n.x[i] += 300 }
+    let expected = Self.twin(g, n.x.exact, n.scale.exact, n.shift.exact)
+    let found = Result(g, n)
+    #expect(distance(found.mean, expected.mean) < 1e-6)
+    #expect(distance(found.reciprocal, expected.reciprocal) < 1e-6)
+    #expect(distance(found.y, expected.y) < 5e-6)
   }
 
   @Test func aLargeMeanCostsTheVarianceNothing() {

@@ -135,7 +135,7 @@ import Testing
         < 1e-6)
   }
 
-  @Test(arguments: [1, 8, 11]) func rowsOutsideTheTable(columns: Int) {
+  @Test(arguments: [1, 8, 11, 15, 16, 17, 31, 33]) func rowsOutsideTheTable(columns: Int) {
     let table = noise(3 * columns, seed: 8)
     let indices: [Int32] = [2, -1, 0, 3, 2, .max]
     var y = [Float](repeating: 0, count: 6 * columns)

@@ -100,7 +100,9 @@ import Testing
     #expect(distance(velocity, v) < 1e-6)
   }
 
-  @Test(arguments: [0, 1, 2, 3, 5], [0, 1, 8, 13]) func lanesAreAddedInOrder(lanes: Int, n: Int) {
+  @Test(arguments: [0, 1, 2, 3, 5], [0, 1, 8, 15, 16, 17, 33]) func lanesAreAddedInOrder(
+    lanes: Int, n: Int
+  ) {
     // Sizes so different that another order gives another Float.
     let values = (0..<lanes).map { lane in
       noise(n, seed: UInt64(lane)).map { $0 * [1e7, 1, -1e7, 3, 1e4][lane] }

@@ -14,7 +14,7 @@ import Testing
     #expect(sum(count: 4, x) == 2)
   }
 
-  @Test(arguments: [1, 8, 15, 16, 17, 40]) func anythingNotFiniteIsFound(n: Int) {
+  @Test(arguments: [1, 8, 15, 16, 17, 31, 33, 40]) func anythingNotFiniteIsFound(n: Int) {
     var x = noise(n + 1, seed: 2)
     x[n] = .nan
     #expect(allFinite(count: n, x))

@@ -63,7 +63,7 @@ import Testing
     #expect(distance(across, [-0.461763842406, 0.549339743552, 0.477686733524]) < 1e-6)
   }
 
-  @Test(arguments: [1, 2, 8, 13], [RotationScale.codeOverEncoding, .unit])
+  @Test(arguments: [1, 2, 8, 13, 15, 16, 17, 31, 33], [RotationScale.codeOverEncoding, .unit])
   func rowsAgainstTheMatrix(dimension: Int, scale: RotationScale) {
     let rows = 9
     let z = noise(rows * dimension, seed: 1).map { $0 + 0.5 }

@@ -11,7 +11,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [0, 1, 3], [1, 5, 8, 37]) func valuesAndGradients(rows: Int, columns: Int) {
+  @Test(arguments: [0, 1, 3], [1, 5, 8, 15, 16, 17, 31, 33, 37]) func valuesAndGradients(
+    rows: Int, columns: Int
+  ) {
     for scale in [Float(0.25), -2] {
       let x = noise(rows * columns + 1, seed: 1, size: 4)
       let g = noise(rows * columns + 1, seed: 2)
