@@ -32,24 +32,6 @@ public struct Parameter: Sendable, Hashable {
     case .linear: return [shape[3], shape[2]]
     }
   }
-
-  /// For each element in file order, its position in memory.
-  public func memoryIndex(ofFileElement index: Int) -> Int {
-    switch fileLayout {
-    case .same:
-      return index
-    case .linear:
-      let (output, input) = index.quotientAndRemainder(dividingBy: shape[2])
-      return input * shape[3] + output
-    case .convolution:
-      let (height, width, inputs, outputs) = (shape[0], shape[1], shape[2], shape[3])
-      let column = index % width
-      let row = index / width % height
-      let input = index / (width * height) % inputs
-      let output = index / (width * height * inputs)
-      return ((row * width + column) * inputs + input) * outputs + output
-    }
-  }
 }
 
 /// How a parameter's first values are drawn.

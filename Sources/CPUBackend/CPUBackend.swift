@@ -11,6 +11,9 @@ public struct CPUBackend: Backend {
   /// "CPU".
   public let name = "CPU"
 
+  /// Whether an image of a batch gives the same bits as by itself: where BLAS is not needed.
+  public var isBatchInvariant: Bool { kernelsAreBatchInvariant }
+
   /// A backend; OpenBLAS is set to one thread, as each lane has its own.
   public init() {
     useSingleThreadedBLAS()

@@ -117,7 +117,7 @@ public struct DecodeCommand: ParsableCommand {
     _ file: TokenFile, to paths: [String], _ codec: BoundedCodec, _ progress: ItemProgress
   ) throws -> Bool {
     let writing = ImageWriting(as: format, quality: quality ?? 95, threads: options.threadCount)
-    let countLimit = options.threadCount * EncodingRun.imagesPerLane
+    let limit = PortionLimit(threads: options.threadCount)
     while progress.done < file.count {
       if Interruption.isRequested {
         try writing.finish()
@@ -125,12 +125,12 @@ public struct DecodeCommand: ParsableCommand {
       }
       var records: [TokenRecord] = []
       var pixels = 0
-      while records.count < countLimit, pixels < 1 << 23,
-        progress.done + records.count < file.count
-      {
+      while progress.done + records.count < file.count {
         let record = file.record(at: progress.done + records.count)
+        let size = PortionLimit.counted(record.paddedWidth * record.paddedHeight)
+        guard limit.admits(size, to: records.count, pixels: pixels) else { break }
         try check(record, codec)
-        pixels += record.paddedWidth * record.paddedHeight
+        pixels += size
         records.append(record)
       }
       let images = try codec.decode(records.map(\.grid), names: records.map(\.path))

@@ -24,8 +24,8 @@ struct OpenedTokenizer {
     let checkpoint = Checkpoint(folder: folder)
     run = try checkpoint.readConfiguration()
     parameters = ParameterMemory(Codec<Device>.parameterLayout(run.tokenizer), on: Device())
-    try checkpoint.readModel(into: parameters)
-    identity = Checkpoint.identity(run.tokenizer, parameters)
+    let weights = try checkpoint.readModel(into: parameters)
+    identity = Checkpoint.identity(run.tokenizer, weights)
     codec = Codec(
       run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
   }

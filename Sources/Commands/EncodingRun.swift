@@ -19,20 +19,21 @@ struct EncodingRun {
   /// What else must fit into memory for an image to be accepted.
   let alsoChecks: [BoundedCodec.Task]
 
-  /// Images of a portion for each lane: native sizes differ, and lanes share those of one size.
-  static let imagesPerLane = 16
-
   /// Encodes all files that can be, tells of the others, and returns how many those are.
   func encode(
     _ files: [ImageInput], _ terminal: Terminal, _ progress: ItemProgress
   ) throws -> Int {
-    let stream = ImageStream(
-      files, preparation, threads: threads, countLimit: threads * Self.imagesPerLane)
+    let stream = ImageStream(files, preparation, threads: threads)
     defer { stream.stop() }
+    let appending = TokenAppending(to: writer)
+    defer { appending.stop() }
     var rejected = 0
     while true {
       let portion = stream.next()
-      if portion.isEmpty { return rejected }
+      if portion.isEmpty {
+        try appending.finish()
+        return rejected
+      }
       if Interruption.isRequested { throw EncodingInterrupted() }
       var names: [String] = []
       var images: [PreparedImage] = []
@@ -50,14 +51,15 @@ struct EncodingRun {
         }
       }
       let grids = try codec.encode(images.map(\.image), names: names)
-      for ((name, prepared), grid) in zip(zip(names, images), grids) {
-        try writer.append(
-          TokenRecord(
+      try appending.append(
+        zip(zip(names, images), grids).map { image, grid in
+          let (name, prepared) = image
+          return TokenRecord(
             path: name, width: prepared.width, height: prepared.height,
             paddedWidth: prepared.image.width, paddedHeight: prepared.image.height,
             gridHeight: grid.height, gridWidth: grid.width,
-            tokens: grid.indices.map { UInt32($0) }))
-      }
+            tokens: grid.indices.map { UInt32($0) })
+        })
       progress.advance(by: portion.count)
     }
   }

@@ -3,7 +3,7 @@ import Imaging
 
 /// Images in order, read and prepared by threads of its own while others compute.
 ///
-/// At most so many images and so many pixels lie ready at a time. What cannot be read comes as its
+/// At most a portion of images lies ready at a time. What cannot be read comes as its
 /// error, at its place.
 final class ImageStream: @unchecked Sendable {
   // Unchecked: the condition guards everything that changes.
@@ -15,16 +15,13 @@ final class ImageStream: @unchecked Sendable {
     /// What came of it.
     let result: Result<PreparedImage, any Error>
 
-    /// The pixels that it keeps in memory.
-    var pixels: Int {
-      (try? result.get()).map { $0.image.width * $0.image.height } ?? 0
-    }
+    /// The pixels that it keeps in memory, as portions count them.
+    let pixels: Int
   }
 
   private let inputs: [ImageInput]
   private let preparation: Preparation
-  private let countLimit: Int
-  private let pixelLimit: Int
+  private let limit: PortionLimit
 
   private let condition = NSCondition()
   private var ready: [Int: Item] = [:]
@@ -33,15 +30,11 @@ final class ImageStream: @unchecked Sendable {
   private var nextToTake = 0
   private var isStopped = false
 
-  /// Starts to read; `countLimit` and `pixelLimit` bound a portion, and what is read ahead of it.
-  init(
-    _ inputs: [ImageInput], _ preparation: Preparation, threads: Int, countLimit: Int,
-    pixelLimit: Int = 1 << 23
-  ) {
+  /// Starts to read.
+  init(_ inputs: [ImageInput], _ preparation: Preparation, threads: Int) {
     self.inputs = inputs
     self.preparation = preparation
-    self.countLimit = max(1, countLimit)
-    self.pixelLimit = pixelLimit
+    limit = PortionLimit(threads: threads)
     for number in 0..<max(1, min(threads, inputs.count)) {
       let thread = Thread { [self] in readAhead() }
       thread.name = "reader \(number)"
@@ -50,18 +43,18 @@ final class ImageStream: @unchecked Sendable {
     }
   }
 
-  /// The next images, in order: as many as the limits allow, but one at least; none at the end.
+  /// The next images, in order: as many as the limit allows; none at the end.
   func next() -> [Item] {
     var portion: [Item] = []
     var pixels = 0
     condition.lock()
     defer { condition.unlock() }
-    while nextToTake < inputs.count, portion.count < countLimit {
+    while nextToTake < inputs.count {
       guard let item = ready[nextToTake] else {
         condition.wait()
         continue
       }
-      if !portion.isEmpty, pixels + item.pixels > pixelLimit { break }
+      guard limit.admits(item.pixels, to: portion.count, pixels: pixels) else { break }
       ready[nextToTake] = nil
       nextToTake += 1
       pixels += item.pixels
@@ -99,7 +92,7 @@ final class ImageStream: @unchecked Sendable {
       if isStopped || nextToRead >= inputs.count { return nil }
       let ahead = nextToRead - nextToTake
       // The image that is waited for may always be read, or a large one would block for ever.
-      if ahead == 0 || (ahead < countLimit && readyPixels < pixelLimit) {
+      if limit.admits(0, to: ahead, pixels: readyPixels) {
         nextToRead += 1
         return nextToRead - 1
       }
@@ -108,10 +101,10 @@ final class ImageStream: @unchecked Sendable {
   }
 
   private func read(_ input: ImageInput) -> Item {
-    Item(
-      input: input,
-      result: Result {
-        try preparation.prepare(try ImageDecoder().read(input.path), file: input.path)
-      })
+    let result = Result {
+      try preparation.prepare(try ImageDecoder().read(input.path), file: input.path)
+    }
+    let pixels = (try? result.get()).map { $0.image.width * $0.image.height } ?? 0
+    return Item(input: input, result: result, pixels: PortionLimit.counted(pixels))
   }
 }

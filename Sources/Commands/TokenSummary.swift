@@ -16,7 +16,7 @@ struct TokenSummary {
     images = file.count
     for index in 0..<file.count {
       let record = file.record(at: index)
-      usage.add(record.tokens.lazy.map { Int32($0) })
+      usage.add(record.tokens.map { Int32($0) })
       pixels += record.width * record.height
     }
   }

@@ -23,9 +23,7 @@ struct TokenVerification {
     let pairs = tokens.paths.enumerated().compactMap { index, name in
       inputs[Array(name.utf8)].map { (index: index, input: $0) }
     }
-    let stream = ImageStream(
-      pairs.map(\.input), preparation, threads: threads,
-      countLimit: threads * EncodingRun.imagesPerLane)
+    let stream = ImageStream(pairs.map(\.input), preparation, threads: threads)
     defer { stream.stop() }
     let progress = ItemProgress(terminal, "verifying", total: pairs.count)
     var different: [String] = []

@@ -21,7 +21,7 @@ public struct CodebookUsage: Sendable, Equatable {
   }
 
   /// Counts tokens; each is a code's index, 0..<codes.
-  public mutating func add(_ indices: some Sequence<Int32>) {
+  public mutating func add(_ indices: [Int32]) {
     for index in indices {
       precondition(index >= 0 && index < counts.count, "a token is a code's index")
       counts[Int(index)] += 1

@@ -11,6 +11,9 @@ public protocol Backend: Sendable {
   /// The device's name, for messages.
   var name: String { get }
 
+  /// Whether an image of a batch gives the same bits as by itself.
+  var isBatchInvariant: Bool { get }
+
   /// A block of zeros.
   func allocate(words: Int) -> Memory
 

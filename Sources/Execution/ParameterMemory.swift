@@ -3,7 +3,8 @@ import Randomness
 
 /// The parameters of a model on a device, with the optimizer's moments.
 ///
-/// Several sessions may share one: training and evaluation see the same weights.
+/// Several sessions may share one: training and evaluation see the same weights. The moments take
+/// memory only once they are asked for: weights that only encode have none.
 public final class ParameterMemory<B: Backend> {
   /// Where each parameter lies.
   public let layout: ParameterLayout
@@ -13,8 +14,7 @@ public final class ParameterMemory<B: Backend> {
   /// The device.
   public let backend: B
   let values: B.Memory
-  let firstMoment: B.Memory
-  let secondMoment: B.Memory
+  private var moments: [Block: B.Memory] = [:]
 
   /// What a block of parameter memory holds.
   public enum Block: String, Sendable, CaseIterable {
@@ -31,8 +31,6 @@ public final class ParameterMemory<B: Backend> {
     self.layout = layout
     self.backend = backend
     values = backend.allocate(words: layout.words)
-    firstMoment = backend.allocate(words: layout.words)
-    secondMoment = backend.allocate(words: layout.words)
   }
 
   /// Draws the first values of every parameter.
@@ -49,26 +47,58 @@ public final class ParameterMemory<B: Backend> {
 
   /// The numbers of one parameter, in the order of a checkpoint.
   public func read(parameter index: Int, of block: Block = .values) -> [Float] {
+    let count = layout.parameters[index].shape.count
+    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      read(parameter: index, of: block, into: buffer.baseAddress!)
+      initialized = count
+    }
+  }
+
+  /// Copies the numbers of one parameter, in the order of a checkpoint, to where there is room.
+  public func read(
+    parameter index: Int, of block: Block, into target: UnsafeMutablePointer<Float>
+  ) {
     let parameter = layout.parameters[index]
-    let memory = readInMemoryOrder(index, block)
-    guard parameter.fileLayout != .same else { return memory }
-    return memory.indices.map { memory[parameter.memoryIndex(ofFileElement: $0)] }
+    let count = parameter.shape.count
+    guard block == .values || hasMemory(block) else {
+      target.update(repeating: 0, count: count)
+      return
+    }
+    let (memory, offset) = (self[block], layout.offsets[index])
+    guard parameter.fileLayout != .same else {
+      return backend.read(memory, at: offset, words: count, into: target)
+    }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { staging in
+      backend.read(memory, at: offset, words: count, into: staging.baseAddress!)
+      parameter.copy(inMemoryOrder: staging.baseAddress!, toFile: target)
+    }
   }
 
   /// Replaces the numbers of one parameter, given in the order of a checkpoint.
   public func write(_ numbers: [Float], toParameter index: Int, of block: Block = .values) {
-    let parameter = layout.parameters[index]
-    precondition(
-      numbers.count == parameter.shape.count,
-      "\(parameter.name) has \(parameter.shape.count) elements, not \(numbers.count)")
-    var memory = numbers
-    if parameter.fileLayout != .same {
-      for (element, number) in numbers.enumerated() {
-        memory[parameter.memoryIndex(ofFileElement: element)] = number
-      }
-    }
-    writeInMemoryOrder(memory, index, block)
+    numbers.withUnsafeBufferPointer { write($0, toParameter: index, of: block) }
   }
+
+  /// Replaces the numbers of one parameter, given in the order of a checkpoint.
+  public func write(
+    _ numbers: UnsafeBufferPointer<Float>, toParameter index: Int, of block: Block = .values
+  ) {
+    let parameter = layout.parameters[index]
+    let count = parameter.shape.count
+    precondition(
+      numbers.count == count, "\(parameter.name) has \(count) elements, not \(numbers.count)")
+    guard let source = numbers.baseAddress else { return }
+    guard parameter.fileLayout != .same else {
+      return writeInMemoryOrder(source, index, block)
+    }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { staging in
+      parameter.copy(inFileOrder: source, toMemory: staging.baseAddress!)
+      writeInMemoryOrder(staging.baseAddress!, index, block)
+    }
+  }
+
+  /// Whether a block takes memory; one that does not is all zero.
+  public func hasMemory(_ block: Block) -> Bool { block == .values || moments[block] != nil }
 
   /// The name of the first parameter that holds a number that is not finite, if any does.
   public func firstNonFinite() -> String? {
@@ -80,25 +110,23 @@ public final class ParameterMemory<B: Backend> {
 
   func didChange() { version += 1 }
 
+  /// The memory of a block, made at its first use.
+  ///
+  /// Not to be asked for the first time by several threads at once.
   subscript(block: Block) -> B.Memory {
-    switch block {
-    case .values: return values
-    case .firstMoment: return firstMoment
-    case .secondMoment: return secondMoment
-    }
+    if block == .values { return values }
+    if let memory = moments[block] { return memory }
+    let memory = backend.allocate(words: layout.words)
+    moments[block] = memory
+    return memory
   }
 
-  private func writeInMemoryOrder(_ numbers: [Float], _ index: Int, _ block: Block) {
-    backend.write(numbers, words: numbers.count, to: self[block], at: layout.offsets[index])
+  private func writeInMemoryOrder(
+    _ numbers: UnsafePointer<Float>, _ index: Int, _ block: Block
+  ) {
+    backend.write(
+      numbers, words: layout.parameters[index].shape.count, to: self[block],
+      at: layout.offsets[index])
     version += 1
-  }
-
-  private func readInMemoryOrder(_ index: Int, _ block: Block) -> [Float] {
-    let count = layout.parameters[index].shape.count
-    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-      backend.read(
-        self[block], at: layout.offsets[index], words: count, into: buffer.baseAddress!)
-      initialized = count
-    }
   }
 }

@@ -1,4 +1,5 @@
 import Autodiff
+import Synchronization
 
 /// Replays a plan in lanes.
 ///
@@ -50,9 +51,19 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       session.write(name, indices, lane: lane)
     }
 
+    /// Writes one element of an input's outermost extent: an image of a batch, of floats or indices.
+    public func write(_ name: String, element: Int, words: UnsafeRawPointer) {
+      session.write(name, words, lane: lane, element: element)
+    }
+
     /// Reads an output, of floats or of indices.
     public func read(_ name: String, intoWords words: UnsafeMutableRawPointer) {
       session.read(name, into: words, lane: lane)
+    }
+
+    /// Reads one element of an output's outermost extent: what came of one image of a batch.
+    public func read(_ name: String, element: Int, intoWords words: UnsafeMutableRawPointer) {
+      session.read(name, into: words, lane: lane, element: element)
     }
   }
 
@@ -61,10 +72,17 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   private let sums: [StatisticSums]
   private var preparedVersion = -1
   private var items = 0
+  private var isDealtInTurn = true
+  /// The next item that no lane has, where they are not dealt in turn.
+  private let nextItem = Atomic<Int>(0)
 
   /// Makes the memory for a number of lanes.
+  ///
+  /// - Parameter lender: a session that never runs at the same time; its lanes' arenas are used too
+  ///   where they are large enough, as nothing in an arena outlives a replay.
   public init(
-    _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool
+    _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool,
+    borrowingFrom lender: Session<B>? = nil
   ) {
     precondition(
       plan.parameters == parameters.layout, "the plan and the parameters are of two models")
@@ -75,10 +93,14 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     backend = parameters.backend
     let backend = backend
     let shared = backend.allocate(words: plan.sharedWords)
-    memories = (0..<lanes).map { _ in
-      Memories(
+    memories = (0..<lanes).map { lane in
+      var arena: B.Memory?
+      if let lender, lane < lender.lanes, lender.plan.arenaWords >= plan.arenaWords {
+        arena = lender.memories[lane].arena
+      }
+      return Memories(
         parameters: parameters.values, shared: shared,
-        arena: backend.allocate(words: plan.arenaWords),
+        arena: arena ?? backend.allocate(words: plan.arenaWords),
         gradients: backend.allocate(words: plan.hasGradients ? plan.parameters.words : 0))
     }
     sums = (0..<lanes).map { _ in StatisticSums(plan.statistics) }
@@ -89,6 +111,21 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// Lane `l` of `L` takes the items `l`, `l + L`, `l + 2L` and so on. Gradients and statistics
   /// are those of this run alone.
   public func run(items: Int) {
+    isDealtInTurn = true
+    start(items)
+  }
+
+  /// Replays the plan once for each of a number of items, each in the first lane that is free.
+  ///
+  /// For plans whose items have nothing to do with each other: no gradients, no statistics.
+  public func runUnordered(items: Int) {
+    precondition(!plan.hasGradients && plan.statistics.isEmpty, "the order of a sum is fixed")
+    isDealtInTurn = false
+    nextItem.store(0, ordering: .relaxed)
+    start(items)
+  }
+
+  private func start(_ items: Int) {
     prepare()
     self.items = items
     run(self, count: lanes, as: .replaying)
@@ -109,18 +146,31 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.words) }
     sums[lane].clear()
     stopwatch?.end(.clearing)
-    for item in stride(from: lane, to: items, by: lanes) {
-      let replay = Replay(lane: lane, item: item, session: self)
-      feed(replay)
-      stopwatch?.end(.feeding)
-      for (index, instruction) in plan.instructions.enumerated() {
-        backend.execute(instruction, in: memory)
-        stopwatch?.end(instruction: index)
+    if isDealtInTurn {
+      for item in stride(from: lane, to: items, by: lanes) {
+        replay(item, lane, memory, stopwatch)
       }
-      sums[lane].add(from: memory, on: backend)
-      collect(replay)
-      stopwatch?.end(.collecting)
+    } else {
+      while case let item = nextItem.wrappingAdd(1, ordering: .relaxed).oldValue, item < items {
+        replay(item, lane, memory, stopwatch)
+      }
     }
+  }
+
+  /// Replays one item in a lane.
+  private func replay(
+    _ item: Int, _ lane: Int, _ memory: Memories<B.Memory>, _ stopwatch: Stopwatch?
+  ) {
+    let replay = Replay(lane: lane, item: item, session: self)
+    feed(replay)
+    stopwatch?.end(.feeding)
+    for (index, instruction) in plan.instructions.enumerated() {
+      backend.execute(instruction, in: memory)
+      stopwatch?.end(instruction: index)
+    }
+    sums[lane].add(from: memory, on: backend)
+    collect(replay)
+    stopwatch?.end(.collecting)
   }
 
   /// A statistic, summed over the items of the last run.
@@ -182,18 +232,35 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     return "\(instruction.operation.name) of \(layer)"
   }
 
-  private func write(_ name: String, _ words: UnsafeRawPointer, lane: Int) {
+  /// Writes an input, or one element of its outermost extent.
+  private func write(
+    _ name: String, _ words: UnsafeRawPointer, lane: Int, element: Int? = nil
+  ) {
     guard let operand = plan.inputs[name] else { return }
-    backend.write(
-      words, words: operand.shape.count, to: memories[lane].arena, at: operand.offset)
+    let range = operand.range(ofElement: element)
+    backend.write(words, words: range.count, to: memories[lane].arena, at: range.lowerBound)
   }
 
-  private func read(_ name: String, into words: UnsafeMutableRawPointer, lane: Int) {
+  /// Reads an output, or one element of its outermost extent.
+  private func read(
+    _ name: String, into words: UnsafeMutableRawPointer, lane: Int, element: Int? = nil
+  ) {
     guard let operand = plan.outputs[name] else {
       preconditionFailure("the plan has no output named \(name)")
     }
+    let range = operand.range(ofElement: element)
     backend.read(
-      memories[lane][operand.region], at: operand.offset, words: operand.shape.count, into: words)
+      memories[lane][operand.region], at: range.lowerBound, words: range.count, into: words)
+  }
+}
+
+extension Operand {
+  /// The words of the whole, or of one element of the outermost extent.
+  fileprivate func range(ofElement element: Int?) -> Range<Int> {
+    guard let element else { return offset..<offset + shape.count }
+    precondition(element >= 0 && element < shape[0], "element \(element) of \(shape)")
+    let words = shape.count / shape[0]
+    return offset + element * words..<offset + (element + 1) * words
   }
 }
 

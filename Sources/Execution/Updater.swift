@@ -16,7 +16,8 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
 
   private enum Phase {
     case summing
-    case updating(UpdateRule, gradientScale: Float)
+    case updating(
+      UpdateRule, gradientScale: Float, firstMoment: B.Memory, secondMoment: B.Memory)
   }
 
   /// An updater of the parameters of a session.
@@ -52,9 +53,12 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   ///   - gradientScale: what the gradients are multiplied by first: less than 1 where they are
   ///     clipped.
   public func update(_ rule: UpdateRule, gradientScale: Float) {
-    phase = .updating(rule, gradientScale: gradientScale)
+    let parameters = session.parameters
+    phase = .updating(
+      rule, gradientScale: gradientScale, firstMoment: parameters[.firstMoment],
+      secondMoment: parameters[.secondMoment])
     session.run(self, count: slices.count, as: .updating)
-    session.parameters.didChange()
+    parameters.didChange()
   }
 
   func perform(_ index: Int) {
@@ -64,12 +68,11 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
       session.backend.sum(gradients, range: range)
       let squares = session.backend.sumOfSquares(gradients[0], range: range)
       self.squares.withUnsafeMutableBufferPointer { $0[index] = squares }
-    case .updating(let rule, let scale):
-      let parameters = session.parameters
+    case .updating(let rule, let scale, let firstMoment, let secondMoment):
       session.backend.update(
-        rule, range: range, decays: decays, gradientScale: scale, parameters: parameters.values,
-        gradients: gradients[0], firstMoment: parameters.firstMoment,
-        secondMoment: parameters.secondMoment)
+        rule, range: range, decays: decays, gradientScale: scale,
+        parameters: session.parameters.values, gradients: gradients[0], firstMoment: firstMoment,
+        secondMoment: secondMoment)
     }
   }
 }

@@ -5,23 +5,17 @@ import Tokenizers
 
 /// Encodes images into tokens and decodes tokens into images with a trained tokenizer.
 ///
-/// Each image is a replay of its own, so that what a token file decodes to does not depend on
-/// which images were encoded together. Plans are made once for each image size.
+/// Images of one size are replayed several at a time where the backend computes each of them as if
+/// it were alone, and one at a time elsewhere: what an image becomes never depends, bit for bit, on
+/// its company. Plans are made once for each image size.
 public final class Codec<B: Backend> {
   /// What is run.
   public let configuration: TokenizerConfiguration
-  /// Images that are processed at once.
-  public let lanes: Int
+  /// Replays that are computed at once.
+  public var lanes: Int { sessions.lanes }
 
-  private let parameters: ParameterMemory<B>
-  private let pool: LanePool
+  private let sessions: CodecSessions<B>
   private let codebookSize: Int
-  private var sessions: [Key: Session<B>] = [:]
-  private var recent: [Key] = []
-
-  /// Sizes whose plans and memory are kept, and the bytes they may keep beside the one in use.
-  private static var keptSessions: Int { 6 }
-  private static var keptBytes: Int { 1 << 30 }
 
   /// What can be done with an image.
   public enum Task: Hashable, Sendable {
@@ -33,21 +27,13 @@ public final class Codec<B: Backend> {
     case reconstruct
   }
 
-  private struct Key: Hashable {
-    let task: Task
-    let height: Int
-    let width: Int
-  }
-
   /// A codec over weights.
   public init(
     _ configuration: TokenizerConfiguration, parameters: ParameterMemory<B>, lanes: Int,
     pool: LanePool
   ) {
     self.configuration = configuration
-    self.parameters = parameters
-    self.lanes = lanes
-    self.pool = pool
+    sessions = CodecSessions(configuration, parameters: parameters, lanes: lanes, pool: pool)
     codebookSize = configuration.quantizer.codebookSize
   }
 
@@ -72,16 +58,15 @@ public final class Codec<B: Backend> {
 
   /// The tokens of images whose sides are multiples of the downsampling.
   public func encode(_ images: [Image]) throws(CodecError) -> [TokenGrid] {
+    let f = configuration.model.downsampling
     let grids = group(images.map { ($0.height, $0.width) }) { height, width, members in
-      let f = configuration.model.downsampling
-      let session = session(.encode, height, width)
-      var grids = [[Int32]](
-        repeating: Array(repeating: 0, count: height / f * (width / f)), count: members.count)
-      let staging = staging(height * width * 3)
-      collectInto(&grids, session, output: "indices") { replay in
-        self.write(images[members[replay.item]], staging[replay.lane], replay)
+      let (h, w) = (height / f, width / f)
+      return replay(.encode, height, width, count: members.count) { place, session, staging in
+        staging.write(images[members[place.item]], to: session, place)
+      } collect: { place, session in
+        TokenGrid(
+          height: h, width: w, indices: session.numbers("indices", place, count: h * w, zero: 0))
       }
-      return grids.map { TokenGrid(height: height / f, width: width / f, indices: $0) }
     }
     for (image, grid) in grids.enumerated() where grid.indices.contains(where: { $0 < 0 }) {
       throw .notFinite(image: image)
@@ -96,44 +81,46 @@ public final class Codec<B: Backend> {
         throw .tokenOutOfRange(image: image, token: token, codebookSize: codebookSize)
       }
     }
-    return group(grids.map { ($0.height, $0.width) }) { height, width, members in
-      let f = configuration.model.downsampling
-      let session = session(.decode, height * f, width * f)
-      var pixels = [[Float]](
-        repeating: Array(repeating: 0, count: height * width * f * f * 3), count: members.count)
-      collectInto(&pixels, session, output: "images") { replay in
-        grids[members[replay.item]].indices.withUnsafeBufferPointer {
-          replay.write("indices", $0.baseAddress!)
+    let f = configuration.model.downsampling
+    return group(grids.map { ($0.height, $0.width) }) { h, w, members in
+      let (height, width) = (h * f, w * f)
+      return replay(.decode, height, width, count: members.count) { place, session, _ in
+        grids[members[place.item]].indices.withUnsafeBytes {
+          session.write("indices", element: place.slot, words: $0.baseAddress!)
         }
+      } collect: { place, session in
+        Image(
+          width: width, height: height,
+          normalized: session.numbers("images", place, count: height * width * 3, zero: 0))
       }
-      return pixels.map { Image(width: width * f, height: height * f, normalized: $0) }
     }
   }
 
   /// What the tokenizer's own forward pass makes of images.
   public func reconstruct(_ images: [Image]) throws(CodecError) -> [Reconstruction] {
+    let f = configuration.model.downsampling
+    let dimension = configuration.quantizer.codeDimension
     let results = group(images.map { ($0.height, $0.width) }) { height, width, members in
-      let f = configuration.model.downsampling
-      let session = session(.reconstruct, height, width)
-      let tokens = height / f * (width / f)
-      let dimension = configuration.quantizer.codeDimension
-      let results = Slots<Reconstruction>(members.count)
-      let staging = staging(height * width * 3)
-      session.feed = { replay in
-        self.write(images[members[replay.item]], staging[replay.lane], replay)
+      let (h, w) = (height / f, width / f)
+      return replay(.reconstruct, height, width, count: members.count) { place, session, staging in
+        staging.write(images[members[place.item]], to: session, place)
+      } collect: { place, session in
+        func floats(_ name: String, _ count: Int) -> [Float] {
+          session.numbers(name, place, count: count, zero: 0)
+        }
+        let (targets, codes) = (
+          floats("targets", h * w * dimension), floats("codes", h * w * dimension)
+        )
+        let error = zip(targets, codes).reduce(0.0) {
+          $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1))
+        }
+        return Reconstruction(
+          tokens: TokenGrid(
+            height: h, width: w, indices: session.numbers("indices", place, count: h * w, zero: 0)),
+          image: Image(
+            width: width, height: height, normalized: floats("images", height * width * 3)),
+          quantizationError: error / Double(h * w), latents: floats("latents", h * w * dimension))
       }
-      session.collect = { replay in
-        let indices = read(replay, "indices", tokens, zero: Int32(0))
-        let pixels = read(replay, "images", height * width * 3, zero: Float(0))
-        let latents = read(replay, "latents", tokens * dimension, zero: Float(0))
-        let error = read(replay, "quantizationError", 1, zero: Float(0))
-        results[replay.item] = Reconstruction(
-          tokens: TokenGrid(height: height / f, width: width / f, indices: indices),
-          image: Image(width: width, height: height, normalized: pixels),
-          quantizationError: Double(error[0]), latents: latents)
-      }
-      run(session, items: members.count)
-      return results.all
     }
     for (image, result) in results.enumerated()
     where result.tokens.indices.contains(where: { $0 < 0 }) {
@@ -146,60 +133,14 @@ public final class Codec<B: Backend> {
   ///
   /// Nothing is allocated, so that what is too large can be refused before.
   public func laneBytes(_ task: Task, height: Int, width: Int) -> Int {
-    plan(Key(task: task, height: height, width: width)).arenaWords * MemoryLayout<Float>.stride
+    sessions.laneBytes(task, height: height, width: width)
   }
 
-  // MARK: Sessions
+  /// Gives back the memory of all replays; the next ones make it anew.
+  public func releaseMemory() { sessions.releaseAll() }
 
-  /// The session for a task and an image size, made at its first use.
-  private func session(_ task: Task, _ height: Int, _ width: Int) -> Session<B> {
-    let key = Key(task: task, height: height, width: width)
-    recent.removeAll { $0 == key }
-    recent.append(key)
-    if let session = sessions[key] { return session }
-    let plan = plan(key)
-    func bytes(_ plan: Plan) -> Int {
-      (plan.arenaWords * lanes + plan.sharedWords) * MemoryLayout<Float>.stride
-    }
-    // Room is made before memory is taken.
-    while recent.count > 1,
-      recent.count > Self.keptSessions
-        || sessions.values.reduce(0, { $0 + bytes($1.plan) }) + bytes(plan) > Self.keptBytes
-    {
-      sessions[recent.removeFirst()] = nil
-    }
-    let session = Session(plan, parameters: parameters, lanes: lanes, pool: pool)
-    sessions[key] = session
-    return session
-  }
-
-  private func plan(_ key: Key) -> Plan {
-    let (height, width) = (key.height, key.width)
-    let graph = Graph()
-    let tokenizer = Tokenizer(configuration, in: Scope(graph))
-    let outputs: [String: Tensor]
-    switch key.task {
-    case .encode:
-      let latents = tokenizer.latents(of: graph.input("images", [1, height, width, 3]))
-      outputs = ["indices": tokenizer.bottleneck.quantize(latents).indices]
-    case .decode:
-      let f = configuration.model.downsampling
-      let indices = graph.input("indices", [1, height / f, width / f], type: .index)
-      outputs = ["images": tokenizer.decode(tokenizer.bottleneck.codes(of: indices))]
-    case .reconstruct:
-      let latents = tokenizer.latents(of: graph.input("images", [1, height, width, 3]))
-      let quantized = tokenizer.bottleneck.quantize(latents)
-      outputs = [
-        "latents": latents, "indices": quantized.indices,
-        "images": tokenizer.decode(quantized.codes),
-        "quantizationError": quantized.statistics["quantizationError"]!,
-      ]
-    }
-    let backend = parameters.backend
-    return Plan(graph, outputs: outputs) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
-  }
+  /// Lets replays use the arenas of a session that never runs while this codec does.
+  public func borrowArenas(of session: Session<B>) { sessions.lender = session }
 
   /// Handles items of one size together, and returns the results in the order of the items.
   private func group<R>(
@@ -218,45 +159,49 @@ public final class Codec<B: Backend> {
     return results.map { $0! }
   }
 
-  private func collectInto<T: Sendable>(
-    _ results: inout [[T]], _ session: Session<B>, output: String,
-    feed: @escaping (Session<B>.Replay) -> Void
-  ) {
-    let slots = Slots<[T]>(results.count)
-    let (count, zero) = (results[0].count, results[0][0])
-    session.feed = feed
-    session.collect = { replay in slots[replay.item] = read(replay, output, count, zero: zero) }
-    run(session, items: results.count)
-    results = slots.all
-  }
-
-  /// Replays, then lets go of what the closures hold: the images, and this codec itself.
-  private func run(_ session: Session<B>, items: Int) {
-    session.run(items: items)
+  /// Replays items of one size in batches, the last of which repeats its last item to be full.
+  private func replay<R>(
+    _ task: Task, _ height: Int, _ width: Int, count: Int,
+    feed: @escaping (CodecPlace, Session<B>.Replay, StagingBuffer) -> Void,
+    collect: @escaping (CodecPlace, Session<B>.Replay) -> R
+  ) -> [R] {
+    let (session, batch) = sessions.session(task, height: height, width: width, count: count)
+    let staging = (0..<lanes).map { _ in StagingBuffer(height * width * 3) }
+    let results = Slots<R>(count)
+    session.feed = { replay in
+      for slot in 0..<batch {
+        let item = min(replay.item * batch + slot, count - 1)
+        feed(CodecPlace(item: item, slot: slot), replay, staging[replay.lane])
+      }
+    }
+    session.collect = { replay in
+      for slot in 0..<min(batch, count - replay.item * batch) {
+        let item = replay.item * batch + slot
+        results[item] = collect(CodecPlace(item: item, slot: slot), replay)
+      }
+    }
+    session.runUnordered(items: (count + batch - 1) / batch)
+    // Lets go of what the closures hold: the images, and this codec itself.
     session.feed = { _ in }
     session.collect = { _ in }
-  }
-
-  /// One buffer of pixels a lane.
-  private func staging(_ count: Int) -> [StagingBuffer] {
-    (0..<lanes).map { _ in StagingBuffer(count) }
-  }
-
-  private func write(
-    _ image: Image, _ staging: StagingBuffer, _ replay: Session<B>.Replay
-  ) {
-    image.write(normalizedTo: staging.pointer)
-    replay.write("images", UnsafePointer(staging.pointer))
+    return results.all
   }
 }
 
-/// Reads an output of floats or indices.
-private func read<B: Backend, T>(
-  _ replay: Session<B>.Replay, _ name: String, _ count: Int, zero: T
-) -> [T] {
-  [T](unsafeUninitializedCapacity: count) { buffer, initialized in
-    replay.read(name, intoWords: UnsafeMutableRawPointer(buffer.baseAddress!))
-    initialized = count
+/// An item, and its place in the batch that it is replayed in.
+private struct CodecPlace {
+  let item: Int
+  let slot: Int
+}
+
+extension Session.Replay {
+  /// What an output holds for one image of the batch.
+  fileprivate func numbers<T>(_ name: String, _ place: CodecPlace, count: Int, zero: T) -> [T] {
+    [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+      read(
+        name, element: place.slot, intoWords: UnsafeMutableRawPointer(buffer.baseAddress!))
+      initialized = count
+    }
   }
 }
 
@@ -285,14 +230,16 @@ private final class Slots<T>: @unchecked Sendable {
   var all: [T] { (0..<count).map { places[$0]! } }
 }
 
-/// A lane's pixels on their way to the device.
+/// The pixels of one image on their way to the device.
 private final class StagingBuffer {
-  let pointer: UnsafeMutablePointer<Float>
+  private let numbers: UnsafeMutablePointer<Float>
 
-  init(_ count: Int) {
-    pointer = .allocate(capacity: count)
-    pointer.initialize(repeating: 0, count: count)
+  init(_ count: Int) { numbers = .allocate(capacity: count) }
+
+  deinit { numbers.deallocate() }
+
+  func write<B: Backend>(_ image: Image, to replay: Session<B>.Replay, _ place: CodecPlace) {
+    image.write(normalizedTo: numbers)
+    replay.write("images", element: place.slot, words: numbers)
   }
-
-  deinit { pointer.deallocate() }
 }

@@ -16,15 +16,15 @@ struct WinogradTiles {
   /// read the filter more often.
   var block: Int { 64 }
 
-  /// The tiles of a convolution, if it is one that Winograd's algorithm serves: 3x3, stride 1, and
-  /// enough tiles to repay the transform of the filter.
+  /// The tiles of a convolution, if it is one that Winograd's algorithm serves: 3x3, stride 1.
+  ///
+  /// The number of images has no say, so that an image gives the same bits in any company.
   init?(_ g: ConvolutionGeometry) {
     guard g.kernelHeight == 3, g.kernelWidth == 3, g.stride == 1, g.pixels > 0 else { return nil }
     (batch, height, width) = (g.batch, g.height, g.width)
     (outputHeight, outputWidth) = (g.outputHeight, g.outputWidth)
     (top, left) = (g.top, g.left)
     (inputs, outputs) = (g.inputs, g.outputs)
-    guard count >= 8 else { return nil }
   }
 
   /// Tiles from top to bottom of one image.

@@ -1,4 +1,24 @@
 extension SafetensorsFile {
+  /// Lends the numbers of one floating-point tensor: where they lie in the file if that is possible
+  /// (aligned F32), else converted.
+  ///
+  /// Errors: those of `floats`.
+  public func withFloats<R>(
+    _ name: String, shape: [Int]? = nil, _ body: (UnsafeBufferPointer<Float>) -> R
+  ) throws(SafetensorsError) -> R {
+    let entry = try entry(name)
+    if entry.type == .f32, shape == nil || shape == entry.shape {
+      let result = withBytes(of: entry) { bytes -> R? in
+        guard Int(bitPattern: bytes.baseAddress) % MemoryLayout<Float>.alignment == 0 else {
+          return nil
+        }
+        return body(bytes.bindMemory(to: Float.self))
+      }
+      if let result { return result }
+    }
+    return try floats(name, shape: shape).withUnsafeBufferPointer { body($0) }
+  }
+
   /// The numbers of one floating-point tensor, row-major, as `Float`.
   ///
   /// F16 and BF16 widen exactly; F64 rounds to the nearest `Float`. Infinities and NaN stay what they

@@ -17,8 +17,5 @@ public struct Checksum: Equatable, Sendable {
   }
 
   /// Sixteen hexadecimal digits.
-  public var hexadecimal: String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  public var hexadecimal: String { Fingerprint.hexadecimal(value) }
 }

@@ -22,6 +22,10 @@ public protocol Bottleneck {
 public struct Quantized {
   /// The codes `[N, h, w, d]`, whose gradient reaches the vectors by the bottleneck's estimator.
   public let codes: Tensor
+  /// What the codes stand for, in their own space, `[N, h, w, d]`.
+  ///
+  /// The quantization error is the mean over vectors of `|target - code|^2`.
+  public let target: Tensor
   /// The tokens `[N, h, w]`.
   public let indices: Tensor
   /// What is added to the reconstruction loss, if the quantizer has parameters of its own.

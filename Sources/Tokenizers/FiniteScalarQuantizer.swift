@@ -37,11 +37,11 @@ public struct FiniteScalarQuantizer: Bottleneck {
     let bounded = z.bounded(toLevels: levels, form)
     let digits = bounded.rounded()
     let codes = code(digits)
-    let error =
-      meanSquaredError(
-        code(bounded.stoppingGradient()), codes.stoppingGradient()) * Float(levels.count)
+    let target = code(bounded.stoppingGradient())
+    let error = meanSquaredError(target, codes.stoppingGradient()) * Float(levels.count)
     return Quantized(
-      codes: codes, indices: digits.packedDigits(levels: levels), auxiliaryLoss: nil,
+      codes: codes, target: target, indices: digits.packedDigits(levels: levels),
+      auxiliaryLoss: nil,
       statistics: ["quantizationError": error])
   }
 

@@ -48,7 +48,7 @@ public struct VectorQuantizer: Bottleneck {
       statistics["rotationFallbacks"] = z.rotationFallbacks(to: q)
     }
     return Quantized(
-      codes: estimator.pass(q, from: z), indices: indices, auxiliaryLoss: auxiliary,
+      codes: estimator.pass(q, from: z), target: z, indices: indices, auxiliaryLoss: auxiliary,
       statistics: statistics)
   }
 

@@ -67,28 +67,17 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// Writes the weights, then the state.
+  /// Writes the weights, then the state, a tensor at a time.
   func write<B: Backend>(
     _ parameters: ParameterMemory<B>, _ progress: Progress
   ) throws(TrainingError) {
-    let layout = parameters.layout.parameters
-    func tensors(_ block: ParameterMemory<B>.Block, prefix: String)
-      -> [(name: String, shape: [Int], values: [Float])]
-    {
-      layout.indices.map { index in
-        (
-          prefix + layout[index].name, layout[index].fileShape.dimensions,
-          parameters.read(parameter: index, of: block)
-        )
-      }
-    }
-    do {
-      try SafetensorsWriter.write(
-        tensors(.values, prefix: ""),
+    do throws(SafetensorsError) {
+      try write(
+        [(.values, "")], of: parameters,
         metadata: ["format": "pt", "tessera": Self.version, "step": String(progress.step)],
         to: path(Self.modelFile))
-      try SafetensorsWriter.write(
-        ParameterMemory<B>.Block.allCases.flatMap { tensors($0, prefix: $0.rawValue + ".") },
+      try write(
+        ParameterMemory<B>.Block.allCases.map { ($0, $0.rawValue + ".") }, of: parameters,
         metadata: [
           "tessera": Self.version, "step": String(progress.step),
           "seconds": String(progress.seconds), "trainingSet": progress.trainingSet,
@@ -96,6 +85,35 @@ public struct Checkpoint: Sendable {
     } catch {
       throw TrainingError(error)
     }
+  }
+
+  /// Writes blocks of parameters under the names of their tensors, by way of a buffer for one.
+  private func write<B: Backend>(
+    _ blocks: [(block: ParameterMemory<B>.Block, prefix: String)],
+    of parameters: ParameterMemory<B>, metadata: [String: String], to path: String
+  ) throws(SafetensorsError) {
+    let layout = parameters.layout.parameters
+    var sources: [String: (index: Int, block: ParameterMemory<B>.Block)] = [:]
+    var tensors: [TensorDeclaration] = []
+    for (block, prefix) in blocks {
+      for (index, parameter) in layout.enumerated() {
+        let name = prefix + parameter.name
+        sources[name] = (index, block)
+        tensors.append(
+          TensorDeclaration(name: name, type: .f32, shape: parameter.fileShape.dimensions))
+      }
+    }
+    let writer = try SafetensorsWriter(path: path, tensors: tensors, metadata: metadata)
+    let largest = layout.map(\.shape.count).max() ?? 0
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: largest)
+    defer { buffer.deallocate() }
+    for entry in writer.entries {
+      let (index, block) = sources[entry.name]!
+      parameters.read(parameter: index, of: block, into: buffer.baseAddress!)
+      let numbers = UnsafeBufferPointer(rebasing: buffer[..<entry.elementCount])
+      try writer.append(UnsafeRawBufferPointer(numbers), to: entry.name)
+    }
+    try writer.finish()
   }
 
   // MARK: Reading
@@ -109,11 +127,14 @@ public struct Checkpoint: Sendable {
   }
 
   /// Reads the weights into memory.
+  ///
+  /// - Returns: their hash, taken on the way.
+  @discardableResult
   public func readModel<B: Backend>(
     into parameters: ParameterMemory<B>
-  ) throws(TrainingError) {
+  ) throws(TrainingError) -> WeightsHash {
     let file = try open(Self.modelFile)
-    try read(file, .values, prefix: "", into: parameters)
+    return try read(file, .values, prefix: "", into: parameters)
   }
 
   /// Reads the weights and moments into memory.
@@ -122,7 +143,7 @@ public struct Checkpoint: Sendable {
   ) throws(TrainingError) -> Progress {
     let file = try open(Self.stateFile)
     for block in ParameterMemory<B>.Block.allCases {
-      try read(file, block, prefix: block.rawValue + ".", into: parameters)
+      _ = try read(file, block, prefix: block.rawValue + ".", into: parameters)
     }
     guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0,
       let seconds = file.metadata["seconds"].flatMap({ Double($0) }),
@@ -135,20 +156,19 @@ public struct Checkpoint: Sendable {
 
   /// What a token file records of the tokenizer: its quantizer, and a hash of all that
   /// decides what a token means.
-  public static func identity<B: Backend>(
-    _ tokenizer: TokenizerConfiguration, _ parameters: ParameterMemory<B>
+  ///
+  /// The fingerprint is the hash of three hashes: of the resolved model and quantizer, and of the
+  /// weights.
+  public static func identity(
+    _ tokenizer: TokenizerConfiguration, _ weights: WeightsHash
   ) -> TokenizerIdentity {
-    var hash = Checksum()
-    for text in [tokenizer.model.resolved, tokenizer.quantizer.resolved] {
-      Array(text.utf8).withUnsafeBytes { hash.add($0) }
-    }
-    for index in parameters.layout.parameters.indices {
-      parameters.read(parameter: index).withUnsafeBytes { hash.add($0) }
-    }
+    let hash = Fingerprint.hash(
+      of: [tokenizer.model.resolved, tokenizer.quantizer.resolved].map { Fingerprint.hash($0) }
+        + [weights.value])
     var (kind, levels): (String, [Int]?) = ("vq", nil)
     if case .fsq(let fsq) = tokenizer.quantizer { (kind, levels) = ("fsq", fsq.levels) }
     return TokenizerIdentity(
-      fingerprint: hash.hexadecimal, quantizer: kind, levels: levels,
+      fingerprint: Fingerprint.hexadecimal(hash), quantizer: kind, levels: levels,
       codebookSize: tokenizer.quantizer.codebookSize,
       downsampling: tokenizer.model.downsampling)
   }
@@ -200,16 +220,19 @@ public struct Checkpoint: Sendable {
   private func read<B: Backend>(
     _ file: SafetensorsFile, _ block: ParameterMemory<B>.Block, prefix: String,
     into parameters: ParameterMemory<B>
-  ) throws(TrainingError) {
+  ) throws(TrainingError) -> WeightsHash {
+    var hash = WeightsHash()
     for (index, parameter) in parameters.layout.parameters.enumerated() {
       do {
-        let numbers = try file.floats(
-          prefix + parameter.name, shape: parameter.fileShape.dimensions)
-        parameters.write(numbers, toParameter: index, of: block)
+        try file.withFloats(prefix + parameter.name, shape: parameter.fileShape.dimensions) {
+          hash.add($0)
+          parameters.write($0, toParameter: index, of: block)
+        }
       } catch {
         throw TrainingError(error)
       }
     }
+    return hash
   }
 }
 

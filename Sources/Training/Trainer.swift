@@ -75,8 +75,10 @@ public final class Trainer<B: Backend> {
     }
     let journal = try Journal(folder: checkpoint.folder, keepingSteps: progress.step)
 
-    // The step, planned once.
+    // The step, planned once. Evaluation comes between steps, and uses their memory.
     let step = makeStep()
+    codec.releaseMemory()
+    codec.borrowArenas(of: step.session)
     let loader = makeLoader(firstStep: progress.step)
     defer { loader.stop() }
     observer.trainingWillBegin(overview(step.session.plan, firstStep: progress.step))

@@ -106,10 +106,10 @@ extension TinyCheckpoint {
     let run = try checkpoint.readConfiguration()
     let parameters = ParameterMemory(
       Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
-    try checkpoint.readModel(into: parameters)
+    let weights = try checkpoint.readModel(into: parameters)
     let codec = Codec(
       run.tokenizer, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
-    return (run, Checkpoint.identity(run.tokenizer, parameters), codec)
+    return (run, Checkpoint.identity(run.tokenizer, weights), codec)
   }
 
   /// The forward pass over an image, padded and cut back as `--size native` does.

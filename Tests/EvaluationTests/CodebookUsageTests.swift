@@ -34,8 +34,8 @@ struct CodebookUsageTests {
     var parts = [CodebookUsage](repeating: CodebookUsage(codes: 7), count: 3)
     for index in 0..<50 {
       let token = Int32(index * index % 7)
-      whole.add(CollectionOfOne(token))
-      parts[index % 3].add(CollectionOfOne(token))
+      whole.add([token])
+      parts[index % 3].add([token])
     }
     var merged = CodebookUsage(codes: 7)
     for part in parts { merged.merge(part) }

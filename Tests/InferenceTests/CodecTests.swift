@@ -77,6 +77,53 @@ struct CodecTests {
     }
   }
 
+  /// In batches of every size, full and not, at every place in them: the same bits as alone.
+  @Test(arguments: quantizers, [(4, 4), (8, 4), (20, 12), (64, 64)])
+  func aBatchChangesNoBit(_ quantizer: QuantizerConfiguration, _ size: (Int, Int)) throws {
+    let images = (0..<37).map { index in
+      let numbers = HashedNumbers.values("\(index) of \(size)", count: size.0 * size.1 * 3)
+      return Image(
+        width: size.0, height: size.1, pixels: numbers.map { UInt8(($0 + 1) * 127.5) })
+    }
+    let codec = Self.codec(quantizer)
+    let alone = try images.map { try codec.reconstruct([$0])[0] }
+    for count in [2, 3, 5, 8, 13, 37] {
+      for first in [0, 37 - count] {
+        let range = first..<first + count
+        let together = try codec.reconstruct(Array(images[range]))
+        for (one, other) in zip(alone[range], together) {
+          #expect(one.latents.map(\.bitPattern) == other.latents.map(\.bitPattern))
+          #expect(one.tokens == other.tokens && one.image == other.image)
+          #expect(one.quantizationError == other.quantizationError)
+        }
+        #expect(try codec.encode(Array(images[range])) == alone[range].map(\.tokens))
+        #expect(try codec.decode(alone[range].map(\.tokens)) == alone[range].map(\.image))
+      }
+    }
+    #expect(Set(alone.map { $0.tokens.indices }).count > 1, "the images should differ")
+  }
+
+  /// Memory that was given back or borrowed changes nothing.
+  @Test func memoryMayBeReleasedOrBorrowed() throws {
+    let codec = Self.codec(Self.quantizers[0])
+    let expected = try codec.encode(Self.images)
+    codec.releaseMemory()
+    #expect(try codec.encode(Self.images) == expected)
+
+    let configuration = Self.configuration(Self.quantizers[0])
+    let parameters = Self.parameters(configuration)
+    let graph = Graph()
+    let tokenizer = Tokenizer(configuration, in: Scope(graph))
+    let plan = Plan(
+      graph, outputs: ["images": tokenizer(graph.input("images", [2, 64, 64, 3])).images]
+    ) { CPUBackend().workspace(for: $0, inputs: $1, outputs: $2) }
+    let pool = LanePool(threads: 1)
+    let lender = Session(plan, parameters: parameters, lanes: 1, pool: pool)
+    let borrower = Codec(configuration, parameters: parameters, lanes: 2, pool: pool)
+    borrower.borrowArenas(of: lender)
+    #expect(try borrower.encode(Self.images) == expected)
+  }
+
   /// A reconstruction's own account of itself.
   @Test func latentsAndTheQuantizationErrorAreThoseOfTheTokens() throws {
     let quantizer = Self.quantizers[2]

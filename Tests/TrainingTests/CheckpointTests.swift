@@ -212,12 +212,34 @@ struct CheckpointTests {
   @Test func theIdentityIsThatOfTheWeights() throws {
     let parameters = ParameterMemory(
       Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
-    try Checkpoint(folder: folder).readModel(into: parameters)
-    let identity = Checkpoint.identity(run.tokenizer, parameters)
-    #expect(identity == Checkpoint.identity(run.tokenizer, parameters))
-    var bias = parameters.read(parameter: 1)
-    bias[0] = bias[0].nextUp
-    parameters.write(bias, toParameter: 1)
-    #expect(identity.fingerprint != Checkpoint.identity(run.tokenizer, parameters).fingerprint)
+    let read = try Checkpoint(folder: folder).readModel(into: parameters)
+    #expect(WeightsHash(parameters) == read)
+    let identity = Checkpoint.identity(run.tokenizer, read)
+    // The last number and the sign of zero count in every tensor.
+    for index in parameters.layout.parameters.indices {
+      var numbers = parameters.read(parameter: index)
+      let last = numbers[numbers.count - 1]
+      for changed in [last.nextUp, -last] {
+        numbers[numbers.count - 1] = changed
+        parameters.write(numbers, toParameter: index)
+        let other = Checkpoint.identity(run.tokenizer, WeightsHash(parameters))
+        #expect(identity.fingerprint != other.fingerprint)
+      }
+      numbers[numbers.count - 1] = last
+      parameters.write(numbers, toParameter: index)
+    }
+    #expect(Checkpoint.identity(run.tokenizer, WeightsHash(parameters)) == identity)
+    var tokenizer = run.tokenizer
+    tokenizer.model.normGroups = 1
+    #expect(Checkpoint.identity(tokenizer, read).fingerprint != identity.fingerprint)
+  }
+
+  /// Tensor by tensor, the same bytes as all at once.
+  @Test func aStreamedCheckpointHasTheBytesOfAWholeOne() throws {
+    for path in [modelPath, statePath] {
+      let streamed = try bytes(path)
+      try rewrite(path)
+      #expect(try bytes(path) == streamed)
+    }
   }
 }

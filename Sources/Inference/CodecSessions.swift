@@ -1,0 +1,139 @@
+import Autodiff
+import Execution
+import Tokenizers
+
+/// Plans and memory of a codec: one for each task, image size and number of images in a replay.
+final class CodecSessions<B: Backend> {
+  typealias Task = Codec<B>.Task
+
+  /// Replays that are computed at once.
+  let lanes: Int
+  /// A session whose arenas may be used.
+  weak var lender: Session<B>?
+
+  private let configuration: TokenizerConfiguration
+  private let parameters: ParameterMemory<B>
+  private let pool: LanePool
+  private var sessions: [Key: Session<B>] = [:]
+  private var recent: [Key] = []
+  private var plans: [(key: Key, plan: Plan)] = []
+
+  /// Sessions whose memory is kept, and the bytes they may keep beside the one in use.
+  private static var keptSessions: Int { 6 }
+  private static var keptBytes: Int { 1 << 30 }
+
+  /// Pixels of the images in one replay, as long as that is more than one image.
+  ///
+  /// Measured with 32 and 64 channels at 32x32, images encoded in a second by two lanes:
+  /// 2 images at a time 3,171, 4: 3,495, 8: 3,639, 16: 3,689, 32: 3,481.
+  private static var pixelsPerReplay: Int { 1 << 14 }
+
+  private struct Key: Hashable {
+    let task: Task
+    let height: Int
+    let width: Int
+    let images: Int
+  }
+
+  init(
+    _ configuration: TokenizerConfiguration, parameters: ParameterMemory<B>, lanes: Int,
+    pool: LanePool
+  ) {
+    self.configuration = configuration
+    self.parameters = parameters
+    self.lanes = lanes
+    self.pool = pool
+  }
+
+  /// The session for a task on so many images of a size, made at its first use, and how many of
+  /// them it replays at a time.
+  ///
+  /// Few images are spread over the lanes; numbers of images are powers of two, so that plans are
+  /// few.
+  func session(
+    _ task: Task, height: Int, width: Int, count: Int
+  ) -> (session: Session<B>, images: Int) {
+    let share = (count + lanes - 1) / lanes
+    var images = 1
+    while images < share, 2 * images <= mostImages(height, width) { images *= 2 }
+    let key = Key(task: task, height: height, width: width, images: images)
+    return (session(key), images)
+  }
+
+  /// The bytes of a lane's arena for as many images of a size as are ever replayed at a time.
+  func laneBytes(_ task: Task, height: Int, width: Int) -> Int {
+    var images = 1
+    while 2 * images <= mostImages(height, width) { images *= 2 }
+    return plan(Key(task: task, height: height, width: width, images: images)).arenaWords
+      * MemoryLayout<Float>.stride
+  }
+
+  /// Gives all memory back.
+  func releaseAll() {
+    sessions = [:]
+    recent = []
+  }
+
+  /// One image alone where company would change its bits.
+  private func mostImages(_ height: Int, _ width: Int) -> Int {
+    parameters.backend.isBatchInvariant ? max(1, Self.pixelsPerReplay / (height * width)) : 1
+  }
+
+  private func session(_ key: Key) -> Session<B> {
+    recent.removeAll { $0 == key }
+    recent.append(key)
+    if let session = sessions[key] { return session }
+    let plan = plan(key)
+    func bytes(_ plan: Plan) -> Int {
+      (plan.arenaWords * lanes + plan.sharedWords) * MemoryLayout<Float>.stride
+    }
+    // Room is made before memory is taken.
+    while recent.count > 1,
+      recent.count > Self.keptSessions
+        || sessions.values.reduce(0, { $0 + bytes($1.plan) }) + bytes(plan) > Self.keptBytes
+    {
+      sessions[recent.removeFirst()] = nil
+    }
+    let session = Session(
+      plan, parameters: parameters, lanes: lanes, pool: pool, borrowingFrom: lender)
+    sessions[key] = session
+    return session
+  }
+
+  /// A plan, of which the last few are kept.
+  private func plan(_ key: Key) -> Plan {
+    if let known = plans.first(where: { $0.key == key }) { return known.plan }
+    let plan = makePlan(key)
+    if plans.count == Self.keptSessions { plans.removeFirst() }
+    plans.append((key, plan))
+    return plan
+  }
+
+  private func makePlan(_ key: Key) -> Plan {
+    let shape: Shape = [key.images, key.height, key.width, 3]
+    let graph = Graph()
+    let tokenizer = Tokenizer(configuration, in: Scope(graph))
+    let outputs: [String: Tensor]
+    switch key.task {
+    case .encode:
+      let latents = tokenizer.latents(of: graph.input("images", shape))
+      outputs = ["indices": tokenizer.bottleneck.quantize(latents).indices]
+    case .decode:
+      let f = configuration.model.downsampling
+      let indices = graph.input(
+        "indices", [key.images, key.height / f, key.width / f], type: .index)
+      outputs = ["images": tokenizer.decode(tokenizer.bottleneck.codes(of: indices))]
+    case .reconstruct:
+      let latents = tokenizer.latents(of: graph.input("images", shape))
+      let quantized = tokenizer.bottleneck.quantize(latents)
+      outputs = [
+        "latents": latents, "targets": quantized.target, "codes": quantized.codes,
+        "indices": quantized.indices, "images": tokenizer.decode(quantized.codes),
+      ]
+    }
+    let backend = parameters.backend
+    return Plan(graph, outputs: outputs) {
+      backend.workspace(for: $0, inputs: $1, outputs: $2)
+    }
+  }
+}
