@@ -35,7 +35,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
   name: "Tessera",
-  platforms: [.macOS(.v15)],
+  platforms: [.macOS("26.0")],
   products: ["train", "encode", "decode", "compare", "scenes"].map {
     .executable(name: $0, targets: [$0])
   } + [

@@ -1,3 +1,4 @@
+import Datasets
 import Execution
 import Reports
 import Training
@@ -6,13 +7,15 @@ import Training
 struct TraceReport {
   private let trace: Trace
   private let training: TrainingConfiguration
+  private let imageSize: Int
 
   /// The layers that the second table tells of.
   private static var layers: Int { 25 }
 
-  init(_ trace: Trace, _ training: TrainingConfiguration) {
+  init(_ trace: Trace, _ run: RunConfiguration) {
     self.trace = trace
-    self.training = training
+    training = run.training
+    imageSize = run.data.imageSize
   }
 
   var text: String {
@@ -25,8 +28,8 @@ struct TraceReport {
     "\(Display.count(trace.steps, "step")) traced: \(Display.decimals(milliseconds, 1)) ms a step, "
       + "\(Display.decimals(Double(training.batchSize) / milliseconds * 1e3, 1)) images/s; "
       + "\(Display.count(training.lanes, "lane")) in \(Display.count(trace.threads, "thread")), "
-      + "\(Display.count(training.replaysPerLane, "replay")) of "
-      + "\(Display.count(training.imagesPerReplay, "image")) each"
+      + "\(Display.count(training.replaysPerLane(imageSize: imageSize), "replay")) of "
+      + "\(Display.count(training.imagesPerReplay(imageSize: imageSize), "image")) each"
   }
 
   private var byKind: String {

@@ -117,7 +117,7 @@ public struct TrainCommand: ParsableCommand {
       }
       if trace {
         let measured = try trainer.trace(steps: steps ?? 5)
-        terminal.result(TraceReport(measured, run.training).text)
+        terminal.result(TraceReport(measured, run).text)
         return
       }
       switch try trainer.train() {

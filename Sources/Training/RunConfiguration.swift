@@ -49,6 +49,8 @@ extension RunConfiguration: Configurable {
   public static let standard = RunConfiguration(data: .standard)
 
   /// Declares the fields, and checks that images fit the model.
+  ///
+  /// A micro-batch of 0 is replaced by the one it chooses, so that a saved configuration says it.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string("$schema", &schemaPath, "Path of the JSON Schema, relative to this file.")
     fields.string(
@@ -66,5 +68,8 @@ extension RunConfiguration: Configurable {
       expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
         + "\(levels - 1) times",
       remedy: "The nearest are \(lower) and \(lower + factor).")
+    if training.lanes > 0, training.batchSize % training.lanes == 0 {
+      training.microBatch = training.imagesPerReplay(imageSize: side)
+    }
   }
 }

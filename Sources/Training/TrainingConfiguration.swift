@@ -12,6 +12,11 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// The largest micro-batch that is chosen when `microBatch` is 0.
   public static let largestChosenMicroBatch = 8
+  /// The most pixels of a micro-batch that is chosen, unless one image has more.
+  ///
+  /// Memory grows with them, and speed does not: with one, two, four or eight times this many
+  /// the networks of `configs/bench-*.json` train alike, to within the noise of 4%.
+  public static let mostChosenPixels = 16_384
 
   /// Updates of the weights.
   public var steps: Int
@@ -21,7 +26,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   ///
   /// Results depend on it, and not on the machine.
   public var lanes: Int
-  /// Images a lane computes at a time; 0 chooses, see `imagesPerReplay`.
+  /// Images a lane computes at a time; 0 chooses, see `imagesPerReplay(imageSize:)`.
   public var microBatch: Int
   /// Start of all random numbers: weights, order of images, crops.
   public var seed: Int
@@ -57,15 +62,20 @@ public struct TrainingConfiguration: Sendable, Equatable {
   /// Images a lane computes at a time.
   ///
   /// This is `microBatch`, or where that is 0 the largest divisor of `batchSize / lanes` that is at
-  /// most `largestChosenMicroBatch`.
-  public var imagesPerReplay: Int {
+  /// most `largestChosenMicroBatch` and has at most `mostChosenPixels` pixels.
+  public func imagesPerReplay(imageSize: Int) -> Int {
     if microBatch > 0 { return microBatch }
     let perLane = max(1, batchSize / max(1, lanes))
-    return (1...min(perLane, Self.largestChosenMicroBatch)).last { perLane % $0 == 0 } ?? 1
+    let side = min(max(1, imageSize), Self.mostChosenPixels)
+    let fitting = Self.mostChosenPixels / (side * side)
+    let most = max(1, min(perLane, Self.largestChosenMicroBatch, fitting))
+    return (1...most).last { perLane % $0 == 0 } ?? 1
   }
 
   /// Replays each lane makes per update: `batchSize / (lanes * imagesPerReplay)`.
-  public var replaysPerLane: Int { batchSize / (lanes * imagesPerReplay) }
+  public func replaysPerLane(imageSize: Int) -> Int {
+    batchSize / (lanes * imagesPerReplay(imageSize: imageSize))
+  }
 }
 
 extension TrainingConfiguration: Configurable {
@@ -76,7 +86,7 @@ extension TrainingConfiguration: Configurable {
 
   /// Declares the fields.
   ///
-  /// A micro-batch of 0 is replaced by the one it chooses, so that a saved configuration says it.
+  /// The run replaces a micro-batch of 0 by the one it chooses.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integer("steps", &steps, in: .atLeast(1), "Updates of the weights.")
     fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
@@ -86,7 +96,7 @@ extension TrainingConfiguration: Configurable {
     fields.integer(
       "microBatch", &microBatch, in: .between(0, 1 << 20),
       "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
-        + "\(Self.largestChosenMicroBatch).")
+        + "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels.")
     fields.integer(
       "seed", &seed, in: .atLeast(0),
       "Start of all random numbers: weights, order of images, crops.")
@@ -99,7 +109,6 @@ extension TrainingConfiguration: Configurable {
       "gradientClip", &gradientClip, in: .atLeast(0),
       "Largest norm of the gradient of all weights together; a longer one is shortened; 0 is off.")
     checkBatch(&fields)
-    if lanes > 0, batchSize % lanes == 0 { microBatch = imagesPerReplay }
   }
 
   /// Checks that lanes share a batch evenly.

@@ -26,13 +26,15 @@ final class TrainingStep<B: Backend> {
   private let updater: Updater<B>
   private let configuration: TrainingConfiguration
   private let scalars: [String]
+  private let replays: Int
 
   init(
     _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
     parameters: ParameterMemory<B>, pool: LanePool
   ) {
     self.configuration = configuration
-    let images = configuration.imagesPerReplay
+    let images = configuration.imagesPerReplay(imageSize: imageSize)
+    replays = configuration.batchSize / images
     let graph = Graph()
     let model = Tokenizer(tokenizer, in: Scope(graph))
     let originals = graph.input("images", [images, imageSize, imageSize, 3])
@@ -64,7 +66,7 @@ final class TrainingStep<B: Backend> {
   func measure(_ batch: UnsafePointer<Float>) -> Outcome {
     let words = session.plan.inputs["images"]!.shape.count
     session.feed = { replay in replay.write("images", batch + replay.item * words) }
-    session.run(items: configuration.batchSize / configuration.imagesPerReplay)
+    session.run(items: replays)
     return Outcome(
       loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),
       gradientNorm: updater.sumGradients(),
@@ -88,7 +90,7 @@ final class TrainingStep<B: Backend> {
 
   /// The first layer that yields a number that is not finite, if any does, in the last batch.
   func firstNonFinite() -> String? {
-    for item in 0..<(configuration.batchSize / configuration.imagesPerReplay) {
+    for item in 0..<replays {
       if let place = session.firstNonFinite(item: item) { return place }
     }
     return nil

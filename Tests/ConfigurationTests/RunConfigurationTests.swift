@@ -143,13 +143,15 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
   }
 
   @Test(arguments: [
-    (64, 2, 0, 8, 4), (64, 2, 4, 4, 8), (6, 2, 0, 3, 1), (22, 2, 0, 1, 11), (60, 2, 0, 6, 5),
-    (1, 1, 0, 1, 1), (16, 4, 0, 4, 1),
+    [64, 2, 0, 32, 8, 4], [64, 2, 4, 256, 4, 8], [6, 2, 0, 32, 3, 1], [22, 2, 0, 32, 1, 11],
+    [60, 2, 0, 32, 6, 5], [1, 1, 0, 32, 1, 1], [16, 4, 0, 32, 4, 1], [16, 2, 0, 64, 4, 2],
+    [12, 2, 0, 64, 3, 2], [16, 2, 0, 128, 1, 8], [16, 2, 0, .max, 1, 8], [16, 2, 0, -1, 8, 1],
   ])
-  func lanesShareABatch(batch: Int, lanes: Int, micro: Int, chosen: Int, replays: Int) {
+  func lanesShareABatch(_ n: [Int]) {
+    let (batch, lanes, micro, side, chosen, replays) = (n[0], n[1], n[2], n[3], n[4], n[5])
     let training = TrainingConfiguration(batchSize: batch, lanes: lanes, microBatch: micro)
-    #expect(training.imagesPerReplay == chosen)
-    #expect(training.replaysPerLane == replays)
+    #expect(training.imagesPerReplay(imageSize: side) == chosen)
+    #expect(training.replaysPerLane(imageSize: side) == replays)
     #expect(lanes * chosen * replays == batch)
   }
 
