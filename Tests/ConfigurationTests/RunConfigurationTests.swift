@@ -20,7 +20,7 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
   @Test func standardsAreWrittenOnce() throws {
     let run = try RunConfiguration.parse(smallest)
     var expected = RunConfiguration(data: DataConfiguration(train: "d"))
-    expected.training.microBatch = 8
+    expected.training.microBatch = 4
     #expect(run == expected)
     #expect(run.tokenizer == TokenizerConfiguration())
     #expect(run.model.downsampling == 2)
@@ -36,13 +36,13 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
         #"training.optimizer={"type": "sgd", "nesterov": true}"#, "data.resizeTo=40",
         #"training.schedule={"type": "cosine", "warmup": 3}"#, "training.batchSize=20",
       ])
-    #expect(run.training.microBatch == 5)
+    #expect(run.training.microBatch == 2)
     #expect(try RunConfiguration.parse(run.resolved) == run)
     #expect(try TokenizerConfiguration.parse(run.tokenizer.resolved) == run.tokenizer)
     // A value made in code has its open choices made.
     let made = RunConfiguration(data: DataConfiguration(train: "d"))
     #expect(made.training.microBatch == 0)
-    #expect(try RunConfiguration.parse(made.resolved).training.microBatch == 8)
+    #expect(try RunConfiguration.parse(made.resolved).training.microBatch == 4)
     #expect(made.resolved == (try RunConfiguration.parse(made.resolved)).resolved)
   }
 
@@ -143,7 +143,7 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
   }
 
   @Test(arguments: [
-    (64, 2, 0, 8, 4), (64, 2, 4, 4, 8), (6, 2, 0, 3, 1), (22, 2, 0, 1, 11), (60, 2, 0, 6, 5),
+    (64, 2, 0, 4, 8), (64, 2, 8, 8, 4), (6, 2, 0, 3, 1), (22, 2, 0, 1, 11), (60, 2, 0, 3, 10),
     (1, 1, 0, 1, 1), (16, 4, 0, 4, 1),
   ])
   func lanesShareABatch(batch: Int, lanes: Int, micro: Int, chosen: Int, replays: Int) {
