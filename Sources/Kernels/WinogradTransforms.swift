@@ -56,7 +56,7 @@ extension TilePlace<UnsafeMutablePointer<Float>> {
   }
 }
 
-/// f(0) ... f(5).
+/// The values of f at 0, 1, 2, 3, 4 and 5.
 @inline(__always)
 func six<Value>(_ f: (Int) -> Value) -> (Value, Value, Value, Value, Value, Value) {
   (f(0), f(1), f(2), f(3), f(4), f(5))
