@@ -41,7 +41,7 @@ extension Graph {
           if case .parameter(let parameter) = values[input.index].role {
             deposit(part, asGradientOf: parameter, isFresh: part.id.index >= known)
           } else if let sum = gradients[input] {
-            gradients[input] = sum + part
+            gradients[input] = absorb(sum, into: part) ? part : sum + part
           } else {
             gradients[input] = part
           }
@@ -51,6 +51,19 @@ extension Graph {
     return others.map { tensor in
       gradients[tensor.id] ?? append(.seed(Seed(value: 0, shape: tensor.shape)), [])[0]
     }
+  }
+
+  /// Has the operation that makes a gradient add a sum to it in the same pass over memory, if it can.
+  private func absorb(_ sum: Tensor, into part: Tensor) -> Bool {
+    guard case .result(let index, 0) = values[part.id.index].role,
+      case .groupNormalizationGradient(var rule) = nodes[index].operation, !rule.hasAddend
+    else { return false }
+    rule.hasAddend = true
+    let node = nodes[index]
+    nodes[index] = Node(
+      operation: .groupNormalizationGradient(rule), inputs: node.inputs + [sum.id],
+      outputs: node.outputs, layer: node.layer)
+    return true
   }
 
   /// Every value that depends on a parameter or on one of the given tensors, those included.

@@ -130,7 +130,7 @@ public enum Operation: Sendable, Hashable {
   public var overwritableInputs: [Int] {
     switch self {
     case .activation, .activationGradient, .softmax, .softmaxGradient, .scaling, .channelAffine,
-      .rounding:
+      .rounding, .groupNormalizationGradient:
       return [0]
     case .arithmetic: return [0, 1]
     default: return []

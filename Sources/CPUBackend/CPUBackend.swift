@@ -10,12 +10,18 @@ public struct CPUBackend: Backend {
 
   /// "CPU".
   public let name = "CPU"
+  /// How convolutions are computed.
+  let convolutions: ConvolutionAlgorithm
 
   /// Whether an image of a batch gives the same bits as by itself: where BLAS is not needed.
   public var isBatchInvariant: Bool { kernelsAreBatchInvariant }
 
   /// A backend; OpenBLAS is set to one thread, as each lane has its own.
-  public init() {
+  ///
+  /// - Parameter convolutions: how convolutions are computed; the results are the same to within
+  ///   rounding.
+  public init(convolutions: ConvolutionAlgorithm = .fastest) {
+    self.convolutions = convolutions
     useSingleThreadedBLAS()
   }
 
@@ -53,11 +59,11 @@ public struct CPUBackend: Backend {
   {
     switch operation {
     case .convolution(let convolution):
-      return convolution.geometry(image: inputs[0], filter: inputs[1]).workspace
+      return geometry(convolution, image: inputs[0], filter: inputs[1]).workspace
     case .convolutionImageGradient(let gradient):
-      return gradient.convolution.geometry(image: gradient.image, filter: inputs[1]).workspace
+      return geometry(gradient.convolution, image: gradient.image, filter: inputs[1]).workspace
     case .convolutionFilterGradient(let gradient):
-      return gradient.convolution.geometry(image: inputs[1], filter: gradient.filter).workspace
+      return geometry(gradient.convolution, image: inputs[1], filter: gradient.filter).workspace
     case .groupNormalization(let normalization):
       return normalization.geometry(inputs[0]).workspace
     case .groupNormalizationRecomputation(let recomputation):

@@ -14,18 +14,18 @@ extension CPUBackend {
     // Layers.
     case .convolution(let convolution):
       convolve(
-        convolution.geometry(image: shape, filter: instruction.inputs[1].shape), image: x,
+        geometry(convolution, image: shape, filter: instruction.inputs[1].shape), image: x,
         filter: operands.input(1), bias: instruction.inputs.count > 2 ? operands.input(2) : nil,
         into: y, workspace: operands.workspace)
     case .convolutionImageGradient(let gradient):
       convolveImageGradient(
-        gradient.convolution.geometry(
-          image: gradient.image, filter: instruction.inputs[1].shape),
+        geometry(
+          gradient.convolution, image: gradient.image, filter: instruction.inputs[1].shape),
         outputGradient: x, filter: operands.input(1), into: y, workspace: operands.workspace)
     case .convolutionFilterGradient(let gradient):
       convolveFilterGradient(
-        gradient.convolution.geometry(
-          image: instruction.inputs[1].shape, filter: gradient.filter),
+        geometry(
+          gradient.convolution, image: instruction.inputs[1].shape, filter: gradient.filter),
         outputGradient: x, image: operands.input(1), into: y,
         accumulate: operands.accumulates(0), bias: gradient.hasBias ? operands.output(1) : nil,
         accumulateBias: gradient.hasBias && operands.accumulates(1),
@@ -42,7 +42,8 @@ extension CPUBackend {
       groupNormalizeGradient(
         gradient.normalization.geometry(instruction.inputs[1].shape), outputGradient: x,
         x: operands.input(1), scale: operands.input(2), shift: operands.input(3),
-        mean: operands.input(4), reciprocalDeviation: operands.input(5), into: y,
+        mean: operands.input(4), reciprocalDeviation: operands.input(5),
+        addend: gradient.hasAddend ? operands.input(6) : nil, into: y,
         scaleGradient: operands.output(1), shiftGradient: operands.output(2),
         accumulate: operands.accumulates(1), workspace: operands.workspace)
     case .groupNormalizationRecomputation(let recomputation):

@@ -1,13 +1,15 @@
 import Autodiff
 import Kernels
 
-extension Convolution {
-  /// The extents that the kernels need.
-  func geometry(image: Shape, filter: Shape) -> ConvolutionGeometry {
-    ConvolutionGeometry(
+extension CPUBackend {
+  /// The extents of a convolution that the kernels need.
+  func geometry(_ rule: Convolution, image: Shape, filter: Shape) -> ConvolutionGeometry {
+    var geometry = ConvolutionGeometry(
       batch: image[0], height: image[1], width: image[2], inputs: filter[2], outputs: filter[3],
-      kernelHeight: filter[0], kernelWidth: filter[1], stride: stride, top: padding.top,
-      bottom: padding.bottom, left: padding.left, right: padding.right)
+      kernelHeight: filter[0], kernelWidth: filter[1], stride: rule.stride, top: rule.padding.top,
+      bottom: rule.padding.bottom, left: rule.padding.left, right: rule.padding.right)
+    geometry.algorithm = convolutions
+    return geometry
   }
 }
 

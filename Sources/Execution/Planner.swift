@@ -164,7 +164,8 @@ struct Planner {
     return false
   }
 
-  /// The stretch of an input that the first output may overwrite: nobody reads it later.
+  /// The stretch of an input that the first output may overwrite: nobody reads it later, nor as
+  /// another input of the same operation.
   private func overwritable(
     _ node: Graph.Node, at step: Int, _ lastUse: [ValueID: Int], _ region: Region
   ) -> Int? {
@@ -172,6 +173,7 @@ struct Planner {
     for position in node.operation.overwritableInputs {
       let id = root(node.inputs[position])
       guard case .result = graph.values[id.index].role,
+        node.inputs.indices.allSatisfy({ $0 == position || root(node.inputs[$0]) != id }),
         isStatic.contains(id) == (region == .shared),
         lastUse[id] == step, graph.values[id.index].shape.count == words
       else { continue }

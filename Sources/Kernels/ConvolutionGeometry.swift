@@ -1,3 +1,11 @@
+/// How a convolution is computed.
+public enum ConvolutionAlgorithm: Sendable, Hashable {
+  /// By the algorithm that is fastest: Winograd's where it applies, else by patches.
+  case fastest
+  /// By patches always: the definition as a matrix product, to hold the other against.
+  case patches
+}
+
 /// The sizes of a convolution: image [N, H, W, I], filter [kh, kw, I, O], output [N, H', W', O].
 public struct ConvolutionGeometry: Sendable, Hashable {
   /// The number of images, N.
@@ -24,6 +32,8 @@ public struct ConvolutionGeometry: Sendable, Hashable {
   public var left: Int
   /// Columns of zeros right of the image.
   public var right: Int
+  /// How it is computed.
+  public var algorithm = ConvolutionAlgorithm.fastest
 
   /// Names every size.
   public init(
@@ -85,10 +95,12 @@ public struct ConvolutionGeometry: Sendable, Hashable {
     guard stride == 1, max(top, bottom) < kernelHeight, max(left, right) < kernelWidth,
       pixels > 0
     else { return nil }
-    return ConvolutionGeometry(
+    var mirror = ConvolutionGeometry(
       batch: batch, height: outputHeight, width: outputWidth, inputs: outputs, outputs: inputs,
       kernelHeight: kernelHeight, kernelWidth: kernelWidth, stride: 1,
       top: kernelHeight - 1 - top, bottom: kernelHeight - 1 - bottom,
       left: kernelWidth - 1 - left, right: kernelWidth - 1 - right)
+    mirror.algorithm = algorithm
+    return mirror
   }
 }

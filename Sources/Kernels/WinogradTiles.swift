@@ -20,7 +20,9 @@ struct WinogradTiles {
   ///
   /// The number of images has no say, so that an image gives the same bits in any company.
   init?(_ g: ConvolutionGeometry) {
-    guard g.kernelHeight == 3, g.kernelWidth == 3, g.stride == 1, g.pixels > 0 else { return nil }
+    guard g.algorithm == .fastest, g.kernelHeight == 3, g.kernelWidth == 3, g.stride == 1,
+      g.pixels > 0
+    else { return nil }
     (batch, height, width) = (g.batch, g.height, g.width)
     (outputHeight, outputWidth) = (g.outputHeight, g.outputWidth)
     (top, left) = (g.top, g.left)

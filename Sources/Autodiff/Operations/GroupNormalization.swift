@@ -47,6 +47,12 @@ public struct GroupNormalization: Operator {
 public struct GroupNormalizationGradient: Operator {
   /// The normalization that is differentiated.
   public let normalization: GroupNormalization
+  /// Whether a last input is added to the gradient of the image: what came to it another way.
+  public var hasAddend = false
+
+  init(normalization: GroupNormalization) {
+    self.normalization = normalization
+  }
 
   func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let channels = OutputDeclaration([inputs[1].shape.channels])
