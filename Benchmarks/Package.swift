@@ -5,7 +5,7 @@ import PackageDescription
 /// tests wait for it.
 let package = Package(
   name: "Benchmarks",
-  platforms: [.macOS(.v15)],
+  platforms: [.macOS("26.0")],
   dependencies: [
     .package(name: "Tessera", path: ".."),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
