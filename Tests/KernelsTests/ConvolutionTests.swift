@@ -2,16 +2,6 @@ import Kernels
 import Testing
 
 @Suite struct ConvolutionTests {
-  static func geometry(
-    _ batch: Int, _ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int,
-    kernel: (Int, Int), stride: Int = 1, padding: (Int, Int, Int, Int) = (0, 0, 0, 0)
-  ) -> ConvolutionGeometry {
-    ConvolutionGeometry(
-      batch: batch, height: height, width: width, inputs: inputs, outputs: outputs,
-      kernelHeight: kernel.0, kernelWidth: kernel.1, stride: stride, top: padding.0,
-      bottom: padding.1, left: padding.2, right: padding.3)
-  }
-
   static let cases = [
     geometry(1, 1, 1, 1, 1, kernel: (1, 1)),
     geometry(2, 5, 4, 3, 7, kernel: (1, 1)),
@@ -52,107 +42,54 @@ import Testing
     geometry(1, 14, 15, 16, 16, kernel: (3, 3), padding: (4, 3, 5, 3)),
   ]
 
-  /// The definition: each product of an image value and a filter value, and where it is added.
-  static func eachTerm(
-    _ g: ConvolutionGeometry, _ body: (_ image: Int, _ filter: Int, _ output: Int) -> Void
-  ) {
-    for n in 0..<g.batch {
-      for v in 0..<g.outputHeight {
-        for u in 0..<g.outputWidth {
-          for j in 0..<g.kernelHeight {
-            for i in 0..<g.kernelWidth {
-              let (y, x) = (v * g.stride + j - g.top, u * g.stride + i - g.left)
-              guard 0 <= y, y < g.height, 0 <= x, x < g.width else { continue }
-              for c in 0..<g.inputs {
-                for o in 0..<g.outputs {
-                  body(
-                    ((n * g.height + y) * g.width + x) * g.inputs + c,
-                    ((j * g.kernelWidth + i) * g.inputs + c) * g.outputs + o,
-                    ((n * g.outputHeight + v) * g.outputWidth + u) * g.outputs + o)
-                }
-              }
-            }
-          }
-        }
+  @Test(arguments: cases) func agreesWithTheTwin(_ g: ConvolutionGeometry) {
+    #expect(inaccuracies(g) == [:])
+  }
+
+  /// Filter and bias gradient each overwrite or add, as told, whatever the other does.
+  @Test(arguments: cases) func gradientsAccumulate(_ g: ConvolutionGeometry) {
+    let data = ConvolutionData(g)
+    let twin = ConvolutionTwin(g, data)
+    let workspace = GuardedFloats([Float](repeating: .nan, count: g.workspace))
+    let (filterBefore, biasBefore) = (noise(g.filterCount, seed: 6), noise(g.outputs, seed: 7))
+    for adds in [false, true] {
+      var alone = filterBefore
+      convolveFilterGradient(
+        g, outputGradient: data.gradient, image: data.image, into: &alone, accumulate: adds,
+        workspace: workspace.start)
+      let expected = zip(twin.filterGradient, filterBefore).map { $0 + (adds ? Double($1) : 0) }
+      #expect(relativeError(alone, expected) < 2e-6)
+      for addsBias in [false, true] {
+        var (filter, bias) = (filterBefore, biasBefore)
+        convolveFilterGradient(
+          g, outputGradient: data.gradient, image: data.image, into: &filter, accumulate: adds,
+          bias: &bias, accumulateBias: addsBias, workspace: workspace.start)
+        #expect(filter == alone)
+        let expected = zip(twin.biasGradient, biasBefore).map { $0 + (addsBias ? Double($1) : 0) }
+        #expect(relativeError(bias, expected) < 2e-6)
       }
     }
-  }
-
-  struct Numbers {
-    var image, filter, bias, gradient: [Float]
-    var workspace: [Float]
-
-    init(_ g: ConvolutionGeometry) {
-      image = noise(g.batch * g.height * g.width * g.inputs, seed: 1)
-      filter = noise(g.kernelHeight * g.kernelWidth * g.inputs * g.outputs, seed: 2)
-      bias = noise(g.outputs, seed: 3)
-      gradient = noise(g.batch * g.outputHeight * g.outputWidth * g.outputs, seed: 4)
-      // What the scratch memory held before must not matter.
-      workspace = [Float](repeating: .nan, count: g.workspace)
-    }
-  }
-
-  @Test(arguments: cases) func output(_ g: ConvolutionGeometry) {
-    var n = Numbers(g)
-    var expected = n.gradient.indices.map { Double(n.bias[$0 % g.outputs]) }
-    Self.eachTerm(g) { expected[$2] += Double(n.image[$0]) * Double(n.filter[$1]) }
-    var y = [Float](repeating: .nan, count: n.gradient.count)
-    convolve(
-      g, image: n.image, filter: n.filter, bias: n.bias, into: &y, workspace: &n.workspace)
-    #expect(relativeError(y, expected) < 2e-6)
-    convolve(g, image: n.image, filter: n.filter, bias: nil, into: &y, workspace: &n.workspace)
-    let bare = expected.indices.map { expected[$0] - Double(n.bias[$0 % g.outputs]) }
-    #expect(relativeError(y, bare) < 2e-6)
-  }
-
-  @Test(arguments: cases) func imageGradient(_ g: ConvolutionGeometry) {
-    var n = Numbers(g)
-    var expected = [Double](repeating: 0, count: n.image.count)
-    Self.eachTerm(g) { expected[$0] += Double(n.gradient[$2]) * Double(n.filter[$1]) }
-    var y = [Float](repeating: .nan, count: n.image.count)
-    convolveImageGradient(
-      g, outputGradient: n.gradient, filter: n.filter, into: &y, workspace: &n.workspace)
-    #expect(relativeError(y, expected) < 2e-6)
-  }
-
-  @Test(arguments: cases) func filterGradient(_ g: ConvolutionGeometry) {
-    var n = Numbers(g)
-    var expected = [Double](repeating: 0, count: n.filter.count)
-    Self.eachTerm(g) { expected[$1] += Double(n.gradient[$2]) * Double(n.image[$0]) }
-    var y = [Float](repeating: .nan, count: n.filter.count)
-    convolveFilterGradient(
-      g, outputGradient: n.gradient, image: n.image, into: &y, accumulate: false,
-      workspace: &n.workspace)
-    #expect(relativeError(y, expected) < 2e-6)
-    convolveFilterGradient(
-      g, outputGradient: n.gradient, image: n.image, into: &y, accumulate: true,
-      workspace: &n.workspace)
-    #expect(relativeError(y, expected.map { 2 * $0 }) < 2e-6)
+    #expect(workspace.damage == 0)
   }
 
   /// The twins of the gradients above against central differences of the twin of the output.
   @Test(arguments: [cases[6], cases[8]]) func twinsAgreeWithDifferences(_ g: ConvolutionGeometry) {
-    let n = Numbers(g)
+    let n = ConvolutionData(g)
     let weights = n.gradient.exact
     func loss(_ image: [Double], _ filter: [Double]) -> Double {
       var y = [Double](repeating: 0, count: weights.count)
-      Self.eachTerm(g) { y[$2] += image[$0] * filter[$1] }
+      ConvolutionTwin.eachTerm(g) { y[$2] += image[$0] * filter[$1] }
       return dot(y, weights)
     }
-    var image = [Double](repeating: 0, count: n.image.count)
-    var filter = [Double](repeating: 0, count: n.filter.count)
-    Self.eachTerm(g) {
-      image[$0] += weights[$2] * Double(n.filter[$1])
-      filter[$1] += weights[$2] * Double(n.image[$0])
-    }
+    let twin = ConvolutionTwin(g, n)
     let byImage = slopes(at: n.image.exact, step: 0.5) { loss($0, n.filter.exact) }
     let byFilter = slopes(at: n.filter.exact, step: 0.5) { loss(n.image.exact, $0) }
-    #expect(zip(image, byImage).allSatisfy { abs($0 - $1) < 1e-10 })
-    #expect(zip(filter, byFilter).allSatisfy { abs($0 - $1) < 1e-10 })
+    #expect(zip(twin.imageGradient, byImage).allSatisfy { abs($0 - $1) < 1e-10 })
+    #expect(zip(twin.filterGradient, byFilter).allSatisfy { abs($0 - $1) < 1e-10 })
   }
 
   @Test func workspaceIsBoundedByTheBlock() {
-    let small = Self.geometry(1, 64, 64, 64, 64, kernel: (3, 3), padding: (1, 1, 1, 1))
+    let small = geometry(1, 64, 64, 64, 64, kernel: (3, 3), padding: (1, 1, 1, 1))
     var large = small
     large.batch = 100
     #expect(small.workspace == large.workspace)
