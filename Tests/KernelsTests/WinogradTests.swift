@@ -29,11 +29,10 @@ import Testing
     #expect(inaccuracies(g) == [:])
   }
 
-  /// Rounding grows with the root of the number of channels that are summed in one chain: on this
-  /// image it stays below 2e-6 up to 64.
+  /// Rounding grows with the root of the number of channels that are summed in one chain, which is
+  /// why long sums are made of short ones.
   @Test(arguments: channels, channels) func channelCounts(inputs: Int, outputs: Int) {
-    let bound = max(inputs, outputs) > 64 ? 3.5e-6 : 2e-6
-    #expect(inaccuracies(Self.geometry(1, 9, 5, inputs, outputs), above: bound) == [:])
+    #expect(inaccuracies(Self.geometry(1, 9, 5, inputs, outputs)) == [:])
   }
 
   /// Paddings that differ from side to side; from 3 on the image gradient goes another way.
@@ -46,10 +45,13 @@ import Testing
     }
   }
 
-  /// Sums over a thousand tiles; rounding grows with the root of the number of blocks.
+  /// Sums over a thousand tiles.
+  ///
+  /// The filter gradient of the first case is 135 sums of random signs over 16,375 pixels; the
+  /// transforms alone leave it at 2.1e-6, chains of 64 tiles at 2.6e-6.
   @Test(arguments: [(1, 131, 125, 3, 5), (3, 61, 67, 2, 16), (40, 13, 11, 5, 3)])
   func manyTiles(_ size: (Int, Int, Int, Int, Int)) {
     let g = Self.geometry(size.0, size.1, size.2, size.3, size.4)
-    #expect(inaccuracies(g, above: 3.5e-6) == [:])
+    #expect(inaccuracies(g, above: 3e-6) == [:])
   }
 }
