@@ -3,7 +3,8 @@ import Execution
 import Foundation
 import Kernels
 
-/// Replays plans with single-threaded kernels over OpenBLAS; parallelism is in the lanes.
+/// Replays plans with single-threaded kernels, in register tiles or over OpenBLAS; parallelism is in the
+/// lanes.
 public struct CPUBackend: Backend {
   /// Device memory is the machine's.
   public typealias Memory = HostMemory

@@ -85,8 +85,8 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 
   /// Output pixels whose patches are gathered at a time.
   ///
-  /// 384 KiB of patches, but 128 rows at least: measured on a core with 512 KiB of second cache,
-  /// fewer rows leave BLAS repacking the filter, and more only send the patches further out.
+  /// 384 KiB of patches, so that they stay in a second cache of 512 KiB, but 128 rows at least, so
+  /// that the filter is not read too often. Chosen by measurement when BLAS computed the products.
   var block: Int { max(128, min(1024, 98_304 / max(patch, 1)) & ~7) }
 
   /// The convolution that takes output gradients to image gradients, with the filter mirrored: for

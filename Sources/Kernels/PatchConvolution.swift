@@ -101,8 +101,8 @@ func addFilterGradientByPatches(
   eachBlock(g) { first, count in
     let dy = outputGradient + first * g.outputs
     if !isDirect {
+      // What fills up the rows is whatever was there: its columns of the sums are left out below.
       for row in 0..<count {
-        fill(count: sizes.outputs, with: 0, into: rows + row * sizes.outputs)
         copy(g.outputs, dy + row * g.outputs, into: rows + row * sizes.outputs)
       }
     }
