@@ -38,7 +38,7 @@ public enum OperationCases {
   }
 
   static let normalizations: [OperationCase] = [
-    normalizedAndConvolved,
+    normalizedAndConvolved, normalizedAndAdded,
     normalization([2, 3, 4, 6], groups: 3, silu: false),
     normalization([2, 3, 4, 6], groups: 3, silu: true),
     normalization([1, 5, 3, 32], groups: 32, silu: true),
@@ -82,6 +82,19 @@ public enum OperationCases {
       let y = Reference.groupNormalization(
         $0[0], scale: $0[1], shift: $0[2], groups: 3, epsilon: 1e-6, silu: true)
       return Reference.convolution(y, $0[3], bias: $0[4], .init(padding: .init(all: 1)))
+    })
+
+  /// An image added to what became of it: one gradient is both the upstream one and the addend.
+  private static let normalizedAndAdded = OperationCase(
+    "group normalization, added to its image",
+    [.numbers([2, 3, 4, 6]), .numbers([6], "scale", offset: 1), .numbers([6], "shift")],
+    build: {
+      $0[0].groupNormalized(groups: 3, scale: $0[1], shift: $0[2], epsilon: 1e-6) + $0[0]
+    },
+    reference: {
+      Reference.groupNormalization(
+        $0[0], scale: $0[1], shift: $0[2], groups: 3, epsilon: 1e-6, silu: false
+      ).zip($0[0], +)
     })
 
   static let pointwise: [OperationCase] = activations + arithmetic
