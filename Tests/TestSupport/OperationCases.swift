@@ -89,11 +89,12 @@ public enum OperationCases {
     "group normalization, added to its image",
     [.numbers([2, 3, 4, 6]), .numbers([6], "scale", offset: 1), .numbers([6], "shift")],
     build: {
-      $0[0].groupNormalized(groups: 3, scale: $0[1], shift: $0[2], epsilon: 1e-6) + $0[0]
+      $0[0].groupNormalized(
+        groups: 3, scale: $0[1], shift: $0[2], epsilon: 1e-6, activation: .silu) + $0[0]
     },
     reference: {
       Reference.groupNormalization(
-        $0[0], scale: $0[1], shift: $0[2], groups: 3, epsilon: 1e-6, silu: false
+        $0[0], scale: $0[1], shift: $0[2], groups: 3, epsilon: 1e-6, silu: true
       ).zip($0[0], +)
     })
 
