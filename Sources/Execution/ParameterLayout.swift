@@ -35,6 +35,15 @@ public struct ParameterLayout: Sendable, Equatable {
   /// The number of trained numbers, without the gaps of alignment.
   public var count: Int { parameters.reduce(0) { $0 + $1.shape.count } }
 
+  /// The parameters that lie in a range of words, or parts of them.
+  func pieces(of range: Range<Int>) -> [(parameter: Int, range: Range<Int>)] {
+    parameters.indices.compactMap { index in
+      let words = offsets[index]..<offsets[index] + parameters[index].shape.count
+      let piece = words.clamped(to: range)
+      return piece.isEmpty ? nil : (index, piece)
+    }
+  }
+
   /// The place of a parameter by name.
   public func index(of name: String) -> Int? {
     parameters.firstIndex { $0.name == name }

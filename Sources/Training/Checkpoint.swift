@@ -77,7 +77,7 @@ public struct Checkpoint: Sendable {
         metadata: ["format": "pt", "tessera": Self.version, "step": String(progress.step)],
         to: path(Self.modelFile))
       try write(
-        ParameterMemory<B>.Block.allCases.map { ($0, $0.rawValue + ".") }, of: parameters,
+        ParameterBlock.trained.map { ($0, $0.name + ".") }, of: parameters,
         metadata: [
           "tessera": Self.version, "step": String(progress.step),
           "seconds": String(progress.seconds), "trainingSet": progress.trainingSet,
@@ -89,11 +89,11 @@ public struct Checkpoint: Sendable {
 
   /// Writes blocks of parameters under the names of their tensors, by way of a buffer for one.
   private func write<B: Backend>(
-    _ blocks: [(block: ParameterMemory<B>.Block, prefix: String)],
+    _ blocks: [(block: ParameterBlock, prefix: String)],
     of parameters: ParameterMemory<B>, metadata: [String: String], to path: String
   ) throws(SafetensorsError) {
     let layout = parameters.layout.parameters
-    var sources: [String: (index: Int, block: ParameterMemory<B>.Block)] = [:]
+    var sources: [String: (index: Int, block: ParameterBlock)] = [:]
     var tensors: [TensorDeclaration] = []
     for (block, prefix) in blocks {
       for (index, parameter) in layout.enumerated() {
@@ -142,8 +142,8 @@ public struct Checkpoint: Sendable {
     into parameters: ParameterMemory<B>
   ) throws(TrainingError) -> Progress {
     let file = try open(Self.stateFile)
-    for block in ParameterMemory<B>.Block.allCases {
-      _ = try read(file, block, prefix: block.rawValue + ".", into: parameters)
+    for block in ParameterBlock.trained {
+      _ = try read(file, block, prefix: block.name + ".", into: parameters)
     }
     guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0,
       let seconds = file.metadata["seconds"].flatMap({ Double($0) }),
@@ -218,7 +218,7 @@ public struct Checkpoint: Sendable {
   }
 
   private func read<B: Backend>(
-    _ file: SafetensorsFile, _ block: ParameterMemory<B>.Block, prefix: String,
+    _ file: SafetensorsFile, _ block: ParameterBlock, prefix: String,
     into parameters: ParameterMemory<B>
   ) throws(TrainingError) -> WeightsHash {
     var hash = WeightsHash()
