@@ -88,7 +88,7 @@ let package = Package(
       "Training",
       [
         "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
-        "Evaluation",
+        "Evaluation", "EventFiles",
         "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
       ]),
     // 6

@@ -38,7 +38,9 @@ public struct UpdateRequest: Sendable {
   }
 }
 
-/// What an update told. Sums are in double precision, over all lanes' gradients.
+/// What an update told.
+///
+/// Sums are in double precision, over the gradients of all lanes.
 ///
 /// The motion is `d = theta_t - theta_(t+1)`, as the parameters hold it: the learning rate and all
 /// that the optimizer makes of a gradient are in it.
@@ -55,6 +57,15 @@ public struct UpdateMeasurement: Sendable, Equatable {
     public var keptGradient = 0.0
     /// `<g, g'>`.
     public var keptProduct = 0.0
+
+    /// Adds the sums of another part of the same parameter.
+    static func += (sum: inout Direction, part: Direction) {
+      sum.motion += part.motion
+      sum.gradient += part.gradient
+      sum.product += part.product
+      sum.keptGradient += part.keptGradient
+      sum.keptProduct += part.keptProduct
+    }
   }
 
   /// `|d|^2`.

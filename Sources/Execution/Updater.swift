@@ -104,9 +104,10 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   ) -> UpdateMeasurement {
     let (backend, range) = (session.backend, slice.range)
     let (values, gradient) = (session.parameters.values, gradients[0])
-    for (move, memory) in zip(request.averages, blocks.averages) {
+    for index in request.averages.indices {
       backend.moveAverage(
-        memory.average, rest: memory.rest, towards: values, share: Float(move.share), range: range)
+        blocks.averages[index].average, rest: blocks.averages[index].rest, towards: values,
+        share: Float(request.averages[index].share), range: range)
     }
     if let before = blocks.before { backend.copy(values, to: before, range: range) }
     var measurement = UpdateMeasurement()
@@ -179,16 +180,13 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
         UpdateMeasurement.Direction()
       }
     }
-    for (slice, part) in zip(slices, measurements) {
+    for index in slices.indices {
+      let part = measurements[index]
       total.motion += part.motion
       total.length += part.length
       total.displacement += part.displacement
-      for (piece, direction) in zip(slice.pieces, part.directions) {
-        total.directions[piece.parameter].motion += direction.motion
-        total.directions[piece.parameter].gradient += direction.gradient
-        total.directions[piece.parameter].product += direction.product
-        total.directions[piece.parameter].keptGradient += direction.keptGradient
-        total.directions[piece.parameter].keptProduct += direction.keptProduct
+      for place in part.directions.indices {
+        total.directions[slices[index].pieces[place].parameter] += part.directions[place]
       }
     }
     return total

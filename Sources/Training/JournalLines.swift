@@ -4,8 +4,9 @@ import Evaluation
 extension StepReport {
   /// The journal's line: `kind` is "step".
   ///
-  /// Losses are means over the batch; `usage` is the share of the codebook that the batch's
-  /// `tokens` used; `imagesPerSecond` is training alone, since the previous line.
+  /// Losses are means over the batch; `psnr` is that of its images before they are rounded to 8 bits;
+  /// `usage` is the share of the codebook that the batch's `tokens` used; `imagesPerSecond` is training
+  /// alone, since the previous line.
   var line: JSONObject {
     var line: JSONObject = JSONObject([
       "kind": .string("step"), "step": .integer(step), "loss": .number(loss),
@@ -13,22 +14,28 @@ extension StepReport {
       "gradientNorm": .number(gradientNorm), "usage": .number(usage),
       "tokens": .integer(tokens), "imagesPerSecond": .number(imagesPerSecond),
     ])
-    for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line[name] = .number(value) }
+    line.add("psnr", psnr)
+    for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line.add(name, value) }
+    if let warning { line["warning"] = .string(warning) }
     return line
   }
 }
 
 extension EvaluationResult {
   /// The journal's line: `kind` is "evaluation".
-  func line(step: Int) -> JSONObject {
-    JSONObject([
+  ///
+  /// - Parameter weights: which weights were evaluated: "last" or an average.
+  func line(step: Int, weights: String) -> JSONObject {
+    var line = JSONObject([
       "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
-      "psnr": .number(psnr), "ssim": .number(ssim),
+      "weights": .string(weights), "ssim": .number(ssim),
       "quantizationError": .number(quantizationError), "usage": .number(usage.usage),
       "usedCodes": .integer(usage.used), "codes": .integer(usage.codes),
       "tokens": .integer(usage.tokens),
       "expectedUniformUsage": .number(usage.expectedUniformUsage),
       "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
     ])
+    line.add("psnr", psnr)
+    return line
   }
 }
