@@ -176,6 +176,7 @@ struct DirectionCosinesTests {
     let nested = NestedCosines(tensors: groups, modules: ["encoder", "decoder", "encoder"])
     #expect(nested.names == ["encoder", "decoder"])
     #expect(nested.within.map(\.groups.count) == [2, 1])
+    #expect(isClose(nested.within[0].updateShares, [0.1, 0.9]))
     #expect(isClose(nested.within[0].kappa, 4 / 20.0.squareRoot()) && nested.within[1].kappa == 1)
   }
 
