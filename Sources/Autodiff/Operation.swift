@@ -45,6 +45,8 @@ public enum Operation: Sendable, Hashable {
   case rotation(Rotation)
   case rotationGradient(RotationGradient)
   case rotationFallbacks(RotationFallbacks)
+  case directedPass(DirectedPass)
+  case directedPassGradient(DirectedPassGradient)
   case levelBound(LevelBound)
   case levelBoundGradient(LevelBoundGradient)
   case rounding(Rounding)
@@ -89,6 +91,8 @@ public enum Operation: Sendable, Hashable {
     case .rotation(let o): return o
     case .rotationGradient(let o): return o
     case .rotationFallbacks(let o): return o
+    case .directedPass(let o): return o
+    case .directedPassGradient(let o): return o
     case .levelBound(let o): return o
     case .levelBoundGradient(let o): return o
     case .rounding(let o): return o
@@ -121,7 +125,7 @@ public enum Operation: Sendable, Hashable {
   public var viewedInput: Int? {
     switch self {
     case .reshaping, .gradientStop: return 0
-    case .straightThrough, .rotation: return 1
+    case .straightThrough, .rotation, .directedPass: return 1
     default: return nil
     }
   }

@@ -147,6 +147,10 @@ extension CPUBackend {
       y.pointee = Float(
         countRotationFallbacks(
           rows: shape.rows, dimension: shape.channels, z: x, q: operands.input(1)))
+    case .directedPassGradient:
+      directedPassGradient(
+        rows: shape.rows, dimension: shape.channels, outputGradient: x, z: operands.input(1),
+        q: operands.input(2), into: y, codeGradient: operands.output(1))
     case .levelBound(let bound):
       bound.levels.withUnsafeBufferPointer {
         boundLevels(
@@ -175,7 +179,7 @@ extension CPUBackend {
       }
 
     // Views are never planned.
-    case .reshaping, .gradientStop, .straightThrough, .rotation:
+    case .reshaping, .gradientStop, .straightThrough, .rotation, .directedPass:
       preconditionFailure("\(instruction.operation.name) is a view and has no instruction")
     }
   }

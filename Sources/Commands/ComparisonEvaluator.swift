@@ -101,9 +101,8 @@ final class ComparisonEvaluator {
   ) -> HealthEvidence.Bottleneck {
     switch configuration {
     case .fsq(let fsq):
-      // One level over the slope of the bound at 0: (L - 1) / 2 for tanh, (L - 1) / 4 for sigmoid.
-      let widths = fsq.levels.map { (fsq.bound == .tanh ? 2.0 : 4.0) / Double($0 - 1) }
-      return .finiteScalar(levels: LevelUse(usage, levels: fsq.levels), levelWidths: widths)
+      return .finiteScalar(
+        levels: LevelUse(usage, levels: fsq.levels), levelWidths: fsq.levelWidths)
     case .vq(let vq):
       guard let name = Tokenizer.codebookName(configuration),
         let index = parameters.layout.index(of: name)

@@ -34,6 +34,9 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
     case tanh
     /// The logistic function, scaled to [0, levels - 1].
     case sigmoid
+    /// The logistic function of 1.6 z, scaled likewise, by which a standard normal channel comes out
+    /// nearly uniform (iFSQ). Best with odd levels, where 0 is the middle of one.
+    case ifsq
   }
 
   /// The largest codebook, 2^24 tokens: an index up to here is exact in a float.
@@ -57,6 +60,20 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
 
   /// Channels of the vector that becomes one token: one per entry of `levels`.
   public var codeDimension: Int { levels.count }
+
+  /// How wide a level is in the middle of each channel, before the channel is bounded.
+  ///
+  /// One level over the slope of the bound at 0: (L - 1) / 2 for tanh, (L - 1) / 4 for sigmoid,
+  /// 1.6 times that for iFSQ.
+  public var levelWidths: [Double] {
+    let slope =
+      switch bound {
+      case .tanh: 0.5
+      case .sigmoid: 0.25
+      case .ifsq: 0.4
+      }
+    return levels.map { 1 / (slope * Double($0 - 1)) }
+  }
 }
 
 /// Vector quantization with a codebook trained by gradients.
@@ -71,6 +88,11 @@ public struct VectorConfiguration: Sendable, Equatable {
     case straightThrough = "straight-through"
     /// Rotated and rescaled as the entry is against the encoder's vector (2410.06424).
     case rotation
+    /// Rotated likewise, and not rescaled: the gradient keeps its length.
+    case unitRotation = "rotation-unit"
+    /// The part along the way from the vector to the entry goes to the entry, the rest to the vector
+    /// (DiVeQ-detach, kexue.fm 11328). The codebook needs no loss then: both weights may be 0.
+    case diveq
   }
 
   /// What the codebook holds before the first step.
@@ -140,7 +162,10 @@ extension FiniteScalarConfiguration: Configurable {
       "levels", &levels, each: .atLeast(2), count: .between(1, 24),
       "The number of values of each channel; their product is the codebook size.",
       remedy: "A channel of one level has one value and says nothing: leave it out.")
-    fields.choice("bound", &bound, "The function that bounds a channel before it is rounded.")
+    fields.choice(
+      "bound", &bound,
+      "The function that bounds a channel before it is rounded: the paper's tanh, the logistic "
+        + "function, or ifsq, which spreads a normal channel evenly; ifsq is best with odd levels.")
     fields.check(
       "levels", product(of: levels, isAtMost: Self.largestCodebook),
       expected: "levels with a product of at most \(Self.largestCodebook)",
@@ -173,15 +198,36 @@ extension VectorConfiguration: Configurable {
     fields.integer(
       "codeDimension", &codeDimension, in: .between(1, 8192), "Channels of one codebook entry.",
       remedy: "Typical dimensions are 4 to 64.")
-    fields.choice(
-      "gradient", &gradient, "How the gradient passes from the codebook entry to the encoder.")
-    fields.number(
+    fields.gradient(
+      &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
+      dimension: codeDimension)
+    fields.choice("initialization", &initialization, "What the codebook holds before step 1.")
+  }
+}
+
+extension ConfigurationFields {
+  /// Declares what every quantizer with a codebook has: how gradients pass, and the weights of the
+  /// losses.
+  mutating func gradient(
+    _ gradient: inout VectorConfiguration.Gradient, codebookWeight: inout Double,
+    commitmentWeight: inout Double, dimension: Int
+  ) {
+    choice(
+      "gradient", &gradient,
+      "How the gradient passes from the codebook entry to the encoder: unchanged; rotated and "
+        + "rescaled as the entry is against the vector; rotated only; or, by diveq, shared between "
+        + "the two, so that both weights may be 0.")
+    number(
       "codebookWeight", &codebookWeight, in: .atLeast(0),
       "Weight of the loss that moves the codebook towards the encoder: the squared norm, summed "
         + "over the code dimension and averaged over vectors.")
-    fields.number(
+    number(
       "commitmentWeight", &commitmentWeight, in: .atLeast(0),
       "Weight of the loss that moves the encoder towards the codebook, reduced likewise.")
-    fields.choice("initialization", &initialization, "What the codebook holds before step 1.")
+    let isStraight = gradient == .straightThrough
+    check(
+      "gradient", with: ["codeDimension"], dimension > 1 || isStraight,
+      expected: "\"straight-through\" with a codeDimension of 1, where vectors have no directions",
+      remedy: "Raise codeDimension.")
   }
 }

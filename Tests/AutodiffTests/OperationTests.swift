@@ -61,7 +61,8 @@ private enum Kind: String, CaseIterable {
   case upsampling, upsamplingGradient, matrixProduct, softmax, softmaxGradient
   case arithmetic, scaling, channelAffine, total, spread, seed, accumulation
   case loss, lossGradient, squaredNorms, nearestCode, gathering, scatterAddition, codeCounts
-  case rotation, rotationGradient, rotationFallbacks, levelBound, levelBoundGradient, rounding
+  case rotation, rotationGradient, rotationFallbacks, directedPass, directedPassGradient
+  case levelBound, levelBoundGradient, rounding
   case digitPacking, digitUnpacking, reshaping, gradientStop, straightThrough
 
   init(_ operation: Autodiff.Operation) {
@@ -96,6 +97,8 @@ private enum Kind: String, CaseIterable {
     case .rotation: self = .rotation
     case .rotationGradient: self = .rotationGradient
     case .rotationFallbacks: self = .rotationFallbacks
+    case .directedPass: self = .directedPass
+    case .directedPassGradient: self = .directedPassGradient
     case .levelBound: self = .levelBound
     case .levelBoundGradient: self = .levelBoundGradient
     case .rounding: self = .rounding

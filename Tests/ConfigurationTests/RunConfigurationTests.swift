@@ -98,6 +98,10 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ),
     ([#"quantizer={"type": "vq", "codebookSize": 0}"#], "quantizer.codebookSize", "found 0"),
     ([#"quantizer={"type": "vq", "codeDimension": 0}"#], "quantizer.codeDimension", "found 0"),
+    (
+      [#"quantizer={"type": "vq", "codeDimension": 1, "gradient": "diveq"}"#],
+      "quantizer.gradient", "no directions"
+    ),
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
     (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\""),
     (["training.steps=0"], "training.steps", "at least 1"),

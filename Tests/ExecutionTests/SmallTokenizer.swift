@@ -15,6 +15,12 @@ struct SmallTokenizer: Sendable, CustomStringConvertible {
       quantizer: .vq(
         VectorConfiguration(
           codebookSize: 32, codeDimension: 3, gradient: .rotation, initialization: .normal))),
+    SmallTokenizer(
+      description: "VQ with DiVeQ",
+      quantizer: .vq(
+        VectorConfiguration(
+          codebookSize: 32, codeDimension: 3, gradient: .diveq, codebookWeight: 0,
+          commitmentWeight: 0, initialization: .normal))),
   ]
 
   let imageSide = 8

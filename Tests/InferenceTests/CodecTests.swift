@@ -16,6 +16,10 @@ struct CodecTests {
     .vq(
       VectorConfiguration(
         codebookSize: 20, codeDimension: 3, gradient: .rotation, initialization: .normal)),
+    .vq(
+      VectorConfiguration(
+        codebookSize: 20, codeDimension: 3, gradient: .diveq, initialization: .normal)),
+    .fsq(FiniteScalarConfiguration(levels: [5, 7], bound: .ifsq)),
   ]
 
   static func configuration(_ quantizer: QuantizerConfiguration) -> TokenizerConfiguration {

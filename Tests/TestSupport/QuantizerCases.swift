@@ -37,6 +37,7 @@ extension OperationCases {
       surrogate: { DoubleTensor($0[0].shape, $0[0].values) }),
     rotation("rotation", .codeOverEncoding),
     rotation("rotation of unit scale", .unit),
+    directedPass,
     OperationCase(
       "rotation fallbacks",
       [
@@ -62,6 +63,29 @@ extension OperationCases {
         return DoubleTensor(moved[0].shape, rows)
       })
   }
+
+  /// The value is the code; the gradient is that of the vector, moved by the distance to the code in
+  /// the direction that this has at first.
+  private static let directedPass: OperationCase = {
+    let base = (z.values.map(Double.init), codes.values.map(Double.init))
+    return OperationCase(
+      "directed pass", [z, codes], build: { $0[0].directed(to: $0[1]) }, reference: { $0[1] },
+      surrogate: { moved in
+        func way(_ z: ArraySlice<Double>, _ q: ArraySlice<Double>) -> (u: [Double], length: Double)
+        {
+          let d = zip(z, q).map { $1 - $0 }
+          let length = d.reduce(0) { $0 + $1 * $1 }.squareRoot()
+          return (d.map { $0 / length }, length)
+        }
+        let rows = (0..<6).flatMap { row -> [Double] in
+          let range = (row * 3)..<(row * 3 + 3)
+          let u = way(base.0[range], base.1[range]).u
+          let length = way(moved[0].values[range], moved[1].values[range]).length
+          return zip(moved[0].values[range], u).map { $0 + length * $1 }
+        }
+        return DoubleTensor(moved[0].shape, rows)
+      })
+  }()
 
   private static let levels: [Int32] = [8, 5, 2, 7]
 
