@@ -37,6 +37,8 @@ public enum Operation: Sendable, Hashable {
   case lossGradient(PointwiseLossGradient)
 
   // Quantizers.
+  case rowNormalization(RowNormalization)
+  case rowNormalizationGradient(RowNormalizationGradient)
   case squaredNorms(SquaredNorms)
   case nearestCode(NearestCode)
   case gathering(Gathering)
@@ -83,6 +85,8 @@ public enum Operation: Sendable, Hashable {
     case .accumulation(let o): return o
     case .loss(let o): return o
     case .lossGradient(let o): return o
+    case .rowNormalization(let o): return o
+    case .rowNormalizationGradient(let o): return o
     case .squaredNorms(let o): return o
     case .nearestCode(let o): return o
     case .gathering(let o): return o
@@ -134,7 +138,7 @@ public enum Operation: Sendable, Hashable {
   public var overwritableInputs: [Int] {
     switch self {
     case .activation, .activationGradient, .softmax, .softmaxGradient, .scaling, .channelAffine,
-      .rounding, .groupNormalizationGradient:
+      .rounding, .groupNormalizationGradient, .rowNormalization, .rowNormalizationGradient:
       return [0]
     case .arithmetic: return [0, 1]
     default: return []

@@ -120,6 +120,11 @@ extension CPUBackend {
       }
 
     // Quantizers.
+    case .rowNormalization:
+      normalizeRows(rows: shape.rows, columns: shape.channels, x, into: y)
+    case .rowNormalizationGradient:
+      normalizeRowsGradient(
+        rows: shape.rows, columns: shape.channels, outputGradient: x, x: operands.input(1), into: y)
     case .squaredNorms:
       squaredNorms(rows: shape.rows, columns: shape.channels, x, into: y)
     case .nearestCode:

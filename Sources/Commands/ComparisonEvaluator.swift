@@ -58,7 +58,7 @@ final class ComparisonEvaluator {
     let evidence = HealthEvidence(
       codes: result.usage.codes, tokens: result.usage.tokens, used: result.usage.used,
       perplexity: result.usage.perplexity, latents: result.latents,
-      bottleneck: Self.bottleneck(run.quantizer, opened.parameters, result.usage),
+      bottleneck: Self.bottleneck(run.tokenizer, opened.parameters, result.usage),
       psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
       plannedSteps: run.training.steps,
       evaluations: Self.evaluations(lines, upTo: steps))
@@ -92,23 +92,28 @@ final class ComparisonEvaluator {
     case .fsq(let fsq): .fsq(levels: fsq.levels, bound: fsq.bound.rawValue)
     case .vq(let vq):
       .vq(codes: vq.codebookSize, dimension: vq.codeDimension, gradient: vq.gradient.rawValue)
+    case .cosine(let cosine):
+      .codebook(
+        kind: configuration.kind, codes: cosine.codebookSize, dimension: cosine.codeDimension,
+        gradient: cosine.gradient.rawValue)
+    case .simvq(let simvq):
+      .codebook(
+        kind: configuration.kind, codes: simvq.codebookSize, dimension: simvq.codeDimension,
+        gradient: simvq.gradient.rawValue)
     }
   }
 
   private static func bottleneck(
-    _ configuration: QuantizerConfiguration, _ parameters: ParameterMemory<Device>,
+    _ configuration: TokenizerConfiguration, _ parameters: ParameterMemory<Device>,
     _ usage: CodebookUsage
   ) -> HealthEvidence.Bottleneck {
-    switch configuration {
+    switch configuration.quantizer {
     case .fsq(let fsq):
       return .finiteScalar(
         levels: LevelUse(usage, levels: fsq.levels), levelWidths: fsq.levelWidths)
-    case .vq(let vq):
-      guard let name = Tokenizer.codebookName(configuration),
-        let index = parameters.layout.index(of: name)
-      else { preconditionFailure("a vector quantizer has a codebook") }
-      let codebook = parameters.read(parameter: index)
-      let dimension = vq.codeDimension
+    case .vq, .cosine, .simvq:
+      let codebook = parameters.codes(of: configuration)
+      let dimension = configuration.quantizer.codeDimension
       let used = usage.counts.indices.filter { usage.counts[$0] > 0 }.flatMap {
         codebook[$0 * dimension..<($0 + 1) * dimension]
       }

@@ -26,7 +26,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     let layout = session.parameters.layout
     var slices: [(range: Range<Int>, decays: Bool)] = []
     for (range, decays) in [
-      (0..<layout.decayedWords, true), (layout.decayedWords..<layout.words, false),
+      (0..<layout.decayedWords, true), (layout.decayedWords..<layout.trainedWords, false),
     ] {
       for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.sliceWords) {
         slices.append((start..<min(start + Self.sliceWords, range.upperBound), decays))

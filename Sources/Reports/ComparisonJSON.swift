@@ -116,6 +116,11 @@ extension Comparison {
         "type": .string("vq"), "codebookSize": .integer(codes),
         "codeDimension": .integer(dimension), "gradient": .string(gradient),
       ])
+    case .codebook(let kind, let codes, let dimension, let gradient):
+      JSONObject([
+        "type": .string(kind), "codebookSize": .integer(codes),
+        "codeDimension": .integer(dimension), "gradient": .string(gradient),
+      ])
     }
   }
 

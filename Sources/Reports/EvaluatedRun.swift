@@ -9,6 +9,9 @@ public struct EvaluatedRun: Sendable {
     case fsq(levels: [Int], bound: String)
     /// Entries, numbers in an entry, and how the gradient passes.
     case vq(codes: Int, dimension: Int, gradient: String)
+    /// Entries, numbers in an entry, and how the gradient passes, of other kinds with a codebook:
+    /// `cosine-vq`, `simvq`.
+    case codebook(kind: String, codes: Int, dimension: Int, gradient: String)
 
     /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
     public var words: String {
@@ -16,6 +19,8 @@ public struct EvaluatedRun: Sendable {
       case .fsq(let levels, let bound):
         "fsq \(levels.map(String.init).joined(separator: ",")) \(bound)"
       case .vq(let codes, let dimension, let gradient): "vq \(codes)x\(dimension) \(gradient)"
+      case .codebook(let kind, let codes, let dimension, let gradient):
+        "\(kind) \(codes)x\(dimension) \(gradient)"
       }
     }
   }

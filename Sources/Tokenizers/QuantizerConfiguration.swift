@@ -1,17 +1,23 @@
 import Configuration
 
-/// The discrete bottleneck: finite scalar quantization or vector quantization.
+/// The discrete bottleneck: one of the quantizers.
 public enum QuantizerConfiguration: Sendable, Equatable {
   /// Each channel is rounded to one of a few levels. There is no codebook to train.
   case fsq(FiniteScalarConfiguration)
   /// Each vector is replaced by the nearest entry of a trained codebook.
   case vq(VectorConfiguration)
+  /// Each vector is replaced by the entry of a trained codebook that is nearest in direction.
+  case cosine(CosineConfiguration)
+  /// Each vector is replaced by the nearest entry of a frozen codebook that a trained map moves.
+  case simvq(SimVQConfiguration)
 
   /// The number of different tokens.
   public var codebookSize: Int {
     switch self {
     case .fsq(let configuration): configuration.codebookSize
     case .vq(let configuration): configuration.codebookSize
+    case .cosine(let configuration): configuration.codebookSize
+    case .simvq(let configuration): configuration.codebookSize
     }
   }
 
@@ -20,6 +26,41 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     switch self {
     case .fsq(let configuration): configuration.codeDimension
     case .vq(let configuration): configuration.codeDimension
+    case .cosine(let configuration): configuration.codeDimension
+    case .simvq(let configuration): configuration.codeDimension
+    }
+  }
+
+  /// The word that tells the kinds apart, here and in token files.
+  public var kind: String {
+    switch self {
+    case .fsq: "fsq"
+    case .vq: "vq"
+    case .cosine: "cosine-vq"
+    case .simvq: "simvq"
+    }
+  }
+
+  /// Levels of each channel where a token is made of digits, channel 0 least significant; else nil.
+  public var levels: [Int]? {
+    switch self {
+    case .fsq(let configuration): configuration.levels
+    case .vq, .cosine, .simvq: nil
+    }
+  }
+
+  /// The codebook that gradients train entry by entry, as vector quantization would have it; nil
+  /// where there is none.
+  public var trainedCodebook: VectorConfiguration? {
+    switch self {
+    case .vq(let configuration): configuration
+    case .cosine(let configuration):
+      VectorConfiguration(
+        codebookSize: configuration.codebookSize, codeDimension: configuration.codeDimension,
+        gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
+        commitmentWeight: configuration.commitmentWeight,
+        initialization: configuration.initialization == .encoder ? .encoder : .normal)
+    case .fsq, .simvq: nil
     }
   }
 }
@@ -139,13 +180,19 @@ extension QuantizerConfiguration: Configurable {
   /// Finite scalar quantization with 1000 tokens.
   public static let standard = QuantizerConfiguration.fsq(.standard)
 
-  /// Declares the kinds, `fsq` and `vq`.
+  /// Declares the kinds.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.variant(
       "type", &self, isRequired: true,
       [
         ConfigurationVariant("fsq", Self.fsq) { if case .fsq(let part) = $0 { part } else { nil } },
         ConfigurationVariant("vq", Self.vq) { if case .vq(let part) = $0 { part } else { nil } },
+        ConfigurationVariant("cosine-vq", Self.cosine) {
+          if case .cosine(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("simvq", Self.simvq) {
+          if case .simvq(let part) = $0 { part } else { nil }
+        },
       ])
   }
 }
@@ -191,13 +238,7 @@ extension VectorConfiguration: Configurable {
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    fields.integer(
-      "codebookSize", &codebookSize, in: .between(2, FiniteScalarConfiguration.largestCodebook),
-      "The number of codebook entries, that is, of different tokens.",
-      remedy: "Typical sizes are 256 to 16384.")
-    fields.integer(
-      "codeDimension", &codeDimension, in: .between(1, 8192), "Channels of one codebook entry.",
-      remedy: "Typical dimensions are 4 to 64.")
+    fields.codebook(size: &codebookSize, dimension: &codeDimension)
     fields.gradient(
       &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
       dimension: codeDimension)
@@ -206,6 +247,17 @@ extension VectorConfiguration: Configurable {
 }
 
 extension ConfigurationFields {
+  /// Declares the extents of a codebook.
+  mutating func codebook(size: inout Int, dimension: inout Int) {
+    integer(
+      "codebookSize", &size, in: .between(2, FiniteScalarConfiguration.largestCodebook),
+      "The number of codebook entries, that is, of different tokens.",
+      remedy: "Typical sizes are 256 to 16384.")
+    integer(
+      "codeDimension", &dimension, in: .between(1, 8192), "Channels of one codebook entry.",
+      remedy: "Typical dimensions are 4 to 64.")
+  }
+
   /// Declares what every quantizer with a codebook has: how gradients pass, and the weights of the
   /// losses.
   mutating func gradient(

@@ -165,10 +165,9 @@ public struct Checkpoint: Sendable {
     let hash = Fingerprint.hash(
       of: [tokenizer.model.resolved, tokenizer.quantizer.resolved].map { Fingerprint.hash($0) }
         + [weights.value])
-    var (kind, levels): (String, [Int]?) = ("vq", nil)
-    if case .fsq(let fsq) = tokenizer.quantizer { (kind, levels) = ("fsq", fsq.levels) }
     return TokenizerIdentity(
-      fingerprint: Fingerprint.hexadecimal(hash), quantizer: kind, levels: levels,
+      fingerprint: Fingerprint.hexadecimal(hash), quantizer: tokenizer.quantizer.kind,
+      levels: tokenizer.quantizer.levels,
       codebookSize: tokenizer.quantizer.codebookSize,
       downsampling: tokenizer.model.downsampling)
   }

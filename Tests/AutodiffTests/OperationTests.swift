@@ -60,6 +60,7 @@ private enum Kind: String, CaseIterable {
   case activation, activationGradient
   case upsampling, upsamplingGradient, matrixProduct, softmax, softmaxGradient
   case arithmetic, scaling, channelAffine, total, spread, seed, accumulation
+  case rowNormalization, rowNormalizationGradient
   case loss, lossGradient, squaredNorms, nearestCode, gathering, scatterAddition, codeCounts
   case rotation, rotationGradient, rotationFallbacks, directedPass, directedPassGradient
   case levelBound, levelBoundGradient, rounding
@@ -89,6 +90,8 @@ private enum Kind: String, CaseIterable {
     case .accumulation: self = .accumulation
     case .loss: self = .loss
     case .lossGradient: self = .lossGradient
+    case .rowNormalization: self = .rowNormalization
+    case .rowNormalizationGradient: self = .rowNormalizationGradient
     case .squaredNorms: self = .squaredNorms
     case .nearestCode: self = .nearestCode
     case .gathering: self = .gathering

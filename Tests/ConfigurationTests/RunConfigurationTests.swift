@@ -102,8 +102,24 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
       [#"quantizer={"type": "vq", "codeDimension": 1, "gradient": "diveq"}"#],
       "quantizer.gradient", "no directions"
     ),
+    (
+      [#"quantizer={"type": "cosine-vq", "codeDimension": 1}"#], "quantizer.codeDimension",
+      "two directions"
+    ),
+    (
+      [#"quantizer={"type": "cosine-vq", "initialization": "uniform"}"#],
+      "quantizer.initialization", "\"encoder\" or \"normal\""
+    ),
+    (
+      [#"quantizer={"type": "simvq", "codebookWeight": 0}"#], "quantizer.codebookWeight",
+      "nothing trains the map"
+    ),
+    (
+      [#"quantizer={"type": "simvq", "initialization": "encoder"}"#], "quantizer.initialization",
+      "It belongs to type \"vq\" or \"cosine-vq\""
+    ),
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
-    (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\""),
+    (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\" or"),
     (["training.steps=0"], "training.steps", "at least 1"),
     (["training.batchSize=65"], "training.batchSize", "The nearest are 64 and 66."),
     (["training.batchSize=1"], "training.batchSize", "The nearest are 2 and 4."),

@@ -21,6 +21,13 @@ struct SmallTokenizer: Sendable, CustomStringConvertible {
         VectorConfiguration(
           codebookSize: 32, codeDimension: 3, gradient: .diveq, codebookWeight: 0,
           commitmentWeight: 0, initialization: .normal))),
+    SmallTokenizer(
+      description: "cosine VQ",
+      quantizer: .cosine(
+        CosineConfiguration(codebookSize: 32, codeDimension: 3, initialization: .normal))),
+    SmallTokenizer(
+      description: "SimVQ",
+      quantizer: .simvq(SimVQConfiguration(codebookSize: 32, codeDimension: 3))),
   ]
 
   let imageSide = 8

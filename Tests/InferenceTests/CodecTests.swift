@@ -20,6 +20,8 @@ struct CodecTests {
       VectorConfiguration(
         codebookSize: 20, codeDimension: 3, gradient: .diveq, initialization: .normal)),
     .fsq(FiniteScalarConfiguration(levels: [5, 7], bound: .ifsq)),
+    .cosine(CosineConfiguration(codebookSize: 20, codeDimension: 3, initialization: .normal)),
+    .simvq(SimVQConfiguration(codebookSize: 20, codeDimension: 3)),
   ]
 
   static func configuration(_ quantizer: QuantizerConfiguration) -> TokenizerConfiguration {

@@ -11,6 +11,19 @@ extension OperationCases {
 
   private static let vector: [OperationCase] = [
     OperationCase(
+      "row normalization", [z], build: { $0[0].rowNormalized() },
+      reference: {
+        $0[0].mapRows { row in
+          let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+          return row.map { $0 / length }
+        }
+      }),
+    OperationCase(
+      "row normalization of rows without length",
+      [.values([3, 2], [0, 0, 1e-8, 0, 3, 4], isDifferentiated: false)],
+      build: { $0[0].rowNormalized() },
+      reference: { _ in DoubleTensor([3, 2], [0, 0, 0, 0, 0.6, 0.8]) }),
+    OperationCase(
       "squared norms", [.numbers([5, 3], isDifferentiated: false)],
       build: { $0[0].squaredNorms() },
       reference: { $0[0].mapRows { [$0.reduce(0) { $0 + $1 * $1 }] } }),

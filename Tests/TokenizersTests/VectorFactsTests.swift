@@ -103,11 +103,22 @@ struct VectorFactsTests {
   }
 
   /// 65,536 codes and 16,384 vectors have 2^30 distances; the plan has room for far fewer.
-  @Test func noMatrixOfAllDistancesIsFormed() {
+  @Test(arguments: ["vq", "cosine-vq", "simvq"])
+  func noMatrixOfAllDistancesIsFormed(_ kind: String) {
     let (codes, vectors, dimension) = (65_536, 16_384, 8)
     let graph = Graph()
-    let quantizer = VectorQuantizer(
-      VectorConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+    let quantizer: any Bottleneck =
+      switch kind {
+      case "vq":
+        VectorQuantizer(
+          VectorConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      case "cosine-vq":
+        CosineQuantizer(
+          CosineConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      default:
+        SimVectorQuantizer(
+          SimVQConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      }
     let quantized = quantizer.quantize(graph.input("z", [1, 128, 128, dimension]))
     graph.differentiate(quantized.codes.sum() + quantized.auxiliaryLoss!)
     let backend = CPUBackend()

@@ -75,7 +75,16 @@ final class SmallRun: Sendable {
   }
 
   static func configuration(_ kind: String, data: String, steps: Int = 10) -> RunConfiguration {
-    kind == "fsq" ? fsq(data: data, steps: steps) : vq(data: data, steps: steps)
+    var run = kind == "fsq" ? fsq(data: data, steps: steps) : vq(data: data, steps: steps)
+    switch kind {
+    case "cosine-vq":
+      run.quantizer = .cosine(
+        CosineConfiguration(codebookSize: 24, codeDimension: 4, gradient: .diveq))
+    case "simvq":
+      run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
+    default: break
+    }
+    return run
   }
 
   // MARK: Training
