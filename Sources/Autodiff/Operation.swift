@@ -54,6 +54,11 @@ public enum Operation: Sendable, Hashable {
   case rounding(Rounding)
   case digitPacking(DigitPacking)
   case digitUnpacking(DigitUnpacking)
+  case signBits(SignBits)
+  case entropyOfBits(EntropyOfBits)
+  case entropyOfBitsGradient(EntropyOfBitsGradient)
+  case entropyOfMeanBits(EntropyOfMeanBits)
+  case entropyOfMeanBitsGradient(EntropyOfMeanBitsGradient)
 
   // Views: another handle to the same memory; nothing is executed.
   case reshaping(Reshaping)
@@ -102,6 +107,11 @@ public enum Operation: Sendable, Hashable {
     case .rounding(let o): return o
     case .digitPacking(let o): return o
     case .digitUnpacking(let o): return o
+    case .signBits(let o): return o
+    case .entropyOfBits(let o): return o
+    case .entropyOfBitsGradient(let o): return o
+    case .entropyOfMeanBits(let o): return o
+    case .entropyOfMeanBitsGradient(let o): return o
     case .reshaping(let o): return o
     case .gradientStop(let o): return o
     case .straightThrough(let o): return o
@@ -138,7 +148,8 @@ public enum Operation: Sendable, Hashable {
   public var overwritableInputs: [Int] {
     switch self {
     case .activation, .activationGradient, .softmax, .softmaxGradient, .scaling, .channelAffine,
-      .rounding, .groupNormalizationGradient, .rowNormalization, .rowNormalizationGradient:
+      .rounding, .groupNormalizationGradient, .rowNormalization, .rowNormalizationGradient,
+      .signBits:
       return [0]
     case .arithmetic: return [0, 1]
     default: return []

@@ -183,6 +183,28 @@ extension CPUBackend {
           indices: operands.inputIndices(0), into: y)
       }
 
+    case .signBits:
+      signBits(count: count, x, into: y)
+    case .entropyOfBits(let entropy):
+      y.pointee = Float(
+        entropyOfBits(rows: shape.rows, bits: shape.channels, scale: entropy.scale, x))
+    case .entropyOfBitsGradient(let gradient):
+      let vectors = instruction.inputs[1].shape
+      entropyOfBitsGradient(
+        rows: vectors.rows, bits: vectors.channels, scale: gradient.entropy.scale,
+        factor: x.pointee, operands.input(1), into: y)
+    case .entropyOfMeanBits(let entropy):
+      y.pointee = Float(
+        entropyOfMeanBits(
+          rows: shape.rows, bits: shape.channels, group: entropy.group, scale: entropy.scale, x,
+          shares: operands.output(1), workspace: operands.workspace))
+    case .entropyOfMeanBitsGradient(let gradient):
+      let vectors = instruction.inputs[1].shape
+      entropyOfMeanBitsGradient(
+        rows: vectors.rows, bits: vectors.channels, group: gradient.entropy.group,
+        scale: gradient.entropy.scale, factor: x.pointee, operands.input(1),
+        shares: operands.input(2), into: y, workspace: operands.workspace)
+
     // Views are never planned.
     case .reshaping, .gradientStop, .straightThrough, .rotation, .directedPass:
       preconditionFailure("\(instruction.operation.name) is a view and has no instruction")

@@ -100,6 +100,7 @@ final class ComparisonEvaluator {
       .codebook(
         kind: configuration.kind, codes: simvq.codebookSize, dimension: simvq.codeDimension,
         gradient: simvq.gradient.rawValue)
+    case .lfq, .bsq: .binary(kind: configuration.kind, bits: configuration.codeDimension)
     }
   }
 
@@ -111,6 +112,11 @@ final class ComparisonEvaluator {
     case .fsq(let fsq):
       return .finiteScalar(
         levels: LevelUse(usage, levels: fsq.levels), levelWidths: fsq.levelWidths)
+    case .lfq, .bsq:
+      // A sign has no width: how far vectors lie apart says nothing of their bits.
+      let bits = configuration.quantizer.codeDimension
+      return .finiteScalar(
+        levels: LevelUse(usage, levels: Array(repeating: 2, count: bits)), levelWidths: [])
     case .vq, .cosine, .simvq:
       let codebook = parameters.codes(of: configuration)
       let dimension = configuration.quantizer.codeDimension

@@ -1,7 +1,8 @@
-/// The gradients of z + |q - z| u with the direction u = (q - z) / |q - z| taken as a constant: of
-/// the vector z, g - (g . u) u, and of the code q, (g . u) u.
+/// The gradients of z + |q - z| u, with the direction u = (q - z) / |q - z| taken as a constant.
 ///
-/// All are [rows, dimension]. Both add up to g. A row where q and z are equal has no direction: its
+///     vectorGradient = g - (g . u) u        codeGradient = (g . u) u
+///
+/// All are [rows, dimension], and the two add up to g. A row where q and z are equal has no direction: its
 /// vector gets g and its code nothing. A NaN in a row makes both its gradients NaN. The results must
 /// not overlap what is read. "DiVeQ-detach" of kexue.fm 11328.
 public func directedPassGradient(

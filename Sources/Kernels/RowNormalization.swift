@@ -18,8 +18,9 @@ public func normalizeRows(
   }
 }
 
-/// inputGradient[r] = (g - u (u . g)) / |x| with u = x[r] / |x[r]|, for the y of `normalizeRows`: what
-/// of g is across the row, as what is along it changes nothing.
+/// The gradient of `normalizeRows`: what of g is across the row, as what is along it changes nothing.
+///
+///     inputGradient[r] = (g - u (u . g)) / |x|,  u = x[r] / |x[r]|
 ///
 /// A row shorter than 1e-6 gets zeros. May be in place over `outputGradient`.
 public func normalizeRowsGradient(

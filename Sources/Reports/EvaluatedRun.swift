@@ -12,6 +12,8 @@ public struct EvaluatedRun: Sendable {
     /// Entries, numbers in an entry, and how the gradient passes, of other kinds with a codebook:
     /// `cosine-vq`, `simvq`.
     case codebook(kind: String, codes: Int, dimension: Int, gradient: String)
+    /// Bits to a token, of `lfq` and `bsq`.
+    case binary(kind: String, bits: Int)
 
     /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
     public var words: String {
@@ -21,6 +23,7 @@ public struct EvaluatedRun: Sendable {
       case .vq(let codes, let dimension, let gradient): "vq \(codes)x\(dimension) \(gradient)"
       case .codebook(let kind, let codes, let dimension, let gradient):
         "\(kind) \(codes)x\(dimension) \(gradient)"
+      case .binary(let kind, let bits): "\(kind) \(bits) bits"
       }
     }
   }

@@ -10,6 +10,10 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   case cosine(CosineConfiguration)
   /// Each vector is replaced by the nearest entry of a frozen codebook that a trained map moves.
   case simvq(SimVQConfiguration)
+  /// Each channel is replaced by its sign. There is no codebook.
+  case lfq(LookupFreeConfiguration)
+  /// Each channel of a vector's direction is replaced by its sign. There is no codebook.
+  case bsq(BinarySphericalConfiguration)
 
   /// The number of different tokens.
   public var codebookSize: Int {
@@ -18,6 +22,8 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .vq(let configuration): configuration.codebookSize
     case .cosine(let configuration): configuration.codebookSize
     case .simvq(let configuration): configuration.codebookSize
+    case .lfq(let configuration): configuration.binary.codebookSize
+    case .bsq(let configuration): configuration.binary.codebookSize
     }
   }
 
@@ -28,6 +34,8 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .vq(let configuration): configuration.codeDimension
     case .cosine(let configuration): configuration.codeDimension
     case .simvq(let configuration): configuration.codeDimension
+    case .lfq(let configuration): configuration.binary.bits
+    case .bsq(let configuration): configuration.binary.bits
     }
   }
 
@@ -38,6 +46,8 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .vq: "vq"
     case .cosine: "cosine-vq"
     case .simvq: "simvq"
+    case .lfq: "lfq"
+    case .bsq: "bsq"
     }
   }
 
@@ -46,6 +56,7 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     switch self {
     case .fsq(let configuration): configuration.levels
     case .vq, .cosine, .simvq: nil
+    case .lfq, .bsq: Array(repeating: 2, count: codeDimension)
     }
   }
 
@@ -60,7 +71,7 @@ public enum QuantizerConfiguration: Sendable, Equatable {
         gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
         commitmentWeight: configuration.commitmentWeight,
         initialization: configuration.initialization == .encoder ? .encoder : .normal)
-    case .fsq, .simvq: nil
+    case .fsq, .simvq, .lfq, .bsq: nil
     }
   }
 }
@@ -192,6 +203,12 @@ extension QuantizerConfiguration: Configurable {
         },
         ConfigurationVariant("simvq", Self.simvq) {
           if case .simvq(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("lfq", Self.lfq) {
+          if case .lfq(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("bsq", Self.bsq) {
+          if case .bsq(let part) = $0 { part } else { nil }
         },
       ])
   }

@@ -34,6 +34,8 @@ public struct Tokenizer {
     case .vq(let vq): bottleneck = VectorQuantizer(vq, in: scope["quantize"])
     case .cosine(let cosine): bottleneck = CosineQuantizer(cosine, in: scope["quantize"])
     case .simvq(let simvq): bottleneck = SimVectorQuantizer(simvq, in: scope["quantize"])
+    case .lfq(let lfq): bottleneck = LookupFreeQuantizer(lfq)
+    case .bsq(let bsq): bottleneck = BinarySphericalQuantizer(bsq)
     }
     postQuantConv = Conv2D(
       dimension, model.latentChannels, kernel: 1, start: .orthogonal,

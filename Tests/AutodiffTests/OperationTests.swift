@@ -64,7 +64,9 @@ private enum Kind: String, CaseIterable {
   case loss, lossGradient, squaredNorms, nearestCode, gathering, scatterAddition, codeCounts
   case rotation, rotationGradient, rotationFallbacks, directedPass, directedPassGradient
   case levelBound, levelBoundGradient, rounding
-  case digitPacking, digitUnpacking, reshaping, gradientStop, straightThrough
+  case signBits, entropyOfBits, entropyOfBitsGradient, entropyOfMeanBits
+  case entropyOfMeanBitsGradient, digitPacking, digitUnpacking, reshaping, gradientStop,
+    straightThrough
 
   init(_ operation: Autodiff.Operation) {
     switch operation {
@@ -107,6 +109,11 @@ private enum Kind: String, CaseIterable {
     case .rounding: self = .rounding
     case .digitPacking: self = .digitPacking
     case .digitUnpacking: self = .digitUnpacking
+    case .signBits: self = .signBits
+    case .entropyOfBits: self = .entropyOfBits
+    case .entropyOfBitsGradient: self = .entropyOfBitsGradient
+    case .entropyOfMeanBits: self = .entropyOfMeanBits
+    case .entropyOfMeanBitsGradient: self = .entropyOfMeanBitsGradient
     case .reshaping: self = .reshaping
     case .gradientStop: self = .gradientStop
     case .straightThrough: self = .straightThrough

@@ -118,6 +118,12 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
       [#"quantizer={"type": "simvq", "initialization": "encoder"}"#], "quantizer.initialization",
       "It belongs to type \"vq\" or \"cosine-vq\""
     ),
+    ([#"quantizer={"type": "bsq", "bits": 1}"#], "quantizer.bits", "at least 2"),
+    ([#"quantizer={"type": "lfq", "bits": 25}"#], "quantizer.bits", "from 1 to 24"),
+    ([#"quantizer={"type": "lfq", "temperature": 0}"#], "quantizer.temperature", "above 0"),
+    (
+      [#"quantizer={"type": "bsq", "entropyGroup": 18}"#], "quantizer.entropyGroup", "from 1 to 12"
+    ),
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
     (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\" or"),
     (["training.steps=0"], "training.steps", "at least 1"),
@@ -182,5 +188,8 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     let vq = QuantizerConfiguration.vq(VectorConfiguration(codebookSize: 512, codeDimension: 6))
     #expect(vq.codebookSize == 512)
     #expect(vq.codeDimension == 6)
+    let bsq = QuantizerConfiguration.bsq(BinarySphericalConfiguration(bits: 18))
+    #expect(bsq.codebookSize == 262_144)
+    #expect(bsq.codeDimension == 18 && bsq.levels == Array(repeating: 2, count: 18))
   }
 }

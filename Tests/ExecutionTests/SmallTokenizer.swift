@@ -28,6 +28,9 @@ struct SmallTokenizer: Sendable, CustomStringConvertible {
     SmallTokenizer(
       description: "SimVQ",
       quantizer: .simvq(SimVQConfiguration(codebookSize: 32, codeDimension: 3))),
+    SmallTokenizer(
+      description: "BSQ",
+      quantizer: .bsq(BinarySphericalConfiguration(bits: 5, entropyGroup: 3))),
   ]
 
   let imageSide = 8

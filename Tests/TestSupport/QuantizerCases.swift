@@ -3,7 +3,7 @@ import Foundation
 
 extension OperationCases {
   /// The operations of the bottlenecks.
-  static let quantizers: [OperationCase] = vector + finiteScalar
+  static let quantizers: [OperationCase] = vector + finiteScalar + binary
 
   private static let z = OperationCase.Input.numbers([2, 3, 3], "z", amplitude: 2)
   private static let codes = OperationCase.Input.numbers([2, 3, 3], "codes", amplitude: 2)
@@ -99,6 +99,39 @@ extension OperationCases {
         return DoubleTensor(moved[0].shape, rows)
       })
   }()
+
+  private static let binary: [OperationCase] = [
+    OperationCase(
+      "sign bits", [.values([5], [1, 0, -2, 1e-30, -1e-30], isDifferentiated: false)],
+      build: { $0[0].signBits() }, reference: { $0[0].map { $0 > 0 ? 1 : 0 } }),
+    OperationCase(
+      "entropy of bits", [.numbers([2, 3, 4], "z", amplitude: 2)],
+      build: { $0[0].entropyOfBits(scale: 1.5) },
+      reference: { z in
+        let entropies = z[0].map { value in
+          let p = 1 / (1 + exp(-1.5 * value))
+          return -p * log(p) - (1 - p) * log(1 - p)
+        }
+        return DoubleTensor(entropies.values.reduce(0, +) / 6)
+      }),
+    OperationCase(
+      "entropy of mean bits, groups of 2 and 1", [.numbers([2, 3, 3], "z", amplitude: 2)],
+      build: { $0[0].entropyOfMeanBits(scale: 1.5, group: 2) },
+      reference: { z in
+        let p = z[0].map { 1 / (1 + exp(-1.5 * $0)) }.values
+        func entropy(_ shares: [Double]) -> Double {
+          shares.reduce(0) { total, share in total - share / 6 * log(share / 6) }
+        }
+        var (pair, last) = ([0.0, 0, 0, 0], [0.0, 0])
+        for row in 0..<6 {
+          let (a, b, c) = (p[row * 3], p[row * 3 + 1], p[row * 3 + 2])
+          for code in 0..<4 { pair[code] += (code & 1 == 1 ? a : 1 - a) * (code > 1 ? b : 1 - b) }
+          last[0] += 1 - c
+          last[1] += c
+        }
+        return DoubleTensor(entropy(pair) + entropy(last))
+      }),
+  ]
 
   private static let levels: [Int32] = [8, 5, 2, 7]
 

@@ -82,6 +82,8 @@ final class SmallRun: Sendable {
         CosineConfiguration(codebookSize: 24, codeDimension: 4, gradient: .diveq))
     case "simvq":
       run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
+    case "lfq": run.quantizer = .lfq(LookupFreeConfiguration(bits: 6))
+    case "bsq": run.quantizer = .bsq(BinarySphericalConfiguration(bits: 6))
     default: break
     }
     return run

@@ -28,7 +28,7 @@ struct TrainerTests {
     #expect(recorder.evaluations.map(\.step) == [4, 8, 10])
   }
 
-  @Test(arguments: ["fsq", "vq", "cosine-vq", "simvq"])
+  @Test(arguments: ["fsq", "vq", "cosine-vq", "simvq", "lfq", "bsq"])
   func oneImageIsLearned(_ kind: String) throws {
     let small = try SmallRun(images: 1, side: 8)
     var run = SmallRun.configuration(kind, data: small.data, steps: 120)
