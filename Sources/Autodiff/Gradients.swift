@@ -66,11 +66,13 @@ extension Graph {
     return true
   }
 
-  /// Every value that depends on a parameter or on one of the given tensors, those included.
+  /// Every value that depends on a trained parameter or on one of the given tensors, those included.
   private func dependents(on others: [Tensor]) -> Set<ValueID> {
     var needed = Set(others.map(\.id))
     for (index, value) in values.enumerated() {
-      if case .parameter = value.role { needed.insert(ValueID(index)) }
+      if case .parameter(let parameter) = value.role, parameters[parameter].isTrained {
+        needed.insert(ValueID(index))
+      }
     }
     for node in nodes where node.inputs.contains(where: needed.contains) {
       needed.formUnion(node.outputs)

@@ -37,6 +37,8 @@ public enum Operation: Sendable, Hashable {
   case lossGradient(PointwiseLossGradient)
 
   // Quantizers.
+  case rowNormalization(RowNormalization)
+  case rowNormalizationGradient(RowNormalizationGradient)
   case squaredNorms(SquaredNorms)
   case nearestCode(NearestCode)
   case gathering(Gathering)
@@ -45,11 +47,18 @@ public enum Operation: Sendable, Hashable {
   case rotation(Rotation)
   case rotationGradient(RotationGradient)
   case rotationFallbacks(RotationFallbacks)
+  case directedPass(DirectedPass)
+  case directedPassGradient(DirectedPassGradient)
   case levelBound(LevelBound)
   case levelBoundGradient(LevelBoundGradient)
   case rounding(Rounding)
   case digitPacking(DigitPacking)
   case digitUnpacking(DigitUnpacking)
+  case signBits(SignBits)
+  case entropyOfBits(EntropyOfBits)
+  case entropyOfBitsGradient(EntropyOfBitsGradient)
+  case entropyOfMeanBits(EntropyOfMeanBits)
+  case entropyOfMeanBitsGradient(EntropyOfMeanBitsGradient)
 
   // Views: another handle to the same memory; nothing is executed.
   case reshaping(Reshaping)
@@ -81,6 +90,8 @@ public enum Operation: Sendable, Hashable {
     case .accumulation(let o): return o
     case .loss(let o): return o
     case .lossGradient(let o): return o
+    case .rowNormalization(let o): return o
+    case .rowNormalizationGradient(let o): return o
     case .squaredNorms(let o): return o
     case .nearestCode(let o): return o
     case .gathering(let o): return o
@@ -89,11 +100,18 @@ public enum Operation: Sendable, Hashable {
     case .rotation(let o): return o
     case .rotationGradient(let o): return o
     case .rotationFallbacks(let o): return o
+    case .directedPass(let o): return o
+    case .directedPassGradient(let o): return o
     case .levelBound(let o): return o
     case .levelBoundGradient(let o): return o
     case .rounding(let o): return o
     case .digitPacking(let o): return o
     case .digitUnpacking(let o): return o
+    case .signBits(let o): return o
+    case .entropyOfBits(let o): return o
+    case .entropyOfBitsGradient(let o): return o
+    case .entropyOfMeanBits(let o): return o
+    case .entropyOfMeanBitsGradient(let o): return o
     case .reshaping(let o): return o
     case .gradientStop(let o): return o
     case .straightThrough(let o): return o
@@ -121,7 +139,7 @@ public enum Operation: Sendable, Hashable {
   public var viewedInput: Int? {
     switch self {
     case .reshaping, .gradientStop: return 0
-    case .straightThrough, .rotation: return 1
+    case .straightThrough, .rotation, .directedPass: return 1
     default: return nil
     }
   }
@@ -130,7 +148,8 @@ public enum Operation: Sendable, Hashable {
   public var overwritableInputs: [Int] {
     switch self {
     case .activation, .activationGradient, .softmax, .softmaxGradient, .scaling, .channelAffine,
-      .rounding, .groupNormalizationGradient:
+      .rounding, .groupNormalizationGradient, .rowNormalization, .rowNormalizationGradient,
+      .signBits:
       return [0]
     case .arithmetic: return [0, 1]
     default: return []

@@ -1,4 +1,4 @@
-/// A trained tensor: its name, extents and first values, which meet on one line in each layer.
+/// A tensor that a model owns: its name, extents and first values, which meet on one line in each layer.
 public struct Parameter: Sendable, Hashable {
   /// How the tensor is laid out in a checkpoint, where it differs from memory.
   ///
@@ -23,6 +23,8 @@ public struct Parameter: Sendable, Hashable {
   public let fileLayout: FileLayout
   /// Whether weight decay applies: weights yes; biases, norms and codebooks no.
   public let decays: Bool
+  /// Whether it is trained: what is not gets no gradient, and stays as it was drawn.
+  public let isTrained: Bool
 
   /// The extents in a checkpoint.
   public var fileShape: Shape {
@@ -70,7 +72,7 @@ public struct Scope {
     Scope(graph: graph, path: path.isEmpty ? name : path + "." + name)
   }
 
-  /// Declares a trained tensor.
+  /// Declares a tensor of the model.
   ///
   /// - Parameters:
   ///   - name: its own name, joined to the path.
@@ -78,13 +80,15 @@ public struct Scope {
   ///   - initializer: how its first values are drawn.
   ///   - layout: how a checkpoint stores it.
   ///   - decays: whether weight decay applies.
+  ///   - isTrained: whether updates move it.
   public func parameter(
     _ name: String, _ shape: Shape, _ initializer: Initializer,
-    layout: Parameter.FileLayout = .same, decays: Bool = false
+    layout: Parameter.FileLayout = .same, decays: Bool = false, isTrained: Bool = true
   ) -> Tensor {
-    graph.declare(
+    precondition(isTrained || !decays, "\(name) decays, so it is trained")
+    return graph.declare(
       Parameter(
         name: self[name].path, shape: shape, initializer: initializer, fileLayout: layout,
-        decays: decays))
+        decays: decays, isTrained: isTrained))
   }
 }

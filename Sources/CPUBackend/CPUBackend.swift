@@ -73,6 +73,10 @@ public struct CPUBackend: Backend {
       return gradient.normalization.geometry(inputs[1]).workspace
     case .nearestCode:
       return nearestCodeWorkspace(codes: inputs[1][0], dimension: inputs[1][1])
+    case .entropyOfMeanBits(let entropy):
+      return meanBitsWorkspace(group: entropy.group)
+    case .entropyOfMeanBitsGradient(let gradient):
+      return meanBitsWorkspace(group: gradient.entropy.group)
     default:
       return 0
     }

@@ -120,6 +120,11 @@ extension CPUBackend {
       }
 
     // Quantizers.
+    case .rowNormalization:
+      normalizeRows(rows: shape.rows, columns: shape.channels, x, into: y)
+    case .rowNormalizationGradient:
+      normalizeRowsGradient(
+        rows: shape.rows, columns: shape.channels, outputGradient: x, x: operands.input(1), into: y)
     case .squaredNorms:
       squaredNorms(rows: shape.rows, columns: shape.channels, x, into: y)
     case .nearestCode:
@@ -147,6 +152,10 @@ extension CPUBackend {
       y.pointee = Float(
         countRotationFallbacks(
           rows: shape.rows, dimension: shape.channels, z: x, q: operands.input(1)))
+    case .directedPassGradient:
+      directedPassGradient(
+        rows: shape.rows, dimension: shape.channels, outputGradient: x, z: operands.input(1),
+        q: operands.input(2), into: y, codeGradient: operands.output(1))
     case .levelBound(let bound):
       bound.levels.withUnsafeBufferPointer {
         boundLevels(
@@ -174,8 +183,30 @@ extension CPUBackend {
           indices: operands.inputIndices(0), into: y)
       }
 
+    case .signBits:
+      signBits(count: count, x, into: y)
+    case .entropyOfBits(let entropy):
+      y.pointee = Float(
+        entropyOfBits(rows: shape.rows, bits: shape.channels, scale: entropy.scale, x))
+    case .entropyOfBitsGradient(let gradient):
+      let vectors = instruction.inputs[1].shape
+      entropyOfBitsGradient(
+        rows: vectors.rows, bits: vectors.channels, scale: gradient.entropy.scale,
+        factor: x.pointee, operands.input(1), into: y)
+    case .entropyOfMeanBits(let entropy):
+      y.pointee = Float(
+        entropyOfMeanBits(
+          rows: shape.rows, bits: shape.channels, group: entropy.group, scale: entropy.scale, x,
+          shares: operands.output(1), workspace: operands.workspace))
+    case .entropyOfMeanBitsGradient(let gradient):
+      let vectors = instruction.inputs[1].shape
+      entropyOfMeanBitsGradient(
+        rows: vectors.rows, bits: vectors.channels, group: gradient.entropy.group,
+        scale: gradient.entropy.scale, factor: x.pointee, operands.input(1),
+        shares: operands.input(2), into: y, workspace: operands.workspace)
+
     // Views are never planned.
-    case .reshaping, .gradientStop, .straightThrough, .rotation:
+    case .reshaping, .gradientStop, .straightThrough, .rotation, .directedPass:
       preconditionFailure("\(instruction.operation.name) is a view and has no instruction")
     }
   }

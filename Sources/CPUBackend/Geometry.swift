@@ -56,6 +56,7 @@ extension Autodiff.LevelBound.Form {
     switch self {
     case .tanh: return .tanh
     case .sigmoid: return .sigmoid
+    case .ifsq: return .ifsq
     }
   }
 }

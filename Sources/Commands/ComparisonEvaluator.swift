@@ -58,7 +58,7 @@ final class ComparisonEvaluator {
     let evidence = HealthEvidence(
       codes: result.usage.codes, tokens: result.usage.tokens, used: result.usage.used,
       perplexity: result.usage.perplexity, latents: result.latents,
-      bottleneck: Self.bottleneck(run.quantizer, opened.parameters, result.usage),
+      bottleneck: Self.bottleneck(run.tokenizer, opened.parameters, result.usage),
       psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
       plannedSteps: run.training.steps,
       evaluations: Self.evaluations(lines, upTo: steps))
@@ -92,24 +92,34 @@ final class ComparisonEvaluator {
     case .fsq(let fsq): .fsq(levels: fsq.levels, bound: fsq.bound.rawValue)
     case .vq(let vq):
       .vq(codes: vq.codebookSize, dimension: vq.codeDimension, gradient: vq.gradient.rawValue)
+    case .cosine(let cosine):
+      .codebook(
+        kind: configuration.kind, codes: cosine.codebookSize, dimension: cosine.codeDimension,
+        gradient: cosine.gradient.rawValue)
+    case .simvq(let simvq):
+      .codebook(
+        kind: configuration.kind, codes: simvq.codebookSize, dimension: simvq.codeDimension,
+        gradient: simvq.gradient.rawValue)
+    case .lfq, .bsq: .binary(kind: configuration.kind, bits: configuration.codeDimension)
     }
   }
 
   private static func bottleneck(
-    _ configuration: QuantizerConfiguration, _ parameters: ParameterMemory<Device>,
+    _ configuration: TokenizerConfiguration, _ parameters: ParameterMemory<Device>,
     _ usage: CodebookUsage
   ) -> HealthEvidence.Bottleneck {
-    switch configuration {
+    switch configuration.quantizer {
     case .fsq(let fsq):
-      // One level over the slope of the bound at 0: (L - 1) / 2 for tanh, (L - 1) / 4 for sigmoid.
-      let widths = fsq.levels.map { (fsq.bound == .tanh ? 2.0 : 4.0) / Double($0 - 1) }
-      return .finiteScalar(levels: LevelUse(usage, levels: fsq.levels), levelWidths: widths)
-    case .vq(let vq):
-      guard let name = Tokenizer.codebookName(configuration),
-        let index = parameters.layout.index(of: name)
-      else { preconditionFailure("a vector quantizer has a codebook") }
-      let codebook = parameters.read(parameter: index)
-      let dimension = vq.codeDimension
+      return .finiteScalar(
+        levels: LevelUse(usage, levels: fsq.levels), levelWidths: fsq.levelWidths)
+    case .lfq, .bsq:
+      // A sign has no width: how far vectors lie apart says nothing of their bits.
+      let bits = configuration.quantizer.codeDimension
+      return .finiteScalar(
+        levels: LevelUse(usage, levels: Array(repeating: 2, count: bits)), levelWidths: [])
+    case .vq, .cosine, .simvq:
+      let codebook = parameters.codes(of: configuration)
+      let dimension = configuration.quantizer.codeDimension
       let used = usage.counts.indices.filter { usage.counts[$0] > 0 }.flatMap {
         codebook[$0 * dimension..<($0 + 1) * dimension]
       }

@@ -12,6 +12,8 @@ public struct LevelSaturation: Sendable, Equatable {
     case tanh
     /// `2 sigma(z) - 1 = tanh(z / 2)`.
     case sigmoid
+    /// `2 sigma(1.6 z) - 1 = tanh(0.8 z)`.
+    case ifsq
   }
 
   /// Bounded values beyond this, out of -1...1, are saturated: 0.98.
@@ -38,6 +40,9 @@ public struct LevelSaturation: Sendable, Equatable {
     case .sigmoid:
       shifts = levels.map { _ in 0 }
       least = Float(2 * atanh(Self.limit))
+    case .ifsq:
+      shifts = levels.map { _ in 0 }
+      least = Float(atanh(Self.limit) / 0.8)
     }
     counts = levels.map { _ in 0 }
   }

@@ -2,8 +2,8 @@ import Autodiff
 
 /// Where each parameter lies in one contiguous block.
 ///
-/// Parameters that decay come first, so that an optimizer is a pass over two ranges. Gradients
-/// and moments are laid out alike.
+/// Parameters that decay come first and those that are not trained last, so that an optimizer is a
+/// pass over two ranges. Gradients and moments are laid out alike.
 public struct ParameterLayout: Sendable, Equatable {
   /// The parameters, in the order of their declaration.
   public let parameters: [Parameter]
@@ -11,6 +11,8 @@ public struct ParameterLayout: Sendable, Equatable {
   public let offsets: [Int]
   /// The words that decay: `0..<decayedWords`.
   public let decayedWords: Int
+  /// The words that are trained: `0..<trainedWords`.
+  public let trainedWords: Int
   /// All words.
   public let words: Int
 
@@ -18,22 +20,26 @@ public struct ParameterLayout: Sendable, Equatable {
   public init(_ parameters: [Parameter]) {
     var offsets = [Int](repeating: 0, count: parameters.count)
     var next = 0
-    func place(where decays: Bool) {
-      for (index, parameter) in parameters.enumerated() where parameter.decays == decays {
+    func place(_ belongs: (Parameter) -> Bool) {
+      for (index, parameter) in parameters.enumerated() where belongs(parameter) {
         offsets[index] = next
         next = aligned(next + parameter.shape.count)
       }
     }
-    place(where: true)
+    place { $0.isTrained && $0.decays }
     decayedWords = next
-    place(where: false)
+    place { $0.isTrained && !$0.decays }
+    trainedWords = next
+    place { !$0.isTrained }
     self.parameters = parameters
     self.offsets = offsets
     words = next
   }
 
   /// The number of trained numbers, without the gaps of alignment.
-  public var count: Int { parameters.reduce(0) { $0 + $1.shape.count } }
+  public var count: Int {
+    parameters.reduce(0) { $0 + ($1.isTrained ? $1.shape.count : 0) }
+  }
 
   /// The parameters that lie in a range of words, or parts of them.
   func pieces(of range: Range<Int>) -> [(parameter: Int, range: Range<Int>)] {

@@ -105,7 +105,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       return Memories(
         parameters: parameters.values, shared: shared,
         arena: arena ?? backend.allocate(words: plan.arenaWords),
-        gradients: backend.allocate(words: plan.hasGradients ? plan.parameters.words : 0))
+        gradients: backend.allocate(
+          words: plan.hasGradients ? plan.parameters.trainedWords : 0))
     }
     sums = (0..<lanes).map { _ in StatisticSums(plan.statistics) }
   }
@@ -147,7 +148,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let memory = memories[lane]
     let stopwatch = trace?.lanes[lane]
     stopwatch?.start()
-    if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.words) }
+    if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.trainedWords) }
     sums[lane].clear()
     stopwatch?.end(.clearing)
     if isDealtInTurn {

@@ -43,7 +43,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     let layout = session.parameters.layout
     var slices: [Slice] = []
     for (range, decays) in [
-      (0..<layout.decayedWords, true), (layout.decayedWords..<layout.words, false),
+      (0..<layout.decayedWords, true), (layout.decayedWords..<layout.trainedWords, false),
     ] {
       for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.sliceWords) {
         let slice = start..<min(start + Self.sliceWords, range.upperBound)

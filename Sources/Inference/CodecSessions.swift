@@ -127,7 +127,7 @@ final class CodecSessions<B: Backend> {
       let latents = tokenizer.latents(of: graph.input("images", shape))
       let quantized = tokenizer.bottleneck.quantize(latents)
       outputs = [
-        "latents": latents, "targets": quantized.target, "codes": quantized.codes,
+        "latents": quantized.vectors, "targets": quantized.target, "codes": quantized.codes,
         "indices": quantized.indices, "images": tokenizer.decode(quantized.codes),
       ]
     }

@@ -10,6 +10,8 @@ public enum LevelBound: Sendable, Hashable {
   case tanh
   /// (L - 1) sigmoid(z).
   case sigmoid
+  /// (L - 1) sigmoid(1.6 z), nearly uniform where z is standard normal: iFSQ.
+  case ifsq
 }
 
 /// y[r, c] = the bounded value of z[r, c] on the scale of its digit: roundHalfEven(y) is the digit
@@ -17,7 +19,7 @@ public enum LevelBound: Sendable, Hashable {
 ///
 /// z and y are [rows, channels]; `y` may be `z`. NaN stays NaN.
 ///
-/// sigmoid: y = (L - 1) sigmoid(z).
+/// sigmoid: y = (L - 1) sigmoid(z); ifsq: y = (L - 1) sigmoid(1.6 z).
 ///
 /// tanh: y = f + floor(L / 2) with f = tanh(z + shift) half - offset, half = (L - 1) 0.999 / 2,
 /// offset = 0 and shift = 0 for odd L, offset = 0.5 and shift = tan(offset / half) for even L.
@@ -38,6 +40,7 @@ public func boundLevels(
       var v = column(z + start, stride: channels, count: count)
       switch b {
       case .sigmoid: v = bound.top * sigmoid(v)
+      case .ifsq: v = bound.top * sigmoid(steepness * v)
       case .tanh:
         let f = hyperbolicTangent(v + bound.shift) * bound.half - bound.offset
         let digit = f.rounded(.toNearestOrEven) + bound.middle
@@ -54,7 +57,7 @@ public func boundLevels(
 
 /// inputGradient[r, c] = outputGradient[r, c] dy/dz at z[r, c], for the y of `boundLevels`.
 ///
-/// (L - 1) sigmoid'(z), or half tanh'(z + shift). The rounding after it counts as the identity
+/// (L - 1) sigmoid'(z), 1.6 (L - 1) sigmoid'(1.6 z), or half tanh'(z + shift). The rounding after it counts as the identity
 /// (straight-through). May be in place over `outputGradient` or `z`.
 public func boundLevelsGradient(
   _ b: LevelBound, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
@@ -72,6 +75,7 @@ public func boundLevelsGradient(
       let slope =
         switch b {
         case .sigmoid: bound.top * sigmoidSlope(v)
+        case .ifsq: bound.top * steepness * sigmoidSlope(steepness * v)
         case .tanh: bound.half * tangentSlope(v + bound.shift)
         }
       for k in 0..<count { inputGradient[start + k * channels] = g[k] * slope[k] }
@@ -79,6 +83,9 @@ public func boundLevelsGradient(
     }
   }
 }
+
+/// The factor of z in iFSQ, by which the logistic function is near the normal distribution's.
+private let steepness: Float = 1.6
 
 /// The numbers that bound one channel.
 private struct Bound {

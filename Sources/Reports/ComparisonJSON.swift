@@ -116,6 +116,13 @@ extension Comparison {
         "type": .string("vq"), "codebookSize": .integer(codes),
         "codeDimension": .integer(dimension), "gradient": .string(gradient),
       ])
+    case .binary(let kind, let bits):
+      JSONObject(["type": .string(kind), "bits": .integer(bits)])
+    case .codebook(let kind, let codes, let dimension, let gradient):
+      JSONObject([
+        "type": .string(kind), "codebookSize": .integer(codes),
+        "codeDimension": .integer(dimension), "gradient": .string(gradient),
+      ])
     }
   }
 

@@ -9,6 +9,11 @@ public struct EvaluatedRun: Sendable {
     case fsq(levels: [Int], bound: String)
     /// Entries, numbers in an entry, and how the gradient passes.
     case vq(codes: Int, dimension: Int, gradient: String)
+    /// Entries, numbers in an entry, and how the gradient passes, of other kinds with a codebook:
+    /// `cosine-vq`, `simvq`.
+    case codebook(kind: String, codes: Int, dimension: Int, gradient: String)
+    /// Bits to a token, of `lfq` and `bsq`.
+    case binary(kind: String, bits: Int)
 
     /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
     public var words: String {
@@ -16,6 +21,9 @@ public struct EvaluatedRun: Sendable {
       case .fsq(let levels, let bound):
         "fsq \(levels.map(String.init).joined(separator: ",")) \(bound)"
       case .vq(let codes, let dimension, let gradient): "vq \(codes)x\(dimension) \(gradient)"
+      case .codebook(let kind, let codes, let dimension, let gradient):
+        "\(kind) \(codes)x\(dimension) \(gradient)"
+      case .binary(let kind, let bits): "\(kind) \(bits) bits"
       }
     }
   }

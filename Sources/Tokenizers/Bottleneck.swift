@@ -22,6 +22,9 @@ public protocol Bottleneck {
 public struct Quantized {
   /// The codes `[N, h, w, d]`, whose gradient reaches the vectors by the bottleneck's estimator.
   public let codes: Tensor
+  /// The vectors that the quantizer compares with each other and with codes, `[N, h, w, d]`: the
+  /// latents, or their directions where nothing else counts.
+  public let vectors: Tensor
   /// What the codes stand for, in their own space, `[N, h, w, d]`.
   ///
   /// The quantization error is the mean over vectors of `|target - code|^2`.

@@ -4,7 +4,7 @@ import Autodiff
 ///
 ///     digit = round(bound(z))           0 to L - 1, straight-through gradient
 ///     code  = (digit - floor(L / 2)) / floor(L / 2)    for tanh, as in the paper
-///     code  = 2 digit / (L - 1) - 1                    for sigmoid
+///     code  = 2 digit / (L - 1) - 1                    for sigmoid and iFSQ
 ///     index = digit_0 + L_0 (digit_1 + L_1 (...))      channel 0 least significant
 ///
 /// It has no parameters and no auxiliary loss. Source: Mentzer et al., 2309.15505.
@@ -22,8 +22,8 @@ public struct FiniteScalarQuantizer: Bottleneck {
       form = .tanh
       scale = configuration.levels.map { 1 / Float($0 / 2) }
       offset = configuration.levels.map { _ in -1 }
-    case .sigmoid:
-      form = .sigmoid
+    case .sigmoid, .ifsq:
+      form = configuration.bound == .sigmoid ? .sigmoid : .ifsq
       scale = configuration.levels.map { 2 / Float($0 - 1) }
       offset = configuration.levels.map { _ in -1 }
     }
@@ -40,7 +40,7 @@ public struct FiniteScalarQuantizer: Bottleneck {
     let target = code(bounded.stoppingGradient())
     let error = meanSquaredError(target, codes.stoppingGradient()) * Float(levels.count)
     return Quantized(
-      codes: codes, target: target, indices: digits.packedDigits(levels: levels),
+      codes: codes, vectors: z, target: target, indices: digits.packedDigits(levels: levels),
       auxiliaryLoss: nil,
       statistics: ["quantizationError": error])
   }

@@ -32,6 +32,10 @@ public struct Tokenizer {
     switch configuration.quantizer {
     case .fsq(let fsq): bottleneck = FiniteScalarQuantizer(fsq)
     case .vq(let vq): bottleneck = VectorQuantizer(vq, in: scope["quantize"])
+    case .cosine(let cosine): bottleneck = CosineQuantizer(cosine, in: scope["quantize"])
+    case .simvq(let simvq): bottleneck = SimVectorQuantizer(simvq, in: scope["quantize"])
+    case .lfq(let lfq): bottleneck = LookupFreeQuantizer(lfq)
+    case .bsq(let bsq): bottleneck = BinarySphericalQuantizer(bsq)
     }
     postQuantConv = Conv2D(
       dimension, model.latentChannels, kernel: 1, start: .orthogonal,
@@ -63,11 +67,8 @@ public struct Tokenizer {
     public let quantized: Quantized
   }
 
-  /// The name of the codebook among the parameters, if the quantizer trains one.
+  /// The name of the codebook among the parameters, if the quantizer trains one entry by entry.
   public static func codebookName(_ quantizer: QuantizerConfiguration) -> String? {
-    switch quantizer {
-    case .fsq: return nil
-    case .vq: return VectorQuantizer.codebookName
-    }
+    quantizer.trainedCodebook == nil ? nil : VectorQuantizer.codebookName
   }
 }

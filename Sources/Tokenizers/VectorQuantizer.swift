@@ -6,8 +6,8 @@ import Autodiff
 ///     loss = codebookWeight |q - sg(z)|^2 + commitmentWeight |z - sg(q)|^2
 ///
 /// The squared norms are summed over the code dimension and averaged over vectors. The codebook
-/// learns from its own term alone: the reconstruction gradient goes to the encoder by the
-/// gradient estimator. Source: van den Oord et al., 1711.00937.
+/// learns from its own term alone, the reconstruction gradient goes to the encoder, unless the
+/// gradient estimator shares it out. Source: van den Oord et al., 1711.00937.
 public struct VectorQuantizer: Bottleneck {
   let codebook: Tensor
   let configuration: VectorConfiguration
@@ -34,22 +34,11 @@ public struct VectorQuantizer: Bottleneck {
 
   /// Replaces each vector by its nearest code.
   public func quantize(_ z: Tensor) -> Quantized {
-    let dimension = Float(configuration.codeDimension)
     let indices = z.nearestCodes(in: codebook)
-    let q = codebook.gathered(at: indices)
-    let codebookLoss = meanSquaredError(q, z.stoppingGradient()) * dimension
-    let commitmentLoss = meanSquaredError(z, q.stoppingGradient()) * dimension
-    let auxiliary =
-      codebookLoss * Float(configuration.codebookWeight)
-      + commitmentLoss * Float(configuration.commitmentWeight)
-    var statistics = ["quantizationError": commitmentLoss]
-    let estimator = GradientEstimator(configuration.gradient)
-    if case .rotation = estimator {
-      statistics["rotationFallbacks"] = z.rotationFallbacks(to: q)
-    }
-    return Quantized(
-      codes: estimator.pass(q, from: z), target: z, indices: indices, auxiliaryLoss: auxiliary,
-      statistics: statistics)
+    let replace = CodeReplacement(
+      gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
+      commitmentWeight: configuration.commitmentWeight)
+    return replace(z, by: codebook.gathered(at: indices), at: indices)
   }
 
   /// The codebook's entries at the tokens.

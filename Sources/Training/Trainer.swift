@@ -189,7 +189,7 @@ public final class Trainer<B: Backend> {
 
   /// Samples the first codebook from the encoder's outputs for the first images of the run.
   private func initializeCodebook(_ random: Generator) throws {
-    guard case .vq(let vq) = run.quantizer, vq.initialization == .encoder else { return }
+    guard let vq = run.quantizer.trainedCodebook, vq.initialization == .encoder else { return }
     var random = random
     let side = run.data.imageSize / run.model.downsampling
     let wanted = max(run.training.batchSize, vq.codebookSize / (side * side) + 1)

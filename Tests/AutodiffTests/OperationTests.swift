@@ -60,9 +60,13 @@ private enum Kind: String, CaseIterable {
   case activation, activationGradient
   case upsampling, upsamplingGradient, matrixProduct, softmax, softmaxGradient
   case arithmetic, scaling, channelAffine, total, spread, seed, accumulation
+  case rowNormalization, rowNormalizationGradient
   case loss, lossGradient, squaredNorms, nearestCode, gathering, scatterAddition, codeCounts
-  case rotation, rotationGradient, rotationFallbacks, levelBound, levelBoundGradient, rounding
-  case digitPacking, digitUnpacking, reshaping, gradientStop, straightThrough
+  case rotation, rotationGradient, rotationFallbacks, directedPass, directedPassGradient
+  case levelBound, levelBoundGradient, rounding
+  case signBits, entropyOfBits, entropyOfBitsGradient, entropyOfMeanBits
+  case entropyOfMeanBitsGradient, digitPacking, digitUnpacking, reshaping, gradientStop,
+    straightThrough
 
   init(_ operation: Autodiff.Operation) {
     switch operation {
@@ -88,6 +92,8 @@ private enum Kind: String, CaseIterable {
     case .accumulation: self = .accumulation
     case .loss: self = .loss
     case .lossGradient: self = .lossGradient
+    case .rowNormalization: self = .rowNormalization
+    case .rowNormalizationGradient: self = .rowNormalizationGradient
     case .squaredNorms: self = .squaredNorms
     case .nearestCode: self = .nearestCode
     case .gathering: self = .gathering
@@ -96,11 +102,18 @@ private enum Kind: String, CaseIterable {
     case .rotation: self = .rotation
     case .rotationGradient: self = .rotationGradient
     case .rotationFallbacks: self = .rotationFallbacks
+    case .directedPass: self = .directedPass
+    case .directedPassGradient: self = .directedPassGradient
     case .levelBound: self = .levelBound
     case .levelBoundGradient: self = .levelBoundGradient
     case .rounding: self = .rounding
     case .digitPacking: self = .digitPacking
     case .digitUnpacking: self = .digitUnpacking
+    case .signBits: self = .signBits
+    case .entropyOfBits: self = .entropyOfBits
+    case .entropyOfBitsGradient: self = .entropyOfBitsGradient
+    case .entropyOfMeanBits: self = .entropyOfMeanBits
+    case .entropyOfMeanBitsGradient: self = .entropyOfMeanBitsGradient
     case .reshaping: self = .reshaping
     case .gradientStop: self = .gradientStop
     case .straightThrough: self = .straightThrough

@@ -22,6 +22,10 @@ struct TinyCheckpoint: Sendable {
     case vq
     /// VQ by rotation, a token for each pixel, ids in 8 bits; images are cropped only.
     case rotation
+    /// SimVQ, 2x2 pixels a token, ids in 16 bits; images are cropped only.
+    case simvq
+    /// BSQ, 2x2 pixels a token, ids in 32 bits; images are cropped only.
+    case bsq
   }
 
   /// What it is.
@@ -35,6 +39,8 @@ struct TinyCheckpoint: Sendable {
     case .fsq: try fsq.get()
     case .vq: try vq.get()
     case .rotation: try rotation.get()
+    case .simvq: try simvq.get()
+    case .bsq: try bsq.get()
     }
   }
 
@@ -46,6 +52,8 @@ struct TinyCheckpoint: Sendable {
   private static let fsq = Result { try train(.fsq) }
   private static let vq = Result { try train(.vq) }
   private static let rotation = Result { try train(.rotation) }
+  private static let simvq = Result { try train(.simvq) }
+  private static let bsq = Result { try train(.bsq) }
 
   /// It outlives every test, and goes when the test run ends.
   private static let home: Result<ScratchFolder, any Error> = Result {
@@ -73,6 +81,8 @@ struct TinyCheckpoint: Sendable {
         #""type": "vq", "codebookSize": 300, "codeDimension": 4, "gradient": "straight-through""#
       case .rotation:
         #""type": "vq", "codebookSize": 64, "codeDimension": 4, "gradient": "rotation""#
+      case .bsq: #""type": "bsq", "bits": 18"#
+      case .simvq: #""type": "simvq", "codebookSize": 300, "codeDimension": 4"#
       }
     let configuration = """
       {

@@ -98,8 +98,34 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ),
     ([#"quantizer={"type": "vq", "codebookSize": 0}"#], "quantizer.codebookSize", "found 0"),
     ([#"quantizer={"type": "vq", "codeDimension": 0}"#], "quantizer.codeDimension", "found 0"),
+    (
+      [#"quantizer={"type": "vq", "codeDimension": 1, "gradient": "diveq"}"#],
+      "quantizer.gradient", "no directions"
+    ),
+    (
+      [#"quantizer={"type": "cosine-vq", "codeDimension": 1}"#], "quantizer.codeDimension",
+      "two directions"
+    ),
+    (
+      [#"quantizer={"type": "cosine-vq", "initialization": "uniform"}"#],
+      "quantizer.initialization", "\"encoder\" or \"normal\""
+    ),
+    (
+      [#"quantizer={"type": "simvq", "codebookWeight": 0}"#], "quantizer.codebookWeight",
+      "nothing trains the map"
+    ),
+    (
+      [#"quantizer={"type": "simvq", "initialization": "encoder"}"#], "quantizer.initialization",
+      "It belongs to type \"vq\" or \"cosine-vq\""
+    ),
+    ([#"quantizer={"type": "bsq", "bits": 1}"#], "quantizer.bits", "at least 2"),
+    ([#"quantizer={"type": "lfq", "bits": 25}"#], "quantizer.bits", "from 1 to 24"),
+    ([#"quantizer={"type": "lfq", "temperature": 0}"#], "quantizer.temperature", "above 0"),
+    (
+      [#"quantizer={"type": "bsq", "entropyGroup": 18}"#], "quantizer.entropyGroup", "from 1 to 12"
+    ),
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
-    (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\""),
+    (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\" or"),
     (["training.steps=0"], "training.steps", "at least 1"),
     (["training.batchSize=65"], "training.batchSize", "The nearest are 64 and 66."),
     (["training.batchSize=1"], "training.batchSize", "The nearest are 2 and 4."),
@@ -162,5 +188,8 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     let vq = QuantizerConfiguration.vq(VectorConfiguration(codebookSize: 512, codeDimension: 6))
     #expect(vq.codebookSize == 512)
     #expect(vq.codeDimension == 6)
+    let bsq = QuantizerConfiguration.bsq(BinarySphericalConfiguration(bits: 18))
+    #expect(bsq.codebookSize == 262_144)
+    #expect(bsq.codeDimension == 18 && bsq.levels == Array(repeating: 2, count: 18))
   }
 }

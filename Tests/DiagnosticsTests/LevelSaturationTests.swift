@@ -8,7 +8,7 @@ struct LevelSaturationTests {
   func definition() {
     var random = SeededNumbers(12)
     let levels = [2, 3, 4, 5, 8]
-    for bound in [LevelSaturation.Bound.tanh, .sigmoid] {
+    for bound in [LevelSaturation.Bound.tanh, .sigmoid, .ifsq] {
       var saturation = LevelSaturation(levels: levels, bound: bound)
       let latents = random.normals(5 * 400).map { Float(3 * $0) }
       saturation.add(Array(latents.prefix(500)))
@@ -18,8 +18,11 @@ struct LevelSaturationTests {
         let shift = levels[channel] % 2 == 0 ? tan(0.5 / ((L - 1) * 0.999 / 2)) : 0
         let beyond = stride(from: channel, to: latents.count, by: 5).count { place in
           let z = Double(latents[place])
-          return bound == .tanh
-            ? tanh(z + shift).magnitude > 0.98 : (2 / (1 + exp(-z)) - 1).magnitude > 0.98
+          switch bound {
+          case .tanh: return tanh(z + shift).magnitude > 0.98
+          case .sigmoid: return (2 / (1 + exp(-z)) - 1).magnitude > 0.98
+          case .ifsq: return (2 / (1 + exp(-1.6 * z)) - 1).magnitude > 0.98
+          }
         }
         return Double(beyond) / 400
       }

@@ -15,6 +15,22 @@ struct SmallTokenizer: Sendable, CustomStringConvertible {
       quantizer: .vq(
         VectorConfiguration(
           codebookSize: 32, codeDimension: 3, gradient: .rotation, initialization: .normal))),
+    SmallTokenizer(
+      description: "VQ with DiVeQ",
+      quantizer: .vq(
+        VectorConfiguration(
+          codebookSize: 32, codeDimension: 3, gradient: .diveq, codebookWeight: 0,
+          commitmentWeight: 0, initialization: .normal))),
+    SmallTokenizer(
+      description: "cosine VQ",
+      quantizer: .cosine(
+        CosineConfiguration(codebookSize: 32, codeDimension: 3, initialization: .normal))),
+    SmallTokenizer(
+      description: "SimVQ",
+      quantizer: .simvq(SimVQConfiguration(codebookSize: 32, codeDimension: 3))),
+    SmallTokenizer(
+      description: "BSQ",
+      quantizer: .bsq(BinarySphericalConfiguration(bits: 5, entropyGroup: 3))),
   ]
 
   let imageSide = 8

@@ -16,6 +16,14 @@ struct CodecTests {
     .vq(
       VectorConfiguration(
         codebookSize: 20, codeDimension: 3, gradient: .rotation, initialization: .normal)),
+    .vq(
+      VectorConfiguration(
+        codebookSize: 20, codeDimension: 3, gradient: .diveq, initialization: .normal)),
+    .fsq(FiniteScalarConfiguration(levels: [5, 7], bound: .ifsq)),
+    .cosine(CosineConfiguration(codebookSize: 20, codeDimension: 3, initialization: .normal)),
+    .simvq(SimVQConfiguration(codebookSize: 20, codeDimension: 3)),
+    .lfq(LookupFreeConfiguration(bits: 5)),
+    .bsq(BinarySphericalConfiguration(bits: 6)),
   ]
 
   static func configuration(_ quantizer: QuantizerConfiguration) -> TokenizerConfiguration {

@@ -48,6 +48,7 @@ import Testing
   static func twin(_ b: LevelBound, _ z: Double, _ levels: Int32) -> Double {
     let l = Double(levels)
     if b == .sigmoid { return (l - 1) / (1 + exp(-z)) }
+    if b == .ifsq { return (l - 1) / 2 * (2 / (1 + exp(-1.6 * z)) - 1) + (l - 1) / 2 }
     let half = (l - 1) * (1 - 1e-3) / 2
     let offset = levels % 2 == 0 ? 0.5 : 0
     let shift = offset == 0 ? 0 : tan(offset / half)
@@ -106,7 +107,7 @@ import Testing
     #expect(pack(rounded(s), levels) == [1200, 518])
   }
 
-  @Test(arguments: [LevelBound.tanh, .sigmoid], [0, 1, 7, 8, 9, 15, 16, 17, 33])
+  @Test(arguments: [LevelBound.tanh, .sigmoid, .ifsq], [0, 1, 7, 8, 9, 15, 16, 17, 33])
   func valuesAndSlopes(b: LevelBound, rows: Int) {
     let levels: [Int32] = [2, 3, 4, 5, 8, 15, 1]
     let z = noise(rows * levels.count, seed: 1, size: 4)
@@ -124,7 +125,7 @@ import Testing
     #expect(distance(slope(b, g, z, levels), expected) < 1e-6)
   }
 
-  @Test(arguments: [LevelBound.tanh, .sigmoid]) func digitsStayInRange(b: LevelBound) {
+  @Test(arguments: [LevelBound.tanh, .sigmoid, .ifsq]) func digitsStayInRange(b: LevelBound) {
     let levels: [Int32] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 33, 64]
     let extremes: [Float] = [-.infinity, -1e30, -50, -9, 0, 9, 50, 1e30, .infinity]
     let z = extremes.flatMap { [Float](repeating: $0, count: levels.count) }
@@ -192,7 +193,7 @@ import Testing
   }
 
   @Test func aNaNStaysOne() {
-    for b in [LevelBound.tanh, .sigmoid] {
+    for b in [LevelBound.tanh, .sigmoid, .ifsq] {
       #expect(rounded(bound(b, [.nan, 0], [4, 4]))[0].isNaN)
     }
   }

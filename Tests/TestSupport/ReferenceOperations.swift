@@ -149,6 +149,7 @@ public enum Reference {
       zip(row, levels).map { z, count in
         let levels = Double(count)
         if form == .sigmoid { return (levels - 1) / (1 + exp(-z)) }
+        if form == .ifsq { return (levels - 1) / 2 * (2 / (1 + exp(-1.6 * z)) - 1 + 1) }
         let half = (levels - 1) * (1 - 1e-3) / 2
         let offset = count % 2 == 0 ? 0.5 : 0
         return Foundation.tanh(z + tan(offset / half)) * half - offset + Double(count / 2)

@@ -113,6 +113,52 @@ struct FiniteScalarFactsTests {
     #expect(outcome.codes == [0, 0, 0])
   }
 
+  /// A standard normal channel fills the levels of iFSQ evenly, but for the halved ends; by the
+  /// plain logistic function it crowds in the middle.
+  @Test(arguments: [5, 9])
+  func occupancyOfLevelsByANormalChannel(_ levels: Int) {
+    let count = 20_000
+    // Quantiles of the normal distribution, by bisection of its distribution function.
+    let z = (0..<count).map { index -> Float in
+      let share = (Double(index) + 0.5) / Double(count)
+      var (low, high) = (-6.0, 6.0)
+      for _ in 0..<40 {
+        let middle = (low + high) / 2
+        if erfc(-middle / 2.0.squareRoot()) / 2 < share { low = middle } else { high = middle }
+      }
+      return Float(low)
+    }
+    func worst(_ bound: FiniteScalarConfiguration.Bound) -> Double {
+      let tokens = Self.quantize(
+        z, levels: [levels], bound, upstream: Array(repeating: 0, count: count)
+      ).tokens
+      return (0..<levels).map { level in
+        let share = Double(tokens.filter { $0 == Float(level) }.count) / Double(count)
+        let bins = level == 0 || level == levels - 1 ? 0.5 : 1
+        return abs(share * Double(levels - 1) - bins)
+      }.max()!
+    }
+    // In units of what an inner level should hold.
+    #expect(worst(.ifsq) < 0.15)
+    #expect(worst(.sigmoid) > 0.5)
+  }
+
+  /// iFSQ on the numbers of FSQ-1: 8 levels and 5, a channel each; the gradient is 2 / (L - 1) times
+  /// 1.6 (L - 1) s (1 - s), with s = sigmoid(1.6 z).
+  @Test func iFSQForm() {
+    let (z, levels): ([Float], _) = ([-1.2, 0.3, 2.0, -0.4], [8, 5, 5, 5])
+    let outcome = Self.quantize(z, levels: levels, .ifsq, upstream: [1, 1, 1, 1])
+    let s: [Double] = z.map { 1 / (1 + exp(-1.6 * Double($0))) }
+    #expect(outcome.tokens == [377])
+    #expect(largestDifference(outcome.codes, [-5.0 / 7, 0, 1, -0.5]) < 1e-6)
+    let slopes: [Float] = s.map { Float(3.2 * $0 * (1 - $0)) }
+    #expect(largestDifference(outcome.gradient, slopes) < 1e-6)
+    #expect(outcome.decoded == outcome.codes)
+    // 0 is the middle of an odd number of levels, and between two of an even one: to even.
+    let zero = Self.quantize([0, 0, 0], levels: [5, 7, 4], .ifsq, upstream: [1, 1, 1])
+    #expect(zero.tokens == [87])
+  }
+
   /// Where sigmoid(z) is uniform the end levels get half a bin each.
   @Test(arguments: [5, 8])
   func occupancyOfLevels(_ levels: Int) {

@@ -76,7 +76,7 @@ struct VectorFactsTests {
   }
 
   /// The codebook learns from its own loss alone.
-  @Test(arguments: VectorConfiguration.Gradient.allCases)
+  @Test(arguments: VectorConfiguration.Gradient.allCases.filter { $0 != .diveq })
   func theReconstructionGradientPassesTheCodebookBy(_ gradient: VectorConfiguration.Gradient) {
     let outcome = Self.quantize(
       Self.z, Self.codebook, dimension: 2, upstream: Self.upstream, gradient: gradient,
@@ -103,11 +103,22 @@ struct VectorFactsTests {
   }
 
   /// 65,536 codes and 16,384 vectors have 2^30 distances; the plan has room for far fewer.
-  @Test func noMatrixOfAllDistancesIsFormed() {
+  @Test(arguments: ["vq", "cosine-vq", "simvq"])
+  func noMatrixOfAllDistancesIsFormed(_ kind: String) {
     let (codes, vectors, dimension) = (65_536, 16_384, 8)
     let graph = Graph()
-    let quantizer = VectorQuantizer(
-      VectorConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+    let quantizer: any Bottleneck =
+      switch kind {
+      case "vq":
+        VectorQuantizer(
+          VectorConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      case "cosine-vq":
+        CosineQuantizer(
+          CosineConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      default:
+        SimVectorQuantizer(
+          SimVQConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      }
     let quantized = quantizer.quantize(graph.input("z", [1, 128, 128, dimension]))
     graph.differentiate(quantized.codes.sum() + quantized.auxiliaryLoss!)
     let backend = CPUBackend()
@@ -160,6 +171,40 @@ struct VectorFactsTests {
       return dot(a, b) / (dot(a, a) * dot(b, b)).squareRoot()
     }
     #expect(abs(cosine(fact.e, gradient) - cosine(fact.q, fact.g)) < 1e-4)
+  }
+
+  /// ROT-1 with a scale of 1: turned as far, and as long as before.
+  @Test func theRotationOfUnitScaleKeepsTheLength() {
+    let fact = Self.rotations[0]
+    let outcome = Self.quantize(
+      fact.e, fact.q, dimension: 3, upstream: fact.g, gradient: .unitRotation, codebookWeight: 0,
+      commitmentWeight: 0)
+    let gradient = outcome.results["dz"]!
+    #expect(
+      largestDifference(gradient, [-0.0401902493188, -0.357906006089, 0.181074665994]) < 1e-6)
+    #expect(outcome.results["codes"] == fact.q)
+    #expect(outcome.results["rotationFallbacks"] == [0])
+  }
+
+  /// ROT-6: the code gets the part of the gradient along the way to it, the vector the rest.
+  @Test func diveqSharesTheGradientOut() {
+    let outcome = Self.quantize(
+      [0.6, -0.8, 1.5], [0.9, -0.2, 1.1], dimension: 3, upstream: [0.1, -0.3, 0.25],
+      gradient: .diveq, codebookWeight: 0, commitmentWeight: 0)
+    #expect(outcome.results["codes"] == [0.9, -0.2, 1.1], "the value is the code to the last bit")
+    let dz: [Float] = [0.222950819672, -0.0540983606557, 0.0860655737705]
+    #expect(largestDifference(outcome.results["dz"]!, dz) < 1e-6)
+    let dq: [Float] = [-0.122950819672, -0.245901639344, 0.16393442623]
+    #expect(largestDifference(outcome.codebookGradient, dq) < 1e-6)
+  }
+
+  /// A code that two vectors share gets both their parts; a vector on its code keeps all.
+  @Test func diveqAddsUpAndKeepsWhatHasNoDirection() {
+    let outcome = Self.quantize(
+      [1, 0, -1, 0, 0, 0], [0, 0], dimension: 2, upstream: [1, 2, 10, 20, 5, 7],
+      gradient: .diveq, codebookWeight: 0, commitmentWeight: 0)
+    #expect(outcome.results["dz"] == [0, 2, 0, 20, 5, 7])
+    #expect(outcome.codebookGradient == [11, 0])
   }
 
   /// With codes far shorter than vectors the commitment drowns the turned gradient.

@@ -85,11 +85,19 @@ final class SmallRun: Sendable {
   }
 
   static func configuration(_ kind: String, data: String, steps: Int = 10) -> RunConfiguration {
+    var run = kind == "fsq" ? fsq(data: data, steps: steps) : vq(data: data, steps: steps)
     switch kind {
-    case "fsq": fsq(data: data, steps: steps)
-    case "averaged": averaged(data: data, steps: steps)
-    default: vq(data: data, steps: steps)
+    case "averaged": return averaged(data: data, steps: steps)
+    case "cosine-vq":
+      run.quantizer = .cosine(
+        CosineConfiguration(codebookSize: 24, codeDimension: 4, gradient: .diveq))
+    case "simvq":
+      run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
+    case "lfq": run.quantizer = .lfq(LookupFreeConfiguration(bits: 6))
+    case "bsq": run.quantizer = .bsq(BinarySphericalConfiguration(bits: 6))
+    default: break
     }
+    return run
   }
 
   // MARK: Training

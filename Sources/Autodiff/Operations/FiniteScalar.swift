@@ -3,10 +3,12 @@
 ///     tanh     tanh(z + shift) * half - offset + floor(L / 2)
 ///              half = (L - 1)(1 - 1e-3) / 2, offset = 1/2 for even L, shift = tan(offset / half)
 ///     sigmoid  (L - 1) * sigmoid(z)
+///     ifsq     (L - 1) * sigmoid(1.6 z), that is (L - 1) / 2 * (2 sigmoid(1.6 z) - 1) + (L - 1) / 2
 ///
 /// `z` is `[..., d]` with one channel per entry of `levels`; rounding the result gives the digit,
 /// 0 to L - 1. Sources: Mentzer et al., "Finite scalar quantization", 2023 (tanh); the sigmoid
-/// form is that of kexue.fm 9826.
+/// form is that of kexue.fm 9826; Tencent-Hunyuan's iFSQ, 2026, puts 2 sigmoid(1.6 z) - 1 in place of
+/// tanh(z), so that a normal channel fills its levels evenly.
 public struct LevelBound: Operator {
   /// The bounding function.
   public enum Form: String, Sendable, Hashable, CaseIterable {
@@ -14,6 +16,8 @@ public struct LevelBound: Operator {
     case tanh
     /// The logistic function.
     case sigmoid
+    /// The logistic function of 1.6 z.
+    case ifsq
   }
 
   /// The bounding function.

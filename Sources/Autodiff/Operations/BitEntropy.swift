@@ -1,0 +1,79 @@
+/// The mean over vectors of the entropy of their bits, in nats: a scalar.
+///
+///     p_d = sigmoid(scale z_d)        mean over vectors of sum over d of h(p_d)
+///
+/// `z` is `[..., bits]`. The distribution over codes in proportion to `exp(-|z - c|^2 / temperature)`,
+/// with every element of a code `+length` or `-length`, is that of independent bits with a scale of
+/// `4 length / temperature`, so that no table of codes is needed.
+public struct EntropyOfBits: Operator {
+  /// The factor of z under the logistic function.
+  public let scale: Float
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    try require(inputs[0].shape.rank >= 1, "needs vectors")
+    return [OutputDeclaration(.scalar)]
+  }
+
+  func gradients(_ context: GradientContext) -> [Tensor?] {
+    [context.gradient.apply(.entropyOfBitsGradient(.init(entropy: self)), context.inputs[0])]
+  }
+}
+
+/// The gradient of the mean entropy of bits, from the upstream gradient and the vectors.
+public struct EntropyOfBitsGradient: Operator {
+  /// The entropy that is differentiated.
+  public let entropy: EntropyOfBits
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    [inputs[1]]
+  }
+}
+
+/// The entropy, in nats, of the mean over vectors of the distribution of their bits: a scalar, summed
+/// over groups of neighbouring bits, within each of which all 2^group codes are told apart.
+///
+/// Yields also the mean distributions `[groups, 2^group]`, which the gradient reads. With one group
+/// this is the entropy of the mean distribution over all codes; with more, an upper bound of it.
+/// Source: Zhao et al., "Image and video tokenization with binary spherical quantization", 2406.07548.
+public struct EntropyOfMeanBits: Operator {
+  /// The factor of z under the logistic function.
+  public let scale: Float
+  /// Bits to a group; the last may have fewer.
+  public let group: Int
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    let bits = inputs[0].shape.channels
+    try require(group >= 1 && group <= bits, "cannot split \(bits) bits into groups of \(group)")
+    return [
+      OutputDeclaration(.scalar), OutputDeclaration([(bits + group - 1) / group, 1 << group]),
+    ]
+  }
+
+  func gradients(_ context: GradientContext) -> [Tensor?] {
+    let rule = Operation.entropyOfMeanBitsGradient(.init(entropy: self))
+    return [context.gradient.apply(rule, context.inputs[0], context.outputs[1])]
+  }
+}
+
+/// The gradient of the entropy of mean bits, from the upstream gradient, the vectors and the mean
+/// distributions.
+public struct EntropyOfMeanBitsGradient: Operator {
+  /// The entropy that is differentiated.
+  public let entropy: EntropyOfMeanBits
+
+  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    [inputs[1]]
+  }
+}
+
+extension Tensor {
+  /// The mean over these vectors of the entropy of their bits.
+  public func entropyOfBits(scale: Float) -> Tensor {
+    apply(.entropyOfBits(EntropyOfBits(scale: scale)))
+  }
+
+  /// The entropy of the mean distribution of these vectors' bits, in groups.
+  public func entropyOfMeanBits(scale: Float, group: Int) -> Tensor {
+    apply(.entropyOfMeanBits(EntropyOfMeanBits(scale: scale, group: group)))
+  }
+}

@@ -1,0 +1,25 @@
+import Autodiff
+import Execution
+import Tokenizers
+
+extension ParameterMemory {
+  /// What each token stands for, as the decoder sees it: `[codebookSize, codeDimension]`.
+  ///
+  /// - Parameter configuration: the tokenizer whose weights these are.
+  public func codes(of configuration: TokenizerConfiguration) -> [Float] {
+    let count = configuration.quantizer.codebookSize
+    let graph = Graph()
+    let tokenizer = Tokenizer(configuration, in: Scope(graph))
+    let indices = graph.input("indices", [1, 1, count], type: .index)
+    let plan = Plan(graph, outputs: ["codes": tokenizer.bottleneck.codes(of: indices)]) {
+      [backend] in backend.workspace(for: $0, inputs: $1, outputs: $2)
+    }
+    let session = Session(plan, parameters: self, lanes: 1, pool: LanePool(threads: 1))
+    session.feed = { $0.write("indices", (0..<count).map(Int32.init)) }
+    nonisolated(unsafe) var codes = [Float](
+      repeating: 0, count: count * configuration.quantizer.codeDimension)
+    session.collect = { $0.read("codes", intoWords: &codes) }
+    session.run(items: 1)
+    return codes
+  }
+}
