@@ -1,0 +1,243 @@
+/// Curves over one horizontal axis.
+public struct LineChart: Chart {
+  /// A curve.
+  public struct Line: Sendable {
+    /// What it is called.
+    public var name: String
+    /// What stands at its right end: the name, or a shorter one.
+    public var label: String
+    /// Colour and dashes.
+    public var style: SeriesStyle
+    /// Its points, in the order of `x`; gaps where `y` is not finite.
+    public var points: [Point]
+    /// Lower and upper ends of a band around it; points of equal `x`.
+    public var band: (lower: [Point], upper: [Point])?
+
+    /// A curve.
+    public init(
+      _ name: String, label: String? = nil, _ style: SeriesStyle, _ points: [Point],
+      band: (lower: [Point], upper: [Point])? = nil
+    ) {
+      self.name = name
+      self.label = label ?? name
+      self.style = style
+      self.points = points
+      self.band = band
+    }
+  }
+
+  /// A level that curves are held against.
+  public struct Reference: Sendable {
+    /// Where.
+    public var value: Double
+    /// What it is.
+    public var label: String
+
+    /// A level.
+    public init(_ value: Double, _ label: String) {
+      self.value = value
+      self.label = label
+    }
+  }
+
+  /// A moment on the horizontal axis.
+  public struct Event: Sendable {
+    /// When.
+    public var x: Double
+    /// Whose.
+    public var style: SeriesStyle
+    /// What happened.
+    public var title: String
+
+    /// A moment.
+    public init(_ x: Double, _ style: SeriesStyle, _ title: String) {
+      self.x = x
+      self.style = style
+      self.title = title
+    }
+  }
+
+  /// Points kept of each curve.
+  public static let pointLimit = 320
+
+  /// A sentence on what is to be seen, for those who do not see it.
+  public let summary: String
+  /// The curves that have a point, with as many points as are drawn.
+  public let lines: [Line]
+  /// Levels.
+  public let references: [Reference]
+  /// Moments.
+  public let events: [Event]
+  private let frame: Frame
+  private let decimals: Int?
+
+  /// A chart of curves.
+  ///
+  /// - Parameters:
+  ///   - horizontal: the horizontal axis's name and kind.
+  ///   - vertical: the vertical axis's kind.
+  ///   - including: numbers that the vertical axis should reach.
+  ///   - range: the vertical axis's ends, where they are known.
+  ///   - decimals: of values in legend and table; nil for four significant digits.
+  public init(
+    summary: String, _ lines: [Line], horizontal: (title: String, kind: Scale.Kind),
+    vertical: Scale.Kind = .linear, including: [Double] = [], range: ClosedRange<Double>? = nil,
+    references: [Reference] = [], events: [Event] = [], decimals: Int? = nil
+  ) {
+    self.summary = summary
+    self.references = references
+    self.events = events
+    self.decimals = decimals
+    let drawable = lines.filter { line in
+      line.points.contains { $0.y.isFinite && (vertical == .linear || $0.y > 0) }
+    }
+    let xs = drawable.flatMap { line in [line.points.first?.x, line.points.last?.x] }
+      .compactMap { $0 }
+    let x = Scale(
+      horizontal.kind, from: horizontal.kind == .linear ? min(0, xs.min() ?? 0) : xs.min() ?? 1,
+      to: xs.max() ?? 1)
+    self.lines = drawable.map { line in
+      var line = line
+      line.points = Downsampling.extremes(line.points, atMost: Self.pointLimit, along: x)
+      line.band = line.band.map { band in
+        (
+          Downsampling.extremes(band.lower, atMost: Self.pointLimit / 2, along: x),
+          Downsampling.extremes(band.upper, atMost: Self.pointLimit / 2, along: x)
+        )
+      }
+      return line
+    }
+    let ys = self.lines.flatMap { line in
+      (line.points + (line.band?.lower ?? []) + (line.band?.upper ?? [])).map(\.y)
+    }
+    let y =
+      range.map { Scale(vertical, from: $0.lowerBound, to: $0.upperBound) }
+      ?? Scale(vertical, around: ys, including: including)
+    frame = Frame(
+      .init(title: horizontal.title, scale: x, ticks: 6), .init(title: "", scale: y),
+      labels: self.lines.count > 1 ? self.lines.map(\.label) : [])
+  }
+
+  /// Whether no curve has a point.
+  public var isEmpty: Bool { lines.isEmpty }
+
+  /// The picture.
+  public var svg: String {
+    let bands = lines.map(band).joined()
+    let curves = lines.map(curve).joined()
+    let labels = lines.compactMap { line -> (text: String, y: Double, style: SeriesStyle)? in
+      guard let last = line.points.last(where: { frame.y($0.y).isFinite }) else { return nil }
+      return (line.label, min(max(frame.y(last.y), frame.top), frame.height - frame.bottom), line.style)
+    }
+    return frame.svg(
+      summary: summary,
+      references.map(reference).joined() + events.map(event).joined() + bands + curves
+        + (lines.count > 1 ? frame.endLabels(labels) : ""))
+  }
+
+  /// Every curve with its last value.
+  public var legend: [LegendEntry] {
+    lines.map { line in
+      LegendEntry(line.name, line.style, value: text(line.points.last { $0.y.isFinite }?.y ?? .nan))
+    }
+  }
+
+  /// The curves at some dozen places.
+  public var table: DataTable {
+    let xs = Set(lines.flatMap { $0.points.map(\.x) }).sorted()
+    let rows = 12
+    let chosen =
+      xs.count <= rows
+      ? xs : (0..<rows).map { xs[$0 * (xs.count - 1) / (rows - 1)] }
+    return DataTable(
+      [frame.horizontal.title] + lines.map(\.name),
+      chosen.map { x in
+        [NumberLabel.value(x, digits: 7)]
+          + lines.map { line in
+            line.points.last { $0.x <= x && $0.y.isFinite }.map { text($0.y) } ?? "–"
+          }
+      })
+  }
+
+  /// Ends of the axes, and all points that are drawn.
+  public var reading: String? {
+    let series = lines.map { line in
+      let points = line.points.filter { $0.y.isFinite }
+      return "{\"n\":\(Markup.jsonString(line.name)),"
+        + "\"c\":\(Markup.jsonString(line.style.classes)),"
+        + "\"x\":[\(points.map { Markup.jsonNumber($0.x) }.joined(separator: ","))],"
+        + "\"y\":[\(points.map { Markup.jsonNumber($0.y) }.joined(separator: ","))]}"
+    }
+    return "{\"kind\":\"lines\",\(frame.reading),\"series\":[\(series.joined(separator: ","))]}"
+  }
+
+  private func text(_ value: Double) -> String {
+    guard let decimals, value.isFinite else { return NumberLabel.value(value) }
+    return NumberLabel.fixed(value, decimals: decimals)
+  }
+
+  private func curve(_ line: Line) -> String {
+    var path = ""
+    var dots = ""
+    var stretch: [String] = []
+    func flush() {
+      if stretch.count == 1 {
+        let place = stretch[0].split(separator: " ")
+        dots += "<circle class=\"mark dot\" cx=\"\(place[0])\" cy=\"\(place[1])\" r=\"2.5\"/>"
+      } else if !stretch.isEmpty {
+        path += "M" + stretch.joined(separator: " ")
+      }
+      stretch = []
+    }
+    for point in line.points {
+      let (x, y) = (frame.x(point.x), frame.y(point.y))
+      guard x.isFinite, y.isFinite else {
+        flush()
+        continue
+      }
+      let inside = min(max(y, frame.top - 4), frame.height - frame.bottom + 2)
+      stretch.append("\(Markup.coordinate(x)) \(Markup.coordinate(inside))")
+    }
+    flush()
+    let last = line.points.last { $0.y.isFinite }
+    let title = "\(line.name): \(text(last?.y ?? .nan)) at the end"
+    return "<g class=\"\(line.style.classes)\"><title>\(Markup.escaped(title))</title>"
+      + (path.isEmpty ? "" : "<path class=\"mark line\" d=\"\(path)\"/>") + dots + "</g>"
+  }
+
+  private func band(_ line: Line) -> String {
+    guard let band = line.band else { return "" }
+    func places(_ points: [Point]) -> [String] {
+      points.compactMap { point in
+        let (x, y) = (frame.x(point.x), frame.y(point.y))
+        return x.isFinite && y.isFinite
+          ? "\(Markup.coordinate(x)) \(Markup.coordinate(y))" : nil
+      }
+    }
+    let (lower, upper) = (places(band.lower), places(band.upper))
+    guard lower.count > 1, upper.count > 1 else { return "" }
+    return "<path class=\"mark band \(line.style.classes)\" "
+      + "d=\"M\((lower + upper.reversed()).joined(separator: " "))Z\"/>"
+  }
+
+  private func reference(_ level: Reference) -> String {
+    let y = frame.y(level.value)
+    guard y.isFinite, y >= frame.top - 1, y <= frame.height - frame.bottom + 1 else { return "" }
+    let n = Markup.coordinate
+    // Below the line where there is no room above it.
+    let text = y - frame.top < 14 ? y + 12 : y - 4
+    return "<path class=\"reference\" d=\"M\(n(frame.left)) \(n(y))H\(n(Frame.width - frame.right))\"/>"
+      + "<text class=\"remark\" x=\"\(n(frame.left + 4))\" y=\"\(n(text))\">"
+      + "\(Markup.escaped(level.label))</text>"
+  }
+
+  private func event(_ event: Event) -> String {
+    let x = frame.x(event.x)
+    guard x.isFinite, x >= frame.left - 1, x <= Frame.width - frame.right + 1 else { return "" }
+    let n = Markup.coordinate
+    let base = frame.height - frame.bottom
+    return "<g class=\"event \(event.style.classes)\"><title>\(Markup.escaped(event.title))</title>"
+      + "<path d=\"M\(n(x)) \(n(base))V\(n(frame.top))\"/>"
+      + "<path class=\"flag\" d=\"M\(n(x - 4)) \(n(base + 6))h8l-4 -6z\"/></g>"
+  }
+}
