@@ -23,6 +23,11 @@ public enum ChartStyle {
 
   private static let rules = """
     figure{margin:0;min-width:0;max-width:36rem;break-inside:avoid}
+    figcaption{grid-row:1}
+    figure>.legend{grid-row:2}
+    figure>.picture{grid-row:3}
+    figure>.reading{grid-row:4}
+    figure>details{grid-row:5}
     figcaption h3{margin:0;font-size:1rem;font-weight:600}
     figcaption p{margin:.15rem 0 0;color:var(--quiet);font-size:.875rem;line-height:1.4}
     .picture{margin-top:.35rem;touch-action:pan-y;border-radius:3px}
@@ -39,6 +44,7 @@ public enum ChartStyle {
     .lattice{stroke:var(--rule);stroke-width:.7}
     .reference{stroke:var(--quiet);stroke-dasharray:1 3;stroke-linecap:round;stroke-width:1.4}
     .line{stroke:var(--c);stroke-width:1.7;stroke-dasharray:var(--dash);stroke-linejoin:round}
+    .v0 .line{stroke-width:2.6}
     .dot{fill:var(--c)}
     .band{fill:var(--c);opacity:.16}
     .bar{fill:var(--c)}
@@ -48,9 +54,9 @@ public enum ChartStyle {
     .event path{stroke:var(--c);stroke-width:1;stroke-dasharray:1 3;fill:none}
     .event .flag{fill:var(--c);stroke:none}
     .simpson path{fill:var(--ink)}
-    .cloud{stroke:var(--quiet);stroke-width:1.8;stroke-linecap:round;opacity:.4}
-    .disc{fill:var(--c);fill-opacity:.55;stroke:var(--ground);stroke-width:.5}
-    .hollow{fill:none;stroke:var(--c);stroke-width:.9}
+    .cloud{stroke:var(--quiet);stroke-width:2;stroke-linecap:round;opacity:.5}
+    .disc{fill:var(--c);fill-opacity:.5;stroke:var(--ground);stroke-width:.5}
+    .hollow{fill:none;stroke:var(--c);stroke-width:.9;stroke-opacity:.55}
     .cross{stroke:var(--ink);stroke-width:.8;pointer-events:none}
     .legend{list-style:none;margin:.4rem 0 0;padding:0;display:flex;flex-wrap:wrap;\
     gap:.1rem 1rem;font-size:.875rem}

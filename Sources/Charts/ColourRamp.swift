@@ -12,7 +12,9 @@ public enum ColourRamp {
     return Int((min(max(value, -1), 1) * half).rounded()) + steps / 2
   }
 
-  static let light = (below: (166.0, 66.0, 0.0), zero: (236.0, 236.0, 230.0), above: (0.0, 76.0, 138.0))
+  static let light = (
+    below: (166.0, 66.0, 0.0), zero: (236.0, 236.0, 230.0), above: (0.0, 76.0, 138.0)
+  )
   static let dark = (
     below: (255.0, 160.0, 92.0), zero: (44.0, 48.0, 54.0), above: (122.0, 194.0, 255.0)
   )

@@ -12,7 +12,9 @@ struct Frame {
 
   static let width = 360.0
   /// What a character of a label takes, on average.
-  static let characterWidth = 6.4
+  static let characterWidth = 6.7
+  /// The same in the weight of the labels at curves' ends.
+  static let boldWidth = 7.3
 
   var height = 226.0
   var left = 40.0
@@ -29,7 +31,7 @@ struct Frame {
     self.height = height
     let widest = vertical.scale.ticks(atMost: vertical.ticks).map(\.label.count).max() ?? 0
     left = max(24, Double(widest) * 7 + 8)
-    right = max(14, (labels.map { Self.width(of: $0) }.max() ?? 0) + 10)
+    right = max(14, (labels.map { Double($0.count) * Self.boldWidth }.max() ?? 0) + 8)
   }
 
   static func width(of text: String) -> Double { Double(text.count) * characterWidth }
@@ -106,21 +108,44 @@ struct Frame {
       + "\"title\":\(Markup.jsonString(horizontal.title))"
   }
 
-  /// Labels beside the right ends of curves, moved apart so that none covers another.
-  func endLabels(_ labels: [(text: String, y: Double, style: SeriesStyle)]) -> String {
+  /// A label beside the end of a curve.
+  struct EndLabel {
+    var text: String
+    var x: Double
+    var y: Double
+    var style: SeriesStyle
+
+    var width: Double { Double(text.count) * Frame.boldWidth }
+  }
+
+  /// Labels beside the ends of curves, moved apart so that none covers another.
+  func endLabels(_ labels: [EndLabel]) -> String {
     let distance = 12.5
-    var placed = labels.sorted { $0.y < $1.y }
-    for index in placed.indices.dropFirst() {
-      placed[index].y = max(placed[index].y, placed[index - 1].y + distance)
+    let lowest = height - bottom + 2
+    let columns = Dictionary(grouping: labels) { label in
+      // Those that end at the right edge stand in one column; others beside their own ends.
+      Frame.width - right - label.x < 4 ? -1 : Int(label.x / 60)
     }
-    var lowest = height - bottom + 2
-    for index in placed.indices.reversed() {
-      placed[index].y = min(placed[index].y, lowest)
-      lowest = placed[index].y - distance
+    var result = ""
+    for (column, members) in columns.sorted(by: { $0.key < $1.key }) {
+      var placed = members.sorted { $0.y < $1.y }
+      for index in placed.indices.dropFirst() {
+        placed[index].y = max(placed[index].y, placed[index - 1].y + distance)
+      }
+      var limit = lowest
+      for index in placed.indices.reversed() {
+        placed[index].y = min(placed[index].y, limit)
+        limit = placed[index].y - distance
+      }
+      for label in placed {
+        let x =
+          column < 0
+          ? Self.width - right + 6 : min(label.x + 5, Self.width - label.width - 1)
+        result +=
+          "<text class=\"direct \(label.style.classes)\" x=\"\(Markup.coordinate(x))\" "
+          + "y=\"\(Markup.coordinate(max(label.y, top) + 4))\">\(Markup.escaped(label.text))</text>"
+      }
     }
-    return placed.map { label in
-      "<text class=\"direct \(label.style.classes)\" x=\"\(Markup.coordinate(Self.width - right + 6))\" "
-        + "y=\"\(Markup.coordinate(label.y + 4))\">\(Markup.escaped(label.text))</text>"
-    }.joined()
+    return result
   }
 }

@@ -125,13 +125,14 @@ public struct LineChart: Chart {
   public var svg: String {
     let bands = lines.map(band).joined()
     let curves = lines.map(curve).joined()
-    let labels = lines.compactMap { line -> (text: String, y: Double, style: SeriesStyle)? in
+    let labels = lines.compactMap { line -> Frame.EndLabel? in
       guard let last = line.points.last(where: { frame.y($0.y).isFinite }) else { return nil }
-      return (line.label, min(max(frame.y(last.y), frame.top), frame.height - frame.bottom), line.style)
+      let y = min(max(frame.y(last.y), frame.top), frame.height - frame.bottom)
+      return .init(text: line.label, x: frame.x(last.x), y: y, style: line.style)
     }
     return frame.svg(
       summary: summary,
-      references.map(reference).joined() + events.map(event).joined() + bands + curves
+      levels + events.map(event).joined() + bands + curves
         + (lines.count > 1 ? frame.endLabels(labels) : ""))
   }
 
@@ -220,15 +221,27 @@ public struct LineChart: Chart {
       + "d=\"M\((lower + upper.reversed()).joined(separator: " "))Z\"/>"
   }
 
-  private func reference(_ level: Reference) -> String {
-    let y = frame.y(level.value)
-    guard y.isFinite, y >= frame.top - 1, y <= frame.height - frame.bottom + 1 else { return "" }
+  /// The reference levels; a label that would cover another is left out.
+  private var levels: String {
     let n = Markup.coordinate
-    // Below the line where there is no room above it.
-    let text = y - frame.top < 14 ? y + 12 : y - 4
-    return "<path class=\"reference\" d=\"M\(n(frame.left)) \(n(y))H\(n(Frame.width - frame.right))\"/>"
-      + "<text class=\"remark\" x=\"\(n(frame.left + 4))\" y=\"\(n(text))\">"
-      + "\(Markup.escaped(level.label))</text>"
+    var taken: [Double] = []
+    var result = ""
+    for level in references {
+      let y = frame.y(level.value)
+      guard y.isFinite, y >= frame.top - 1, y <= frame.height - frame.bottom + 1 else { continue }
+      result +=
+        "<path class=\"reference\" d=\"M\(n(frame.left)) \(n(y))H\(n(Frame.width - frame.right))\"/>"
+      // Below the line where there is no room above it.
+      let text = y - frame.top < 14 ? y + 12 : y - 4
+      guard !level.label.isEmpty, !taken.contains(where: { ($0 - text).magnitude < 12 }) else {
+        continue
+      }
+      taken.append(text)
+      result +=
+        "<text class=\"remark\" x=\"\(n(frame.left + 4))\" y=\"\(n(text))\">"
+        + "\(Markup.escaped(level.label))</text>"
+    }
+    return result
   }
 
   private func event(_ event: Event) -> String {

@@ -8,10 +8,10 @@ public enum NumberLabel {
     let rounded = value.roundedToSignificant(digits: digits)
     let size = rounded.magnitude
     if size == 0 { return "0" }
-    if size >= 1e7 || size < 1e-4 { return scientific(rounded, digits: digits - 1) }
+    if size >= 1e7 || size < 1e-4 { return scientific(value, digits: digits - 1) }
     let exponent = Int(log10(size).rounded(.down))
-    let text = String(format: "%.\(max(0, digits - 1 - exponent))f", rounded)
-    return exponent >= 4 ? grouped(text) : text
+    let text = trimmed(String(format: "%.\(max(0, digits - 1 - exponent))f", rounded))
+    return exponent >= 3 ? grouped(text) : text
   }
 
   /// A value with so many decimals.
@@ -49,12 +49,14 @@ public enum NumberLabel {
   private static func scientific(_ value: Double, digits: Int) -> String {
     let parts = String(format: "%.\(max(0, digits - 1))e", value).split(separator: "e")
     guard parts.count == 2, let exponent = Int(parts[1]) else { return String(value) }
-    var mantissa = parts[0]
-    if mantissa.contains(".") {
-      while mantissa.last == "0" { mantissa.removeLast() }
-      if mantissa.last == "." { mantissa.removeLast() }
-    }
-    return "\(mantissa)e\(exponent)"
+    return "\(trimmed(String(parts[0])))e\(exponent)"
+  }
+
+  /// A number without zeros at the end of its decimals.
+  private static func trimmed(_ text: String) -> String {
+    guard text.contains(".") else { return text }
+    let kept = text.reversed().drop { $0 == "0" }
+    return String((kept.first == "." ? kept.dropFirst() : kept).reversed())
   }
 
   private static func grouped(_ text: String) -> String {

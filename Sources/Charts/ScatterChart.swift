@@ -49,15 +49,18 @@ public struct ScatterChart: Chart {
       Scale(.linear, around: all.map(\.y), including: grid.y)
     )
     // One unit is as long on both axes.
-    let (width, tall) = (Frame.width - 54, height - 44)
+    let (width, tall) = (Frame.width - 54, height - 58)
     let unit = max((x.upper - x.lower) / width, (y.upper - y.lower) / tall)
     func widened(_ scale: Scale, _ length: Double) -> Scale {
       let (middle, half) = ((scale.lower + scale.upper) / 2, unit * length / 2)
       return Scale(.linear, from: middle - half, to: middle + half)
     }
     (x, y) = (widened(x, width), widened(y, tall))
-    frame = Frame(
+    var frame = Frame(
       .init(title: titles.x, scale: x), .init(title: titles.y, scale: y), height: height)
+    frame.top = 22
+    (frame.left, frame.right) = (40, 14)
+    self.frame = frame
   }
 
   /// Whether there is no point.
@@ -113,7 +116,7 @@ public struct ScatterChart: Chart {
     for disc in discs.sorted(by: { $0.weight > $1.weight }) {
       let place = place(disc.centre)
       if disc.weight > 0 {
-        let radius = max(1.2, 9 * (disc.weight / heaviest).squareRoot())
+        let radius = max(1.2, 7 * (disc.weight / heaviest).squareRoot())
         filled +=
           "<circle class=\"mark disc\" cx=\"\(n(place.x))\" cy=\"\(n(place.y))\" r=\"\(n(radius))\"/>"
       } else {
@@ -125,9 +128,8 @@ public struct ScatterChart: Chart {
       summary: summary,
       (lines.isEmpty ? "" : "<path class=\"lattice\" d=\"\(lines)\"/>")
         + "<g class=\"\(style.classes)\">"
-        + (dots.isEmpty ? "" : "<path class=\"mark cloud\" d=\"\(dots)\"/>")
-        + "\(hollow)\(filled)</g>"
-        + "<text class=\"remark\" x=\"\(n(frame.left + 4))\" y=\"\(n(frame.top + 10))\">"
-        + "\(Markup.escaped(titles.y)) upwards</text>")
+        + hollow + (dots.isEmpty ? "" : "<path class=\"mark cloud\" d=\"\(dots)\"/>")
+        + "\(filled)</g>"
+        + "<text class=\"remark\" x=\"1\" y=\"12\">\(Markup.escaped(titles.y)) upwards</text>")
   }
 }

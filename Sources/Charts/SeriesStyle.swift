@@ -26,13 +26,13 @@ public struct SeriesStyle: Sendable, Hashable {
     "#56a9ea", "#f08a4b", "#35c79c", "#e29cc6", "#e6a817", "#d8d8d8", "#9bd3f7", "#d9cf4a",
   ]
   /// Dash patterns; the first is a whole line.
-  static let dashes = ["none", "7 3", "2 2.5", "9 3 2 3", "4 2"]
+  static let dashes = ["none", "7 3", "2 2.5", "9 3 2 3", "4 2", "10 2 2 2 2 2"]
 
   /// The rules that give so many subjects their colours: one pair of colour and dashes each.
   static func rules(count: Int) -> String {
     let colours = light.count
     var lines = (0..<count).map { index in
-      let dash = dashes[(index + index / colours) % dashes.count]
+      let dash = dashes[(index % colours + index / colours) % dashes.count]
       return ".r\(index){--c:var(--colour-\(index % colours));--dash:\(dash)}"
     }
     lines += dashes.enumerated().map { ".v\($0.offset){--dash:\($0.element)}" }

@@ -20,12 +20,16 @@ extension CollapseOnset {
     var sentences = [first]
     if let sign = signs.first {
       sentences.append(earlier(sign, than: collapse))
-      let others = signs.dropFirst().map { earlier($0, than: collapse) }
-      sentences += others
-    } else if !collapse.sinceStart, judged.contains(where: { !Diagnostic.ofCollapse.contains($0) }) {
+    } else if !collapse.sinceStart, judged.contains(where: { !Diagnostic.ofCollapse.contains($0) })
+    {
       sentences.append("no other diagnostic had shown it before")
     }
-    return sentences.joined(separator: "; ")
+    let others = signs.dropFirst()
+    guard !others.isEmpty else { return sentences.joined(separator: "; ") }
+    return sentences.joined(separator: "; ") + ". Between the two: "
+      + others.map { sign in
+        "\(sign.diagnostic.subject) \(sign.diagnostic.bound(sign.limit)) (step \(Self.count(sign.step)))"
+      }.joined(separator: ", ")
   }
 
   private func verb(_ onset: Onset) -> String { onset.diagnostic.isAbove ? "rose" : "fell" }
@@ -37,7 +41,8 @@ extension CollapseOnset {
     if sign.sinceStart {
       return "\(sign.diagnostic.subject) had been \(bound) since its first measurement \(place)"
     }
-    return "\(sign.diagnostic.subject) had \(sign.diagnostic.isAbove ? "risen" : "fallen") \(bound) "
+    return
+      "\(sign.diagnostic.subject) had \(sign.diagnostic.isAbove ? "risen" : "fallen") \(bound) "
       + place
   }
 

@@ -51,8 +51,12 @@ public struct CodePlane: Sendable {
     }
     let plane = PrincipalPlane(sample + known, dimension: dimension)
     self.vectors = plane.places(sample)
-    codes = zip(plane.places(shown.flatMap { codebook[$0 * dimension..<($0 + 1) * dimension] }), shown)
-      .map { Code(place: $0, uses: counts[$1]) }
+    let placed = zip(
+      plane.places(shown.flatMap { codebook[$0 * dimension..<($0 + 1) * dimension] }), shown
+    ).map { Code(place: $0, uses: counts[$1]) }
+    let view = View(around: self.vectors + placed.filter { $0.uses > 0 }.map(\.place))
+    codes = placed.filter { $0.uses > 0 || view.holds($0.place) }
+    let hidden = placed.count - codes.count
     lattice = ([], [])
     axes = ("first component", "second component")
     var words = "Grey: \(NumberText.count(self.vectors.count)) vectors before quantization. "
@@ -61,6 +65,9 @@ public struct CodePlane: Sendable {
       ? "Discs: the \(NumberText.count(min(used.count, Self.codeLimit))) most used codes, area as use; "
         + "hollow: \(NumberText.count(shownDead.count)) of \(NumberText.count(dead.count)) unused ones. "
       : "Discs: codes, area as use; hollow: unused ones. "
+    if hidden > 0 {
+      words += "\(NumberText.count(hidden)) unused codes lie beyond the picture's edges. "
+    }
     words += "The plane holds \(NumberText.percent(plane.share)) of their variance."
     self.words = words
   }
@@ -87,6 +94,26 @@ public struct CodePlane: Sendable {
     words =
       "Grey: \(NumberText.count(vectors.count)) vectors, bounded but not yet rounded; lines are the "
       + "borders between levels, codes lie in the middle of the cells."
+  }
+
+  /// The rectangle that is looked at: all given places, and half as much around them.
+  private struct View {
+    private var (low, high) = (
+      Place(x: .infinity, y: .infinity), Place(x: -.infinity, y: -.infinity)
+    )
+
+    init(around places: [Place]) {
+      for place in places where place.x.isFinite && place.y.isFinite {
+        low = Place(x: min(low.x, place.x), y: min(low.y, place.y))
+        high = Place(x: max(high.x, place.x), y: max(high.y, place.y))
+      }
+    }
+
+    func holds(_ place: Place) -> Bool {
+      let margin = max(high.x - low.x, high.y - low.y) / 2
+      return place.x >= low.x - margin && place.x <= high.x + margin && place.y >= low.y - margin
+        && place.y <= high.y + margin
+    }
   }
 
   private static func sample(_ vectors: [Float], dimension: Int) -> [Float] {

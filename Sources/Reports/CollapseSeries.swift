@@ -24,7 +24,9 @@ extension CollapseOnset {
         history[.quantizer, "vectorLength"]
       ) { $1 > 0 ? $0 / ($1 * $1) : .nan }
     }
-    if run.evidence.latents.dimension > 1 { series[.latentRank] = history[.quantizer, "latentRank"] }
+    if run.evidence.latents.dimension > 1 {
+      series[.latentRank] = history[.quantizer, "latentRank"]
+    }
     self.init(
       series.mapValues { Array(zip($0.steps, $0.values)).map { (step: $0.0, value: $0.1) } },
       channels: run.evidence.latents.dimension)

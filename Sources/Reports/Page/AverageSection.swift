@@ -4,48 +4,58 @@ import Charts
 struct AverageSection {
   let runs: [PageRun]
 
-  private static let names: [(key: String, words: String)] = [
-    ("last", "last iterate"), ("uniform", "uniform"), ("rateWeighted", "rate-weighted"),
-    ("tail", "tail"), ("polynomial", "polynomial"), ("ema", "EMA"),
-    ("uniform+codebook", "uniform, new codebook"),
-    ("rateWeighted+codebook", "rate-weighted, new codebook"), ("tail+codebook", "tail, new codebook"),
-    ("polynomial+codebook", "polynomial, new codebook"), ("ema+codebook", "EMA, new codebook"),
+  private static let names: [(key: String, words: String, label: String)] = [
+    ("last", "last iterate", "last"), ("uniform", "uniform", "uniform"),
+    ("rateWeighted", "rate-weighted", "by rate"), ("tail", "tail", "tail"),
+    ("polynomial", "polynomial", "polynom."), ("ema", "EMA", "EMA"),
   ]
+  /// What follows the name of an average whose codebook was found anew in one pass.
+  private static let anew = "+codebook"
 
   var html: String {
-    let told = runs.filter { !$0.history[.averages, "last.loss"].isEmpty }
+    let told = runs.telling(.averages)
     guard !told.isEmpty else {
       return PageSection(
         id: "averages", title: "Raw against averaged weights", introduction: "",
-        content: PageSection.absence("No averages in the journals of \(runs.names).")
+        content: PageSection.absence(runs.silence(.averages))
       ).html
     }
-    let figures = told.flatMap { run in
-      [
-        figure(run, "psnr", title: "held-out PSNR, dB", kind: .linear, decimals: 2),
-        figure(run, "loss", title: "held-out loss", kind: .logarithmic, decimals: nil),
-        figure(run, "jensenGap", title: "Jensen gap", kind: .linear, decimals: nil),
+    let figures = told.flatMap { run -> [String] in
+      let plain = [
+        figure(run, "psnr", "held-out PSNR, dB", decimals: 2),
+        figure(run, "loss", "held-out loss", kind: .logarithmic),
+        figure(run, "jensenGap", "Jensen gap"),
+      ]
+      guard run.history.keys(.averages).contains(where: { $0.contains(Self.anew) }) else {
+        return plain
+      }
+      return plain + [
+        figure(run, "psnr", "PSNR, codebook anew, dB", suffix: Self.anew, decimals: 2),
+        figure(run, "loss", "loss, codebook anew", suffix: Self.anew, kind: .logarithmic),
+        figure(run, "jensenGap", "Jensen gap, codebook anew", suffix: Self.anew),
       ]
     }
     return PageSection(
       id: "averages", title: "Raw against averaged weights",
       introduction:
         "All on the same held-out images. The Jensen gap is the mean loss of the iterates less the "
-        + "loss of their average: not below zero for a convex loss.",
+        + "loss of their average: not below zero for a convex loss. An average of codebooks may fit no "
+        + "encoder, so that of vector quantizers also the codebook found anew in one pass is shown. "
+        + runs.silence(.averages),
       content: PageSection.grid(figures + [best(told)])
     ).html
   }
 
   private func figure(
-    _ run: PageRun, _ key: String, title: String, kind: Scale.Kind, decimals: Int?
+    _ run: PageRun, _ key: String, _ title: String, suffix: String = "",
+    kind: Scale.Kind = .linear, decimals: Int? = nil
   ) -> String {
     let lines = Self.names.enumerated().compactMap { variant, name -> LineChart.Line? in
-      let series = run.history[.averages, "\(name.key).\(key)"]
+      let average = variant == 0 ? name.key : name.key + suffix
+      let series = run.history[.averages, "\(average).\(key)"]
       guard !series.isEmpty else { return nil }
-      let short = name.words.split(separator: ",").count > 1 ? name.words.prefix { $0 != "," } + "+" : name.words
       return .init(
-        name.words, label: String(short.filter { $0 != "," }.prefix(12)),
-        SeriesStyle(run.index, variant: variant), series.points)
+        name.words, label: name.label, SeriesStyle(run.index, variant: variant), series.points)
     }
     let best = lines.compactMap { line in line.points.last.map { (line.name, $0.y) } }
     let words = best.map { "\($0.0) \(NumberLabel.value($0.1))" }.joined(separator: ", ")
@@ -63,8 +73,12 @@ struct AverageSection {
   private func best(_ told: [PageRun]) -> String {
     let items = told.compactMap { run -> String? in
       guard let last = run.history[.averages, "last.psnr"].last else { return nil }
-      let gains = Self.names.dropFirst().compactMap { name -> (words: String, gain: Double)? in
-        run.history[.averages, "\(name.key).psnr"].last.map { (name.words, $0 - last) }
+      let gains = Self.names.dropFirst().flatMap { name -> [(words: String, gain: Double)] in
+        [("", ""), (Self.anew, " with its codebook found anew")].compactMap { suffix, words in
+          run.history[.averages, "\(name.key)\(suffix).psnr"].last.map {
+            (name.words + words, $0 - last)
+          }
+        }
       }
       guard let best = gains.max(by: { $0.gain < $1.gain }) else { return nil }
       let words =

@@ -13,11 +13,11 @@ struct BoundSection {
   ]
 
   var html: String {
-    let told = runs.filter { !$0.history[.averageLoss, "meanLoss"].isEmpty }
+    let told = runs.telling(.averageLoss)
     guard !told.isEmpty else {
       return PageSection(
         id: "bounds", title: "Bounds against measured averages", introduction: "",
-        content: PageSection.absence("No average losses in the journals of \(runs.names).")
+        content: PageSection.absence(runs.silence(.averageLoss))
       ).html
     }
     return PageSection(
@@ -25,8 +25,9 @@ struct BoundSection {
       introduction:
         "The mean loss of the iterates less a reference, beside the bounds of online convex "
         + "optimization: B1 = D²/(2Tη) + Σ η|g|²/(2T) and B2 = (R² + Σ η²|g|²)/(2 Σ η). They are "
-        + "theorems for plain gradient steps on a convex loss, and proxies otherwise.",
-      content: words(told) + PageSection.grid(told.map(bounds) + curves)
+        + "theorems for plain gradient steps on a convex loss, and proxies otherwise. "
+        + runs.silence(.averageLoss),
+      content: words(told) + PageSection.grid(told.map(bounds) + curves(told))
     ).html
   }
 
@@ -38,7 +39,9 @@ struct BoundSection {
       case "theorem"?: text.append("the bounds are theorems here")
       case let label?:
         let reasons = history.reasons.joined(separator: ", ")
-        text.append("the bounds are a \(label)" + (reasons.isEmpty ? "" : ": \(reasons)"))
+        text.append(
+          "the bounds are \(label == "proxy" ? "proxies" : label)"
+            + (reasons.isEmpty ? "" : ": \(reasons)"))
       case nil: break
       }
       if let reference = history.text(.averageLoss, "reference") {
@@ -90,29 +93,29 @@ struct BoundSection {
     ).html(missing: "The journal has none that can be drawn.")
   }
 
-  private var curves: [String] {
+  private func curves(_ told: [PageRun]) -> [String] {
     [
       RunFigure(
         title: "Slack of B1", note: "Gap over bound; above 1 an assumption is broken.",
-        including: [0, 1], references: [.init(1, "bound")]
-      ).html(runs) { $0.line(.averageLoss, "slack1") },
+        vertical: .logarithmic, including: [1], references: [.init(1, "bound")]
+      ).html(told) { $0.line(.averageLoss, "slack1") },
       RunFigure(
         title: "Slack of B2", note: "Gap over bound; above 1 an assumption is broken.",
-        including: [0, 1], references: [.init(1, "bound")]
-      ).html(runs) { $0.line(.averageLoss, "slack2") },
+        vertical: .logarithmic, including: [1], references: [.init(1, "bound")]
+      ).html(told) { $0.line(.averageLoss, "slack2") },
       RunFigure(
         title: "Decay exponent", note: "Of the mean loss in T, from three dyadic means.",
         including: [0, 0.5], references: [.init(0.5, "theory")]
-      ).html(runs) { $0.line(.averageLoss, "decayExponent") },
+      ).html(told) { $0.line(.averageLoss, "decayExponent") },
       RunFigure(
         title: "Straightness", note: "Distance from the start over the length of the path.",
         including: [0, 1]
-      ).html(runs) { $0.line(.averageLoss, "straightness") },
+      ).html(told) { $0.line(.averageLoss, "straightness") },
       RunFigure(
         title: "Learning rate against theory",
         note: "η √V / R: far above 1 the rate is above what the bound would choose.",
         vertical: .logarithmic, including: [1], references: [.init(1, "theory")]
-      ).html(runs) { $0.line(.averageLoss, "rateRatio") },
+      ).html(told) { $0.line(.averageLoss, "rateRatio") },
     ]
   }
 }

@@ -5,20 +5,22 @@ struct CosineSection {
   let runs: [PageRun]
 
   var html: String {
-    let told = runs.filter { !$0.history[.cosines, "cosine"].isEmpty }
+    let told = runs.telling(.cosines)
     let introduction =
       "The cosine between an update and the negative gradient says how much of a step goes downhill. "
       + "The global cosine is kappa, the likeness of the two vectors' norms over the layers, times the "
-      + "mean of the layers' own cosines: it can be low for either reason."
+      + "mean of the layers' own cosines: it can be low for either reason. Triangles over a map are Simpson flags: S1, the global cosine is "
+      + "below the threshold though no layer's is; S2, it is 0.2 below their mean; S3, its sign is "
+      + "against most of theirs. " + runs.silence(.cosines)
     guard !told.isEmpty else {
       return PageSection(
         id: "cosines", title: "Cosines by layer", introduction: "",
-        content: PageSection.absence("No cosines in the journals of \(runs.names).")
+        content: PageSection.absence(runs.silence(.cosines))
       ).html
     }
     return PageSection(
       id: "cosines", title: "Cosines by layer", introduction: introduction,
-      content: PageSection.grid(maps(told) + curves)
+      content: PageSection.grid(maps(told) + curves(told))
     ).html
   }
 
@@ -42,46 +44,50 @@ struct CosineSection {
       let words =
         flags.isEmpty
         ? "No Simpson flag was raised."
-        : "Triangles: Simpson flags (S1 the global cosine is below every layer's and the threshold, S2 "
-          + "it is 0.2 below their mean, S3 its sign is against most), first at step "
-          + "\(NumberText.count(flags[0].step)), \(flags.count) in all."
+        : "\(flags.count) Simpson flag\(flags.count == 1 ? "" : "s"), the first at step "
+          + "\(NumberText.count(flags[0].step))."
       return Figure(
         "\(run.name): cosine by block", note: words, subject: run.style,
         HeatMap(
-          summary: "\(run.name): cosine between update and negative gradient of \(values.count) blocks "
-            + "over the steps", rows: blocks.blocks.map(\.name), columns: lists.map { Double($0.step) },
+          summary:
+            "\(run.name): cosine between update and negative gradient of \(values.count) blocks "
+            + "over the steps", rows: blocks.blocks.map(\.name),
+          columns: lists.map { Double($0.step) },
           values: values, axis: "step",
-          flags: flags.map { (Double($0.step), "\($0.flags.joined(separator: ", ")) at step \($0.step)") })
+          flags: flags.map {
+            (Double($0.step), "\($0.flags.joined(separator: ", ")) at step \($0.step)")
+          })
       ).html(missing: "The journal has no cosines of single tensors.")
     }
   }
 
-  private var curves: [String] {
+  private func curves(_ told: [PageRun]) -> [String] {
     [
       RunFigure(title: "Global cosine", note: "Of the whole network.", including: [0, 1])
-        .html(runs) { $0.line(.cosines, "cosine") },
+        .html(told) { $0.line(.cosines, "cosine") },
       RunFigure(
         title: "kappa", note: "Likeness of the norms of update and gradient over the layers.",
         including: [0, 1]
-      ).html(runs) { $0.line(.cosines, "kappa") },
+      ).html(told) { $0.line(.cosines, "kappa") },
       RunFigure(
         title: "Mean of local cosines", note: "Weighted by the norms; global = kappa times this.",
         including: [0, 1]
-      ).html(runs) { $0.line(.cosines, "localMean") },
+      ).html(told) { $0.line(.cosines, "localMean") },
       RunFigure(
         title: "Successive gradients", note: "Cosine between a gradient and the one before.",
         including: [0], references: [.init(0, "")]
-      ).html(runs) { $0.calmLine($0.history[.cosines, "successiveCosine"]) },
+      ).html(told) { $0.calmLine($0.history[.cosines, "successiveCosine"]) },
       RunFigure(
         title: "Noise ratio", note: "1 / mean cosine - 1: noise over signal in a batch's gradient.",
         vertical: .logarithmic
-      ).html(runs) { $0.line(.cosines, "noiseRatio") },
+      ).html(told) { $0.line(.cosines, "noiseRatio") },
       RunFigure(
         title: "Decrease ratio",
-        note: "Measured over predicted decrease of the loss on the same batch: convex losses stay at 1 "
+        note:
+          "Measured over predicted decrease of the loss on the same batch: convex losses stay at 1 "
           + "or below; negative means the step overshot.", including: [0, 1],
         references: [.init(1, "as predicted")]
-      ).html(runs) { $0.calmLine($0.history[.cosines, "decreaseRatio"]) },
+      ).html(told) { $0.calmLine($0.history[.cosines, "decreaseRatio"]) },
     ]
   }
 }

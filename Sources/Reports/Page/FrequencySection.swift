@@ -11,10 +11,13 @@ struct FrequencySection {
     let levels = Set(runs.map(\.run.usage.codes)).sorted()
     let figure = RunFigure(
       title: "Sorted code frequencies",
-      note: "Both axes logarithmic. Even use is a level line at 1/K (dotted); a Zipf law falls as a "
+      note:
+        "Both axes logarithmic. Even use is a level line at 1/K (dotted); a Zipf law falls as a "
         + "straight line of slope -1; a cliff is a collapse. Counted on the evaluation's tokens.",
       vertical: .logarithmic, including: levels.map { 1 / Double($0) },
-      references: levels.prefix(3).map { .init(1 / Double($0), "uniform, K = \(NumberText.count($0))") },
+      references: levels.prefix(3).map {
+        .init(1 / Double($0), "uniform, K = \(NumberText.count($0))")
+      },
       axis: ("rank of the code", .logarithmic), source: "evaluation")
     return PageSection(
       id: "frequencies", title: "Code frequencies", introduction: "",

@@ -61,6 +61,20 @@ extension RunHistory.Series {
 }
 
 extension [PageRun] {
+  /// The runs whose journals have lines of a kind.
+  func telling(_ kind: RunHistory.Kind) -> [PageRun] {
+    filter { !$0.history.keys(kind).isEmpty }
+  }
+
+  /// A sentence on the runs whose journals have no lines of a kind; empty where all have.
+  func silence(_ kind: RunHistory.Kind) -> String {
+    let silent = filter { $0.history.keys(kind).isEmpty }
+    return silent.isEmpty
+      ? ""
+      : "The journal\(silent.count > 1 ? "s" : "") of \(silent.names) "
+        + "\(silent.count > 1 ? "have" : "has") no ‘\(kind.rawValue)’ lines."
+  }
+
   /// Names joined for a sentence.
   var names: String {
     let names = map(\.name)

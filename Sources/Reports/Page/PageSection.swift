@@ -20,7 +20,7 @@ struct PageSection {
 
   /// Figures side by side.
   static func grid(_ figures: [String]) -> String {
-    "<div class=\"grid\">\(figures.joined(separator: "\n"))</div>"
+    "<div class=\"figures\">\(figures.joined(separator: "\n"))</div>"
   }
 
   /// A line in place of figures.

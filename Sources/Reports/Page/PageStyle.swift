@@ -32,14 +32,16 @@ enum PageStyle {
     .chip{white-space:nowrap;cursor:pointer}
     .chip input{accent-color:var(--c);margin:0 .35em 0 0;vertical-align:-.08em}
     .chip svg,.name svg{width:26px;height:10px;margin-right:.35em}
-    .chip:has(:not(:checked)){color:var(--quiet)}
+    .chip:has(input:not(:checked)){color:var(--quiet)}
     section{margin-top:3.2rem}
     h2{margin:0 0 .4rem;font-size:1.3125rem;font-weight:650;line-height:1.25}
     .introduction{margin:0 0 1rem;max-width:46rem;color:var(--quiet)}
     .absence,.absent p{color:var(--quiet)}
     .absence{margin:0}
-    .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));\
-    gap:2.2rem 2.6rem;margin-top:1.2rem}
+    .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));\
+    gap:0 2.6rem;margin-top:1.2rem}
+    .figures>*{grid-row:span 5;margin-bottom:2.2rem}
+    .figures>figure{display:grid;grid-template-rows:subgrid;grid-template-columns:minmax(0,1fr)}
     .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,24rem),1fr));\
     gap:1.6rem 2.6rem;margin-top:1rem}
     .verdict{border-left:4px solid var(--c);padding:.05rem 0 .05rem .9rem;break-inside:avoid}
@@ -73,7 +75,7 @@ enum PageStyle {
     dt{font-weight:600}
     dd{margin:0}
     @media (max-width:60rem){
-    table.key,table.key tbody{display:block}
+    table.key,table.key :is(tbody,caption){display:block}
     table.key thead{display:none}
     table.key tr{display:grid;grid-template-columns:1fr 1fr;gap:0 1.2rem;padding:.8rem 0;\
     border-bottom:1px solid var(--rule)}
@@ -95,7 +97,7 @@ enum PageStyle {
     .page{padding:0;max-width:none}
     section{margin-top:1.6rem}
     h2,h3{break-after:avoid}
-    .grid{grid-template-columns:1fr 1fr;gap:1.2rem 1.6rem}
+    .figures{grid-template-columns:1fr 1fr;gap:0 1.6rem}
     .cards{grid-template-columns:1fr 1fr}
     }
 

@@ -19,7 +19,8 @@ struct PictureSection {
       rows.append(row(pair.0, index, made.reconstructions, "reconstruction by \(pair.0) of"))
       rows.append(
         row(
-          "\(pair.0), difference", index, made.differences, "difference to \(pair.0) of", small: true))
+          "\(pair.0), difference", index, made.differences, "difference to \(pair.0) of",
+          small: true))
     }
     return PageSection(
       id: "images", title: "Images",

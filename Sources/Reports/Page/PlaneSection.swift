@@ -13,7 +13,8 @@ struct PlaneSection {
         ).html(missing: "No vectors were kept.")
       }
       return Figure(
-        "\(run.name): codes and vectors", note: plane.words, subject: run.style,
+        "\(run.name): \(plane.codes.isEmpty ? "vectors and levels" : "codes and vectors")",
+        note: plane.words, subject: run.style,
         ScatterChart(
           summary: "\(run.name): \(plane.words)",
           cloud: plane.vectors.map { Point($0.x, $0.y) },

@@ -14,7 +14,8 @@ struct ProgressSection {
     let figures = [
       RunFigure(
         title: "Training loss",
-        note: "Of batches, logarithmic; a line through the means of windows, the band from least to "
+        note:
+          "Of batches, logarithmic; a line through the means of windows, the band from least to "
           + "greatest.", vertical: .logarithmic
       ).html(runs) { $0.calmLine($0.history[.step, "loss"]) },
       RunFigure(
@@ -38,7 +39,9 @@ struct ProgressSection {
 
   private var warnings: String {
     let items = runs.flatMap { run in
-      run.history.warnings.prefix(5).map { "\(run.name), step \(NumberText.count($0.step)): \($0.text)" }
+      run.history.warnings.prefix(5).map {
+        "\(run.name), step \(NumberText.count($0.step)): \($0.text)"
+      }
     }
     guard !items.isEmpty else { return "" }
     return "<ul class=\"warnings\">"

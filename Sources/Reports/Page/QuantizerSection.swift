@@ -6,15 +6,18 @@ struct QuantizerSection {
   let runs: [PageRun]
 
   var html: String {
-    let vector = runs.filter(\.isVector)
-    let scalar = runs.filter { !$0.isVector }
+    let told = runs.telling(.quantizer)
+    let vector = told.filter(\.isVector)
+    let scalar = runs.telling(.codes).filter { !$0.isVector }
     var figures: [String] = []
     if !vector.isEmpty { figures += vectorFigures(vector) }
-    figures.append(
-      RunFigure(
-        title: "Effective rank of the vectors", note: "In how many directions they vary.",
-        including: [0, 1], references: [.init(1.2, "nearly a line")]
-      ).html(runs) { $0.line(.quantizer, "latentRank") })
+    if !told.isEmpty {
+      figures.append(
+        RunFigure(
+          title: "Effective rank of the vectors", note: "In how many directions they vary.",
+          including: [0, 1], references: [.init(1.2, "nearly a line")]
+        ).html(told) { $0.line(.quantizer, "latentRank") })
+    }
     figures.append(
       RunFigure(
         title: "Quantization error", note: "Mean over tokens of |z - q|², logarithmic.",
@@ -23,14 +26,15 @@ struct QuantizerSection {
     if !scalar.isEmpty { figures += scalarFigures(scalar) }
     return PageSection(
       id: "quantizer", title: "Quantizer",
-      introduction: vector.isEmpty
-        ? ""
-        : "Dotted levels are the limits that the story of a collapse is told by.",
+      introduction: (vector.isEmpty
+        ? "" : "Dotted levels are the limits that the story of a collapse is told by. ")
+        + runs.silence(.quantizer),
       content: PageSection.grid(figures)
     ).html
   }
 
-  private func limit(_ diagnostic: CollapseOnset.Diagnostic, _ words: String) -> LineChart.Reference {
+  private func limit(_ diagnostic: CollapseOnset.Diagnostic, _ words: String) -> LineChart.Reference
+  {
     .init(diagnostic.limit(channels: 8), words)
   }
 
@@ -42,7 +46,9 @@ struct QuantizerSection {
         including: [0, 1], references: [limit(.lambda, "0.3")]
       ).html(vector) { run in
         var line = run.line(.quantizer, "lambda")
-        let (low, high) = (run.history[.quantizer, "lambdaP5"], run.history[.quantizer, "lambdaP95"])
+        let (low, high) = (
+          run.history[.quantizer, "lambdaP5"], run.history[.quantizer, "lambdaP95"]
+        )
         if !low.isEmpty, !high.isEmpty { line.band = (low.points, high.points) }
         return line
       },
@@ -80,7 +86,8 @@ struct QuantizerSection {
     [
       RunFigure(
         title: "FSQ saturation",
-        note: "Share of tokens beyond 0.98 of the bound, in the channel where it is largest: there the "
+        note:
+          "Share of tokens beyond 0.98 of the bound, in the channel where it is largest: there the "
           + "gradient is nearly zero.", including: [0, 0.1]
       ).html(scalar) { run in
         let points = run.history.lists(.codes, "saturation").map { list in
@@ -93,7 +100,8 @@ struct QuantizerSection {
         let levels = run.history.levels
         guard !levels.isEmpty else { return nil }
         return Figure(
-          "\(run.name): levels in training", note: "Share of tokens on each level in the last window; "
+          "\(run.name): levels in training",
+          note: "Share of tokens on each level in the last window; "
             + "dotted: even use.", subject: run.style,
           BarChart(
             summary: "\(run.name): share of tokens on each level, last window of training",

@@ -69,8 +69,11 @@ public struct ReportPage {
   }
 
   private var subtitle: String {
-    guard let evaluation = comparison.evaluationProtocol else { return "No run could be evaluated." }
-    return "\(NumberText.count(evaluation.images)) images of \(evaluation.folder), the same for all runs"
+    guard let evaluation = comparison.evaluationProtocol else {
+      return "No run could be evaluated."
+    }
+    return
+      "\(NumberText.count(evaluation.images)) images of \(evaluation.folder), the same for all runs"
   }
 
   private static func joined(_ names: [String]) -> String {
@@ -108,7 +111,8 @@ public struct ReportPage {
     return [
       verdicts, ProgressSection(runs: runs).html, UsageSection(runs: runs).html,
       FrequencySection(runs: runs).html, QuantizerSection(runs: runs).html,
-      CosineSection(runs: runs).html, AverageSection(runs: runs).html, BoundSection(runs: runs).html,
+      CosineSection(runs: runs).html, AverageSection(runs: runs).html,
+      BoundSection(runs: runs).html,
       PlaneSection(runs: runs).html,
       PictureSection(comparison: comparison, pictures: pictures).html, explanation,
     ]

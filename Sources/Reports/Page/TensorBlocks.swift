@@ -26,7 +26,8 @@ struct TensorBlocks {
   ///
   /// the same as of the block's tensors in one vector. Without shares it is the tensors' mean. NaN
   /// where a block has no cosine.
-  func cosines(_ cosines: [Double], updateShares: [Double]?, gradientShares: [Double]?) -> [Double] {
+  func cosines(_ cosines: [Double], updateShares: [Double]?, gradientShares: [Double]?) -> [Double]
+  {
     blocks.map { block in
       let known = block.tensors.filter { $0 < cosines.count && cosines[$0].isFinite }
       guard !known.isEmpty else { return .nan }

@@ -9,7 +9,8 @@ struct UsageSection {
     let shared = [
       RunFigure(
         title: "Usage against a uniform code",
-        note: "Codes used in a window of training, over what a code drawn uniformly would show with "
+        note:
+          "Codes used in a window of training, over what a code drawn uniformly would show with "
           + "as many tokens. Flags mark when collapses began.", including: [0, 1],
         references: [
           .init(CodebookHealth.Threshold.usage, "a quarter: token collapse below")
@@ -32,12 +33,17 @@ struct UsageSection {
       },
       RunFigure(
         title: "Dead codes", note: "Codes that no token of a window used.", including: [0]
-      ).html(runs) { $0.line(.codes, "deadCodes") },
+      ).html(runs) { run in
+        let windows = run.history[.codes, "deadCodes"]
+        let evaluated = run.history[.evaluation, "codes"].joined(
+          run.history[.evaluation, "usedCodes"], -)
+        return run.line(windows.isEmpty ? evaluated : windows)
+      },
     ]
     return PageSection(
       id: "usage", title: "Codebook use over time",
-      introduction: runs.contains { $0.history[.codes, "usedCodes"].isEmpty }
-        ? "Where a journal has no lines of windows (codes), its evaluations stand in for them." : "",
+      introduction: runs.telling(.codes).count == runs.count
+        ? "" : runs.silence(.codes) + " Evaluations stand in for windows of training there.",
       content: PageSection.grid(shared + timelines)
     ).html
   }
