@@ -57,7 +57,7 @@ public struct HeatMap: Chart {
     min(130, (rows.map { Frame.width(of: $0) }.max() ?? 0) + 8)
   }
   private var right: Double { 8 }
-  private var height: Double { top + Double(rows.count) * rowHeight + 58 }
+  private var height: Double { top + Double(rows.count) * rowHeight + 61 }
   private var cellWidth: Double {
     (Frame.width - left - right) / Double(max(1, columns.count))
   }
@@ -124,7 +124,7 @@ public struct HeatMap: Chart {
   /// The colours and the numbers they stand for.
   private var scaleBar: String {
     let n = Markup.coordinate
-    let y = height - 22
+    let y = height - 25
     let width = (Frame.width - left - right) / Double(ColourRamp.steps)
     let cells = (0..<ColourRamp.steps).map { step in
       "<path class=\"h\(step)\" d=\"M\(n(left + Double(step) * width)) \(n(y))h\(n(width + 0.3))v7"
@@ -133,7 +133,7 @@ public struct HeatMap: Chart {
     let labels = [(-1.0, "-1"), (0, "0"), (1, "1")].map { value, text in
       let x = left + (value + 1) / 2 * (Frame.width - left - right)
       let place = min(max(x, left + 4), Frame.width - 5)
-      return "<text class=\"middle\" x=\"\(n(place))\" y=\"\(n(y + 20))\">\(text)</text>"
+      return "<text class=\"middle\" x=\"\(n(place))\" y=\"\(n(y + 19))\">\(text)</text>"
     }.joined()
     return cells + "<g class=\"labels\">\(labels)</g>"
   }

@@ -6,6 +6,12 @@ public struct CodePlane: Sendable {
     public var x: Double
     /// Along the second axis.
     public var y: Double
+
+    /// A place.
+    public init(x: Double, y: Double) {
+      self.x = x
+      self.y = y
+    }
   }
 
   /// A code.
@@ -66,7 +72,7 @@ public struct CodePlane: Sendable {
         + "hollow: \(NumberText.count(shownDead.count)) of \(NumberText.count(dead.count)) unused ones. "
       : "Discs: codes, area as use; hollow: unused ones. "
     if hidden > 0 {
-      words += "\(NumberText.count(hidden)) unused codes lie beyond the picture's edges. "
+      words += "\(NumberText.count(hidden)) unused codes lie beyond the edges. "
     }
     words += "The plane holds \(NumberText.percent(plane.share)) of their variance."
     self.words = words
