@@ -31,6 +31,7 @@ public enum ChartScript {
         const [left, right, x0, x1, xlog] = data.x, [bottom, top, y0, y1, ylog] = data.y;
         const px = x => left + share(x, x0, x1, xlog) * (right - left);
         const py = y => bottom + share(y, y0, y1, ylog) * (top - bottom);
+        for (const s of data.series) if (typeof s.x === 'number') s.x = data.series[s.x].x;
         const xs = [...new Set(data.series.flatMap(s => s.x))].sort((a, b) => a - b);
         const places = xs.map(px);
         const values = [...figure.querySelectorAll('.legend b')];

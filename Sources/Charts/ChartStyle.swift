@@ -5,7 +5,7 @@ public enum ChartStyle {
     """
     :root{color-scheme:light dark;\(variables(light: true))}
     @media (prefers-color-scheme:dark){:root{\(variables(light: false))}}
-    @media print{:root{color-scheme:light;\(variables(light: true))}}
+    @media print{:root{color-scheme:light;\(variables(light: true))--ground:#fff}}
     \(SeriesStyle.rules(count: max(1, subjects)))
     \(ColourRamp.rules)
     \(rules)
@@ -49,8 +49,7 @@ public enum ChartStyle {
     .band{fill:var(--c);opacity:.16}
     .bar{fill:var(--c)}
     .under{fill-opacity:.45}
-    svg.chart text.direct{fill:var(--c);font-weight:600;font-size:11.5px}
-    svg.chart text.remark{font-size:11.5px}
+    svg.chart text.direct{fill:var(--c);font-weight:600}
     .event path{stroke:var(--c);stroke-width:1;stroke-dasharray:1 3;fill:none}
     .event .flag{fill:var(--c);stroke:none}
     .simpson path{fill:var(--ink)}

@@ -14,7 +14,7 @@ struct Frame {
   /// What a character of a label takes, on average.
   static let characterWidth = 6.7
   /// The same in the weight of the labels at curves' ends.
-  static let boldWidth = 7.3
+  static let boldWidth = 7.6
 
   var height = 226.0
   var left = 40.0

@@ -57,6 +57,9 @@ public struct LineChart: Chart {
     }
   }
 
+  /// How many curves are named at their ends: one needs no name, and more have no room.
+  static let named = 2...14
+
   /// Points kept of each curve.
   public static let pointLimit = 320
 
@@ -115,7 +118,7 @@ public struct LineChart: Chart {
       ?? Scale(vertical, around: ys, including: including)
     frame = Frame(
       .init(title: horizontal.title, scale: x, ticks: 6), .init(title: "", scale: y),
-      labels: self.lines.count > 1 ? self.lines.map(\.label) : [])
+      labels: Self.named.contains(self.lines.count) ? self.lines.map(\.label) : [])
   }
 
   /// Whether no curve has a point.
@@ -133,7 +136,7 @@ public struct LineChart: Chart {
     return frame.svg(
       summary: summary,
       levels + events.map(event).joined() + bands + curves
-        + (lines.count > 1 ? frame.endLabels(labels) : ""))
+        + (Self.named.contains(lines.count) ? frame.endLabels(labels) : ""))
   }
 
   /// Every curve with its last value.
@@ -162,11 +165,18 @@ public struct LineChart: Chart {
 
   /// Ends of the axes, and all points that are drawn.
   public var reading: String? {
-    let series = lines.map { line in
+    var known: [[Double]: Int] = [:]
+    let series = lines.enumerated().map { index, line -> String in
       let points = line.points.filter { $0.y.isFinite }
+      let places = points.map(\.x)
+      // Curves over the same places name the first of them.
+      let x =
+        known[places].map(String.init)
+        ?? "[\(places.map(Markup.jsonNumber).joined(separator: ","))]"
+      if known[places] == nil { known[places] = index }
       return "{\"n\":\(Markup.jsonString(line.name)),"
         + "\"c\":\(Markup.jsonString(line.style.classes)),"
-        + "\"x\":[\(points.map { Markup.jsonNumber($0.x) }.joined(separator: ","))],"
+        + "\"x\":\(x),"
         + "\"y\":[\(points.map { Markup.jsonNumber($0.y) }.joined(separator: ","))]}"
     }
     return "{\"kind\":\"lines\",\(frame.reading),\"series\":[\(series.joined(separator: ","))]}"

@@ -21,7 +21,7 @@ enum ComparisonPlane {
     }
   }
 
-  /// Latents bounded on the scale of their digits, as ``FiniteScalarQuantizer`` rounds them:
+  /// Latents bounded on the scale of their digits, as ``FiniteScalarQuantizer`` rounds them.
   ///
   ///     sigmoid  (L - 1) sigmoid(z)
   ///     tanh     tanh(z + shift) half - offset + floor(L / 2),  half = 0.999 (L - 1) / 2,

@@ -25,6 +25,17 @@ struct BrowserTests {
     #expect(visit.console.isEmpty, "\(visit.console)")
   }
 
+  @Test(
+    "ten runs with long names: drawn, and no wider than a telephone or a screen",
+    arguments: [375, 1440])
+  func tenRuns(width: Int) throws {
+    let page = SyntheticComparison.manyRuns(10).html
+    let visit = try visit(page, width: width)
+    #expect(
+      visit.root("data-charts")?.hasSuffix(" drawn") == true, "\(visit.root("data-charts") ?? "")")
+    #expect(visit.root("data-overflow") == "none")
+  }
+
   @Test("the page's own check finds what it is for: an empty chart, marks outside, a page too wide")
   func planted() throws {
     let broken = [

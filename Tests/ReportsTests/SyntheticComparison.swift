@@ -44,6 +44,24 @@ enum SyntheticComparison {
       counts: vector(codes: codes).usage.counts)
   }
 
+  /// Many runs with names that begin alike.
+  static func manyRuns(_ count: Int, steps: Int = 2000) -> ReportPage {
+    let histories = [
+      RunHistory(journal: SyntheticJournal.vector(steps: steps)),
+      RunHistory(journal: SyntheticJournal.scalar(steps: steps)),
+    ]
+    let entries = (0..<count).map {
+      Comparison.Entry(
+        checkpoint: "runs/cifar10-vq-straight-through-\($0)",
+        outcome: .evaluated($0.isMultiple(of: 2) ? vector() : scalar()))
+    }
+    return ReportPage(
+      Comparison(entries: entries, evaluationProtocol: nil),
+      details: (0..<count).map {
+        RunDetails(history: histories[$0 % 2], plane: $0.isMultiple(of: 2) ? plane() : nil)
+      })
+  }
+
   /// The smallest PNG there is: its first bytes are enough for what is tested here.
   static let png: [UInt8] = [0x89, 0x50, 0x4E, 0x47]
 

@@ -20,12 +20,13 @@ enum PageStyle {
     .page{max-width:84rem;margin:0 auto;padding:0 1rem 4rem}
     header h1{margin:2.2rem 0 .3rem;font-size:1.75rem;font-weight:650;line-height:1.2;\
     letter-spacing:-.01em}
-    header p{margin:0;color:var(--quiet)}
+    header p{margin:0;max-width:52rem;color:var(--quiet)}
+    header .headline{color:var(--ink);font-size:1.125rem;margin:.2rem 0 .3rem}
     nav ul{list-style:none;padding:0;margin:1rem 0 0;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;\
     font-size:.9375rem}
     a{color:inherit;text-decoration-color:var(--rule);text-underline-offset:.2em}
     a:hover{text-decoration-color:currentColor}
-    .runs{position:sticky;top:0;z-index:2;margin:1.2rem -1rem 0;padding:.55rem 1rem;border:0;\
+    .runs{position:sticky;top:0;z-index:2;margin:1.2rem -1rem 0;padding:.55rem 1rem;border:0;min-width:0;\
     background:var(--ground);border-bottom:1px solid var(--rule);display:flex;flex-wrap:nowrap;\
     gap:.2rem 1.2rem;font-size:.9375rem;overflow-x:auto}
     .runs legend{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
@@ -74,7 +75,7 @@ enum PageStyle {
     dl{display:grid;grid-template-columns:max-content minmax(0,46rem);gap:.5rem 1.2rem;margin:.6rem 0 0}
     dt{font-weight:600}
     dd{margin:0}
-    @media (max-width:60rem){
+    @media screen and (max-width:60rem){
     table.key,table.key :is(tbody,caption){display:block}
     table.key thead{display:none}
     table.key tr{display:grid;grid-template-columns:1fr 1fr;gap:0 1.2rem;padding:.8rem 0;\
@@ -96,7 +97,9 @@ enum PageStyle {
     nav,.runs{display:none}
     .page{padding:0;max-width:none}
     section{margin-top:1.6rem}
-    h2,h3{break-after:avoid}
+    h2,h3,.introduction{break-after:avoid}
+    table.key{font-size:8pt}
+    table.key :is(th,td){padding-left:.4rem}
     .figures{grid-template-columns:1fr 1fr;gap:0 1.6rem}
     .cards{grid-template-columns:1fr 1fr}
     }

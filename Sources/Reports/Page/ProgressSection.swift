@@ -25,6 +25,10 @@ struct ProgressSection {
       RunFigure(title: "SSIM", note: "On held-out images.", decimals: 4)
         .html(runs) { $0.line(.evaluation, "ssim") },
       RunFigure(
+        title: "PSNR of training batches, dB", note: "Of unrounded images; means of windows.",
+        decimals: 2
+      ).html(runs) { $0.calmLine($0.history[.step, "psnr"]) },
+      RunFigure(
         title: "Gradient norm", note: "Before clipping, logarithmic.", vertical: .logarithmic
       ).html(runs) { $0.calmLine($0.history[.step, "gradientNorm"]) },
       RunFigure(title: "Learning rate", including: [0]).html(runs) {

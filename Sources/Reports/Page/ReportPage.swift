@@ -52,7 +52,8 @@ public struct ReportPage {
       </head>
       <body>
       <div class="page">
-      <header><h1>\(Markup.escaped(title))</h1><p>\(Markup.escaped(subtitle))</p>
+      <header><h1>\(Markup.escaped(title))</h1><p class="headline">\(Markup.escaped(headline))</p>
+      <p>\(Markup.escaped(subtitle))</p>
       <nav aria-label="Sections"><ul>\(links)</ul></nav></header>
       \(chips)
       <main>
@@ -69,11 +70,35 @@ public struct ReportPage {
   }
 
   private var subtitle: String {
-    guard let evaluation = comparison.evaluationProtocol else {
-      return "No run could be evaluated."
+    guard let evaluation = comparison.evaluationProtocol else { return "" }
+    return "On \(NumberText.count(evaluation.images)) image\(evaluation.images == 1 ? "" : "s") of "
+      + "\(evaluation.folder), the same for all runs."
+  }
+
+  /// What a reader should know who reads no further.
+  private var headline: String {
+    guard !runs.isEmpty else { return "No run could be evaluated." }
+    var sentences: [String] = []
+    if runs.count > 1, Set(runs.map(\.run.imageSize)).count == 1,
+      let best = runs.max(by: { $0.run.psnr < $1.run.psnr })
+    {
+      sentences.append(
+        "\(best.name) has the highest PSNR, \(NumberText.decimals(best.run.psnr, 2)) dB.")
     }
-    return
-      "\(NumberText.count(evaluation.images)) images of \(evaluation.folder), the same for all runs"
+    for verdict in [CodebookHealth.Verdict.tokenCollapse, .embeddingCollapse, .underTrained] {
+      let those = runs.filter { $0.run.health.verdict == verdict }
+      guard !those.isEmpty else { continue }
+      sentences.append(
+        verdict == .underTrained
+          ? "\(those.names) \(those.count > 1 ? "are" : "is") under-trained."
+          : "\(those.names) \(those.count > 1 ? "show" : "shows") \(verdict.rawValue).")
+    }
+    if runs.allSatisfy({ $0.run.health.verdict == .healthy }) {
+      sentences.append(runs.count > 1 ? "All runs are healthy." : "The run is healthy.")
+    }
+    let failed = comparison.entries.count - runs.count
+    if failed > 0 { sentences.append("\(failed) could not be evaluated.") }
+    return sentences.joined(separator: " ")
   }
 
   private static func joined(_ names: [String]) -> String {

@@ -20,7 +20,7 @@ struct TensorBlocks {
     self.blocks = blocks
   }
 
-  /// The cosine of each block, from its tensors' cosines and their shares of the squared norms:
+  /// The cosine of each block, from its tensors' cosines and their shares of the squared norms.
   ///
   ///     cos = sum a_l b_l c_l / sqrt(sum a_l^2 sum b_l^2),   a_l^2, b_l^2 the shares
   ///
