@@ -46,7 +46,7 @@ public enum ChartStyle {
     .line{stroke:var(--c);stroke-width:1.7;stroke-dasharray:var(--dash);stroke-linejoin:round}
     .v0 .line{stroke-width:2.6}
     .dot{fill:var(--c)}
-    .band{fill:var(--c);opacity:.16}
+    .band{fill:var(--c)}
     .bar{fill:var(--c)}
     .under{fill-opacity:.45}
     svg.chart text.direct{fill:var(--c);font-weight:600}

@@ -13,8 +13,8 @@ public struct HeatMap: Chart {
   public let values: [[Double]]
   /// What the columns are.
   public let axis: String
-  /// Columns that are marked above, and why.
-  public let flags: [(column: Int, title: String)]
+  /// Columns that are marked above, why, and how often; what is frequent is marked darker.
+  public let flags: [(column: Int, title: String, count: Int)]
 
   private let rowHeight = 14.0
   private let top = 12.0
@@ -40,12 +40,17 @@ public struct HeatMap: Chart {
       }
     }
     let places = self.columns
-    var marked: [Int: String] = [:]
+    var marked: [Int: [String]] = [:]
     for flag in flags {
       guard let column = places.firstIndex(where: { flag.x <= $0 }) else { continue }
-      marked[column] = marked[column] ?? flag.title
+      marked[column, default: []].append(flag.title)
     }
-    self.flags = marked.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    self.flags = marked.sorted { $0.key < $1.key }.map { column, titles in
+      (
+        column, titles.count > 1 ? "\(titles[0]) and \(titles.count - 1) more" : titles[0],
+        titles.count
+      )
+    }
   }
 
   /// Whether there is no cell with a value.
@@ -90,10 +95,12 @@ public struct HeatMap: Chart {
       "<text class=\"end\" x=\"\(n(left - 6))\" y=\"\(n(top + Double(row) * rowHeight + 10.5))\">"
         + "\(Markup.escaped(name))</text>"
     }.joined()
+    let most = Double(flags.map(\.count).max() ?? 1)
     let marks = flags.map { flag in
       let x = left + (Double(flag.column) + 0.5) * cellWidth
       return "<g class=\"simpson\"><title>\(Markup.escaped(flag.title))</title>"
-        + "<path d=\"M\(n(x - 3)) 2h6l-3 7z\"/></g>"
+        + "<path style=\"opacity:\(n(max(0.2, Double(flag.count) / most)))\" "
+        + "d=\"M\(n(x - 3)) 2h6l-3 7z\"/></g>"
     }.joined()
     return Frame.svg(
       height: height, summary: summary,
@@ -103,22 +110,30 @@ public struct HeatMap: Chart {
   private var columnLabels: String {
     let n = Markup.coordinate
     let y = top + Double(rows.count) * rowHeight + 13
-    let count = min(5, columns.count)
     var labels = ""
     var end = -Double.infinity
-    for place in 0..<count {
-      let column = count == 1 ? 0 : place * (columns.count - 1) / (count - 1)
-      let text = NumberLabel.tick(columns[column], step: 1)
-      let half = Frame.width(of: text) / 2
-      let x = min(
-        max(left + (Double(column) + 0.5) * cellWidth, left + half), Frame.width - half - 1)
+    let ends = Scale(.linear, from: columns.first ?? 0, to: columns.last ?? 1)
+    for tick in ends.ticks(atMost: 5) {
+      guard let place = place(of: tick.value) else { continue }
+      let half = Frame.width(of: tick.label) / 2
+      let x = min(max(place, left + half), Frame.width - half - 1)
       guard x - half > end else { continue }
       end = x + half + 6
-      labels += "<text class=\"middle\" x=\"\(n(x))\" y=\"\(n(y))\">\(Markup.escaped(text))</text>"
+      labels +=
+        "<text class=\"middle\" x=\"\(n(x))\" y=\"\(n(y))\">\(Markup.escaped(tick.label))</text>"
     }
     return labels
       + "<text class=\"middle\" x=\"\(n((left + Frame.width - right) / 2))\" y=\"\(n(y + 14))\">"
       + "\(Markup.escaped(axis))</text>"
+  }
+
+  /// Where a number lies among the columns' middles; nil beyond the first and the last.
+  private func place(of value: Double) -> Double? {
+    guard let next = columns.firstIndex(where: { $0 >= value }) else { return nil }
+    let (after, before) = (columns[next], next > 0 ? columns[next - 1] : columns[next])
+    guard next > 0 || value >= after * (1 - 1e-9) else { return nil }
+    let part = after > before ? (value - before) / (after - before) : 1
+    return left + (Double(max(0, next - 1)) + (next > 0 ? part : 0) + 0.5) * cellWidth
   }
 
   /// The colours and the numbers they stand for.

@@ -227,7 +227,10 @@ public struct LineChart: Chart {
     }
     let (lower, upper) = (places(band.lower), places(band.upper))
     guard lower.count > 1, upper.count > 1 else { return "" }
+    // Many bands lie over each other: each is the fainter.
+    let opacity = min(0.18, max(0.03, 0.36 / Double(lines.count)))
     return "<path class=\"mark band \(line.style.classes)\" "
+      + "style=\"opacity:\((opacity * 100).rounded() / 100)\" "
       + "d=\"M\((lower + upper.reversed()).joined(separator: " "))Z\"/>"
   }
 

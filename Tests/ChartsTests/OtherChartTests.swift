@@ -40,6 +40,28 @@ struct HeatMapTests {
     #expect([-2, -1, -0.04, 0, 0.04, 1, 9].map(ColourRamp.step) == [0, 0, 10, 10, 10, 20, 20])
   }
 
+  @Test("flags of one column are one mark, darker where there are more; beyond the columns none")
+  func flags() {
+    let map = HeatMap(
+      summary: "m", rows: ["a"], columns: [10, 20, 30], values: [[0, 0, 0]], axis: "step",
+      flags: [(5, "S1"), (10, "S2"), (25, "S3"), (31, "S4")])
+    #expect(map.flags.map(\.column) == [0, 2] && map.flags.map(\.count) == [2, 1])
+    #expect(map.svg.contains("S1 and 1 more") && !map.svg.contains("S4"))
+    #expect(map.svg.contains("opacity:0.5"))
+  }
+
+  @Test("columns are labelled by round numbers where those lie between them")
+  func columnLabels() throws {
+    let columns = (1...50).map { Double($0) * 14 }
+    let svg = Self.map([columns.map { _ in 0 }], columns: columns).svg
+    let labels = svg.components(separatedBy: "<text class=\"middle\" x=\"").dropFirst()
+      .map { $0.components(separatedBy: ">")[1].components(separatedBy: "<")[0] }
+    #expect(labels == ["200", "400", "600", "step", "-1", "0", "1"])
+    let xs = svg.components(separatedBy: "<text class=\"middle\" x=\"").dropFirst().prefix(3)
+      .compactMap { Double($0.prefix { $0 != "\"" }) }
+    #expect(abs((xs[2] - xs[1]) - (xs[1] - xs[0])) < 0.2)
+  }
+
   @Test("ragged or missing values: what fits is drawn")
   func ragged() {
     #expect(Self.map([[1, 2, 3], [1]], columns: [0, 1, 2]).columns == [0])
