@@ -41,6 +41,7 @@ public enum ChartScript {
           '</g>');
         const group = svg.lastElementChild, dots = group.querySelectorAll('circle');
         const label = group.querySelector('text');
+        const said = v => data.decimals === null ? text(v) : v.toFixed(data.decimals);
         let at = xs.length - 1;
         group.style.display = 'none';
         const show = index => {
@@ -59,9 +60,9 @@ public enum ChartScript {
             if (known) {
               dots[i].setAttribute('cx', px(s.x[k]));
               dots[i].setAttribute('cy', Math.max(top - 4, Math.min(bottom + 2, py(s.y[k]))));
-              words.push(`${s.n} ${text(s.y[k])}`);
+              words.push(`${s.n} ${said(s.y[k])}`);
             }
-            if (values[i]) values[i].textContent = known ? text(s.y[k]) : '–';
+            if (values[i]) values[i].textContent = known ? said(s.y[k]) : '–';
           });
           out.textContent = `${data.title} ${text(x)}: ${words.join(', ')}`;
         };
@@ -76,7 +77,6 @@ public enum ChartScript {
             next += direction;
           show(next);
         };
-        out.className = 'reading spoken';
         return {
           hide, show: () => show(at), point: x => show(nearest(places, x)),
           key: (name, fine) => {
@@ -167,8 +167,10 @@ public enum ChartScript {
         const faults = [];
         for (const svg of charts) {
           const view = svg.viewBox.baseVal, name = svg.getAttribute('aria-label');
+          if (!svg.getClientRects().length) continue;
           if (!svg.querySelector('.mark')) faults.push(`${name} has no marks`);
           for (const mark of svg.querySelectorAll('.mark, text')) {
+            if (!mark.getClientRects().length) continue;
             const box = mark.getBBox();
             const inside = box.x >= -1 && box.y >= -1 && box.x + box.width <= view.width + 1 &&
               box.y + box.height <= view.height + 1;

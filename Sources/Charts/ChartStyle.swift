@@ -29,6 +29,7 @@ public enum ChartStyle {
     figure>.reading{grid-row:4}
     figure>details{grid-row:5}
     figcaption h3{margin:0;font-size:1rem;font-weight:600}
+    .about h3{color:var(--c)}
     figcaption p{margin:.15rem 0 0;color:var(--quiet);font-size:.875rem;line-height:1.4}
     .picture{margin-top:.35rem;touch-action:pan-y;border-radius:3px}
     .picture:focus-visible{outline:2px solid var(--colour-0);outline-offset:3px}

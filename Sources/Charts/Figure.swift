@@ -22,7 +22,7 @@ public struct Figure {
   /// The figure as HTML; `missing` is said in place of a picture where there is nothing to draw.
   public func html(missing: String = "no data") -> String {
     let heading = "<figcaption><h3>\(Markup.escaped(title))</h3>"
-    let about = subject.map { " \($0.classes)" } ?? ""
+    let about = subject.map { " about \($0.classes)" } ?? ""
     guard !chart.isEmpty else {
       return "<figure class=\"absent\(about)\">\(heading)<p>\(Markup.escaped(missing))</p>"
         + "</figcaption></figure>"
@@ -31,12 +31,17 @@ public struct Figure {
     let legend =
       entries.isEmpty ? "" : "<ul class=\"legend\">\(entries.map(\.html).joined())</ul>"
     let words = note.isEmpty ? "" : "<p>\(Markup.escaped(note))</p>"
-    let data =
-      chart.reading.map { "<script type=\"application/json\">\($0)</script>" } ?? ""
     return "<figure class=\"plot\(about)\">\(heading)\(words)</figcaption>\(legend)"
       + "<div class=\"picture\">\(chart.svg)</div>"
-      + "<p class=\"reading\" aria-live=\"polite\"></p>\(data)"
+      + reading(chart, hasLegend: !entries.isEmpty)
       + "<details><summary>Numbers</summary><div class=\"scroll\">\(chart.table.html)</div></details>"
       + "</figure>"
+  }
+  /// The numbers for the script, and where it says what is read: a legend shows values itself, so
+  /// that beside one they are only spoken.
+  private func reading(_ chart: any Chart, hasLegend: Bool) -> String {
+    guard let reading = chart.reading else { return "" }
+    return "<p class=\"reading\(hasLegend ? " spoken" : "")\" aria-live=\"polite\"></p>"
+      + "<script type=\"application/json\">\(reading)</script>"
   }
 }

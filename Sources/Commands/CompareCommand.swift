@@ -72,6 +72,9 @@ public struct CompareCommand: ParsableCommand {
     if let images, images < 1 {
       throw ValidationError("--images: expected at least 1, found \(images)")
     }
+    if html == "-" || html?.isEmpty == true {
+      throw ValidationError("--html: expected the name of a file, such as report.html")
+    }
   }
 
   /// Compares.

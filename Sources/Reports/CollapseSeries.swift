@@ -33,13 +33,7 @@ extension CollapseOnset {
   }
 
   private static func usage(_ history: RunHistory, codes: Int) -> RunHistory.Series {
-    let used = history[.codes, "usedCodes"].joined(history[.codes, "codes"]) {
-      $1 > 0 ? $0 / $1 : .nan
-    }
-    let windows = used.joined(history[.codes, "expectedUniformUsage"]) {
-      $1 > 0 ? $0 / $1 : .nan
-    }
-    if !windows.isEmpty { return windows }
+    if history.hasWindows { return history.uniformUsage }
     return history[.step, "usage"].joined(history[.step, "tokens"]) { usage, tokens in
       guard tokens >= Double(CodebookHealth.Threshold.tokens), tokens < 1e12 else { return .nan }
       return usage / CodebookUsage.expectedUniformUsage(codes: codes, tokens: Int(tokens))

@@ -26,8 +26,10 @@ struct JournalScanner {
 
   /// Calls `body` with every line that has a kind and a step.
   static func scan(_ text: [UInt8], _ body: (Line) -> Void) {
-    var text = text
-    text.append(UInt8(ascii: "\n"))
+    guard text.last == UInt8(ascii: "\n") else {
+      if !text.isEmpty { scan(text + [UInt8(ascii: "\n")], body) }
+      return
+    }
     text.withUnsafeBufferPointer { bytes in
       var start = 0
       while start < bytes.count {

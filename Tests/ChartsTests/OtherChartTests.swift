@@ -155,6 +155,34 @@ struct BarTests {
     #expect(empty.contains("Not in the &lt;journal&gt;.") && !empty.contains("<svg"))
   }
 
+  @Test("text in every colour has 4.5 to 1 against the ground, light and dark")
+  func contrast() throws {
+    let themes = ChartStyle.css(subjects: 8).components(separatedBy: "--ground:").dropFirst()
+      .prefix(2)
+    #expect(themes.count == 2)
+    for theme in themes {
+      let ground = try #require(Self.luminance(String(theme.prefix(7))))
+      let colours = theme.prefix { $0 != "}" }.split(separator: ";").filter { part in
+        ["--ink:", "--quiet:", "--colour-"].contains { part.hasPrefix($0) }
+      }
+      #expect(colours.count == 10)
+      for colour in colours {
+        let own = try #require(Self.luminance(String(colour.suffix(7))), "\(colour)")
+        #expect((max(own, ground) + 0.05) / (min(own, ground) + 0.05) >= 4.5, "\(colour)")
+      }
+    }
+  }
+
+  /// WCAG's relative luminance of `#rrggbb`.
+  private static func luminance(_ colour: String) -> Double? {
+    guard colour.hasPrefix("#"), let value = Int(colour.dropFirst(), radix: 16) else { return nil }
+    let channels = [16, 8, 0].map { shift -> Double in
+      let share = Double(value >> shift & 255) / 255
+      return share <= 0.03928 ? share / 12.92 : pow((share + 0.055) / 1.055, 2.4)
+    }
+    return 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
+  }
+
   @Test("every subject has a colour and dashes of its own; styles hold for light and dark")
   func styles() {
     let css = ChartStyle.css(subjects: 30)

@@ -202,6 +202,7 @@ struct CompareTests {
       ([runs.fsq, "--json", "/nowhere/report.json"], 73, "/nowhere/report.json"),
       ([runs.fsq, "--samples", "/nowhere/sheet.png"], 73, "/nowhere/sheet.png"),
       ([runs.fsq, "--html", "/nowhere/report.html"], 73, "/nowhere/report.html"),
+      ([runs.fsq, "--html", "-"], 64, "--html"),
       ([runs.fsq, "--images", "0"], 64, "--images"),
       ([], 64, "checkpoint"),
     ]

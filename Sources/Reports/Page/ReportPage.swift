@@ -122,7 +122,7 @@ public struct ReportPage {
   private var chips: String {
     guard runs.count > 1 else { return "" }
     let boxes = runs.map { run in
-      "<label class=\"chip r\(run.index)\"><input type=\"checkbox\" id=\"run-\(run.index)\" checked>"
+      "<label class=\"chip r\(run.index)\"><input type=\"checkbox\" autocomplete=\"off\" id=\"run-\(run.index)\" checked>"
         + "<svg viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"line\" d=\"M1 5H25\"/></svg>"
         + "\(Markup.escaped(run.name))</label>"
     }.joined()

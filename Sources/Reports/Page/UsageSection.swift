@@ -15,15 +15,7 @@ struct UsageSection {
         references: [
           .init(CodebookHealth.Threshold.usage, "a quarter: token collapse below")
         ], events: events
-      ).html(runs) { run in
-        let used = run.history[.codes, "usedCodes"].joined(run.history[.codes, "codes"]) {
-          $1 > 0 ? $0 / $1 : .nan
-        }
-        let share = used.joined(run.history[.codes, "expectedUniformUsage"]) {
-          $1 > 0 ? $0 / $1 : .nan
-        }
-        return run.line(share.isEmpty ? evaluated(run) : share)
-      },
+      ).html(runs) { $0.line($0.history.uniformUsage) },
       RunFigure(
         title: "Perplexity", note: "Codes that, used evenly, would carry as much.", including: [0],
         decimals: 1
@@ -54,13 +46,6 @@ struct UsageSection {
       return .init(
         Double(collapse.step), run.style,
         "\(run.name): collapse from step \(NumberText.count(collapse.step)) on")
-    }
-  }
-
-  /// Usage at the evaluations, for journals without windows.
-  private func evaluated(_ run: PageRun) -> RunHistory.Series {
-    run.history[.evaluation, "usage"].joined(run.history[.evaluation, "expectedUniformUsage"]) {
-      $1 > 0 ? $0 / $1 : .nan
     }
   }
 
