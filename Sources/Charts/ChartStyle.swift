@@ -50,11 +50,13 @@ public enum ChartStyle {
     .band{fill:var(--c)}
     .bar{fill:var(--c)}
     .under{fill-opacity:.45}
-    svg.chart text.direct{fill:var(--c);font-weight:600}
+    svg.chart text.direct{fill:var(--c);font-weight:600;paint-order:stroke;\
+    stroke:var(--ground);stroke-width:3px;stroke-linejoin:round}
     .event path{stroke:var(--c);stroke-width:1;stroke-dasharray:1 3;fill:none}
     .event .flag{fill:var(--c);stroke:none}
     .simpson path{fill:var(--ink)}
     .cloud{stroke:var(--quiet);stroke-width:2;stroke-linecap:round;opacity:.5}
+    .alone{stroke:var(--c);opacity:.65}
     .disc{fill:var(--c);fill-opacity:.5;stroke:var(--ground);stroke-width:.5}
     .hollow{fill:none;stroke:var(--c);stroke-width:.9;stroke-opacity:.55}
     .cross{stroke:var(--ink);stroke-width:.8;pointer-events:none}

@@ -128,7 +128,9 @@ public struct ScatterChart: Chart {
       summary: summary,
       (lines.isEmpty ? "" : "<path class=\"lattice\" d=\"\(lines)\"/>")
         + "<g class=\"\(style.classes)\">"
-        + hollow + (dots.isEmpty ? "" : "<path class=\"mark cloud\" d=\"\(dots)\"/>")
+        + hollow
+        + (dots.isEmpty
+          ? "" : "<path class=\"mark cloud\(discs.isEmpty ? " alone" : "")\" d=\"\(dots)\"/>")
         + "\(filled)</g>"
         + "<text class=\"remark\" x=\"1\" y=\"12\">\(Markup.escaped(titles.y)) upwards</text>")
   }

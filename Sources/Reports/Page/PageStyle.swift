@@ -100,7 +100,10 @@ enum PageStyle {
     h2,h3,.introduction{break-after:avoid}
     table.key{font-size:8pt}
     table.key :is(th,td){padding-left:.4rem}
-    .figures{grid-template-columns:1fr 1fr;gap:0 1.6rem}
+    .introduction,ul.words li{break-inside:avoid}
+    .figures{display:block}
+    .figures>*,.figures>figure{display:inline-block;vertical-align:top;width:calc(50% - 1.4rem);\
+    margin:0 .9rem 1.2rem 0;break-inside:avoid}
     .cards{grid-template-columns:1fr 1fr}
     }
 
