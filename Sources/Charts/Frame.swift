@@ -115,37 +115,46 @@ struct Frame {
     var y: Double
     var style: SeriesStyle
 
+    static let height = 12.5
+
     var width: Double { Double(text.count) * Frame.boldWidth }
+
+    func covers(_ other: EndLabel) -> Bool {
+      (y - other.y).magnitude < Self.height && x < other.x + other.width + 2
+        && other.x < x + width + 2
+    }
   }
 
   /// Labels beside the ends of curves, moved apart so that none covers another.
+  ///
+  /// Curves that end at the right edge have theirs in one column there, moved downwards first; of the
+  /// others, each goes beside its own end, or above where that is taken.
   func endLabels(_ labels: [EndLabel]) -> String {
-    let distance = 12.5
-    let lowest = height - bottom + 2
-    let columns = Dictionary(grouping: labels) { label in
-      // Those that end at the right edge stand in one column; others beside their own ends.
-      Frame.width - right - label.x < 4 ? -1 : Int(label.x / 60)
+    let atEdge = labels.filter { Self.width - right - $0.x < 4 }
+    var placed = column(atEdge)
+    for var label in labels where Self.width - right - label.x >= 4 {
+      label.x = min(label.x + 5, Self.width - label.width - 1)
+      label.y = min(label.y, height - bottom - 6)
+      while label.y > top, placed.contains(where: { $0.covers(label) }) { label.y -= 2 }
+      placed.append(label)
     }
-    var result = ""
-    for (column, members) in columns.sorted(by: { $0.key < $1.key }) {
-      var placed = members.sorted { $0.y < $1.y }
-      for index in placed.indices.dropFirst() {
-        placed[index].y = max(placed[index].y, placed[index - 1].y + distance)
-      }
-      var limit = lowest
-      for index in placed.indices.reversed() {
-        placed[index].y = min(placed[index].y, limit)
-        limit = placed[index].y - distance
-      }
-      for label in placed {
-        let x =
-          column < 0
-          ? Self.width - right + 6 : min(label.x + 5, Self.width - label.width - 1)
-        result +=
-          "<text class=\"direct \(label.style.classes)\" x=\"\(Markup.coordinate(x))\" "
-          + "y=\"\(Markup.coordinate(max(label.y, top) + 4))\">\(Markup.escaped(label.text))</text>"
-      }
+    return placed.map { label in
+      "<text class=\"direct \(label.style.classes)\" x=\"\(Markup.coordinate(label.x))\" "
+        + "y=\"\(Markup.coordinate(max(label.y, top) + 4))\">\(Markup.escaped(label.text))</text>"
+    }.joined()
+  }
+
+  private func column(_ labels: [EndLabel]) -> [EndLabel] {
+    var placed = labels.sorted { $0.y < $1.y }
+    for index in placed.indices {
+      placed[index].x = Self.width - right + 6
+      if index > 0 { placed[index].y = max(placed[index].y, placed[index - 1].y + EndLabel.height) }
     }
-    return result
+    var limit = height - bottom + 2
+    for index in placed.indices.reversed() {
+      placed[index].y = min(placed[index].y, limit)
+      limit = placed[index].y - EndLabel.height
+    }
+    return placed
   }
 }

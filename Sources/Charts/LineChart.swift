@@ -6,6 +6,8 @@ public struct LineChart: Chart {
     public var name: String
     /// What stands at its right end: the name, or a shorter one.
     public var label: String
+    /// What the legend says of it; nil for its last value.
+    public var value: String?
     /// Colour and dashes.
     public var style: SeriesStyle
     /// Its points, in the order of `x`; gaps where `y` is not finite.
@@ -127,7 +129,9 @@ public struct LineChart: Chart {
   /// Every curve with its last value.
   public var legend: [LegendEntry] {
     lines.map { line in
-      LegendEntry(line.name, line.style, value: text(line.points.last { $0.y.isFinite }?.y ?? .nan))
+      LegendEntry(
+        line.name, line.style,
+        value: line.value ?? text(line.points.last { $0.y.isFinite }?.y ?? .nan))
     }
   }
 

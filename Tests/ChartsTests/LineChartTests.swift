@@ -76,6 +76,21 @@ struct LineChartTests {
     #expect(!Self.chart([Self.line]).svg.contains("class=\"direct"))
   }
 
+  @Test("a curve that ends early is named at its end, clear of the others' names")
+  func earlyEnds() throws {
+    let short = (0...4).map { Point(Double($0), Double(16 - $0)) }
+    let svg = Self.chart([
+      .init(
+        "long", SeriesStyle(0),
+        Self.line.points.reversed().enumerated().map { Point(Double($0), $1.y) }),
+      .init("early", SeriesStyle(1), short), .init("alike", SeriesStyle(2), short),
+    ]).svg
+    let xs = try Self.numbers(svg, "class=\"direct[^>]*? x=\"([0-9.]+)\"")
+    let ys = try Self.numbers(svg, "class=\"direct[^>]*? y=\"([0-9.]+)\"")
+    #expect(xs.count == 3 && xs[0] > 300 && xs[1] < 200 && xs[1] == xs[2])
+    #expect(abs(ys[1] - ys[2]) >= 12)
+  }
+
   @Test("names that look like markup are escaped, in the picture and in the script's numbers")
   func escaping() throws {
     let chart = Self.chart([

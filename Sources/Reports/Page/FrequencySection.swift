@@ -22,9 +22,15 @@ struct FrequencySection {
     return PageSection(
       id: "frequencies", title: "Code frequencies", introduction: "",
       content: PageSection.grid(
-        [figure.html(runs) { .init($0.name, label: $0.label, $0.style, Self.points($0.run)) }]
+        [figure.html(runs, Self.line)]
           + levelFigures)
     ).html
+  }
+
+  private static func line(_ run: PageRun) -> LineChart.Line {
+    var line = LineChart.Line(run.name, label: run.label, run.style, points(run.run))
+    line.value = "\(NumberText.count(run.run.usage.used)) codes"
+    return line
   }
 
   /// Shares by rank; ranks thin out geometrically, first and last stay.
