@@ -65,7 +65,7 @@ struct CompareTests {
   func help() throws {
     let outcome = try CommandRunner.run("compare", ["--help"])
     #expect(outcome.code == 0, "\(outcome)")
-    for words in ["USAGE: compare", "EXAMPLES", "embedding collapse", "--samples"] {
+    for words in ["USAGE: compare", "EXAMPLES", "embedding collapse", "--samples", "--html"] {
       #expect(outcome.output.contains(words), "\(outcome)")
     }
   }
@@ -108,6 +108,36 @@ struct CompareTests {
       "compare", [runs.fsq, runs.vq, "--images", "3", "--json", "-"])
     let read = try Self.runsOf(piped.output)
     #expect(read.map { $0["psnr"] } == written.map { $0["psnr"] })
+  }
+
+  @Test(
+    "a page of both runs and a failed one: verdicts, curves, codebooks, images, nothing outside")
+  func page() throws {
+    let path = runs.scratch.file("report.html")
+    let outcome = try CommandRunner.run(
+      "compare", [runs.fsq, runs.vq, "/nowhere", "--html", path, "--images", "3"])
+    #expect(outcome.code == 65, "\(outcome)")
+    #expect(outcome.output.contains("perplexity"), "the table is told too: \(outcome)")
+    #expect(outcome.errors.contains("\(path): a page of"), "\(outcome)")
+    let page = try String(contentsOfFile: path, encoding: .utf8)
+    for words in [
+      "Comparison of fsq, vq and nowhere", "under-trained", "Only 3 steps", "expected a checkpoint",
+      "Training loss", "Sorted code frequencies", "fsq: levels of each channel",
+      "fsq: vectors and levels", "vq: codes and vectors", "vq, difference", "1 - (1 - 1/K)^n",
+    ] {
+      #expect(page.contains(words), "\(words)")
+    }
+    #expect(!page.contains("http:") && !page.contains("https:"))
+    // Three originals, and of each run three reconstructions and three differences.
+    let images = page.components(separatedBy: "data:image/png;base64,").dropFirst()
+    #expect(images.count == 15)
+    for image in images {
+      let data = try #require(Data(base64Encoded: String(image.prefix { $0 != "\"" })))
+      #expect(try ImageDecoder().decode([UInt8](data), name: "image").width == 32)
+    }
+    let same = runs.scratch.file("again.html")
+    _ = try CommandRunner.run("compare", [runs.fsq, "--html", same, "--quiet", "--json", "-"])
+    #expect(try String(contentsOfFile: same, encoding: .utf8).contains("Comparison of fsq"))
   }
 
   @Test("the training images by --data are told to be known")
@@ -171,6 +201,8 @@ struct CompareTests {
       ([runs.fsq, "--data", "/nowhere"], 66, "/nowhere"),
       ([runs.fsq, "--json", "/nowhere/report.json"], 73, "/nowhere/report.json"),
       ([runs.fsq, "--samples", "/nowhere/sheet.png"], 73, "/nowhere/sheet.png"),
+      ([runs.fsq, "--html", "/nowhere/report.html"], 73, "/nowhere/report.html"),
+      ([runs.fsq, "--html", "-"], 64, "--html"),
       ([runs.fsq, "--images", "0"], 64, "--images"),
       ([], 64, "checkpoint"),
     ]
