@@ -20,8 +20,10 @@ extension StepReport {
 
 extension EvaluationResult {
   /// The journal's line: `kind` is "evaluation".
+  ///
+  /// Of tokens with several indices, usage is pooled, and told for each depth as well.
   func line(step: Int) -> JSONObject {
-    JSONObject([
+    var line = JSONObject([
       "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
       "psnr": .number(psnr), "ssim": .number(ssim),
       "quantizationError": .number(quantizationError), "usage": .number(usage.usage),
@@ -30,5 +32,10 @@ extension EvaluationResult {
       "expectedUniformUsage": .number(usage.expectedUniformUsage),
       "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
     ])
+    if depths.depths.count > 1 {
+      line["usedCodesByDepth"] = .array(depths.depths.map { .integer($0.used) })
+      line["perplexityByDepth"] = .array(depths.depths.map { .number($0.perplexity) })
+    }
+    return line
   }
 }
