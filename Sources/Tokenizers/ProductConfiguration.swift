@@ -2,7 +2,8 @@ import Configuration
 
 /// Product vector quantization: groups of channels with codebooks of their own.
 ///
-/// The losses are those of ``VectorConfiguration``, summed over all channels.
+/// The losses are those of ``VectorConfiguration``, summed over all channels; as with ``CosineConfiguration``
+/// they weigh a tenth by default.
 public struct ProductConfiguration: Sendable, Equatable {
   /// How many groups: indices to a token.
   public var groups: Int
@@ -22,8 +23,8 @@ public struct ProductConfiguration: Sendable, Equatable {
   /// Describes a product quantizer.
   public init(
     groups: Int = 2, codebookSize: Int = 256, codeDimension: Int = 8,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
-    commitmentWeight: Double = 0.25, initialization: CosineConfiguration.Initialization = .encoder
+    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025, initialization: CosineConfiguration.Initialization = .encoder
   ) {
     self.groups = groups
     self.codebookSize = codebookSize

@@ -2,7 +2,8 @@ import Configuration
 
 /// Residual vector quantization: codebooks that quantize what those before have left.
 ///
-/// The losses are those of ``VectorConfiguration``, summed over depths.
+/// The losses are those of ``VectorConfiguration``, summed over depths; as with ``CosineConfiguration``
+/// they weigh a tenth by default.
 public struct ResidualConfiguration: Sendable, Equatable {
   /// How many codebooks: indices to a token.
   public var depth: Int
@@ -22,8 +23,8 @@ public struct ResidualConfiguration: Sendable, Equatable {
   /// Describes a residual quantizer.
   public init(
     depth: Int = 2, codebookSize: Int = 256, codeDimension: Int = 8,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
-    commitmentWeight: Double = 0.25, initialization: CosineConfiguration.Initialization = .encoder
+    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025, initialization: CosineConfiguration.Initialization = .encoder
   ) {
     self.depth = depth
     self.codebookSize = codebookSize

@@ -36,7 +36,9 @@ struct DepthQuantizersTests {
       parameters: ["0.embedding.weight": books[0], "1.embedding.weight": books[1]]
     ) {
       ProductQuantizer(
-        ProductConfiguration(groups: 2, codebookSize: codes, codeDimension: d), in: $0)
+        ProductConfiguration(
+          groups: 2, codebookSize: codes, codeDimension: d, codebookWeight: 1,
+          commitmentWeight: 0.25), in: $0)
     }
     var parts: [QuantizerRun] = []
     for group in 0..<2 {
@@ -92,7 +94,8 @@ struct DepthQuantizersTests {
     ) {
       ResidualQuantizer(
         ResidualConfiguration(
-          depth: 3, codebookSize: codes, codeDimension: d, gradient: gradient), in: $0)
+          depth: 3, codebookSize: codes, codeDimension: d, gradient: gradient, codebookWeight: 1,
+          commitmentWeight: 0.25), in: $0)
     }
     var (tokens, sums, dz) = ([Float](), [Double](), [Double]())
     var (auxiliary, error) = (0.0, 0.0)
