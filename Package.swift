@@ -70,6 +70,7 @@ let package = Package(
     wall("Execution", ["Autodiff", "Randomness"]),
     wall("Imaging", ["CPNG", "CJPEG"]),
     wall("Evaluation"),
+    wall("EventFiles", ["Safetensors"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration"]),
@@ -87,7 +88,7 @@ let package = Package(
       "Training",
       [
         "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
-        "Evaluation",
+        "Evaluation", "EventFiles",
         "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
       ]),
     // 6
@@ -137,6 +138,7 @@ let package = Package(
       "ConfigurationTests",
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),
     tests("ImagingTests", ["Imaging"]),
+    tests("EventFilesTests", ["EventFiles", "Safetensors", "FileTestSupport"]),
     tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),

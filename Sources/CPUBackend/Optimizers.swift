@@ -2,19 +2,6 @@ import Execution
 import Kernels
 
 extension CPUBackend {
-  /// Sums a range over several memories, in order, into the first.
-  public func sum(_ memories: [HostMemory], range: Range<Int>) {
-    let target = memories[0].words + range.lowerBound
-    for memory in memories.dropFirst() {
-      accumulate(count: range.count, memory.words + range.lowerBound, into: target)
-    }
-  }
-
-  /// The sum of the squares of a range, accumulated in double precision.
-  public func sumOfSquares(_ memory: HostMemory, range: Range<Int>) -> Double {
-    Kernels.sumOfSquares(count: range.count, memory.words + range.lowerBound)
-  }
-
   /// Moves a range of parameters by one step of an optimizer.
   public func update(
     _ rule: UpdateRule, range: Range<Int>, decays: Bool, gradientScale: Float,

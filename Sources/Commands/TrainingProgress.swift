@@ -7,6 +7,7 @@ final class TrainingProgress: TrainingObserver {
   private let terminal: Terminal
   private let run: RunConfiguration
   private var lastResult: EvaluationResult?
+  private var lastWarning: String?
   private var began = ContinuousClock.now
   private var firstStep = 0
 
@@ -28,6 +29,10 @@ final class TrainingProgress: TrainingObserver {
 
   func didStep(_ report: StepReport) {
     let line = self.line(report)
+    if let warning = report.warning, lastWarning == nil, terminal.isInteractive {
+      terminal.say("step \(report.step): \(warning)")
+    }
+    lastWarning = report.warning
     if terminal.isInteractive {
       terminal.progress(line)
     } else if report.step.isMultiple(of: run.monitor.logEvery) || report.step == report.steps {
@@ -38,6 +43,13 @@ final class TrainingProgress: TrainingObserver {
   func didEvaluate(_ result: EvaluationResult, step: Int) {
     lastResult = result
     terminal.say("step \(step): \(Self.words(result))")
+  }
+
+  func didCompare(_ averages: AveragesReport, step: Int) {
+    let parts = averages.entries.map { "\($0.name) \(Display.decimals($0.psnr, 2))" }
+    terminal.say(
+      "step \(step): PSNR in dB on \(Display.count(averages.images, "image")): "
+        + parts.joined(separator: ", "))
   }
 
   func didSave(step: Int, folder: String) {
@@ -56,7 +68,9 @@ final class TrainingProgress: TrainingObserver {
     let left =
       seconds / Double(max(1, report.step - firstStep)) * Double(report.steps - report.step)
     return "step \(report.step)/\(report.steps)  loss \(Display.loss(report.loss))  "
+      + "PSNR \(Display.decimals(report.psnr, 2)) dB  "
       + "codes in batch \(Display.percent(report.usage))  "
+      + (report.warning.map { $0 + "  " } ?? "")
       + "\(Display.decimals(report.imagesPerSecond, 1)) images/s  "
       + "\(Display.duration(left)) left"
   }

@@ -41,6 +41,22 @@ public protocol Backend: Sendable {
   /// The sum of the squares of a range, accumulated in double precision.
   func sumOfSquares(_ memory: Memory, range: Range<Int>) -> Double
 
+  /// The sum of the products of a range of two memories, accumulated in double precision.
+  func innerProduct(_ a: Memory, _ b: Memory, range: Range<Int>) -> Double
+
+  /// The squared distance of a range of two memories, accumulated in double precision.
+  func squaredDistance(_ a: Memory, _ b: Memory, range: Range<Int>) -> Double
+
+  /// Copies a range to the same place in another memory.
+  func copy(_ source: Memory, to target: Memory, range: Range<Int>)
+
+  /// Exchanges a range of two memories, bit by bit.
+  func exchange(_ a: Memory, _ b: Memory, range: Range<Int>)
+
+  /// Moves an average, kept as a sum of two parts, towards a range: by a share of the way.
+  func moveAverage(
+    _ average: Memory, rest: Memory, towards target: Memory, share: Float, range: Range<Int>)
+
   /// Moves a range of parameters by one step of an optimizer.
   func update(
     _ rule: UpdateRule, range: Range<Int>, decays: Bool, gradientScale: Float,

@@ -41,6 +41,15 @@ public struct ParameterLayout: Sendable, Equatable {
     parameters.reduce(0) { $0 + ($1.isTrained ? $1.shape.count : 0) }
   }
 
+  /// The parameters that lie in a range of words, or parts of them.
+  func pieces(of range: Range<Int>) -> [(parameter: Int, range: Range<Int>)] {
+    parameters.indices.compactMap { index in
+      let words = offsets[index]..<offsets[index] + parameters[index].shape.count
+      let piece = words.clamped(to: range)
+      return piece.isEmpty ? nil : (index, piece)
+    }
+  }
+
   /// The place of a parameter by name.
   public func index(of name: String) -> Int? {
     parameters.firstIndex { $0.name == name }

@@ -1,10 +1,11 @@
 import Autodiff
 import Randomness
 
-/// The parameters of a model on a device, with the optimizer's moments.
+/// The parameters of a model on a device, with whatever else is laid out as they are.
 ///
-/// Several sessions may share one: training and evaluation see the same weights. The moments take
-/// memory only once they are asked for: weights that only encode have none.
+/// Several sessions may share one: training and evaluation see the same weights. The optimizer's
+/// moments and all other blocks take memory only once they are asked for: weights that only encode
+/// have none.
 public final class ParameterMemory<B: Backend> {
   /// Where each parameter lies.
   public let layout: ParameterLayout
@@ -14,17 +15,7 @@ public final class ParameterMemory<B: Backend> {
   /// The device.
   public let backend: B
   let values: B.Memory
-  private var moments: [Block: B.Memory] = [:]
-
-  /// What a block of parameter memory holds.
-  public enum Block: String, Sendable, CaseIterable {
-    /// The parameters themselves.
-    case values = "parameters"
-    /// Adam's first moment, or the velocity of SGD.
-    case firstMoment = "moment1"
-    /// Adam's second moment.
-    case secondMoment = "moment2"
-  }
+  private var others: [ParameterBlock: B.Memory] = [:]
 
   /// Memory for parameters, all zero.
   public init(_ layout: ParameterLayout, on backend: B) {
@@ -46,7 +37,7 @@ public final class ParameterMemory<B: Backend> {
   }
 
   /// The numbers of one parameter, in the order of a checkpoint.
-  public func read(parameter index: Int, of block: Block = .values) -> [Float] {
+  public func read(parameter index: Int, of block: ParameterBlock = .values) -> [Float] {
     let count = layout.parameters[index].shape.count
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       read(parameter: index, of: block, into: buffer.baseAddress!)
@@ -56,7 +47,7 @@ public final class ParameterMemory<B: Backend> {
 
   /// Copies the numbers of one parameter, in the order of a checkpoint, to where there is room.
   public func read(
-    parameter index: Int, of block: Block, into target: UnsafeMutablePointer<Float>
+    parameter index: Int, of block: ParameterBlock, into target: UnsafeMutablePointer<Float>
   ) {
     let parameter = layout.parameters[index]
     let count = parameter.shape.count
@@ -75,13 +66,15 @@ public final class ParameterMemory<B: Backend> {
   }
 
   /// Replaces the numbers of one parameter, given in the order of a checkpoint.
-  public func write(_ numbers: [Float], toParameter index: Int, of block: Block = .values) {
+  public func write(_ numbers: [Float], toParameter index: Int, of block: ParameterBlock = .values)
+  {
     numbers.withUnsafeBufferPointer { write($0, toParameter: index, of: block) }
   }
 
   /// Replaces the numbers of one parameter, given in the order of a checkpoint.
   public func write(
-    _ numbers: UnsafeBufferPointer<Float>, toParameter index: Int, of block: Block = .values
+    _ numbers: UnsafeBufferPointer<Float>, toParameter index: Int,
+    of block: ParameterBlock = .values
   ) {
     let parameter = layout.parameters[index]
     let count = parameter.shape.count
@@ -98,7 +91,9 @@ public final class ParameterMemory<B: Backend> {
   }
 
   /// Whether a block takes memory; one that does not is all zero.
-  public func hasMemory(_ block: Block) -> Bool { block == .values || moments[block] != nil }
+  public func hasMemory(_ block: ParameterBlock) -> Bool {
+    block == .values || others[block] != nil
+  }
 
   /// The name of the first parameter that holds a number that is not finite, if any does.
   public func firstNonFinite() -> String? {
@@ -108,21 +103,45 @@ public final class ParameterMemory<B: Backend> {
     }.map { layout.parameters[$0].name }
   }
 
+  // MARK: Whole blocks: of what is trained, as the rest is the same in all
+
+  /// Copies a block to another.
+  public func copy(_ source: ParameterBlock, to target: ParameterBlock) {
+    backend.copy(self[source], to: self[target], range: 0..<layout.trainedWords)
+    version += 1
+  }
+
+  /// Exchanges two blocks, bit by bit.
+  public func exchange(_ a: ParameterBlock, _ b: ParameterBlock) {
+    backend.exchange(self[a], self[b], range: 0..<layout.trainedWords)
+    version += 1
+  }
+
+  /// The squared distance of two blocks.
+  public func squaredDistance(_ a: ParameterBlock, _ b: ParameterBlock) -> Double {
+    backend.squaredDistance(self[a], self[b], range: 0..<layout.trainedWords)
+  }
+
+  /// The sum of the products of two blocks.
+  public func innerProduct(_ a: ParameterBlock, _ b: ParameterBlock) -> Double {
+    backend.innerProduct(self[a], self[b], range: 0..<layout.trainedWords)
+  }
+
   func didChange() { version += 1 }
 
   /// The memory of a block, made at its first use.
   ///
   /// Not to be asked for the first time by several threads at once.
-  subscript(block: Block) -> B.Memory {
+  subscript(block: ParameterBlock) -> B.Memory {
     if block == .values { return values }
-    if let memory = moments[block] { return memory }
+    if let memory = others[block] { return memory }
     let memory = backend.allocate(words: layout.words)
-    moments[block] = memory
+    others[block] = memory
     return memory
   }
 
   private func writeInMemoryOrder(
-    _ numbers: UnsafePointer<Float>, _ index: Int, _ block: Block
+    _ numbers: UnsafePointer<Float>, _ index: Int, _ block: ParameterBlock
   ) {
     backend.write(
       numbers, words: layout.parameters[index].shape.count, to: self[block],

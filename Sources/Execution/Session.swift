@@ -56,6 +56,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       session.write(name, words, lane: lane, element: element)
     }
 
+    /// The words of an output.
+    public func words(ofOutput name: String) -> Int { session.plan.outputs[name]!.shape.count }
+
     /// Reads an output, of floats or of indices.
     public func read(_ name: String, intoWords words: UnsafeMutableRawPointer) {
       session.read(name, into: words, lane: lane)
@@ -67,7 +70,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     }
   }
 
-  let pool: LanePool
+  /// The threads that execute the lanes.
+  public let pool: LanePool
   let memories: [Memories<B.Memory>]
   private let sums: [StatisticSums]
   private var preparedVersion = -1

@@ -9,32 +9,51 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   static var sliceWords: Int { 1 << 16 }
 
   private let session: Session<B>
-  private let slices: [(range: Range<Int>, decays: Bool)]
+  private let slices: [Slice]
   private let gradients: [B.Memory]
   private var squares: [Double]
+  private var measurements: [UpdateMeasurement]
   private var phase = Phase.summing
+
+  /// A range of the parameters, and which of them lie in it.
+  private struct Slice {
+    let range: Range<Int>
+    let decays: Bool
+    let pieces: [(parameter: Int, range: Range<Int>)]
+  }
 
   private enum Phase {
     case summing
-    case updating(
-      UpdateRule, gradientScale: Float, firstMoment: B.Memory, secondMoment: B.Memory)
+    case updating(UpdateRequest, Blocks)
+  }
+
+  /// The memories of an update, all made before slices are dealt out.
+  private struct Blocks {
+    let firstMoment: B.Memory
+    let secondMoment: B.Memory
+    let averages: [(average: B.Memory, rest: B.Memory)]
+    let before: B.Memory?
+    let origin: B.Memory?
+    let keptGradient: B.Memory?
   }
 
   /// An updater of the parameters of a session.
   public init(_ session: Session<B>) {
     self.session = session
     let layout = session.parameters.layout
-    var slices: [(range: Range<Int>, decays: Bool)] = []
+    var slices: [Slice] = []
     for (range, decays) in [
       (0..<layout.decayedWords, true), (layout.decayedWords..<layout.trainedWords, false),
     ] {
       for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.sliceWords) {
-        slices.append((start..<min(start + Self.sliceWords, range.upperBound), decays))
+        let slice = start..<min(start + Self.sliceWords, range.upperBound)
+        slices.append(Slice(range: slice, decays: decays, pieces: layout.pieces(of: slice)))
       }
     }
     self.slices = slices
     gradients = session.memories.map(\.gradients)
     squares = Array(repeating: 0, count: slices.count)
+    measurements = Array(repeating: UpdateMeasurement(), count: slices.count)
   }
 
   /// Sums the lanes' gradients.
@@ -46,33 +65,130 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     return squares.reduce(0, +).squareRoot()
   }
 
-  /// Moves the parameters by one step, along the gradients that were summed.
+  /// Moves the parameters by one step, along the gradients that were summed, and tells nothing.
   ///
   /// - Parameters:
   ///   - rule: the optimizer, with the numbers of this step.
   ///   - gradientScale: what the gradients are multiplied by first: less than 1 where they are
   ///     clipped.
   public func update(_ rule: UpdateRule, gradientScale: Float) {
-    let parameters = session.parameters
-    phase = .updating(
-      rule, gradientScale: gradientScale, firstMoment: parameters[.firstMoment],
-      secondMoment: parameters[.secondMoment])
+    update(UpdateRequest(rule, gradientScale: gradientScale))
+  }
+
+  /// Moves the parameters by one step, along the gradients that were summed.
+  ///
+  /// - Returns: what the request asked for, sums of the slices in their order; zeros elsewhere.
+  @discardableResult
+  public func update(_ request: UpdateRequest) -> UpdateMeasurement {
+    phase = .updating(request, blocks(for: request))
     session.run(self, count: slices.count, as: .updating)
-    parameters.didChange()
+    session.parameters.didChange()
+    return measurement(request)
   }
 
   func perform(_ index: Int) {
-    let (range, decays) = slices[index]
+    let slice = slices[index]
     switch phase {
     case .summing:
-      session.backend.sum(gradients, range: range)
-      let squares = session.backend.sumOfSquares(gradients[0], range: range)
+      session.backend.sum(gradients, range: slice.range)
+      let squares = session.backend.sumOfSquares(gradients[0], range: slice.range)
       self.squares.withUnsafeMutableBufferPointer { $0[index] = squares }
-    case .updating(let rule, let scale, let firstMoment, let secondMoment):
-      session.backend.update(
-        rule, range: range, decays: decays, gradientScale: scale,
-        parameters: session.parameters.values, gradients: gradients[0], firstMoment: firstMoment,
-        secondMoment: secondMoment)
+    case .updating(let request, let blocks):
+      let measurement = update(slice, request, blocks)
+      measurements.withUnsafeMutableBufferPointer { $0[index] = measurement }
     }
+  }
+
+  private func update(
+    _ slice: Slice, _ request: UpdateRequest, _ blocks: Blocks
+  ) -> UpdateMeasurement {
+    let (backend, range) = (session.backend, slice.range)
+    let (values, gradient) = (session.parameters.values, gradients[0])
+    for index in request.averages.indices {
+      backend.moveAverage(
+        blocks.averages[index].average, rest: blocks.averages[index].rest, towards: values,
+        share: Float(request.averages[index].share), range: range)
+    }
+    if let before = blocks.before { backend.copy(values, to: before, range: range) }
+    var measurement = UpdateMeasurement()
+    if request.measuresDirections || request.comparesGradients {
+      measurement.directions = slice.pieces.map { _ in UpdateMeasurement.Direction() }
+    }
+    if let kept = blocks.keptGradient {
+      if request.comparesGradients {
+        for (index, piece) in slice.pieces.enumerated() {
+          measurement.directions[index].keptGradient = backend.sumOfSquares(
+            kept, range: piece.range)
+          measurement.directions[index].keptProduct = backend.innerProduct(
+            kept, gradient, range: piece.range)
+        }
+      }
+      if request.keepsGradient { backend.copy(gradient, to: kept, range: range) }
+    }
+    backend.update(
+      request.rule, range: range, decays: slice.decays, gradientScale: request.gradientScale,
+      parameters: values, gradients: gradient, firstMoment: blocks.firstMoment,
+      secondMoment: blocks.secondMoment)
+    if let before = blocks.before { measure(slice, request, before, blocks, &measurement) }
+    return measurement
+  }
+
+  /// How far a slice moved, and how its motion lies to the gradient.
+  private func measure(
+    _ slice: Slice, _ request: UpdateRequest, _ before: B.Memory, _ blocks: Blocks,
+    _ measurement: inout UpdateMeasurement
+  ) {
+    let (backend, values, gradient) = (session.backend, session.parameters.values, gradients[0])
+    if request.measuresMotion {
+      measurement.motion = backend.squaredDistance(before, values, range: slice.range)
+      measurement.length = backend.sumOfSquares(values, range: slice.range)
+    }
+    if let origin = blocks.origin {
+      measurement.displacement = backend.squaredDistance(values, origin, range: slice.range)
+    }
+    guard request.measuresDirections else { return }
+    for (index, piece) in slice.pieces.enumerated() {
+      measurement.directions[index].motion = backend.squaredDistance(
+        before, values, range: piece.range)
+      measurement.directions[index].gradient = backend.sumOfSquares(gradient, range: piece.range)
+      measurement.directions[index].product =
+        backend.innerProduct(before, gradient, range: piece.range)
+        - backend.innerProduct(values, gradient, range: piece.range)
+    }
+  }
+
+  private func blocks(for request: UpdateRequest) -> Blocks {
+    let parameters = session.parameters
+    let looksBack = request.measuresMotion || request.measuresDirections
+    // The second lane's gradients are in the sum already.
+    let before = !looksBack ? nil : gradients.count > 1 ? gradients[1] : parameters[.before]
+    return Blocks(
+      firstMoment: parameters[.firstMoment], secondMoment: parameters[.secondMoment],
+      averages: request.averages.map {
+        (parameters[.average($0.name)], parameters[.averageRest($0.name)])
+      }, before: before,
+      origin: request.measuresMotion && parameters.hasMemory(.origin) ? parameters[.origin] : nil,
+      keptGradient: request.keepsGradient || request.comparesGradients
+        ? parameters[.previousGradient] : nil)
+  }
+
+  /// The sum of what the slices measured.
+  private func measurement(_ request: UpdateRequest) -> UpdateMeasurement {
+    var total = UpdateMeasurement()
+    if request.measuresDirections || request.comparesGradients {
+      total.directions = session.parameters.layout.parameters.map { _ in
+        UpdateMeasurement.Direction()
+      }
+    }
+    for index in slices.indices {
+      let part = measurements[index]
+      total.motion += part.motion
+      total.length += part.length
+      total.displacement += part.displacement
+      for place in part.directions.indices {
+        total.directions[slices[index].pieces[place].parameter] += part.directions[place]
+      }
+    }
+    return total
   }
 }

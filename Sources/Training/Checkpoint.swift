@@ -10,7 +10,7 @@ import Tokenizers
 ///
 ///     config.json          the resolved configuration
 ///     model.safetensors    the weights to encode with, named and laid out as in diffusers
-///     state.safetensors    weights and moments, the step, what the training set was
+///     state.safetensors    weights, moments, averages, the step, what the training set was
 ///     metrics.jsonl        the journal
 ///     samples/*.png        originals over reconstructions
 ///
@@ -28,6 +28,9 @@ public struct Checkpoint: Sendable {
   /// The folder of sample sheets.
   public static let samplesFolder = "samples"
 
+  /// What stands before the names of lists of numbers in a state.
+  private static let numbersPrefix = "numbers."
+
   /// The run's folder.
   public let folder: String
 
@@ -39,6 +42,14 @@ public struct Checkpoint: Sendable {
     public var seconds: Double
     /// Which files the run trains on: a hash of their names.
     public var trainingSet: String
+  }
+
+  /// What a state holds beside weights and moments: averages, and what diagnoses look back on.
+  struct StateExtras {
+    /// Blocks laid out as the weights are.
+    var blocks: [ParameterBlock] = []
+    /// Lists of numbers by name.
+    var numbers: [String: [Double]] = [:]
   }
 
   /// The checkpoint in a folder.
@@ -67,34 +78,48 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// Writes the weights, then the state, a tensor at a time.
-  func write<B: Backend>(
-    _ parameters: ParameterMemory<B>, _ progress: Progress
+  /// Writes the weights to encode with, a tensor at a time.
+  ///
+  /// - Parameter weights: which ones those are, for whoever asks the file.
+  func writeModel<B: Backend>(
+    _ parameters: ParameterMemory<B>, step: Int, weights: String
   ) throws(TrainingError) {
-    do throws(SafetensorsError) {
+    do {
       try write(
         [(.values, "")], of: parameters,
-        metadata: ["format": "pt", "tessera": Self.version, "step": String(progress.step)],
-        to: path(Self.modelFile))
+        metadata: [
+          "format": "pt", "tessera": Self.version, "step": String(step), "weights": weights,
+        ], to: path(Self.modelFile))
+    } catch { throw TrainingError(error) }
+  }
+
+  /// Writes all that a continuation needs, a tensor at a time.
+  func writeState<B: Backend>(
+    _ parameters: ParameterMemory<B>, _ progress: Progress, _ extras: StateExtras
+  ) throws(TrainingError) {
+    do {
       try write(
-        ParameterMemory<B>.Block.allCases.map { ($0, $0.rawValue + ".") }, of: parameters,
+        (ParameterBlock.trained + extras.blocks).map { ($0, $0.name + ".") }, of: parameters,
+        numbers: extras.numbers,
         metadata: [
           "tessera": Self.version, "step": String(progress.step),
           "seconds": String(progress.seconds), "trainingSet": progress.trainingSet,
         ], to: path(Self.stateFile))
-    } catch {
-      throw TrainingError(error)
-    }
+    } catch { throw TrainingError(error) }
   }
 
-  /// Writes blocks of parameters under the names of their tensors, by way of a buffer for one.
+  /// Writes blocks of parameters under the names of their tensors, by way of a buffer for one, and
+  /// lists of numbers.
   private func write<B: Backend>(
-    _ blocks: [(block: ParameterMemory<B>.Block, prefix: String)],
-    of parameters: ParameterMemory<B>, metadata: [String: String], to path: String
+    _ blocks: [(block: ParameterBlock, prefix: String)],
+    of parameters: ParameterMemory<B>, numbers: [String: [Double]] = [:],
+    metadata: [String: String], to path: String
   ) throws(SafetensorsError) {
     let layout = parameters.layout.parameters
-    var sources: [String: (index: Int, block: ParameterMemory<B>.Block)] = [:]
-    var tensors: [TensorDeclaration] = []
+    var sources: [String: (index: Int, block: ParameterBlock)] = [:]
+    var tensors = numbers.map { name, list in
+      TensorDeclaration(name: Self.numbersPrefix + name, type: .f64, shape: [list.count])
+    }
     for (block, prefix) in blocks {
       for (index, parameter) in layout.enumerated() {
         let name = prefix + parameter.name
@@ -108,10 +133,18 @@ public struct Checkpoint: Sendable {
     let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: largest)
     defer { buffer.deallocate() }
     for entry in writer.entries {
-      let (index, block) = sources[entry.name]!
-      parameters.read(parameter: index, of: block, into: buffer.baseAddress!)
-      let numbers = UnsafeBufferPointer(rebasing: buffer[..<entry.elementCount])
-      try writer.append(UnsafeRawBufferPointer(numbers), to: entry.name)
+      if let (index, block) = sources[entry.name] {
+        parameters.read(parameter: index, of: block, into: buffer.baseAddress!)
+        let numbers = UnsafeBufferPointer(rebasing: buffer[..<entry.elementCount])
+        try writer.append(UnsafeRawBufferPointer(numbers), to: entry.name)
+      } else {
+        let list = numbers[String(entry.name.dropFirst(Self.numbersPrefix.count))]!
+        let bytes = UnsafeMutableRawBufferPointer.allocate(
+          byteCount: list.count * 8, alignment: 8)
+        defer { bytes.deallocate() }
+        list.withUnsafeBytes { bytes.copyMemory(from: $0) }
+        try writer.append(UnsafeRawBufferPointer(bytes), to: entry.name)
+      }
     }
     try writer.finish()
   }
@@ -137,13 +170,20 @@ public struct Checkpoint: Sendable {
     return try read(file, .values, prefix: "", into: parameters)
   }
 
-  /// Reads the weights and moments into memory.
+  /// Reads a state into memory.
+  ///
+  /// - Parameter optional: blocks that are read too where the file has them.
+  /// - Returns: where the run was, and which of these blocks and what numbers were there.
   func readState<B: Backend>(
-    into parameters: ParameterMemory<B>
-  ) throws(TrainingError) -> Progress {
+    into parameters: ParameterMemory<B>, optional: [ParameterBlock]
+  ) throws(TrainingError) -> (progress: Progress, extras: StateExtras) {
     let file = try open(Self.stateFile)
-    for block in ParameterMemory<B>.Block.allCases {
-      _ = try read(file, block, prefix: block.rawValue + ".", into: parameters)
+    let names = Set(file.entries.map(\.name))
+    let found = optional.filter { block in
+      parameters.layout.parameters.contains { names.contains(block.name + "." + $0.name) }
+    }
+    for block in ParameterBlock.trained + found {
+      _ = try read(file, block, prefix: block.name + ".", into: parameters)
     }
     guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0,
       let seconds = file.metadata["seconds"].flatMap({ Double($0) }),
@@ -151,7 +191,25 @@ public struct Checkpoint: Sendable {
     else {
       throw .damaged(file: path(Self.stateFile), reason: "its metadata lack the step")
     }
-    return Progress(step: step, seconds: seconds, trainingSet: trainingSet)
+    return (
+      Progress(step: step, seconds: seconds, trainingSet: trainingSet),
+      StateExtras(blocks: found, numbers: numbers(in: file))
+    )
+  }
+
+  /// The lists of numbers in a state.
+  private func numbers(in file: SafetensorsFile) -> [String: [Double]] {
+    var numbers: [String: [Double]] = [:]
+    for entry in file.entries
+    where entry.name.hasPrefix(Self.numbersPrefix) && entry.type == .f64 {
+      numbers[String(entry.name.dropFirst(Self.numbersPrefix.count))] = file.withBytes(of: entry) {
+        bytes in
+        (0..<entry.elementCount).map {
+          bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self)
+        }
+      }
+    }
+    return numbers
   }
 
   /// What a token file records of the tokenizer: its quantizer, and a hash of all that
@@ -188,7 +246,10 @@ public struct Checkpoint: Sendable {
     let differences = Set(stored.keys).union(given.keys).filter { stored[$0] != given[$0] }
       .filter { key in
         !["$schema", "description", "training.steps", "data.cacheMegabytes"].contains(key)
-          && !["data.train", "data.validation", "monitor."].contains { key.hasPrefix($0) }
+          && ![
+            "data.train", "data.validation", "monitor.", "training.averaging.save",
+            "training.averaging.codebook", "training.averaging.evaluationImages",
+          ].contains { key.hasPrefix($0) }
       }
     if !differences.isEmpty {
       throw TrainingError.otherConfiguration(folder: folder, differences: differences.sorted())
@@ -217,7 +278,7 @@ public struct Checkpoint: Sendable {
   }
 
   private func read<B: Backend>(
-    _ file: SafetensorsFile, _ block: ParameterMemory<B>.Block, prefix: String,
+    _ file: SafetensorsFile, _ block: ParameterBlock, prefix: String,
     into parameters: ParameterMemory<B>
   ) throws(TrainingError) -> WeightsHash {
     var hash = WeightsHash()

@@ -4,8 +4,9 @@ import Evaluation
 extension StepReport {
   /// The journal's line: `kind` is "step".
   ///
-  /// Losses are means over the batch; `usage` is the share of the codebook that the batch's
-  /// `tokens` used; `imagesPerSecond` is training alone, since the previous line.
+  /// Losses are means over the batch; `psnr` is that of its images before they are rounded to 8 bits;
+  /// `usage` is the share of the codebook that the batch's `tokens` used; `imagesPerSecond` is training
+  /// alone, since the previous line.
   var line: JSONObject {
     var line: JSONObject = JSONObject([
       "kind": .string("step"), "step": .integer(step), "loss": .number(loss),
@@ -13,7 +14,9 @@ extension StepReport {
       "gradientNorm": .number(gradientNorm), "usage": .number(usage),
       "tokens": .integer(tokens), "imagesPerSecond": .number(imagesPerSecond),
     ])
-    for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line[name] = .number(value) }
+    line.add("psnr", psnr)
+    for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line.add(name, value) }
+    if let warning { line["warning"] = .string(warning) }
     return line
   }
 }
@@ -22,16 +25,19 @@ extension EvaluationResult {
   /// The journal's line: `kind` is "evaluation".
   ///
   /// Of tokens with several indices, usage is pooled, and told for each depth as well.
-  func line(step: Int) -> JSONObject {
+  ///
+  /// - Parameter weights: which weights were evaluated: "last" or an average.
+  func line(step: Int, weights: String) -> JSONObject {
     var line = JSONObject([
       "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
-      "psnr": .number(psnr), "ssim": .number(ssim),
+      "weights": .string(weights), "ssim": .number(ssim),
       "quantizationError": .number(quantizationError), "usage": .number(usage.usage),
       "usedCodes": .integer(usage.used), "codes": .integer(usage.codes),
       "tokens": .integer(usage.tokens),
       "expectedUniformUsage": .number(usage.expectedUniformUsage),
       "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
     ])
+    line.add("psnr", psnr)
     if depths.depths.count > 1 {
       line["usedCodesByDepth"] = .array(depths.depths.map { .integer($0.used) })
       line["perplexityByDepth"] = .array(depths.depths.map { .number($0.perplexity) })

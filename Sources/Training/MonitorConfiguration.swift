@@ -16,24 +16,49 @@ public struct MonitorConfiguration: Sendable, Equatable {
   ///
   /// The last step always writes one.
   public var checkpointEvery: Int
+  /// Steps between two diagnoses of the optimization and of the quantizer.
+  public var diagnoseEvery: Int
+  /// Whether the average loss is followed, and held against the bounds of convex theory.
+  ///
+  /// Takes the memory of the weights, for those of the first step.
+  public var averageLoss: Bool
+  /// Whether diagnoses tell how updates lie to gradients, and gradients to the ones before.
+  ///
+  /// Takes the memory of the weights, for the gradient of the step before.
+  public var cosines: Bool
+  /// Whether diagnoses measure the decrease of the loss against the one predicted.
+  ///
+  /// Takes a forward pass over the batch each time.
+  public var decrease: Bool
+  /// Whether diagnoses tell what the quantizer does to vectors and gradients.
+  public var quantizer: Bool
+  /// Whether event files are written, for TensorBoard.
+  public var tensorBoard: Bool
 
   /// Describes the reports of a run.
   public init(
     logEvery: Int = 10, evaluateEvery: Int = 200, evaluationImages: Int = 256, samples: Int = 8,
-    checkpointEvery: Int = 500
+    checkpointEvery: Int = 500, diagnoseEvery: Int = 50, averageLoss: Bool = true,
+    cosines: Bool = true, decrease: Bool = true, quantizer: Bool = true, tensorBoard: Bool = true
   ) {
     self.logEvery = logEvery
     self.evaluateEvery = evaluateEvery
     self.evaluationImages = evaluationImages
     self.samples = samples
     self.checkpointEvery = checkpointEvery
+    self.diagnoseEvery = diagnoseEvery
+    self.averageLoss = averageLoss
+    self.cosines = cosines
+    self.decrease = decrease
+    self.quantizer = quantizer
+    self.tensorBoard = tensorBoard
   }
 }
 
 extension MonitorConfiguration: Configurable {
   /// What the value is.
   public static let summary = "What a run says of itself, and how often."
-  /// A line every 10 steps, an evaluation every 200, a checkpoint every 500.
+  /// A line every 10 steps, a diagnosis every 50, an evaluation every 200, a checkpoint every 500.
   public static let standard = MonitorConfiguration()
 
   /// Declares the fields.
@@ -51,5 +76,21 @@ extension MonitorConfiguration: Configurable {
     fields.integer(
       "checkpointEvery", &checkpointEvery, in: .atLeast(1),
       "Steps between two checkpoints; the last step always writes one.")
+    fields.integer(
+      "diagnoseEvery", &diagnoseEvery, in: .atLeast(1),
+      "Steps between two diagnoses of the optimization and of the quantizer.")
+    fields.flag(
+      "averageLoss", &averageLoss,
+      "Whether the average loss is followed and held against the bounds of convex theory.")
+    fields.flag(
+      "cosines", &cosines,
+      "Whether diagnoses tell how updates lie to gradients, and gradients to the ones before.")
+    fields.flag(
+      "decrease", &decrease,
+      "Whether diagnoses measure the decrease of the loss against the one predicted.")
+    fields.flag(
+      "quantizer", &quantizer,
+      "Whether diagnoses tell what the quantizer does to vectors and gradients.")
+    fields.flag("tensorBoard", &tensorBoard, "Whether event files are written, for TensorBoard.")
   }
 }

@@ -2,6 +2,7 @@ import Configuration
 import Datasets
 import Evaluation
 import Execution
+import Foundation
 import Imaging
 import Inference
 import Randomness
@@ -21,14 +22,15 @@ public final class Trainer<B: Backend> {
   }
 
   let run: RunConfiguration
-  private let dataset: Dataset
-  private let checkpoint: Checkpoint
-  private let parameters: ParameterMemory<B>
+  let dataset: Dataset
+  let checkpoint: Checkpoint
+  let parameters: ParameterMemory<B>
   private let pool: LanePool
   private let codec: Codec<B>
   private let evaluationSet: FixedSet
-  private let isResuming: Bool
-  private let observer: any TrainingObserver
+  let averages: IterateAverages<B>
+  let isResuming: Bool
+  let observer: any TrainingObserver
   let shouldStop: () -> Bool
 
   /// A run over opened images.
@@ -58,6 +60,7 @@ public final class Trainer<B: Backend> {
     evaluationSet = try FixedSet(
       dataset.validation.count > 0 ? dataset.validation : dataset.training,
       count: run.monitor.evaluationImages)
+    averages = IterateAverages(run.training, parameters: parameters)
   }
 
   /// Trains until the last step, or until someone asks to stop.
@@ -66,19 +69,27 @@ public final class Trainer<B: Backend> {
 
     // Where to begin.
     var progress = Checkpoint.Progress(step: 0, seconds: 0, trainingSet: trainingSetHash)
+    var extras = Checkpoint.StateExtras()
     if isResuming {
-      progress = try resume()
+      (progress, extras) = try resume()
     } else {
       if checkpoint.hasRun { throw TrainingError.outputExists(folder: checkpoint.folder) }
       try checkpoint.begin(run)
       try drawFirstValues()
     }
-    let journal = try Journal(folder: checkpoint.folder, keepingSteps: progress.step)
 
-    // The step, planned once. Evaluation comes between steps, and uses their memory.
+    // The step, planned once. All else comes between steps, and uses their memory.
     let step = makeStep()
     codec.releaseMemory()
     codec.borrowArenas(of: step.session)
+    let heldOut = HeldOutLoss(
+      run.tokenizer, imageSize: run.data.imageSize, training, lender: step.session)
+    let monitor = RunMonitor(
+      run, after: progress.step, extras: extras, parameters: parameters, averages: averages)
+    let weighing = try makeWeighing(heldOut)
+    try restore(extras, weighing)
+    let diary = try RunDiary(folder: checkpoint.folder, run.monitor, keepingSteps: progress.step)
+    try diary.begin(monitor.firstLines)
     let loader = makeLoader(firstStep: progress.step)
     defer { loader.stop() }
     observer.trainingWillBegin(overview(step.session.plan, firstStep: progress.step))
@@ -88,14 +99,22 @@ public final class Trainer<B: Backend> {
     var (windowSeconds, windowImages) = (0.0, 0)
     while progress.step < training.steps {
       let began = clock.now
+      let (number, rate) = (progress.step + 1, training.learningRate(ofStep: progress.step))
       let outcome = try loader.withBatch(step: progress.step) { batch in
-        let outcome = step.measure(batch.baseAddress!)
+        let batch = batch.baseAddress!
+        let outcome = step.measure(batch, probe: monitor.probe(at: number))
         if !outcome.loss.isFinite || !outcome.gradientNorm.isFinite {
           throw notFinite(step.firstNonFinite() ?? "the gradient", step: progress.step)
         }
+        let update = step.update(step: progress.step, gradientNorm: outcome.gradientNorm) {
+          monitor.ask(&$0, step: number, learningRate: rate)
+        }
+        monitor.record(
+          outcome, update, step: number, learningRate: rate,
+          lossAfter: monitor.measuresDecrease(at: number)
+            ? heldOut.loss(of: batch, count: training.batchSize) : nil)
         return outcome
       }
-      step.update(step: progress.step, gradientNorm: outcome.gradientNorm)
       let seconds = began.duration(to: clock.now) / .seconds(1)
       progress.step += 1
       progress.seconds += seconds
@@ -103,21 +122,27 @@ public final class Trainer<B: Backend> {
       windowImages += training.batchSize
 
       let report = report(
-        outcome, progress.step, imagesPerSecond: Double(windowImages) / windowSeconds)
+        outcome, progress.step, imagesPerSecond: Double(windowImages) / windowSeconds,
+        warning: monitor.warning)
       observer.didStep(report)
       let isLast = progress.step == training.steps
       let isStopping = shouldStop()
       if isLast || progress.step.isMultiple(of: run.monitor.logEvery) {
-        try journal.record(report.line)
+        try diary.record(report.line)
         (windowSeconds, windowImages) = (0, 0)
       }
       if isLast || progress.step.isMultiple(of: run.monitor.evaluateEvery) {
-        let result = try evaluate(step: progress.step)
-        try journal.record(result.line(step: progress.step))
-        observer.didEvaluate(result, step: progress.step)
+        try evaluate(step: progress.step, weighing, diary)
+      }
+      if monitor.diagnoses(progress.step) {
+        let began = clock.now
+        try diary.record(monitor, step: progress.step, leastEvaluation: weighing.leastLoss)
+        let seconds = began.duration(to: clock.now) / .seconds(1)
+        progress.seconds += seconds
+        windowSeconds += seconds
       }
       if isLast || isStopping || progress.step.isMultiple(of: run.monitor.checkpointEvery) {
-        try save(progress)
+        try save(progress, monitor, weighing)
       }
       if isStopping && !isLast { return .interrupted(step: progress.step) }
     }
@@ -132,7 +157,20 @@ public final class Trainer<B: Backend> {
   func makeStep() -> TrainingStep<B> {
     TrainingStep(
       run.tokenizer, imageSize: run.data.imageSize, run.training, parameters: parameters,
-      pool: pool)
+      pool: pool, probing: run.monitor.quantizer)
+  }
+
+  /// What holds the last weights and the averages side by side.
+  private func makeWeighing(_ heldOut: HeldOutLoss<B>) throws -> AveragesEvaluation<B> {
+    let count = averages.kinds.isEmpty ? 0 : run.training.averaging.evaluationImages
+    let held = (0..<min(count, evaluationSet.count)).map {
+      evaluationSet.images[$0 * evaluationSet.count / min(count, evaluationSet.count)]
+    }
+    var trained: [Image] = []
+    if case .vq = run.quantizer { trained = try FixedSet(dataset.training, count: count).images }
+    return AveragesEvaluation(
+      run, averages: averages, parameters: parameters, codec: codec, heldOut: heldOut,
+      images: held, trainingImages: trained)
   }
 
   func makeLoader(firstStep: Int) -> BatchLoader {
@@ -149,24 +187,6 @@ public final class Trainer<B: Backend> {
 
   private var seed: UInt64 { UInt64(bitPattern: Int64(run.training.seed)) }
 
-  /// Reads the state that a run left, if it may go on under this configuration.
-  private func resume() throws -> Checkpoint.Progress {
-    guard checkpoint.hasState else {
-      throw TrainingError.noCheckpoint(folder: checkpoint.folder, missing: Checkpoint.stateFile)
-    }
-    try checkpoint.checkUnchanged(run)
-    let progress = try checkpoint.readState(into: parameters)
-    guard progress.trainingSet == trainingSetHash else {
-      throw TrainingError.otherConfiguration(
-        folder: checkpoint.folder, differences: ["the names of the files in data.train"])
-    }
-    guard progress.step < run.training.steps else {
-      throw TrainingError.alreadyDone(folder: checkpoint.folder, step: progress.step)
-    }
-    try checkpoint.begin(run)
-    return progress
-  }
-
   /// Samples the first codebook from the encoder's outputs for the first images of the run.
   private func initializeCodebook(_ random: Generator) throws {
     guard run.quantizer.startsFromEncoder else { return }
@@ -178,53 +198,53 @@ public final class Trainer<B: Backend> {
       run.quantizer, from: images.images, codec: codec, to: parameters, random: &random)
   }
 
-  /// Evaluates on the fixed set, and draws originals over reconstructions.
+  /// Evaluates the weights that are saved on the fixed set, draws originals over reconstructions,
+  /// and holds the last weights and the averages side by side.
   ///
   /// The samples are spread evenly over the set: its first images may all be of one class.
-  private func evaluate(step: Int) throws -> EvaluationResult {
+  private func evaluate(
+    step: Int, _ weighing: AveragesEvaluation<B>, _ diary: RunDiary
+  ) throws {
     let images = evaluationSet.images
     let count = min(run.monitor.samples, images.count)
     let samples = (0..<count).map { $0 * images.count / count }
     var reconstructions: [Image] = []
-    let result = try Evaluator.evaluate(images, with: codec) { index, image in
-      if samples.contains(index) { reconstructions.append(image) }
+    let result = try weighing.withSavedWeights {
+      try Evaluator.evaluate(images, with: codec) { index, image in
+        if samples.contains(index) { reconstructions.append(image) }
+      }
     }
+    try diary.record(result.line(step: step, weights: weighing.savedName))
+    observer.didEvaluate(result, step: step)
     if count > 0 {
       let sheet = ContactSheet.pairs(
         originals: samples.map { images[$0] }, reconstructions: reconstructions, columns: count)
-      let digits = String(step)
-      let name = String(repeating: "0", count: max(0, 7 - digits.count)) + digits + ".png"
-      try ImageEncoder().write(
-        sheet, to: checkpoint.path(Checkpoint.samplesFolder + "/" + name), as: .png)
+      try diary.record(samples: sheet, step: step)
     }
-    return result
+    if let comparison = try weighing.compare() {
+      try diary.record(comparison.line(step: step))
+      observer.didCompare(comparison, step: step)
+    }
   }
 
-  /// Writes a checkpoint, unless the weights are no longer numbers.
-  private func save(_ progress: Checkpoint.Progress) throws {
-    if let name = parameters.firstNonFinite() {
-      throw notFinite("the parameter \(name)", step: progress.step - 1)
-    }
-    try checkpoint.write(parameters, progress)
-    observer.didSave(step: progress.step, folder: checkpoint.folder)
-  }
-
-  private func notFinite(_ place: String, step: Int) -> TrainingError {
+  func notFinite(_ place: String, step: Int) -> TrainingError {
     .notFinite(
       step: step + 1, place: place, checkpoint: checkpoint.hasState ? checkpoint.folder : nil)
   }
 
   private func report(
-    _ outcome: TrainingStep<B>.Outcome, _ step: Int, imagesPerSecond: Double
+    _ outcome: TrainingStep<B>.Outcome, _ step: Int, imagesPerSecond: Double, warning: String?
   ) -> StepReport {
     let used = outcome.codeCounts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
     return StepReport(
       step: step, steps: run.training.steps, loss: outcome.loss,
-      reconstruction: outcome.reconstruction, gradientNorm: outcome.gradientNorm,
+      psnr: 10 * log10(4 / outcome.squaredError), reconstruction: outcome.reconstruction,
+      gradientNorm: outcome.gradientNorm,
       learningRate: run.training.learningRate(ofStep: step - 1),
       imagesPerSecond: imagesPerSecond,
       usage: Double(used) / Double(outcome.codeCounts.count),
-      tokens: Int(outcome.codeCounts.reduce(0, +)), quantizer: outcome.quantizer)
+      tokens: Int(outcome.codeCounts.reduce(0, +)), quantizer: outcome.quantizer,
+      warning: warning)
   }
 
   private func overview(_ plan: Plan, firstStep: Int) -> TrainingOverview {
@@ -232,9 +252,5 @@ public final class Trainer<B: Backend> {
       trainingImages: dataset.training.count, evaluationImages: evaluationSet.count,
       parameters: parameters.layout.count, firstStep: firstStep, steps: run.training.steps,
       arenaBytes: plan.arenaWords * 4 * run.training.lanes)
-  }
-
-  private var trainingSetHash: String {
-    Checkpoint.hash(ofNames: (0..<dataset.training.count).map(dataset.training.file))
   }
 }

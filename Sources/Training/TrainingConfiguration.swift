@@ -40,13 +40,16 @@ public struct TrainingConfiguration: Sendable, Equatable {
   ///
   /// 0 is off.
   public var gradientClip: Double
+  /// Averages of the weights over steps.
+  public var averaging: AveragingConfiguration
 
   /// Describes a training run.
   public init(
     steps: Int = 1000, batchSize: Int = 64, lanes: Int = 2, microBatch: Int = 0, seed: Int = 0,
     reconstructionLoss: ReconstructionLoss = .squared,
     optimizer: OptimizerConfiguration = .adamw(AdamWConfiguration()),
-    schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1
+    schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1,
+    averaging: AveragingConfiguration = AveragingConfiguration()
   ) {
     self.steps = steps
     self.batchSize = batchSize
@@ -57,6 +60,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     self.optimizer = optimizer
     self.schedule = schedule
     self.gradientClip = gradientClip
+    self.averaging = averaging
   }
 
   /// Images a lane computes at a time.
@@ -108,6 +112,7 @@ extension TrainingConfiguration: Configurable {
     fields.number(
       "gradientClip", &gradientClip, in: .atLeast(0),
       "Largest norm of the gradient of all weights together; a longer one is shortened; 0 is off.")
+    fields.object("averaging", &averaging, AveragingConfiguration.summary)
     checkBatch(&fields)
   }
 

@@ -6,6 +6,8 @@ public protocol TrainingObserver: AnyObject {
   func didStep(_ report: StepReport)
   /// The model was evaluated on the fixed set.
   func didEvaluate(_ result: EvaluationResult, step: Int)
+  /// The last weights and their averages were held side by side.
+  func didCompare(_ averages: AveragesReport, step: Int)
   /// A checkpoint was written.
   func didSave(step: Int, folder: String)
 }
@@ -34,6 +36,8 @@ public struct StepReport: Sendable {
   public let steps: Int
   /// What is minimized.
   public let loss: Double
+  /// Peak signal to noise of the batch in dB, before values are rounded to 8 bits.
+  public let psnr: Double
   /// The distance of images and reconstructions.
   public let reconstruction: Double
   /// The norm of the gradient before clipping.
@@ -48,4 +52,6 @@ public struct StepReport: Sendable {
   public let tokens: Int
   /// The quantizer's scalars, by name.
   public let quantizer: [String: Double]
+  /// What is wrong at the moment, in words; nil where nothing is.
+  public let warning: String?
 }

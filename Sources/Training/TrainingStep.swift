@@ -7,12 +7,14 @@ import Tokenizers
 /// The batch is split into micro-batches, which the lanes replay; the loss of the batch is the
 /// mean over them.
 final class TrainingStep<B: Backend> {
-  /// What one update tells.
+  /// What one pass over a batch tells.
   struct Outcome {
     /// What is minimized: the reconstruction loss plus the quantizer's own.
     let loss: Double
     /// The distance of images and reconstructions.
     let reconstruction: Double
+    /// The mean squared error of images in [-1, 1].
+    let squaredError: Double
     /// The norm of the gradient of all weights, before clipping.
     let gradientNorm: Double
     /// The quantizer's scalars, by name: means over the batch.
@@ -28,32 +30,34 @@ final class TrainingStep<B: Backend> {
   private let scalars: [String]
   private let replays: Int
 
+  /// Plans the step.
+  ///
+  /// - Parameter probing: whether what the quantizer gets and gives can be read out, see
+  ///   ``QuantizerProbe``.
   init(
     _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
-    parameters: ParameterMemory<B>, pool: LanePool
+    parameters: ParameterMemory<B>, pool: LanePool, probing: Bool
   ) {
     self.configuration = configuration
     let images = configuration.imagesPerReplay(imageSize: imageSize)
     replays = configuration.batchSize / images
-    let graph = Graph()
-    let model = Tokenizer(tokenizer, in: Scope(graph))
-    let originals = graph.input("images", [images, imageSize, imageSize, 3])
-    let result = model(originals)
-    let reconstruction: Tensor
-    switch configuration.reconstructionLoss {
-    case .squared: reconstruction = meanSquaredError(result.images, originals)
-    case .absolute: reconstruction = meanAbsoluteError(result.images, originals)
-    }
-    let loss = result.quantized.auxiliaryLoss.map { reconstruction + $0 } ?? reconstruction
-    graph.differentiate(loss, seed: Float(images) / Float(configuration.batchSize))
-    var statistics = result.quantized.statistics
+    let objective = Objective(
+      tokenizer, images: images, size: imageSize, configuration.reconstructionLoss)
+    let (graph, quantized) = (objective.graph, objective.quantized)
+    let codeGradient = graph.differentiate(
+      objective.loss, seed: Float(images) / Float(configuration.batchSize),
+      withRespectTo: probing ? [quantized.codes] : [])
+    var statistics = quantized.statistics
     scalars = statistics.keys.sorted()
-    statistics["loss"] = loss
-    statistics["reconstruction"] = reconstruction
-    statistics["codeCounts"] = result.quantized.indices.codeCounts(
-      of: tokenizer.quantizer.codebookSize)
+    statistics["loss"] = objective.loss
+    statistics["reconstruction"] = objective.reconstruction
+    statistics["squaredError"] = objective.squaredError
+    statistics["codeCounts"] = quantized.indices.codeCounts(of: tokenizer.quantizer.codebookSize)
     let backend = parameters.backend
-    let plan = Plan(graph, statistics: statistics) {
+    let plan = Plan(
+      graph, outputs: probing ? QuantizerProbe.outputs(objective, codeGradient[0]) : [:],
+      statistics: statistics
+    ) {
       backend.workspace(for: $0, inputs: $1, outputs: $2)
     }
     session = Session(plan, parameters: parameters, lanes: configuration.lanes, pool: pool)
@@ -62,14 +66,18 @@ final class TrainingStep<B: Backend> {
 
   /// Replays a batch and sums its gradients; `update` then moves the weights.
   ///
-  /// - Parameter batch: `[batchSize, H, W, 3]` in [-1, 1].
-  func measure(_ batch: UnsafePointer<Float>) -> Outcome {
+  /// - Parameters:
+  ///   - batch: `[batchSize, H, W, 3]` in [-1, 1].
+  ///   - probe: takes what the quantizer gets and gives, if anyone asks.
+  func measure(_ batch: UnsafePointer<Float>, probe: QuantizerProbe? = nil) -> Outcome {
     let words = session.plan.inputs["images"]!.shape.count
     session.feed = { replay in replay.write("images", batch + replay.item * words) }
+    if let probe { session.collect = { replay in probe.take(replay) } }
     session.run(items: replays)
+    if probe != nil { session.collect = { _ in } }
     return Outcome(
       loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),
-      gradientNorm: updater.sumGradients(),
+      squaredError: session.mean("squaredError"), gradientNorm: updater.sumGradients(),
       quantizer: Dictionary(uniqueKeysWithValues: scalars.map { ($0, session.mean($0)) }),
       codeCounts: session.statistic("codeCounts"))
   }
@@ -79,13 +87,19 @@ final class TrainingStep<B: Backend> {
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - gradientNorm: the norm of the gradients, for clipping.
-  func update(step: Int, gradientNorm: Double) {
+  ///   - asking: sets what the update is to tell and keep besides.
+  @discardableResult
+  func update(
+    step: Int, gradientNorm: Double, asking: (inout UpdateRequest) -> Void = { _ in }
+  ) -> UpdateMeasurement {
     let clip = configuration.gradientClip
     let scale = clip > 0 && gradientNorm > clip ? clip / gradientNorm : 1
     let rate = configuration.learningRate(ofStep: step)
-    updater.update(
+    var request = UpdateRequest(
       configuration.optimizer.rule(step: step + 1, learningRate: rate),
       gradientScale: Float(scale))
+    asking(&request)
+    return updater.update(request)
   }
 
   /// The first layer that yields a number that is not finite, if any does, in the last batch.

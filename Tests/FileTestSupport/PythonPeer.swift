@@ -8,6 +8,10 @@ public struct PythonPeer: Sendable {
   /// One that has the library whose tensor names checkpoints follow.
   public static let diffusers = PythonPeer(
     importing: "safetensors, torch, diffusers.models", named: "torch, diffusers and safetensors")
+  /// One that has TensorBoard, for event files.
+  public static let tensorboard = PythonPeer(
+    importing: "tensorboard.backend.event_processing.plugin_event_accumulator",
+    named: "tensorboard")
 
   /// Whether there is one.
   public var isHere: Bool { command != nil }

@@ -38,7 +38,8 @@ struct ResumeTests {
     }
   }
 
-  @Test(arguments: ["fsq", "vq", "cosine-vq", "simvq", "bsq", "residual-vq"], [1, 4])
+  @Test(
+    arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "residual-vq"], [1, 4])
   func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
     let small = try SmallRun()
     let run = SmallRun.configuration(kind, data: small.data)
@@ -62,6 +63,10 @@ struct ResumeTests {
   @Test func killedAndResumedEqualsStraightFSQ() async throws { try await kill("fsq") }
 
   @Test func killedAndResumedEqualsStraightVQ() async throws { try await kill("vq") }
+
+  @Test func killedAndResumedEqualsStraightWithAverages() async throws {
+    try await kill("averaged")
+  }
 
   private func kill(_ kind: String) async throws {
     let small = try SmallRun()
@@ -102,9 +107,13 @@ struct ResumeTests {
     #expect(try SmallRun.train(run, in: small.folder("long"), isResuming: true) == .finished)
     let straight = small.folder("straight")
     try SmallRun.train(SmallRun.vq(data: small.data), in: straight)
-    #expect(
-      try tensors(small.folder("long") + "/" + Checkpoint.stateFile)
-        == tensors(straight + "/" + Checkpoint.stateFile))
+    // Diagnoses look back on one more step, the last of the shorter run.
+    func trained(_ folder: String) throws -> [String: [UInt8]] {
+      try tensors(folder + "/" + Checkpoint.stateFile).filter {
+        !$0.key.hasPrefix("numbers.") && !$0.key.hasPrefix("previousGradient.")
+      }
+    }
+    #expect(try trained(small.folder("long")) == trained(straight))
   }
 
   @Test func theResultDependsOnLanesAndNotOnThreads() throws {

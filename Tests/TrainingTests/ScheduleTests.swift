@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import Testing
 import Training
@@ -84,6 +85,8 @@ struct ScheduleTests {
       #expect(abs(report.learningRate - rate) < 1e-12)
     }
     let lines = Journal.lines(folder: small.folder("run"))
-    #expect(lines.count == 8, "six steps, and evaluations after steps 4 and 6")
+    #expect(lines.count { $0["kind"] == .string("step") } == 6)
+    #expect(
+      lines.count { $0["kind"] == .string("evaluation") } == 2, "after steps 4 and 6")
   }
 }

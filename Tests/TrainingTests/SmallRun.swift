@@ -74,7 +74,18 @@ final class SmallRun: Sendable {
     return run
   }
 
+  /// The same with every average, of which one is saved, with a codebook of its own.
+  static func averaged(data: String, steps: Int = 10) -> RunConfiguration {
+    var run = vq(data: data, steps: steps)
+    run.training.averaging = AveragingConfiguration(
+      uniform: true, rateWeighted: true, tail: true, tailShare: 0.4, polynomial: true, ema: true,
+      emaDecay: 0.8, save: .tail, codebook: .reestimated, evaluationImages: 2)
+    run.monitor.diagnoseEvery = 2
+    return run
+  }
+
   static func configuration(_ kind: String, data: String, steps: Int = 10) -> RunConfiguration {
+    if kind == "averaged" { return averaged(data: data, steps: steps) }
     var run = kind == "fsq" ? fsq(data: data, steps: steps) : vq(data: data, steps: steps)
     switch kind {
     case "cosine-vq":
@@ -120,8 +131,10 @@ final class Recorder: TrainingObserver {
   private(set) var overview: TrainingOverview?
   private(set) var reports: [StepReport] = []
   private(set) var evaluations: [(step: Int, result: EvaluationResult)] = []
+  private(set) var comparisons: [(step: Int, report: AveragesReport)] = []
   private(set) var saved: [Int] = []
   var afterStep: (StepReport) -> Void = { _ in }
+  var afterSaving: () -> Void = {}
 
   func trainingWillBegin(_ overview: TrainingOverview) { self.overview = overview }
 
@@ -132,7 +145,12 @@ final class Recorder: TrainingObserver {
 
   func didEvaluate(_ result: EvaluationResult, step: Int) { evaluations.append((step, result)) }
 
-  func didSave(step: Int, folder: String) { saved.append(step) }
+  func didCompare(_ averages: AveragesReport, step: Int) { comparisons.append((step, averages)) }
+
+  func didSave(step: Int, folder: String) {
+    saved.append(step)
+    afterSaving()
+  }
 }
 
 /// The content of a safetensors file, to the last bit.

@@ -135,6 +135,7 @@ struct Accuracy: ParsableCommand {
 
     func trainingWillBegin(_ overview: TrainingOverview) {}
     func didStep(_ report: StepReport) {}
+    func didCompare(_ averages: AveragesReport, step: Int) {}
     func didSave(step: Int, folder: String) {}
     func didEvaluate(_ result: EvaluationResult, step: Int) {
       last = result

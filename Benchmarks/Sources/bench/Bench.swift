@@ -11,8 +11,9 @@ struct Bench: ParsableCommand {
       Markdown, numbers to Benchmarks/results, plots to Benchmarks/plots.
       """,
     subcommands: [
-      Peers.self, KernelRates.self, EncodeTimes.self, LoadingRates.self, Growth.self, Accuracy.self,
-      Measure.self,
+      Peers.self, KernelRates.self, EncodeTimes.self, LoadingRates.self, MonitorCost.self,
+      Growth.self,
+      Accuracy.self, Measure.self,
     ],
     defaultSubcommand: Peers.self)
 }

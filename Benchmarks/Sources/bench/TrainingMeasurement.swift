@@ -23,24 +23,27 @@ struct TrainingMeasurement {
   var overrides: [String] = []
   /// The folder of images, with `train/` and `validation/`; nil draws scenes of the right size.
   var data: String?
-  /// Steps that are measured.
+  /// Measurements, of ``stepsPerLine`` steps each.
   var steps: Int
+  /// Steps whose mean makes one measurement.
+  var stepsPerLine = 1
   /// Lanes, and threads.
   var lanes: Int
 
-  /// Steps before the first that counts: memory is touched for the first time.
-  private static let warmup = 2
+  /// Measurements before the first that counts: memory is touched for the first time.
+  private var warmup: Int { stepsPerLine == 1 ? 2 : 1 }
 
-  /// Trains for a few steps; what counts is the median of the steps' rates in `metrics.jsonl`.
+  /// Trains for a few steps; what counts is the median of the lines' rates in `metrics.jsonl`.
   func run() throws -> Measurement {
     let overrides = overrides + ["training.lanes=\(lanes)"]
     let run = try RunConfiguration.load(path: config, overrides: overrides)
     let data = try data ?? Places.scenes(size: run.data.imageSize)
     let output = try Places.emptyScratch("run")
-    let steps = Self.warmup + steps
+    let steps = (warmup + steps) * stepsPerLine
     let settings =
       overrides + [
-        "monitor.logEvery=1", "monitor.evaluateEvery=\(steps)", "monitor.evaluationImages=1",
+        "monitor.logEvery=\(stepsPerLine)", "monitor.evaluateEvery=\(steps)",
+        "monitor.evaluationImages=1",
         "monitor.samples=0", "monitor.checkpointEvery=\(steps)",
       ]
     let process = try ChildProcess(
@@ -49,7 +52,7 @@ struct TrainingMeasurement {
         "--config", config, "--data", data + "/train", "--validation", data + "/validation",
         "--output", output, "--steps", String(steps), "--threads", String(lanes), "--quiet",
       ] + settings.flatMap { ["--set", $0] })
-    let rates = try Self.rates(inJournal: output + "/" + Journal.fileName).dropFirst(Self.warmup)
+    let rates = try Self.rates(inJournal: output + "/" + Journal.fileName).dropFirst(warmup)
     guard !rates.isEmpty else {
       throw BenchmarkError("\(output)/\(Journal.fileName) tells of no steps")
     }

@@ -1,0 +1,104 @@
+import Foundation
+import Safetensors
+
+/// A run's numbers, spreads and pictures in a file that TensorBoard reads while it grows.
+///
+/// Every call appends one record, handed to the operating system as a whole: a crash of the process
+/// leaves whole records and at most one that is cut, which readers pass over. A record that could
+/// not be written whole, as on a full disk, is taken back, so that others may follow.
+///
+/// Steps must rise within a tag: TensorBoard takes one that does not for a restart, and drops the
+/// tag's values from there on. Its fast loader drops orphans of a resumed run in this way alone, so
+/// that those of a tag stay until the tag's next value; its slow one drops all where the run starts.
+public final class EventFile {
+  /// Where it is: `events.out.tfevents.SECONDS.HOST` in its folder.
+  public let path: String
+
+  private let clock: () -> Double
+  private let calls = SystemCalls.current
+  private let descriptor: Int32
+  private var byteCount = 0
+  private var failure: FileError?
+
+  /// Opens a new file in a folder, after the event files that are there.
+  ///
+  /// - Parameters:
+  ///   - folder: An existing folder.
+  ///   - steps: For a run that is resumed, the steps it has behind it. What earlier files hold of
+  ///     later steps is void, and TensorBoard is told so; of a run from the start, all is.
+  ///   - clock: The time, in seconds since 1970.
+  /// - Throws: What the operating system says, with the file's name.
+  public init(
+    folder: String, keepingSteps steps: Int? = nil,
+    clock: @escaping () -> Double = { Date().timeIntervalSince1970 }
+  ) throws(FileError) {
+    self.clock = clock
+    (path, descriptor) = try Self.create(in: folder, wallTime: clock())
+    do {
+      try append(.version, step: 0)
+      try append(.start, step: steps.map { $0 + 1 } ?? 0)
+    } catch {
+      unlink(path)
+      throw error
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes numbers, in one record.
+  ///
+  /// TensorBoard keeps single precision. Numbers that are not finite are written as they are: it
+  /// shows them as triangles.
+  public func scalars(
+    _ values: [(tag: String, value: Double)], step: Int
+  ) throws(FileError) {
+    try append(
+      .summary(values.map { SummaryValue(tag: $0.tag, content: .scalar(Float($0.value))) }),
+      step: step)
+  }
+
+  /// Writes a histogram.
+  public func histogram(
+    _ tag: String, _ histogram: Histogram, step: Int
+  ) throws(FileError) {
+    try append(.summary([SummaryValue(tag: tag, content: .histogram(histogram))]), step: step)
+  }
+
+  /// Writes a picture: the bytes of a PNG file of RGB, and its sides in pixels.
+  public func image(
+    _ tag: String, png: [UInt8], width: Int, height: Int, step: Int
+  ) throws(FileError) {
+    let image = SummaryValue.Content.image(png: png, width: width, height: height)
+    try append(.summary([SummaryValue(tag: tag, content: image)]), step: step)
+  }
+
+  private func append(_ content: Event.Content, step: Int) throws(FileError) {
+    if let failure { throw failure }
+    let event = Event(wallTime: clock(), step: step, content: content)
+    let record = EventRecord.framed(event.message.bytes)
+    let code = record.withUnsafeBytes { calls.writeAll($0, to: descriptor) }
+    guard code == 0 else {
+      let error = FileError(.write, path, .system(code))
+      // Behind a cut record nothing could be read: where it stays, the file has ended.
+      if ftruncate(descriptor, off_t(byteCount)) != 0 { failure = error }
+      throw error
+    }
+    byteCount += record.count
+  }
+
+  private static func create(
+    in folder: String, wallTime: Double
+  ) throws(FileError) -> (path: String, descriptor: Int32) {
+    var time = wallTime
+    while true {
+      let path = folder + "/" + EventFileName.next(in: folder, wallTime: time)
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o666)
+      if descriptor >= 0 { return (path, descriptor) }
+      // Another run took the name since the folder was looked at.
+      guard errno == EEXIST, time < wallTime + 1000 else {
+        throw FileError(.write, path, .system(errno))
+      }
+      time += 1
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/// What a block of memory that is laid out as the parameters are holds.
+public struct ParameterBlock: Hashable, Sendable {
+  /// The name, which checkpoints put before the names of its tensors.
+  public let name: String
+
+  private init(_ name: String) { self.name = name }
+
+  /// The parameters themselves.
+  public static let values = ParameterBlock("parameters")
+  /// Adam's first moment, or the velocity of SGD.
+  public static let firstMoment = ParameterBlock("moment1")
+  /// Adam's second moment.
+  public static let secondMoment = ParameterBlock("moment2")
+  /// The parameters before the first step.
+  public static let origin = ParameterBlock("origin")
+  /// The gradient of the step before.
+  public static let previousGradient = ParameterBlock("previousGradient")
+  /// The parameters before the update that is being made, where no lane has room for them.
+  static let before = ParameterBlock("before")
+
+  /// An average of the parameters over steps, rounded to floats.
+  public static func average(_ name: String) -> ParameterBlock { ParameterBlock("average." + name) }
+
+  /// What the floats of an average leave out.
+  public static func averageRest(_ name: String) -> ParameterBlock {
+    ParameterBlock("averageRest." + name)
+  }
+
+  /// What every training run has.
+  public static let trained = [values, firstMoment, secondMoment]
+}

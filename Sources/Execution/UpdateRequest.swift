@@ -1,0 +1,79 @@
+/// One update of the parameters, and what it is to tell and keep on the way.
+///
+/// What is not asked for costs nothing.
+public struct UpdateRequest: Sendable {
+  /// An average of the parameters over steps, and how far it moves towards them.
+  public struct Average: Sendable, Equatable {
+    /// Its name.
+    public let name: String
+    /// The share of the way, 0...1.
+    public let share: Double
+
+    /// An average that moves.
+    public init(name: String, share: Double) {
+      self.name = name
+      self.share = share
+    }
+  }
+
+  /// The optimizer, with the numbers of this step.
+  public var rule: UpdateRule
+  /// What the gradients are multiplied by first: less than 1 where they are clipped.
+  public var gradientScale: Float
+  /// Averages that move towards the parameters as they are before the update.
+  public var averages: [Average] = []
+  /// Whether to tell how far the parameters move, and how far they are from their first values.
+  public var measuresMotion = false
+  /// Whether to tell, for each parameter, how its motion lies to its gradient.
+  public var measuresDirections = false
+  /// Whether to tell how the gradient lies to the one that was kept.
+  public var comparesGradients = false
+  /// Whether to keep the gradient for the next update.
+  public var keepsGradient = false
+
+  /// An update that tells nothing.
+  public init(_ rule: UpdateRule, gradientScale: Float = 1) {
+    self.rule = rule
+    self.gradientScale = gradientScale
+  }
+}
+
+/// What an update told.
+///
+/// Sums are in double precision, over the gradients of all lanes.
+///
+/// The motion is `d = theta_t - theta_(t+1)`, as the parameters hold it: the learning rate and all
+/// that the optimizer makes of a gradient are in it.
+public struct UpdateMeasurement: Sendable, Equatable {
+  /// One parameter's sums.
+  public struct Direction: Sendable, Equatable {
+    /// `|d|^2`.
+    public var motion = 0.0
+    /// `|g|^2`, the gradient before clipping.
+    public var gradient = 0.0
+    /// `<d, g>`: the decrease of the loss to first order.
+    public var product = 0.0
+    /// `|g'|^2` of the gradient that was kept.
+    public var keptGradient = 0.0
+    /// `<g, g'>`.
+    public var keptProduct = 0.0
+
+    /// Adds the sums of another part of the same parameter.
+    static func += (sum: inout Direction, part: Direction) {
+      sum.motion += part.motion
+      sum.gradient += part.gradient
+      sum.product += part.product
+      sum.keptGradient += part.keptGradient
+      sum.keptProduct += part.keptProduct
+    }
+  }
+
+  /// `|d|^2`.
+  public var motion = 0.0
+  /// `|theta_(t+1)|^2`.
+  public var length = 0.0
+  /// `|theta_(t+1) - theta_1|^2`.
+  public var displacement = 0.0
+  /// Sums by parameter, in the order of the layout; empty where they were not asked for.
+  public var directions: [Direction] = []
+}

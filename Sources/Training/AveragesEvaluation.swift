@@ -1,0 +1,116 @@
+import Diagnostics
+import Execution
+import Imaging
+import Inference
+import Tokenizers
+
+/// Holds the last weights and the averages side by side, and decides which weights are saved.
+final class AveragesEvaluation<B: Backend> {
+  private let averages: IterateAverages<B>
+  private let configuration: AveragingConfiguration
+  private let quantizer: QuantizerConfiguration
+  private let parameters: ParameterMemory<B>
+  private let codec: Codec<B>
+  private let heldOut: HeldOutLoss<B>
+  /// Images that no weights were trained on.
+  private let images: [Image]
+  /// Images to estimate codebooks from.
+  private let trainingImages: [Image]
+
+  // The losses of the last weights at the evaluations so far.
+  private var evaluations = 0.0
+  private var lossSum = 0.0
+  /// The least held-out loss of the last weights so far.
+  private(set) var leastLoss: Double?
+
+  init(
+    _ run: RunConfiguration, averages: IterateAverages<B>, parameters: ParameterMemory<B>,
+    codec: Codec<B>, heldOut: HeldOutLoss<B>, images: [Image], trainingImages: [Image]
+  ) {
+    self.averages = averages
+    configuration = run.training.averaging
+    quantizer = run.quantizer
+    self.parameters = parameters
+    self.codec = codec
+    self.heldOut = heldOut
+    self.images = images
+    self.trainingImages = trainingImages
+  }
+
+  /// Evaluates the last weights and every average; nil where none is kept.
+  func compare() throws(CodecError) -> AveragesReport? {
+    guard !averages.kinds.isEmpty else { return nil }
+    let last = heldOut.evaluate(images)
+    evaluations += 1
+    lossSum += last.loss
+    leastLoss = min(leastLoss ?? .infinity, last.loss)
+    var entries = [
+      AveragesReport.Entry(name: "last", loss: last.loss, psnr: last.psnr, jensenGap: nil)
+    ]
+    func add(_ name: String, _ result: HeldOutLoss<B>.Result) {
+      entries.append(
+        AveragesReport.Entry(
+          name: name, loss: result.loss, psnr: result.psnr,
+          jensenGap: lossSum / evaluations - result.loss))
+    }
+    for kind in averages.kinds {
+      do {
+        try averages.withWeights(of: kind) {
+          add(kind.rawValue, heldOut.evaluate(images))
+          try withReestimatedCodebook { add(kind.rawValue + "+codebook", heldOut.evaluate(images)) }
+        }
+      } catch { throw error as! CodecError }
+    }
+    return AveragesReport(images: heldOut.evaluated(of: images.count), entries: entries)
+  }
+
+  /// The name of the weights that are saved.
+  var savedName: String {
+    guard let kind = configuration.savedKind else { return "last" }
+    return kind.rawValue + (reestimates ? "+codebook" : "")
+  }
+
+  /// Does something with the weights that are saved in place of the last ones.
+  func withSavedWeights<R>(_ body: () throws -> R) throws -> R {
+    try averages.withWeights(of: configuration.savedKind) {
+      guard reestimates, case .vq(let vq) = quantizer else { return try body() }
+      return try CodebookReestimation.with(codebook(vq), vq, in: parameters, body)
+    }
+  }
+
+  private var reestimates: Bool {
+    guard case .vq = quantizer else { return false }
+    return configuration.savedKind != nil && configuration.codebook == .reestimated
+  }
+
+  private func withReestimatedCodebook(_ body: () -> Void) throws {
+    guard case .vq(let vq) = quantizer else { return }
+    try CodebookReestimation.with(codebook(vq), vq, in: parameters, body)
+  }
+
+  private func codebook(_ vq: VectorConfiguration) throws -> [Float] {
+    try CodebookReestimation.codebook(
+      vq, of: trainingImages, codec: codec, parameters: parameters)
+  }
+
+  // MARK: Checkpoints
+
+  /// The numbers that a continuation needs.
+  var numbers: [String: [Double]] {
+    averages.kinds.isEmpty
+      ? [:] : ["averaging.heldOut": [evaluations, lossSum, leastLoss ?? .infinity]]
+  }
+
+  /// Takes the numbers of a checkpoint.
+  ///
+  /// - Returns: the name of one that is missing or wrong, if any is.
+  func restore(_ numbers: [String: [Double]]) -> String? {
+    guard !averages.kinds.isEmpty else { return nil }
+    guard let state = numbers["averaging.heldOut"], state.count == 3 else {
+      return "averaging.heldOut"
+    }
+    (evaluations, lossSum) = (state[0], state[1])
+    leastLoss = state[2].isFinite ? state[2] : nil
+    return nil
+  }
+}

@@ -1,0 +1,44 @@
+import Autodiff
+import Tokenizers
+
+/// What is minimized, recorded in a graph: the reconstruction loss plus the quantizer's own.
+struct Objective {
+  /// The record.
+  let graph = Graph()
+  /// The images `[n, size, size, 3]` in [-1, 1], the input "images".
+  let originals: Tensor
+  /// The vectors before quantization.
+  let latents: Tensor
+  /// What the bottleneck made of them.
+  let quantized: Quantized
+  /// The decoded images.
+  let images: Tensor
+  /// The distance of images and reconstructions.
+  let reconstruction: Tensor
+  /// The mean squared error of images and reconstructions, whatever the distance is.
+  let squaredError: Tensor
+  /// The sum of all losses.
+  let loss: Tensor
+
+  /// Records the forward pass of a number of images.
+  init(
+    _ configuration: TokenizerConfiguration, images count: Int, size: Int,
+    _ distance: TrainingConfiguration.ReconstructionLoss
+  ) {
+    let model = Tokenizer(configuration, in: Scope(graph))
+    originals = graph.input("images", [count, size, size, 3])
+    latents = model.latents(of: originals)
+    quantized = model.bottleneck.quantize(latents)
+    images = model.decode(quantized.codes)
+    switch distance {
+    case .squared:
+      reconstruction = meanSquaredError(images, originals)
+      squaredError = reconstruction
+    case .absolute:
+      reconstruction = meanAbsoluteError(images, originals)
+      squaredError = meanSquaredError(images.stoppingGradient(), originals)
+    }
+    let sum = reconstruction
+    loss = quantized.auxiliaryLoss.map { sum + $0 } ?? sum
+  }
+}

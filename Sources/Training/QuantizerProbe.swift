@@ -1,0 +1,55 @@
+import Autodiff
+import Execution
+import Tokenizers
+
+/// What the quantizer got and gave for every token of a batch, and the gradient at its output.
+///
+/// Replays write side by side, each at its own place.
+final class QuantizerProbe: @unchecked Sendable {
+  // Unchecked: no two replays write one place, and nobody reads before all are done.
+
+  /// The vectors before quantization, `[tokens, d]`.
+  let latents: UnsafeMutableBufferPointer<Float>
+  /// What the codes stand for in their own space: for VQ the vectors themselves, for FSQ the bounded
+  /// channels.
+  let targets: UnsafeMutableBufferPointer<Float>
+  /// The codes that the decoder saw.
+  let codes: UnsafeMutableBufferPointer<Float>
+  /// The gradient of the reconstruction loss at the codes.
+  let gradients: UnsafeMutableBufferPointer<Float>
+
+  /// Numbers in a vector.
+  let dimension: Int
+  /// Tokens in the batch.
+  var tokens: Int { latents.count / dimension }
+
+  /// Room for the tokens of a batch.
+  init(tokens: Int, dimension: Int) {
+    self.dimension = dimension
+    let blocks = (0..<4).map { _ in
+      UnsafeMutableBufferPointer<Float>.allocate(capacity: tokens * dimension)
+    }
+    for block in blocks { block.initialize(repeating: 0) }
+    (latents, targets, codes, gradients) = (blocks[0], blocks[1], blocks[2], blocks[3])
+  }
+
+  deinit { for block in [latents, targets, codes, gradients] { block.deallocate() } }
+
+  /// The values that a plan must keep for a probe.
+  static func outputs(_ objective: Objective, _ codeGradient: Tensor) -> [String: Tensor] {
+    [
+      "latents": objective.latents, "targets": objective.quantized.target,
+      "codes": objective.quantized.codes, "codeGradient": codeGradient,
+    ]
+  }
+
+  /// Copies what one replay made.
+  func take<B: Backend>(_ replay: Session<B>.Replay) {
+    for (name, block) in [
+      ("latents", latents), ("targets", targets), ("codes", codes), ("codeGradient", gradients),
+    ] {
+      let words = replay.words(ofOutput: name)
+      replay.read(name, intoWords: block.baseAddress! + replay.item * words)
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import Configuration
+import Datasets
+import Diagnostics
+import Evaluation
+import Execution
+import Tokenizers
+
+/// What a run says of itself between evaluations: asks each update for numbers, and makes lines of
+/// the journal from them.
+///
+/// What the configuration has off is neither asked for nor computed.
+final class RunMonitor<B: Backend> {
+  private let run: RunConfiguration
+  private let parameters: ParameterMemory<B>
+  private let averages: IterateAverages<B>
+  private var averageLoss: AverageLossFollower?
+  private var cosines: CosineWatch?
+  private var window: CodeWindow
+  private var watch: CodebookWatch
+  private var divergence: LossWatch
+  private let probe: QuantizerProbe?
+  private let quantizer: QuantizerDiagnosis
+
+  /// Begins with the weights in memory, or goes on from what a checkpoint holds, whose blocks are in
+  /// memory too; what that lacks begins here.
+  ///
+  /// - Parameter step: updates that were made before.
+  init(
+    _ run: RunConfiguration, after step: Int, extras: Checkpoint.StateExtras,
+    parameters: ParameterMemory<B>, averages: IterateAverages<B>
+  ) {
+    self.run = run
+    self.parameters = parameters
+    self.averages = averages
+    let (monitor, numbers) = (run.monitor, extras.numbers)
+    let codes = run.quantizer.codebookSize
+    if monitor.averageLoss {
+      averageLoss =
+        extras.blocks.contains(.origin) ? AverageLossFollower(restoring: numbers, run) : nil
+      if averageLoss == nil {
+        averageLoss = AverageLossFollower(after: step, run, parameters: parameters)
+      }
+    }
+    if monitor.cosines {
+      cosines = CosineWatch(
+        parameters.layout, state: numbers["cosines"] ?? [],
+        keptStep: extras.blocks.contains(.previousGradient) ? step : nil)
+    }
+    window =
+      numbers["codes"].flatMap { CodeWindow(codes: codes, state: $0) }
+      ?? CodeWindow(codes: codes)
+    watch = numbers["codebookWatch"].flatMap { CodebookWatch(state: $0) } ?? CodebookWatch()
+    divergence = numbers["lossWatch"].flatMap { LossWatch(state: $0) } ?? LossWatch()
+    let side = run.data.imageSize / run.model.downsampling
+    probe =
+      monitor.quantizer
+      ? QuantizerProbe(
+        tokens: run.training.batchSize * side * side, dimension: run.quantizer.codeDimension) : nil
+    quantizer = QuantizerDiagnosis(configuration: run.quantizer)
+  }
+
+  // MARK: A step, counted from 1
+
+  /// Whether a step is diagnosed: every so many, and the last.
+  func diagnoses(_ step: Int) -> Bool {
+    step.isMultiple(of: run.monitor.diagnoseEvery) || step == run.training.steps
+  }
+
+  /// What takes the quantizer's vectors and gradients, at steps that are diagnosed.
+  func probe(at step: Int) -> QuantizerProbe? { diagnoses(step) ? probe : nil }
+
+  /// Whether the loss is to be measured again after the update.
+  func measuresDecrease(at step: Int) -> Bool { run.monitor.decrease && diagnoses(step) }
+
+  /// Sets what an update is to tell and keep.
+  func ask(_ request: inout UpdateRequest, step: Int, learningRate: Double) {
+    request.averages = averages.moves(step: step, learningRate: learningRate)
+    request.measuresMotion = averageLoss != nil
+    let diagnoses = diagnoses(step)
+    request.measuresDirections = diagnoses && (cosines != nil || run.monitor.decrease)
+    request.comparesGradients = diagnoses && cosines?.keptStep == step - 1
+    request.keepsGradient = cosines != nil && self.diagnoses(step + 1)
+    if request.keepsGradient { cosines?.keptStep = step }
+  }
+
+  /// Takes in a step.
+  ///
+  /// - Parameter lossAfter: the loss of the same batch after the update, where it was measured.
+  func record(
+    _ outcome: TrainingStep<B>.Outcome, _ update: UpdateMeasurement, step: Int,
+    learningRate: Double, lossAfter: Double?
+  ) {
+    averageLoss?.record(
+      loss: outcome.loss, rate: learningRate, gradientNorm: outcome.gradientNorm, update)
+    window.add(outcome.codeCounts)
+    let counts = outcome.codeCounts
+    watch.record(
+      step: step, used: counts.count { $0 > 0 }, tokens: Int(counts.reduce(0, +)),
+      codes: counts.count)
+    divergence.record(step: step, loss: outcome.loss)
+    if diagnoses(step) {
+      cosines?.record(
+        update, decrease: lossAfter.map { outcome.loss - $0 })
+    }
+  }
+
+  /// What is wrong at the moment, in words.
+  var warning: String? { watch.warning ?? divergence.warning }
+
+  // MARK: Checkpoints
+
+  /// The blocks that a continuation may need beside the weights.
+  static func blocks(_ monitor: MonitorConfiguration) -> [ParameterBlock] {
+    (monitor.averageLoss ? [.origin] : []) + (monitor.cosines ? [.previousGradient] : [])
+  }
+
+  /// What a continuation needs.
+  func extras(after step: Int) -> Checkpoint.StateExtras {
+    var extras = Checkpoint.StateExtras()
+    if let averageLoss {
+      extras.blocks.append(.origin)
+      extras.numbers.merge(averageLoss.numbers) { $1 }
+    }
+    if let cosines {
+      extras.numbers["cosines"] = cosines.state
+      if cosines.keptStep == step { extras.blocks.append(.previousGradient) }
+    }
+    extras.numbers["codes"] = window.state
+    extras.numbers["codebookWatch"] = watch.state
+    extras.numbers["lossWatch"] = divergence.state
+    return extras
+  }
+
+  // MARK: The journal
+
+  /// How often each code was used since the last diagnosis.
+  var codeCounts: [Double] { window.counts }
+
+  /// What stands before the first step: the names of the tensors that lists go by.
+  var firstLines: [JSONObject] { cosines.map { [$0.namesLine] } ?? [] }
+
+  /// The lines of a step that is diagnosed.
+  func lines(step: Int, leastEvaluation: Double?) -> [JSONObject] {
+    var lines: [JSONObject] = []
+    if run.monitor.quantizer {
+      lines.append(quantizer.codes(window, probe!, step: step))
+      lines.append(quantizer.quantizer(probe!, step: step))
+    }
+    window.close()
+    if let cosines { lines.append(cosines.line(step: step)) }
+    if let averageLoss {
+      lines.append(
+        averageLoss.line(
+          step: step, isLast: step == run.training.steps, leastEvaluation: leastEvaluation,
+          averages: averages, parameters: parameters))
+    }
+    return lines
+  }
+}
