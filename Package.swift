@@ -130,7 +130,8 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
-        "Autodiff", "Safetensors", "Configuration", "TokenFiles", "TestSupport", "FileTestSupport",
+        "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "TestSupport",
+        "FileTestSupport",
       ]),
     tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),

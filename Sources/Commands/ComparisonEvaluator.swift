@@ -62,10 +62,13 @@ final class ComparisonEvaluator {
     }
     let history = RunHistory(journal: Self.journal(folder), upTo: steps)
     let codebook = Self.codebook(run.tokenizer, opened.parameters)
+    let joined = result.depths.joined
     let evidence = HealthEvidence(
-      codes: result.usage.codes, tokens: result.usage.tokens, used: result.usage.used,
-      perplexity: result.usage.perplexity, latents: result.latents,
-      bottleneck: Self.bottleneck(run.quantizer, codebook, result.usage),
+      codes: joined.codes, tokens: joined.tokens, used: joined.used,
+      perplexity: joined.perplexity, latents: result.latents,
+      bottleneck: run.quantizer.depth > 1
+        ? .ofSeveralIndices(run.quantizer, opened.parameters, result.depths.depths)
+        : Self.bottleneck(run.quantizer, codebook, result.usage),
       psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
       plannedSteps: run.training.steps,
       evaluations: Self.evaluations(history))
@@ -88,13 +91,14 @@ final class ComparisonEvaluator {
         throw Failure(.badData, "\(folder): \(error)")
       }
     }
-    let evaluated = EvaluatedRun(
+    var evaluated = EvaluatedRun(
       quantizer: Self.quantizer(run.quantizer), imageSize: set.size, images: result.images,
       imagesTrainedOn: images.trained(run), usage: result.usage,
       bitsPerPixel: result.bitsPerPixel, psnr: result.psnr, ssim: result.ssim,
       quantizationError: result.quantizationError, parameters: opened.parameters.layout.count,
       steps: steps, trainingRate: Self.median(history[.step, "imagesPerSecond"].values),
       evaluationRate: result.imagesPerSecond, evidence: evidence)
+    if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
     return (evaluated, details)
   }
 
@@ -127,6 +131,18 @@ final class ComparisonEvaluator {
         kind: configuration.kind, codes: simvq.codebookSize, dimension: simvq.codeDimension,
         gradient: simvq.gradient.rawValue)
     case .lfq, .bsq: .binary(kind: configuration.kind, bits: configuration.codeDimension)
+    case .product(let product):
+      .deep(
+        kind: configuration.kind, depth: product.groups, codes: product.codebookSize,
+        words: product.gradient.rawValue)
+    case .residual(let residual):
+      .deep(
+        kind: configuration.kind, depth: residual.depth, codes: residual.codebookSize,
+        words: residual.gradient.rawValue)
+    case .residualFSQ(let residual):
+      .deep(
+        kind: configuration.kind, depth: residual.depth, codes: residual.scalar.codebookSize,
+        words: residual.scalar.bound.rawValue)
     }
   }
 
@@ -149,6 +165,8 @@ final class ComparisonEvaluator {
       let bits = configuration.codeDimension
       return .finiteScalar(
         levels: LevelUse(usage, levels: Array(repeating: 2, count: bits)), levelWidths: [])
+    case .product, .residual, .residualFSQ:
+      preconditionFailure("tokens of several indices have evidence of their own")
     case .vq, .cosine, .simvq:
       let dimension = configuration.codeDimension
       let used = usage.counts.indices.filter { usage.counts[$0] > 0 }.flatMap {

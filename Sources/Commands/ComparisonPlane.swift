@@ -9,10 +9,11 @@ enum ComparisonPlane {
   static var images: Int { 8 }
 
   /// The plane of latents `[n, d]`; the codebook is `[K, d]`, empty for finite scalar quantization.
+  /// Nil where tokens have several indices, whose codes are sums or parts.
   static func plane(
     _ configuration: QuantizerConfiguration, latents: [Float], codebook: [Float],
     usage: CodebookUsage
-  ) -> CodePlane {
+  ) -> CodePlane? {
     switch configuration {
     case .vq, .cosine, .simvq:
       CodePlane(
@@ -24,6 +25,7 @@ enum ComparisonPlane {
       CodePlane(
         digits: latents.map { 1 / (1 + exp(-2 * $0)) },
         levels: Array(repeating: 2, count: configuration.codeDimension))
+    case .product, .residual, .residualFSQ: nil
     }
   }
 

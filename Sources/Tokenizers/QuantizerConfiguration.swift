@@ -14,8 +14,17 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   case lfq(LookupFreeConfiguration)
   /// Each channel of a vector's direction is replaced by its sign. There is no codebook.
   case bsq(BinarySphericalConfiguration)
+  /// Each group of channels is replaced by the nearest entry of its codebook.
+  case product(ProductConfiguration)
+  /// Each vector is replaced by the sum of entries of several codebooks.
+  case residual(ResidualConfiguration)
+  /// Each channel is rounded, and what that leaves again.
+  case residualFSQ(ResidualFiniteScalarConfiguration)
 
-  /// The number of different tokens.
+  /// The most indices to a token.
+  public static let mostDepth = 32
+
+  /// The number of different values of one index: of different tokens, where these have but one.
   public var codebookSize: Int {
     switch self {
     case .fsq(let configuration): configuration.codebookSize
@@ -24,6 +33,9 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .simvq(let configuration): configuration.codebookSize
     case .lfq(let configuration): configuration.binary.codebookSize
     case .bsq(let configuration): configuration.binary.codebookSize
+    case .product(let configuration): configuration.codebookSize
+    case .residual(let configuration): configuration.codebookSize
+    case .residualFSQ(let configuration): configuration.scalar.codebookSize
     }
   }
 
@@ -36,6 +48,19 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .simvq(let configuration): configuration.codeDimension
     case .lfq(let configuration): configuration.binary.bits
     case .bsq(let configuration): configuration.binary.bits
+    case .product(let configuration): configuration.codeDimension
+    case .residual(let configuration): configuration.codeDimension
+    case .residualFSQ(let configuration): configuration.scalar.codeDimension
+    }
+  }
+
+  /// The number of indices to a token.
+  public var depth: Int {
+    switch self {
+    case .product(let configuration): configuration.groups
+    case .residual(let configuration): configuration.depth
+    case .residualFSQ(let configuration): configuration.depth
+    case .fsq, .vq, .cosine, .simvq, .lfq, .bsq: 1
     }
   }
 
@@ -48,14 +73,18 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .simvq: "simvq"
     case .lfq: "lfq"
     case .bsq: "bsq"
+    case .product: "product-vq"
+    case .residual: "residual-vq"
+    case .residualFSQ: "residual-fsq"
     }
   }
 
-  /// Levels of each channel where a token is made of digits, channel 0 least significant; else nil.
+  /// Levels of each channel where an index is made of digits, channel 0 least significant; else nil.
   public var levels: [Int]? {
     switch self {
     case .fsq(let configuration): configuration.levels
-    case .vq, .cosine, .simvq: nil
+    case .residualFSQ(let configuration): configuration.scalar.levels
+    case .vq, .cosine, .simvq, .product, .residual: nil
     case .lfq, .bsq: Array(repeating: 2, count: codeDimension)
     }
   }
@@ -67,22 +96,18 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .vq(let configuration): (configuration.gradient, configuration.commitmentWeight)
     case .cosine(let configuration): (configuration.gradient, configuration.commitmentWeight)
     case .simvq(let configuration): (configuration.gradient, configuration.commitmentWeight)
-    case .fsq, .lfq, .bsq: nil
+    case .fsq, .lfq, .bsq, .product, .residual, .residualFSQ: nil
     }
   }
 
-  /// The codebook that gradients train entry by entry, as vector quantization would have it; nil
-  /// where there is none.
-  public var trainedCodebook: VectorConfiguration? {
+  /// Whether codebooks begin as a sample of the encoder's outputs.
+  public var startsFromEncoder: Bool {
     switch self {
-    case .vq(let configuration): configuration
-    case .cosine(let configuration):
-      VectorConfiguration(
-        codebookSize: configuration.codebookSize, codeDimension: configuration.codeDimension,
-        gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
-        commitmentWeight: configuration.commitmentWeight,
-        initialization: configuration.initialization == .encoder ? .encoder : .normal)
-    case .fsq, .simvq, .lfq, .bsq: nil
+    case .vq(let configuration): configuration.initialization == .encoder
+    case .cosine(let configuration): configuration.initialization == .encoder
+    case .product(let configuration): configuration.initialization == .encoder
+    case .residual(let configuration): configuration.initialization == .encoder
+    case .fsq, .simvq, .lfq, .bsq, .residualFSQ: false
     }
   }
 }
@@ -220,6 +245,15 @@ extension QuantizerConfiguration: Configurable {
         },
         ConfigurationVariant("bsq", Self.bsq) {
           if case .bsq(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("product-vq", Self.product) {
+          if case .product(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("residual-vq", Self.residual) {
+          if case .residual(let part) = $0 { part } else { nil }
+        },
+        ConfigurationVariant("residual-fsq", Self.residualFSQ) {
+          if case .residualFSQ(let part) = $0 { part } else { nil }
         },
       ])
   }

@@ -64,7 +64,8 @@ struct QuantizerDiagnosis {
     angles.add(
       z: UnsafeBufferPointer(probe.vectors), q: UnsafeBufferPointer(probe.codes),
       gradient: UnsafeBufferPointer(probe.gradients),
-      commitmentWeight: replacement.commitmentWeight, tokens: probe.tokens, dimension: probe.dimension)
+      commitmentWeight: replacement.commitmentWeight, tokens: probe.tokens,
+      dimension: probe.dimension)
     let summary = angles.summary
     line.add("lambda", summary.lambda)
     line.add("lambdaP5", summary.lambdaP5)

@@ -189,13 +189,13 @@ public final class Trainer<B: Backend> {
 
   /// Samples the first codebook from the encoder's outputs for the first images of the run.
   private func initializeCodebook(_ random: Generator) throws {
-    guard let vq = run.quantizer.trainedCodebook, vq.initialization == .encoder else { return }
+    guard run.quantizer.startsFromEncoder else { return }
     var random = random
     let side = run.data.imageSize / run.model.downsampling
-    let wanted = max(run.training.batchSize, vq.codebookSize / (side * side) + 1)
+    let wanted = max(run.training.batchSize, run.quantizer.codebookSize / (side * side) + 1)
     let images = try FixedSet(dataset.training, count: min(wanted, dataset.training.count))
     try CodebookInitialization.apply(
-      vq, from: images.images, codec: codec, to: parameters, random: &random)
+      run.quantizer, from: images.images, codec: codec, to: parameters, random: &random)
   }
 
   /// Evaluates the weights that are saved on the fixed set, draws originals over reconstructions,

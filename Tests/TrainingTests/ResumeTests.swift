@@ -38,7 +38,8 @@ struct ResumeTests {
     }
   }
 
-  @Test(arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq"], [1, 4])
+  @Test(
+    arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "residual-vq"], [1, 4])
   func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
     let small = try SmallRun()
     let run = SmallRun.configuration(kind, data: small.data)

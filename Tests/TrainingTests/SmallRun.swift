@@ -95,6 +95,12 @@ final class SmallRun: Sendable {
       run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
     case "lfq": run.quantizer = .lfq(LookupFreeConfiguration(bits: 6))
     case "bsq": run.quantizer = .bsq(BinarySphericalConfiguration(bits: 6))
+    case "product-vq":
+      run.quantizer = .product(
+        ProductConfiguration(groups: 2, codebookSize: 16, codeDimension: 4))
+    case "residual-vq":
+      run.quantizer = .residual(
+        ResidualConfiguration(depth: 3, codebookSize: 16, codeDimension: 4))
     default: break
     }
     return run
