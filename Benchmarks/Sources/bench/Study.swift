@@ -88,7 +88,7 @@ struct Study: ParsableCommand {
       Places.executable("compare"), [folder, "--json", "-", "--quiet"])
     return try StudyResult(
       run, folder: folder, comparison: comparison.output, seconds: seconds,
-      commit: Machine(options).commit)
+      commit: Machine(options).tessera)
   }
 
   /// Whether a run was stopped between its end and its line of results.
@@ -112,7 +112,7 @@ struct Study: ParsableCommand {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let line = try encoder.encode(result) + Data("\n".utf8)
     if !FileManager.default.fileExists(atPath: path) {
-      FileManager.default.createFile(atPath: path, contents: nil)
+      try Data().write(to: URL(fileURLWithPath: path))
     }
     let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
     defer { try? handle.close() }

@@ -42,11 +42,10 @@ struct StudyReport {
   private func table(_ digits: Int, _ value: (StudyResult) -> Double?) -> String {
     var table = MarkdownTable(["variant"] + plan.sizes.map(\.name), textColumns: 1)
     for variant in plan.variants {
-      table.add(
-        [variant.name]
-          + plan.sizes.map { size in
-            Self.text(cell(variant.name, size.name).compactMap(value), digits)
-          })
+      let cells: [String] = plan.sizes.map { size in
+        Self.text(cell(variant.name, size.name).compactMap(value), digits)
+      }
+      table.add([variant.name] + cells)
     }
     return table.text
   }
@@ -60,17 +59,17 @@ struct StudyReport {
 
   /// The PSNR of the last weights and of averages, a row a cell.
   private var averages: String {
-    let names = Array(Set(results.flatMap { ($0.averages ?? [:]).keys })).sorted {
-      ($0 == "last" ? "" : $0) < ($1 == "last" ? "" : $1)
-    }
+    let others = Set(results.flatMap { Array(($0.averages ?? [:]).keys) }).subtracting(["last"])
+    let names = ["last"] + others.sorted()
     var table = MarkdownTable(["variant", "size"] + names, textColumns: 2)
     for variant in plan.variants {
       for size in plan.sizes {
         let cell = cell(variant.name, size.name)
         guard !cell.isEmpty else { continue }
-        table.add(
-          [variant.name, size.name]
-            + names.map { name in Self.text(cell.compactMap { $0.averages?[name] }, 2) })
+        let means: [String] = names.map { name in
+          Self.text(cell.compactMap { $0.averages?[name] }, 2)
+        }
+        table.add([variant.name, size.name] + means)
       }
     }
     return "**PSNR in dB of the last weights and of averages of the weights**\n\n" + table.text
