@@ -14,6 +14,8 @@ public struct TokenAngles: Sendable {
     case rotation
     /// `R^T g`.
     case unitRotation
+    /// `g - (g . d) d`, `d = (q - z) / |q - z|`: the code takes the part along it (DiVeQ, kexue.fm 11328).
+    case diveq
   }
 
   /// Lengths below this have no direction: such tokens fall back to straight-through.
@@ -114,7 +116,14 @@ public struct TokenAngles: Sendable {
   /// Adds the gradients: `along` is `<R^T g, g>`, and `|R^T g| = |g|`.
   private mutating func addGradient(_ token: Token, along: Double, scale: Double) {
     let gg = token.gg
-    reconstruction += estimator == .straightThrough ? gg : scale * scale * gg
+    switch estimator {
+    case .straightThrough: reconstruction += gg
+    case .rotation, .unitRotation: reconstruction += scale * scale * gg
+    case .diveq:
+      let product = token.qg - token.zg
+      reconstruction +=
+        token.distanceSquared > 0 ? max(0, gg - product * product / token.distanceSquared) : gg
+    }
     guard gg != 0 else { return }
     gradients += 1
     gradientCosines += along / gg

@@ -103,29 +103,31 @@ public final class ParameterMemory<B: Backend> {
     }.map { layout.parameters[$0].name }
   }
 
-  // MARK: Whole blocks: of what is trained, as the rest is the same in all
+  // MARK: Whole blocks, as far as they are trained
 
   /// Copies a block to another.
   public func copy(_ source: ParameterBlock, to target: ParameterBlock) {
-    backend.copy(self[source], to: self[target], range: 0..<layout.trainedWords)
+    backend.copy(self[source], to: self[target], range: trained)
     version += 1
   }
 
   /// Exchanges two blocks, bit by bit.
   public func exchange(_ a: ParameterBlock, _ b: ParameterBlock) {
-    backend.exchange(self[a], self[b], range: 0..<layout.trainedWords)
+    backend.exchange(self[a], self[b], range: trained)
     version += 1
   }
 
   /// The squared distance of two blocks.
   public func squaredDistance(_ a: ParameterBlock, _ b: ParameterBlock) -> Double {
-    backend.squaredDistance(self[a], self[b], range: 0..<layout.trainedWords)
+    backend.squaredDistance(self[a], self[b], range: trained)
   }
 
   /// The sum of the products of two blocks.
   public func innerProduct(_ a: ParameterBlock, _ b: ParameterBlock) -> Double {
-    backend.innerProduct(self[a], self[b], range: 0..<layout.trainedWords)
+    backend.innerProduct(self[a], self[b], range: trained)
   }
+
+  private var trained: Range<Int> { 0..<layout.trainedWords }
 
   func didChange() { version += 1 }
 

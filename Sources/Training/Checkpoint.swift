@@ -121,7 +121,7 @@ public struct Checkpoint: Sendable {
       TensorDeclaration(name: Self.numbersPrefix + name, type: .f64, shape: [list.count])
     }
     for (block, prefix) in blocks {
-      for (index, parameter) in layout.enumerated() {
+      for (index, parameter) in layout.enumerated() where block.holds(parameter) {
         let name = prefix + parameter.name
         sources[name] = (index, block)
         tensors.append(
@@ -282,7 +282,8 @@ public struct Checkpoint: Sendable {
     into parameters: ParameterMemory<B>
   ) throws(TrainingError) -> WeightsHash {
     var hash = WeightsHash()
-    for (index, parameter) in parameters.layout.parameters.enumerated() {
+    for (index, parameter) in parameters.layout.parameters.enumerated()
+    where block.holds(parameter) {
       do {
         try file.withFloats(prefix + parameter.name, shape: parameter.fileShape.dimensions) {
           hash.add($0)
@@ -306,6 +307,14 @@ extension TrainingError {
       .outOfRange(let path, _, _, _), .declaration(let path, _):
       self = .damaged(file: path, reason: error.description)
     }
+  }
+}
+
+extension ParameterBlock {
+  /// Whether a file has this block's numbers of a parameter: those that are not trained have a value
+  /// and nothing else.
+  fileprivate func holds(_ parameter: Parameter) -> Bool {
+    self == .values || parameter.isTrained
   }
 }
 

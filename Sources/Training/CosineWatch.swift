@@ -9,6 +9,7 @@ struct CosineWatch {
   /// The step whose gradient is kept for the next, if any is.
   var keptStep: Int?
 
+  private let trained: [Int]
   private let names: [String]
   private let modules: [String]
   private var successive: SuccessiveGradients
@@ -21,7 +22,8 @@ struct CosineWatch {
   ///
   /// - Parameter keptStep: the step whose gradient is in memory.
   init(_ layout: ParameterLayout, state: [Double], keptStep: Int?) {
-    names = layout.parameters.map(\.name)
+    trained = layout.parameters.indices.filter { layout.parameters[$0].isTrained }
+    names = trained.map { layout.parameters[$0].name }
     modules = names.map(Self.module)
     self.keptStep = keptStep
     let empty = SuccessiveGradients()
@@ -41,12 +43,13 @@ struct CosineWatch {
   ///
   /// - Parameter decrease: by how much the batch's loss fell, where it was measured.
   mutating func record(_ update: UpdateMeasurement, decrease: Double?) {
+    let directions = trained.map { update.directions[$0] }
     cosines = NestedCosines(
-      tensors: update.directions.map {
+      tensors: directions.map {
         .init(updateSquared: $0.motion, gradientSquared: $0.gradient, product: $0.product)
       }, modules: modules)
     self.decrease = decrease
-    let pairs = update.directions.map {
+    let pairs = directions.map {
       DirectionCosines.Sums(
         updateSquared: $0.keptGradient, gradientSquared: $0.gradient, product: $0.keptProduct)
     }

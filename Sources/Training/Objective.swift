@@ -7,8 +7,6 @@ struct Objective {
   let graph = Graph()
   /// The images `[n, size, size, 3]` in [-1, 1], the input "images".
   let originals: Tensor
-  /// The vectors before quantization.
-  let latents: Tensor
   /// What the bottleneck made of them.
   let quantized: Quantized
   /// The decoded images.
@@ -27,8 +25,7 @@ struct Objective {
   ) {
     let model = Tokenizer(configuration, in: Scope(graph))
     originals = graph.input("images", [count, size, size, 3])
-    latents = model.latents(of: originals)
-    quantized = model.bottleneck.quantize(latents)
+    quantized = model.bottleneck.quantize(model.latents(of: originals))
     images = model.decode(quantized.codes)
     switch distance {
     case .squared:

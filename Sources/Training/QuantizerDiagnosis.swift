@@ -26,16 +26,16 @@ struct QuantizerDiagnosis {
       line["born"] = .integer(changes.born)
       line["died"] = .integer(changes.died)
     }
-    if case .fsq(let fsq) = configuration {
+    if let levels = configuration.levels {
       let total = Double(max(1, usage.tokens))
       line["levels"] = .array(
-        LevelUse(usage, levels: fsq.levels).counts.map { channel in
+        LevelUse(usage, levels: levels).counts.map { channel in
           .digits(channel.map { Double($0) / total })
         })
-      var saturation = LevelSaturation(
-        levels: fsq.levels,
-        bound: fsq.bound == .tanh ? .tanh : fsq.bound == .ifsq ? .ifsq : .sigmoid)
-      saturation.add(UnsafeBufferPointer(probe.latents))
+    }
+    if case .fsq(let fsq) = configuration {
+      var saturation = LevelSaturation(levels: fsq.levels, bound: fsq.bound.saturation)
+      saturation.add(UnsafeBufferPointer(probe.vectors))
       line["saturation"] = .digits(saturation.shares)
     }
     return line
@@ -44,11 +44,11 @@ struct QuantizerDiagnosis {
   /// The line of one batch's tokens: `kind` is "quantizer".
   func quantizer(_ probe: QuantizerProbe, step: Int) -> JSONObject {
     var line = JSONObject(["kind": .string("quantizer"), "step": .integer(step)])
-    if case .vq(let vq) = configuration { addAngles(to: &line, probe, vq) }
-    let latents = VectorSpread(some(of: probe.latents, probe), dimension: probe.dimension)
+    if let replacement = configuration.replacement { addAngles(to: &line, probe, replacement) }
+    let latents = VectorSpread(some(of: probe.vectors, probe), dimension: probe.dimension)
     line.add("latentRank", latents.effectiveRank)
     line.add("latentSpread", latents.relative)
-    if case .vq = configuration {
+    if configuration.replacement != nil {
       let codes = VectorSpread(distinct(probe), dimension: probe.dimension)
       line.add("codebookRank", codes.effectiveRank)
       line.add("codebookSpread", codes.relative)
@@ -57,21 +57,15 @@ struct QuantizerDiagnosis {
   }
 
   private func addAngles(
-    to line: inout JSONObject, _ probe: QuantizerProbe, _ vq: VectorConfiguration
+    to line: inout JSONObject, _ probe: QuantizerProbe,
+    _ replacement: (gradient: VectorConfiguration.Gradient, commitmentWeight: Double)
   ) {
-    let estimator: TokenAngles.Estimator
-    switch vq.gradient {
-    case .straightThrough: estimator = .straightThrough
-    case .rotation: estimator = .rotation
-    case .unitRotation: estimator = .unitRotation
-    // It hands on neither the gradient nor a rotation of it.
-    case .diveq: return
-    }
-    var angles = TokenAngles(estimator: estimator)
+    var angles = TokenAngles(estimator: replacement.gradient.estimator)
     angles.add(
-      z: UnsafeBufferPointer(probe.targets), q: UnsafeBufferPointer(probe.codes),
-      gradient: UnsafeBufferPointer(probe.gradients), commitmentWeight: vq.commitmentWeight,
-      tokens: probe.tokens, dimension: probe.dimension)
+      z: UnsafeBufferPointer(probe.vectors), q: UnsafeBufferPointer(probe.codes),
+      gradient: UnsafeBufferPointer(probe.gradients),
+      commitmentWeight: replacement.commitmentWeight, tokens: probe.tokens,
+      dimension: probe.dimension)
     let summary = angles.summary
     line.add("lambda", summary.lambda)
     line.add("lambdaP5", summary.lambdaP5)
@@ -110,5 +104,28 @@ struct QuantizerDiagnosis {
     let sorted = codes.sorted { $0.lexicographicallyPrecedes($1) }
     let count = min(sorted.count, Self.mostVectors)
     return (0..<count).flatMap { sorted[$0 * sorted.count / count] }
+  }
+}
+
+extension VectorConfiguration.Gradient {
+  /// How the gradient reaches the vector, as diagnoses have it.
+  fileprivate var estimator: TokenAngles.Estimator {
+    switch self {
+    case .straightThrough: .straightThrough
+    case .rotation: .rotation
+    case .unitRotation: .unitRotation
+    case .diveq: .diveq
+    }
+  }
+}
+
+extension FiniteScalarConfiguration.Bound {
+  /// The bound, as diagnoses have it.
+  fileprivate var saturation: LevelSaturation.Bound {
+    switch self {
+    case .tanh: .tanh
+    case .sigmoid: .sigmoid
+    case .ifsq: .ifsq
+    }
   }
 }

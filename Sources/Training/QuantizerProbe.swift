@@ -8,11 +8,8 @@ import Tokenizers
 final class QuantizerProbe: @unchecked Sendable {
   // Unchecked: no two replays write one place, and nobody reads before all are done.
 
-  /// The vectors before quantization, `[tokens, d]`.
-  let latents: UnsafeMutableBufferPointer<Float>
-  /// What the codes stand for in their own space: for VQ the vectors themselves, for FSQ the bounded
-  /// channels.
-  let targets: UnsafeMutableBufferPointer<Float>
+  /// The vectors that were quantized, `[tokens, d]`: see ``Quantized/vectors``.
+  let vectors: UnsafeMutableBufferPointer<Float>
   /// The codes that the decoder saw.
   let codes: UnsafeMutableBufferPointer<Float>
   /// The gradient of the reconstruction loss at the codes.
@@ -21,32 +18,32 @@ final class QuantizerProbe: @unchecked Sendable {
   /// Numbers in a vector.
   let dimension: Int
   /// Tokens in the batch.
-  var tokens: Int { latents.count / dimension }
+  var tokens: Int { vectors.count / dimension }
 
   /// Room for the tokens of a batch.
   init(tokens: Int, dimension: Int) {
     self.dimension = dimension
-    let blocks = (0..<4).map { _ in
+    let blocks = (0..<3).map { _ in
       UnsafeMutableBufferPointer<Float>.allocate(capacity: tokens * dimension)
     }
     for block in blocks { block.initialize(repeating: 0) }
-    (latents, targets, codes, gradients) = (blocks[0], blocks[1], blocks[2], blocks[3])
+    (vectors, codes, gradients) = (blocks[0], blocks[1], blocks[2])
   }
 
-  deinit { for block in [latents, targets, codes, gradients] { block.deallocate() } }
+  deinit { for block in [vectors, codes, gradients] { block.deallocate() } }
 
   /// The values that a plan must keep for a probe.
   static func outputs(_ objective: Objective, _ codeGradient: Tensor) -> [String: Tensor] {
     [
-      "latents": objective.latents, "targets": objective.quantized.target,
-      "codes": objective.quantized.codes, "codeGradient": codeGradient,
+      "vectors": objective.quantized.vectors, "codes": objective.quantized.codes,
+      "codeGradient": codeGradient,
     ]
   }
 
   /// Copies what one replay made.
   func take<B: Backend>(_ replay: Session<B>.Replay) {
     for (name, block) in [
-      ("latents", latents), ("targets", targets), ("codes", codes), ("codeGradient", gradients),
+      ("vectors", vectors), ("codes", codes), ("codeGradient", gradients),
     ] {
       let words = replay.words(ofOutput: name)
       replay.read(name, intoWords: block.baseAddress! + replay.item * words)

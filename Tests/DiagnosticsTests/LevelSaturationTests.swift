@@ -18,9 +18,11 @@ struct LevelSaturationTests {
         let shift = levels[channel] % 2 == 0 ? tan(0.5 / ((L - 1) * 0.999 / 2)) : 0
         let beyond = stride(from: channel, to: latents.count, by: 5).count { place in
           let z = Double(latents[place])
-          return bound == .tanh
-            ? tanh(z + shift).magnitude > 0.98
-            : (2 / (1 + exp(-(bound == .ifsq ? 1.6 * z : z))) - 1).magnitude > 0.98
+          switch bound {
+          case .tanh: return tanh(z + shift).magnitude > 0.98
+          case .sigmoid: return (2 / (1 + exp(-z)) - 1).magnitude > 0.98
+          case .ifsq: return (2 / (1 + exp(-1.6 * z)) - 1).magnitude > 0.98
+          }
         }
         return Double(beyond) / 400
       }

@@ -135,6 +135,52 @@ struct UpdateMeasurementTests {
     #expect(watched.block(.values) == last && watched.block(.average("last")) == values)
   }
 
+  /// Plain gradient descent, as the optimizer applies it to floats, against two theorems about it.
+  ///
+  /// The regret identity `2 sum eta <g_t, theta_t - phi> = |theta_1 - phi|^2 - |theta_(T+1) - phi|^2 + sum
+  /// eta^2 |g_t|^2` for any `phi`, and the duality of averaging and linear decay: the mean of
+  /// `theta_1 ... theta_T` is `theta_1 - sum eta (1 - t / T) g_t`, the last iterate of a rate that decays.
+  @Test func plainGradientDescentKeepsItsIdentities() {
+    let (trial, other) = (Trial(lanes: 2), Trial(lanes: 1))
+    other.run.parameters.initialize(seed: 99)
+    let (phi, first) = (other.block(.values), trial.block(.values))
+    let (steps, rate) = (30, Double(Float(0.05)))
+    let rule = UpdateRule.sgd(learningRate: 0.05, momentum: 0, nesterov: false, decay: 0)
+    var (regret, squares) = (0.0, 0.0)
+    var decayed = first
+    for step in 1...steps {
+      _ = trial.measure(step)
+      let (before, gradients) = (trial.block(.values), trial.gradients())
+      for index in before.indices {
+        let away = zip(before[index], phi[index]).map { $0 - $1 }
+        regret += 2 * rate * product(gradients[index], away)
+        squares += rate * rate * product(gradients[index], gradients[index])
+        let share = rate * (1 - Double(step) / Double(steps))
+        for place in gradients[index].indices {
+          decayed[index][place] -= share * gradients[index][place]
+        }
+      }
+      _ = trial.measure(step)
+      var request = UpdateRequest(rule)
+      request.averages = [.init(name: "uniform", share: 1 / Double(step))]
+      trial.updater.update(request)
+    }
+    func squaredDistance(_ a: [[Double]], _ b: [[Double]]) -> Double {
+      zip(a, b).reduce(0) { sum, pair in
+        let apart = zip(pair.0, pair.1).map { $0 - $1 }
+        return sum + product(apart, apart)
+      }
+    }
+    let last = trial.block(.values)
+    let geometry = squaredDistance(first, phi) - squaredDistance(last, phi) + squares
+    #expect(abs(regret - geometry) < 1e-6 * squaredDistance(first, phi), "\(regret), \(geometry)")
+    // The parts are not small against the whole: the identity is put to the test.
+    #expect(abs(regret) > 1e-3 * squaredDistance(first, phi) && squares > 0)
+    let average = trial.block(.average("uniform"))
+    #expect(squaredDistance(average, decayed) < 1e-10 * squaredDistance(first, last))
+    #expect(squaredDistance(average, last) > 0.01 * squaredDistance(first, last))
+  }
+
   private func product(_ a: [Double], _ b: [Double]) -> Double {
     zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
   }

@@ -86,7 +86,7 @@ struct DiagnosisTests {
         initialization: .normal))
   }
 
-  @Test(arguments: [VectorConfiguration.Gradient.straightThrough, .rotation])
+  @Test(arguments: VectorConfiguration.Gradient.allCases)
   func theQuantizersLineIsThatOfTheBatch(_ gradient: VectorConfiguration.Gradient) throws {
     let small = try SmallRun(images: 4, side: 8)
     let step = try Step(Self.vq(gradient), small)

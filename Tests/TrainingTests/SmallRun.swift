@@ -85,9 +85,9 @@ final class SmallRun: Sendable {
   }
 
   static func configuration(_ kind: String, data: String, steps: Int = 10) -> RunConfiguration {
-    if kind == "averaged" { return averaged(data: data, steps: steps) }
     var run = kind == "fsq" ? fsq(data: data, steps: steps) : vq(data: data, steps: steps)
     switch kind {
+    case "averaged": return averaged(data: data, steps: steps)
     case "cosine-vq":
       run.quantizer = .cosine(
         CosineConfiguration(codebookSize: 24, codeDimension: 4, gradient: .diveq))
