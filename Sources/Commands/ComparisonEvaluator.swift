@@ -86,7 +86,7 @@ final class ComparisonEvaluator {
         let few = Array(set.images.prefix(ComparisonPlane.images))
         details.plane = ComparisonPlane.plane(
           run.quantizer, latents: try opened.codec.reconstruct(few).flatMap(\.latents),
-          codebook: codebook, usage: result.usage)
+          codebook: codebook, usage: result.depths.depths[0])
       } catch {
         throw Failure(.badData, "\(folder): \(error)")
       }
@@ -146,11 +146,18 @@ final class ComparisonEvaluator {
     }
   }
 
-  /// The codes of a quantizer that searches among codes, `[K, d]`; empty for others.
+  /// The codes of a quantizer that searches among codes, `[K, d]`, of a residual one the coarsest;
+  /// empty for others.
   private static func codebook(
     _ configuration: TokenizerConfiguration, _ parameters: ParameterMemory<Device>
   ) -> [Float] {
-    configuration.quantizer.replacement == nil ? [] : parameters.codes(of: configuration)
+    switch configuration.quantizer {
+    case .vq, .cosine, .simvq: return parameters.codes(of: configuration)
+    case .residual:
+      let name = Tokenizer.codebookNames(configuration.quantizer)[0]
+      return parameters.read(parameter: parameters.layout.index(of: name)!)
+    case .fsq, .lfq, .bsq, .product, .residualFSQ: return []
+    }
   }
 
   private static func bottleneck(

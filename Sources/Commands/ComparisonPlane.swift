@@ -9,23 +9,27 @@ enum ComparisonPlane {
   static var images: Int { 8 }
 
   /// The plane of latents `[n, d]`; the codebook is `[K, d]`, empty for finite scalar quantization.
-  /// Nil where tokens have several indices, whose codes are sums or parts.
+  ///
+  /// Of a residual quantizer, its first depth; nil for groups of channels, which have no codes in one
+  /// space.
   static func plane(
     _ configuration: QuantizerConfiguration, latents: [Float], codebook: [Float],
     usage: CodebookUsage
   ) -> CodePlane? {
     switch configuration {
-    case .vq, .cosine, .simvq:
+    case .product: nil
+    case .vq, .cosine, .simvq, .residual:
       CodePlane(
         vectors: latents, codebook: codebook, dimension: configuration.codeDimension,
         counts: usage.counts)
     case .fsq(let fsq): CodePlane(digits: digits(latents, fsq), levels: fsq.levels)
+    case .residualFSQ(let residual):
+      CodePlane(digits: digits(latents, residual.scalar), levels: residual.scalar.levels)
     case .lfq, .bsq:
       // Signs have no scale; what is near 0 is near the boundary between 0 and 1.
       CodePlane(
         digits: latents.map { 1 / (1 + exp(-2 * $0)) },
         levels: Array(repeating: 2, count: configuration.codeDimension))
-    case .product, .residual, .residualFSQ: nil
     }
   }
 

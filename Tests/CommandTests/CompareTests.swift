@@ -61,6 +61,35 @@ struct CompareTests {
 
   init() throws { runs = try Self.made.get() }
 
+  @Test("every kind of quantizer is told, in text, JSON and on the page")
+  func everyQuantizer() throws {
+    let kinds = [
+      ("cosine-vq", "\"codeDimension\": 4", "cosine-vq 1024x4 straight-through"),
+      ("simvq", "\"codeDimension\": 4", "simvq 1024x4 straight-through"),
+      ("lfq", "\"bits\": 9", "lfq 9 bits"), ("bsq", "\"bits\": 9", "bsq 9 bits"),
+      ("product-vq", "\"codeDimension\": 4", "product-vq 2x256 straight-through"),
+      ("residual-vq", "\"depth\": 3", "residual-vq 3x256 straight-through"),
+      ("residual-fsq", "\"levels\": [5, 3]", "residual-fsq 2x15 tanh"),
+    ]
+    var folders: [String] = []
+    for (kind, setting, _) in kinds {
+      folders.append(runs.scratch.file("checkpoints/kind \(kind)"))
+      try runs.train(folders.last!, ["quantizer={\"type\": \"\(kind)\", \(setting)}"])
+    }
+    let (json, page) = (runs.scratch.file("kinds.json"), runs.scratch.file("kinds.html"))
+    let outcome = try CommandRunner.run(
+      "compare", folders + ["--images", "3", "--json", json, "--html", page])
+    #expect(outcome.code == 0, "\(outcome)")
+    let text = String(decoding: try ScratchFolder.read(json), as: UTF8.self)
+    let html = String(decoding: try ScratchFolder.read(page), as: UTF8.self)
+    for (kind, _, words) in kinds {
+      #expect(outcome.output.contains(words), "\(outcome)")
+      #expect(text.contains("\"type\": \"\(kind)\""), "\(kind)")
+      #expect(html.contains(words), "\(kind)")
+    }
+    #expect(text.contains("\"usedCodesByDepth\""))
+  }
+
   @Test("help explains the verdicts, with examples")
   func help() throws {
     let outcome = try CommandRunner.run("compare", ["--help"])
