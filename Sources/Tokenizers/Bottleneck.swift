@@ -16,6 +16,15 @@ public protocol Bottleneck {
   /// - Parameter indices: `[N, h, w]`.
   /// - Returns: `[N, h, w, d]`.
   func codes(of indices: Tensor) -> Tensor
+
+  /// What codes would be if there were one for every vector: what the decoder sees while quantization
+  /// is deferred, `[N, h, w, d]`.
+  func continuous(_ z: Tensor) -> Tensor
+}
+
+extension Bottleneck {
+  /// The vectors themselves.
+  public func continuous(_ z: Tensor) -> Tensor { z }
 }
 
 /// What a bottleneck makes of a batch of vectors.

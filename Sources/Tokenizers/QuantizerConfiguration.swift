@@ -71,8 +71,17 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     }
   }
 
-  /// The codebook that gradients train entry by entry, as vector quantization would have it; nil
-  /// where there is none.
+  /// Whether it can begin in the midst of training: what codes stand for has bounds or is a vector, and
+  /// a codebook can be made of those.
+  public var canBeDeferred: Bool {
+    switch self {
+    case .fsq, .vq, .cosine: true
+    case .simvq, .lfq, .bsq: false
+    }
+  }
+
+  /// The codebook that is trained entry by entry, as vector quantization would have it; nil where
+  /// there is none.
   public var trainedCodebook: VectorConfiguration? {
     switch self {
     case .vq(let configuration): configuration
@@ -81,7 +90,7 @@ public enum QuantizerConfiguration: Sendable, Equatable {
         codebookSize: configuration.codebookSize, codeDimension: configuration.codeDimension,
         gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
         commitmentWeight: configuration.commitmentWeight,
-        initialization: configuration.initialization == .encoder ? .encoder : .normal)
+        initialization: configuration.initialization.asOfVectors, upkeep: configuration.upkeep)
     case .fsq, .simvq, .lfq, .bsq: nil
     }
   }
@@ -139,7 +148,7 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
   }
 }
 
-/// Vector quantization with a codebook trained by gradients.
+/// Vector quantization with a codebook trained by gradients or by moving averages.
 ///
 /// The losses are `codebookWeight * |q - sg(z)|^2 + commitmentWeight * |z - sg(q)|^2`. The squared
 /// norm is the sum over the code dimension; the loss is the mean of it over all vectors of the
@@ -166,6 +175,14 @@ public struct VectorConfiguration: Sendable, Equatable {
     case uniform
     /// Standard normal.
     case normal
+    /// Centres of encoder outputs for training images, by k-means.
+    case kMeans = "k-means"
+    /// Encoder outputs for training images that together reach far: their skeleton, by
+    /// column-pivoted QR.
+    case skeleton
+
+    /// Whether it is made of encoder outputs.
+    public var isOfVectors: Bool { self != .uniform && self != .normal }
   }
 
   /// The number of codebook entries, that is, of different tokens.
@@ -180,12 +197,14 @@ public struct VectorConfiguration: Sendable, Equatable {
   public var commitmentWeight: Double
   /// What the codebook holds before the first step.
   public var initialization: Initialization
+  /// What happens to the codebook between steps.
+  public var upkeep: CodebookUpkeep
 
   /// Describes a vector quantizer.
   public init(
     codebookSize: Int = 1024, codeDimension: Int = 8, gradient: Gradient = .straightThrough,
     codebookWeight: Double = 1, commitmentWeight: Double = 0.25,
-    initialization: Initialization = .encoder
+    initialization: Initialization = .encoder, upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.codebookSize = codebookSize
     self.codeDimension = codeDimension
@@ -193,6 +212,7 @@ public struct VectorConfiguration: Sendable, Equatable {
     self.codebookWeight = codebookWeight
     self.commitmentWeight = commitmentWeight
     self.initialization = initialization
+    self.upkeep = upkeep
   }
 }
 
@@ -260,7 +280,8 @@ extension FiniteScalarConfiguration: Configurable {
 
 extension VectorConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "Vector quantization with a codebook trained by gradients."
+  public static let summary =
+    "Vector quantization with a codebook trained by gradients or by moving averages."
   /// A codebook of 1024 entries of dimension 8, straight-through.
   public static let standard = VectorConfiguration()
 
@@ -270,11 +291,17 @@ extension VectorConfiguration: Configurable {
     fields.gradient(
       &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
       dimension: codeDimension)
-    fields.choice("initialization", &initialization, "What the codebook holds before step 1.")
+    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
+    fields.upkeep(&upkeep, gradient: gradient)
   }
 }
 
 extension ConfigurationFields {
+  /// What `initialization` says of a codebook.
+  static let initializationMeaning =
+    "What the codebook holds before step 1: encoder outputs sampled at random, numbers drawn blindly, "
+    + "centres of encoder outputs by k-means, or the skeleton, outputs that together reach far."
+
   /// Declares the extents of a codebook.
   mutating func codebook(size: inout Int, dimension: inout Int) {
     integer(

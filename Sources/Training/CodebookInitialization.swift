@@ -1,3 +1,4 @@
+import Codebooks
 import Datasets
 import Execution
 import Imaging
@@ -5,42 +6,80 @@ import Inference
 import Randomness
 import Tokenizers
 
-/// The first values of a codebook: outputs of the untrained encoder, sampled at random.
+/// The codebook that encoder outputs for training images give rise to.
 ///
 /// Codes that start where the encoder's outputs are have tokens to win. Codes drawn around zero
 /// are far shorter than the vectors, and one of them takes everything.
-enum CodebookInitialization {
-  /// Replaces the codebook by encoder outputs for images.
+struct CodebookInitialization<B: Backend> {
+  /// Vectors that k-means and skeletons are made of: so many a code, and so many at most.
+  private static var vectorsPerCode: Int { 16 }
+  private static var mostVectors: Int { 32_768 }
+  /// Images that are held as results at once.
+  private static var portion: Int { 64 }
+
+  let configuration: VectorConfiguration
+  /// Whether the vectors are directions.
+  let onSphere: Bool
+  let codec: Codec<B>
+  let backend: B
+  let pool: LanePool
+
+  /// How many images a codebook is made of.
   ///
-  /// Samples without replacement while there are vectors enough; further codes are samples
-  /// moved by a hundredth of the vectors' spread, so that no two codes are equal.
-  static func apply<B: Backend>(
-    _ vq: VectorConfiguration, from images: [Image], codec: Codec<B>,
-    to parameters: ParameterMemory<B>, random: inout Generator
-  ) throws(CodecError) {
-    let dimension = vq.codeDimension
-    let vectors = try codec.reconstruct(images).flatMap(\.latents)
-    let count = vectors.count / dimension
-    let order = random.permutation(of: count)
-    let spread = deviation(vectors)
-    var codebook: [Float] = []
-    codebook.reserveCapacity(vq.codebookSize * dimension)
-    for code in 0..<vq.codebookSize {
-      let row = order[code % count]
-      let isRepeated = code >= count
-      for channel in 0..<dimension {
-        let noise = isRepeated ? random.normal() * spread * 0.01 : 0
-        codebook.append(vectors[row * dimension + channel] + noise)
-      }
-    }
-    let name = Tokenizer.codebookName(.vq(vq))!
-    parameters.write(codebook, toParameter: parameters.layout.index(of: name)!)
+  /// - Parameters:
+  ///   - tokens: vectors that an image makes.
+  ///   - batchSize: images of a step: at least so many are taken.
+  func images(tokens: Int, batchSize: Int) -> Int {
+    let codes = configuration.codebookSize
+    let vectors =
+      configuration.initialization == .encoder
+      ? codes : min(codes * Self.vectorsPerCode, max(codes, Self.mostVectors))
+    return max(batchSize, vectors / tokens + 1)
   }
 
-  private static func deviation(_ numbers: [Float]) -> Float {
-    let count = Double(numbers.count)
-    let mean = numbers.reduce(0.0) { $0 + Double($1) } / count
-    let variance = numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
-    return Float(variance.squareRoot())
+  /// The codes, `[K, d]`; nil where the configuration draws them without any vectors.
+  func codebook(from images: [Image], random: inout Generator) throws(CodecError) -> [Float]? {
+    guard configuration.initialization.isOfVectors else { return nil }
+    let vectors = try vectors(of: images)
+    let (count, dimension) = (configuration.codebookSize, configuration.codeDimension)
+    switch configuration.initialization {
+    case .kMeans:
+      let few = spread(vectors)
+      let search = NearestSearch(
+        count, for: few, dimension: dimension, on: backend, lanes: codec.lanes, pool: pool)
+      let clusters = KMeans(dimension: dimension, onSphere: onSphere)
+      return clusters.centres(count, of: few, random: &random, nearest: search.nearest).centres
+    case .skeleton:
+      let few = spread(vectors)
+      let chosen = SkeletonCodes.choose(count, of: few, dimension: dimension)
+      let codes = chosen.flatMap { few[$0 * dimension..<($0 + 1) * dimension] }
+      return chosen.count == count
+        ? codes
+        : codes
+          + CodeSampling.sample(
+            count, of: few, dimension: dimension, random: &random)[codes.count...]
+    case .encoder, .uniform, .normal:
+      return CodeSampling.sample(count, of: vectors, dimension: dimension, random: &random)
+    }
+  }
+
+  private func vectors(of images: [Image]) throws(CodecError) -> [Float] {
+    var vectors: [Float] = []
+    for start in stride(from: 0, to: images.count, by: Self.portion) {
+      let part = Array(images[start..<min(start + Self.portion, images.count)])
+      for result in try codec.reconstruct(part) { vectors += result.latents }
+    }
+    return vectors
+  }
+
+  /// As many vectors as are worth the work, spread evenly over all.
+  private func spread(_ vectors: [Float]) -> [Float] {
+    let (dimension, codes) = (configuration.codeDimension, configuration.codebookSize)
+    let all = vectors.count / dimension
+    let count = min(all, max(codes, Self.mostVectors))
+    return (0..<count).flatMap { index in
+      let start = index * all / count * dimension
+      return vectors[start..<start + dimension]
+    }
   }
 }

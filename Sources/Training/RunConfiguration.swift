@@ -36,6 +36,14 @@ public struct RunConfiguration: Sendable, Equatable {
     self.monitor = monitor
   }
 
+  /// Whether codes that the optimizer trains are replaced between steps.
+  var replacesTrainedCodes: Bool {
+    guard let codebook = quantizer.trainedCodebook, codebook.upkeep.learning == .gradient else {
+      return false
+    }
+    return codebook.upkeep.reviveEvery > 0 || training.deferQuantization > 0
+  }
+
   /// What the weights depend on.
   public var tokenizer: TokenizerConfiguration {
     TokenizerConfiguration(model: model, quantizer: quantizer)
@@ -68,8 +76,25 @@ extension RunConfiguration: Configurable {
       expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
         + "\(levels - 1) times",
       remedy: "The nearest are \(lower) and \(lower + factor).")
+    checkDeferral(&fields)
     if training.lanes > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
+  }
+
+  /// Checks that a quantizer can begin in the midst of training.
+  private func checkDeferral(_ fields: inout ConfigurationFields) {
+    let (isDeferred, kind) = (training.deferQuantization > 0, quantizer.kind)
+    fields.check(
+      "training.deferQuantization", with: ["quantizer"], !isDeferred || quantizer.canBeDeferred,
+      expected: "0 with quantizer.type \"\(kind)\", which cannot be fitted to vectors later on",
+      remedy: "fsq, vq and cosine-vq can be deferred.")
+    let initialization = quantizer.trainedCodebook?.initialization
+    fields.check(
+      "quantizer.initialization", with: ["training.deferQuantization"],
+      !isDeferred || initialization?.isOfVectors ?? true,
+      expected: "\"encoder\", \"k-means\" or \"skeleton\" where quantization is deferred, as "
+        + "codes drawn blindly lie anywhere but at the vectors",
+      remedy: "Or set training.deferQuantization to 0.")
   }
 }

@@ -38,7 +38,8 @@ struct ResumeTests {
     }
   }
 
-  @Test(arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq"], [1, 4])
+  @Test(
+    arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "ema", "revived"], [1, 4])
   func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
     let small = try SmallRun()
     let run = SmallRun.configuration(kind, data: small.data)
@@ -56,6 +57,14 @@ struct ResumeTests {
     #expect(second.overview?.firstStep == stop)
     #expect(second.reports.map(\.step) == Array((stop + 1)...10))
     try expectEqualRuns(small.folder("straight"), small.folder("parts"))
+  }
+
+  /// Before, at and after the step at which quantization begins.
+  @Test(arguments: ["deferred", "deferred-averaged", "deferred-fsq"], [3, 4, 5])
+  func stoppedWhereQuantizationBeginsAndResumedEqualsStraight(
+    _ kind: String, _ stop: Int
+  ) throws {
+    try stoppedAndResumedEqualsStraight(kind, stop)
   }
 
   /// The process dies between two checkpoints, in the middle of a journal's life.
