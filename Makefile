@@ -3,8 +3,8 @@
 #   make demo     system packages, build, built-in data, train FSQ and VQ, encode, decode, compare
 #   make test     all tests
 #
-# Also: make build, make format (rewrites layout), make check (what CI runs before the tests), and
-# make bench, which measures: see Benchmarks/README.md.
+# Also: make build, make format (rewrites layout), make check (what CI runs before the tests), make
+# bench, which measures, and make study, which trains many runs: see Benchmarks/README.md.
 
 SWIFT  ?= swift
 # -march=native reaches Swift's own code generation too. `make NATIVE=` builds portably.
@@ -15,14 +15,14 @@ BIN     = .build/release
 DEMO    = checkpoints/demo
 SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
-# What make bench measures: SECTION=peers, kernels, encode, loading or growth; PRESETS=tiny and
+# What make bench measures: SECTION=peers, kernels, encode, loading, monitor or growth; PRESETS=tiny and
 # ROUNDS=1 make it short.
 SECTION ?= peers
 PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: demo test build bench format check packages clean
+.PHONY: demo test build bench study format check packages clean
 
 packages:
 	@./.ci/packages
@@ -40,9 +40,10 @@ demo: build
 	$(BIN)/encode --checkpoint $(DEMO)/fsq --output $(DEMO)/tokens.safetensors --verify \
 	  data/scenes/validation
 	$(BIN)/decode --checkpoint $(DEMO)/fsq --output $(DEMO)/decoded $(DEMO)/tokens.safetensors
-	$(BIN)/compare $(DEMO)/fsq $(DEMO)/vq --samples $(DEMO)/comparison.png
+	$(BIN)/compare $(DEMO)/fsq $(DEMO)/vq --samples $(DEMO)/comparison.png --html $(DEMO)/report.html
 	@echo
 	@echo "Originals, and under them what FSQ and VQ make of them: $(DEMO)/comparison.png"
+	@echo "All that the two runs say of themselves, to open in a browser: $(DEMO)/report.html"
 
 test: packages
 	$(BUILD) --build-tests
@@ -52,6 +53,18 @@ bench: build
 	$(BENCH)
 	Benchmarks/.build/release/bench $(SECTION) $(if $(PRESETS),--presets $(PRESETS)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) --build-flags="$(NATIVE)"
+
+# Trains the runs that a file of Benchmarks/studies lists, and goes on where it was stopped:
+# make study STUDY=averaging DATA=~/cifar10/train VALIDATION=~/cifar10/test
+STUDY      ?= codebooks
+DATA       ?= data/cifar10/train
+VALIDATION ?= data/cifar10/test
+MINUTES    ?=
+
+study: build
+	$(BENCH)
+	Benchmarks/.build/release/bench study $(STUDY) --data $(DATA) --validation $(VALIDATION) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) --build-flags="$(NATIVE)"
 
 format:
 	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)

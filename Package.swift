@@ -65,6 +65,7 @@ let package = Package(
     wall("Safetensors"),
     wall("Randomness"),
     wall("Configuration"),
+    wall("Charts"),
     // 2
     wall("Layers", ["Autodiff"]),
     wall("Execution", ["Autodiff", "Randomness"]),
@@ -82,7 +83,7 @@ let package = Package(
     wall(
       "Inference",
       ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
-    wall("Reports", ["Diagnostics", "Evaluation", "Configuration"]),
+    wall("Reports", ["Charts", "Diagnostics", "Evaluation", "Configuration"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5
     wall(
@@ -130,8 +131,8 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
-        "Autodiff", "Safetensors", "Configuration", "TokenFiles", "Codebooks", "TestSupport",
-        "FileTestSupport",
+        "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "Codebooks",
+        "TestSupport", "FileTestSupport",
       ]),
     tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
@@ -146,7 +147,9 @@ let package = Package(
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
     tests("TokenFilesTests", ["TokenFiles", "Safetensors", "FileTestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
-    tests("ReportsTests", ["Reports", "Diagnostics", "Evaluation", "Configuration"]),
+    tests("ChartsTests", ["Charts"]),
+    tests(
+      "ReportsTests", ["Reports", "Charts", "Diagnostics", "Evaluation", "Configuration"]),
     tests(
       "CommandTests",
       [

@@ -27,6 +27,9 @@ public enum Operation: Sendable, Hashable {
   case arithmetic(Arithmetic)
   case scaling(Scaling)
   case channelAffine(ChannelAffine)
+  case channelSlice(ChannelSlice)
+  case channelPlacement(ChannelPlacement)
+  case channelConcatenation(ChannelConcatenation)
   case total(Total)
   case spread(Spread)
   case seed(Seed)
@@ -84,6 +87,9 @@ public enum Operation: Sendable, Hashable {
     case .arithmetic(let o): return o
     case .scaling(let o): return o
     case .channelAffine(let o): return o
+    case .channelSlice(let o): return o
+    case .channelPlacement(let o): return o
+    case .channelConcatenation(let o): return o
     case .total(let o): return o
     case .spread(let o): return o
     case .seed(let o): return o

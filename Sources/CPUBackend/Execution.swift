@@ -96,6 +96,23 @@ extension CPUBackend {
             offset: offset.baseAddress!, into: y)
         }
       }
+    case .channelSlice(let slice):
+      sliceChannels(
+        rows: shape.rows, width: shape.channels, start: slice.start, channels: slice.channels, x,
+        into: y)
+    case .channelPlacement(let placement):
+      fill(count: count, with: 0, into: y)
+      placeChannels(
+        rows: shape.rows, width: placement.width, start: placement.start,
+        channels: shape.channels, x, into: y)
+    case .channelConcatenation:
+      var start = 0
+      for (index, input) in instruction.inputs.enumerated() {
+        placeChannels(
+          rows: shape.rows, width: instruction.outputs[0].shape.channels, start: start,
+          channels: input.shape.channels, operands.input(index), into: y)
+        start += input.shape.channels
+      }
     case .total(let total):
       y.pointee = Float(Kernels.sum(count: shape.count, x) * Double(total.factor))
     case .spread(let spread):

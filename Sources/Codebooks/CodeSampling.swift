@@ -29,7 +29,8 @@ public enum CodeSampling {
     return codebook
   }
 
-  private static func deviation(_ numbers: [Float]) -> Float {
+  /// The standard deviation of numbers.
+  public static func deviation(_ numbers: [Float]) -> Float {
     let count = Double(numbers.count)
     let mean = numbers.reduce(0.0) { $0 + Double($1) } / count
     let variance = numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count

@@ -17,12 +17,17 @@ public struct CompareCommand: ParsableCommand {
       bits and speeds; each run gets a verdict with its reasons: healthy, token collapse (few codes
       are used), embedding collapse (the vectors before quantization concentrate) or under-trained.
 
+      --html writes one page that needs nothing else: verdicts in words with when a collapse began and
+      which diagnostic saw it first, curves from the runs' journals, code frequencies, cosines by
+      layer, bounds, the codebook in a plane, and images. It reads by pointer, touch and keyboard.
+
       A run that cannot be evaluated is listed as failed; the exit code is 65 then, or that of its
       failure if no run could be evaluated.
 
       EXAMPLES
         compare checkpoints/fsq checkpoints/vq
         compare checkpoints/* --data ~/photos --images 500 --samples sheet.png
+        compare checkpoints/fsq checkpoints/vq --html report.html
         compare checkpoints/fsq checkpoints/vq --json - | jq '.runs[].verdict'
       """)
 
@@ -52,6 +57,11 @@ public struct CompareCommand: ParsableCommand {
       valueName: "file"))
   var samples: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a page with verdicts, curves, codebooks and images, in one file.", valueName: "file"))
+  var html: String?
+
   @OptionGroup var options: CommandOptions
 
   /// A command as the parser fills it in.
@@ -62,13 +72,16 @@ public struct CompareCommand: ParsableCommand {
     if let images, images < 1 {
       throw ValidationError("--images: expected at least 1, found \(images)")
     }
+    if html == "-" || html?.isEmpty == true {
+      throw ValidationError("--html: expected the name of a file, such as report.html")
+    }
   }
 
   /// Compares.
   public func run() throws {
     try conclude(options) { terminal in
       // Before the work, not after it.
-      for path in [json == "-" ? nil : json, samples] { try path.map(Self.checkFolder) }
+      for path in [json == "-" ? nil : json, samples, html] { try path.map(Self.checkFolder) }
       let runs = checkpoints.map { folder in
         (folder, Result { try Checkpoint(folder: folder).readConfiguration() })
       }
@@ -77,28 +90,32 @@ public struct CompareCommand: ParsableCommand {
         ComparisonEvaluator(
           images: try ComparisonImages(
             data: data, count: images, leader: try run.get(), folder: folder, terminal),
-          threads: options.threadCount, terminal: terminal)
+          threads: options.threadCount, makesPage: html != nil, terminal: terminal)
       }
 
       var failures: [Failure] = []
       var entries: [Comparison.Entry] = []
+      var details: [RunDetails?] = []
       for (folder, run) in runs {
         do {
           let configuration = try run.get()
           guard let evaluator else { preconditionFailure("a readable run leads") }
-          let result = try evaluator.evaluate(folder, configuration)
-          entries.append(.init(checkpoint: folder, outcome: .evaluated(result)))
+          let result = try evaluator.evaluate(folder, configuration, entry: entries.count)
+          entries.append(.init(checkpoint: folder, outcome: .evaluated(result.run)))
+          details.append(result.details)
         } catch {
           let failure = Failure(error)
           failures.append(failure)
           entries.append(
             .init(checkpoint: folder, outcome: .failed(reason: failure.description)))
+          details.append(nil)
         }
       }
 
       let comparison = Comparison(
         entries: entries, evaluationProtocol: evaluator?.evaluationProtocol)
       try tell(comparison, evaluator?.sheet, terminal)
+      try html.map { try writePage($0, comparison, details, evaluator?.gallery, terminal) }
       for failure in failures { terminal.fail(failure) }
       if let first = failures.first {
         let code = failures.count == runs.count ? first.code : .badData
@@ -123,6 +140,16 @@ public struct CompareCommand: ParsableCommand {
       }
       terminal.say("\(samples): originals, then \(names.joined(separator: ", "))")
     }
+  }
+
+  private func writePage(
+    _ path: String, _ comparison: Comparison, _ details: [RunDetails?],
+    _ gallery: ComparisonGallery?, _ terminal: Terminal
+  ) throws {
+    let pictures = try gallery?.pictures(entries: comparison.entries.count)
+    let page = ReportPage(comparison, details: details, pictures: pictures).html
+    try AtomicFile.write(page, to: path)
+    terminal.say("\(path): a page of \(Display.count(page.utf8.count, "byte"))")
   }
 
   /// Whether a file can be made at a path, as far as its folder tells.

@@ -1,4 +1,3 @@
-import Configuration
 import Datasets
 import Diagnostics
 import Evaluation
@@ -15,15 +14,20 @@ import Training
 final class ComparisonEvaluator {
   /// The originals and reconstructions so far.
   private(set) var sheet = ComparisonSheet()
+  /// The same for a page.
+  private(set) var gallery = ComparisonGallery()
 
+  private let makesPage: Bool
   private var images: ComparisonImages
   private let threads: Int
   private let terminal: Terminal
   private var sizes: [Int] = []
   private var imageCount = 0
 
-  init(images: ComparisonImages, threads: Int, terminal: Terminal) {
+  /// An evaluator; for a page it keeps images, and vectors in a plane.
+  init(images: ComparisonImages, threads: Int, makesPage: Bool, terminal: Terminal) {
     self.images = images
+    self.makesPage = makesPage
     self.threads = threads
     self.terminal = terminal
   }
@@ -36,8 +40,10 @@ final class ComparisonEvaluator {
       images: imageCount, sizes: sizes)
   }
 
-  /// Evaluates a checkpoint.
-  func evaluate(_ folder: String, _ run: RunConfiguration) throws -> EvaluatedRun {
+  /// Evaluates the checkpoint at a place among the entries.
+  func evaluate(
+    _ folder: String, _ run: RunConfiguration, entry: Int
+  ) throws -> (run: EvaluatedRun, details: RunDetails) {
     let opened = try OpenedTokenizer(checkpoint: folder, threads: threads)
     let steps = try Self.steps(folder)
     let squares = try images.squares(size: run.data.imageSize)
@@ -54,27 +60,51 @@ final class ComparisonEvaluator {
     } catch {
       throw Failure(.badData, "\(folder): \(error)")
     }
-    let lines = Journal.lines(folder: folder)
+    let history = RunHistory(journal: Self.journal(folder), upTo: steps)
+    let codebook = Self.codebook(run.tokenizer, opened.parameters)
+    let joined = result.depths.joined
     let evidence = HealthEvidence(
-      codes: result.usage.codes, tokens: result.usage.tokens, used: result.usage.used,
-      perplexity: result.usage.perplexity, latents: result.latents,
-      bottleneck: Self.bottleneck(run.tokenizer, opened.parameters, result.usage),
+      codes: joined.codes, tokens: joined.tokens, used: joined.used,
+      perplexity: joined.perplexity, latents: result.latents,
+      bottleneck: run.quantizer.depth > 1
+        ? .ofSeveralIndices(run.quantizer, opened.parameters, result.depths.depths)
+        : Self.bottleneck(run.quantizer, codebook, result.usage),
       psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
       plannedSteps: run.training.steps,
-      evaluations: Self.evaluations(lines, upTo: steps))
+      evaluations: Self.evaluations(history))
     terminal.say(
       "\(folder): \(Display.count(result.images, "image")), PSNR "
         + "\(Display.decimals(result.psnr, 2)) dB")
     sheet.add(originals: set.images, reconstructions: samples, size: set.size)
     if !sizes.contains(set.size) { sizes.append(set.size) }
     imageCount = set.count
-    return EvaluatedRun(
+    var details = RunDetails(history: history)
+    if makesPage {
+      gallery.add(
+        entry: entry, originals: set.images, reconstructions: samples, size: set.size)
+      do throws(CodecError) {
+        let few = Array(set.images.prefix(ComparisonPlane.images))
+        details.plane = ComparisonPlane.plane(
+          run.quantizer, latents: try opened.codec.reconstruct(few).flatMap(\.latents),
+          codebook: codebook, usage: result.depths.depths[0])
+      } catch {
+        throw Failure(.badData, "\(folder): \(error)")
+      }
+    }
+    var evaluated = EvaluatedRun(
       quantizer: Self.quantizer(run.quantizer), imageSize: set.size, images: result.images,
       imagesTrainedOn: images.trained(run), usage: result.usage,
       bitsPerPixel: result.bitsPerPixel, psnr: result.psnr, ssim: result.ssim,
       quantizationError: result.quantizationError, parameters: opened.parameters.layout.count,
-      steps: steps, trainingRate: Self.trainingRate(lines),
+      steps: steps, trainingRate: Self.median(history[.step, "imagesPerSecond"].values),
       evaluationRate: result.imagesPerSecond, evidence: evidence)
+    if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
+    return (evaluated, details)
+  }
+
+  /// The bytes of a run's journal; none where there is no journal.
+  private static func journal(_ folder: String) -> [UInt8] {
+    FileManager.default.contents(atPath: folder + "/" + Journal.fileName).map { [UInt8]($0) } ?? []
   }
 
   /// The updates that the weights have had.
@@ -101,25 +131,51 @@ final class ComparisonEvaluator {
         kind: configuration.kind, codes: simvq.codebookSize, dimension: simvq.codeDimension,
         gradient: simvq.gradient.rawValue)
     case .lfq, .bsq: .binary(kind: configuration.kind, bits: configuration.codeDimension)
+    case .product(let product):
+      .deep(
+        kind: configuration.kind, depth: product.groups, codes: product.codebookSize,
+        words: product.gradient.rawValue)
+    case .residual(let residual):
+      .deep(
+        kind: configuration.kind, depth: residual.depth, codes: residual.codebookSize,
+        words: residual.gradient.rawValue)
+    case .residualFSQ(let residual):
+      .deep(
+        kind: configuration.kind, depth: residual.depth, codes: residual.scalar.codebookSize,
+        words: residual.scalar.bound.rawValue)
+    }
+  }
+
+  /// The codes of a quantizer that searches among codes, `[K, d]`, of a residual one the coarsest;
+  /// empty for others.
+  private static func codebook(
+    _ configuration: TokenizerConfiguration, _ parameters: ParameterMemory<Device>
+  ) -> [Float] {
+    switch configuration.quantizer {
+    case .vq, .cosine, .simvq: return parameters.codes(of: configuration)
+    case .residual:
+      let name = Tokenizer.codebookNames(configuration.quantizer)[0]
+      return parameters.read(parameter: parameters.layout.index(of: name)!)
+    case .fsq, .lfq, .bsq, .product, .residualFSQ: return []
     }
   }
 
   private static func bottleneck(
-    _ configuration: TokenizerConfiguration, _ parameters: ParameterMemory<Device>,
-    _ usage: CodebookUsage
+    _ configuration: QuantizerConfiguration, _ codebook: [Float], _ usage: CodebookUsage
   ) -> HealthEvidence.Bottleneck {
-    switch configuration.quantizer {
+    switch configuration {
     case .fsq(let fsq):
       return .finiteScalar(
         levels: LevelUse(usage, levels: fsq.levels), levelWidths: fsq.levelWidths)
     case .lfq, .bsq:
       // A sign has no width: how far vectors lie apart says nothing of their bits.
-      let bits = configuration.quantizer.codeDimension
+      let bits = configuration.codeDimension
       return .finiteScalar(
         levels: LevelUse(usage, levels: Array(repeating: 2, count: bits)), levelWidths: [])
+    case .product, .residual, .residualFSQ:
+      preconditionFailure("tokens of several indices have evidence of their own")
     case .vq, .cosine, .simvq:
-      let codebook = parameters.codes(of: configuration)
-      let dimension = configuration.quantizer.codeDimension
+      let dimension = configuration.codeDimension
       let used = usage.counts.indices.filter { usage.counts[$0] > 0 }.flatMap {
         codebook[$0 * dimension..<($0 + 1) * dimension]
       }
@@ -129,33 +185,18 @@ final class ComparisonEvaluator {
     }
   }
 
-  /// The journal's evaluations up to the step of the weights.
-  private static func evaluations(
-    _ lines: [JSONObject], upTo steps: Int
-  ) -> [HealthEvidence.Evaluation] {
-    lines.compactMap { line in
-      guard line["kind"] == .string("evaluation"), case .integer(let step)? = line["step"],
-        step <= steps, let psnr = number(line["psnr"])
-      else { return nil }
-      return .init(step: step, psnr: psnr)
-    }.sorted { $0.step < $1.step }
+  /// The journal's evaluations.
+  private static func evaluations(_ history: RunHistory) -> [HealthEvidence.Evaluation] {
+    let psnr = history[.evaluation, "psnr"]
+    return zip(psnr.steps, psnr.values).map { .init(step: $0, psnr: $1) }
   }
 
-  /// The median of the journal's lines: pauses and other work on the machine do not move it.
-  private static func trainingRate(_ lines: [JSONObject]) -> Double? {
-    let rates = lines.compactMap { line in
-      line["kind"] == .string("step") ? number(line["imagesPerSecond"]) : nil
-    }.sorted()
-    guard !rates.isEmpty else { return nil }
-    let middle = rates.count / 2
-    return rates.count.isMultiple(of: 2) ? (rates[middle - 1] + rates[middle]) / 2 : rates[middle]
-  }
-
-  private static func number(_ value: JSONValue?) -> Double? {
-    switch value {
-    case .number(let number)?: number
-    case .integer(let integer)?: Double(integer)
-    default: nil
-    }
+  /// The median: pauses and other work on the machine do not move it.
+  private static func median(_ values: [Double]) -> Double? {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return nil }
+    let middle = sorted.count / 2
+    return sorted.count.isMultiple(of: 2)
+      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
   }
 }

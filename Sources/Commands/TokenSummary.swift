@@ -3,8 +3,8 @@ import TokenFiles
 
 /// What a token file holds, counted from the file as it was written.
 struct TokenSummary {
-  /// How often each code occurs.
-  private(set) var usage: CodebookUsage
+  /// How often each code occurs, at each depth of the tokens.
+  private(set) var depths: DepthUsage
   /// Pixels that the tokens stand for, without padding.
   private(set) var pixels = 0
   /// Images.
@@ -12,22 +12,30 @@ struct TokenSummary {
 
   /// Counts.
   init(_ file: TokenFile) {
-    usage = CodebookUsage(codes: file.identity.codebookSize)
+    depths = DepthUsage(codes: file.identity.codebookSize, depth: file.identity.depth)
     images = file.count
     for index in 0..<file.count {
       let record = file.record(at: index)
-      usage.add(record.tokens.map { Int32($0) })
+      depths.add(record.tokens.map { Int32($0) })
       pixels += record.width * record.height
     }
   }
 
   /// The result line of encode.
   func text(_ path: String, rate: String) -> String {
+    let (usage, depth) = (depths.pooled, depths.depths.count)
+    let indices = depth > 1 ? " of \(depth) indices" : ""
+    let perDepth =
+      depth > 1
+      ? ", at each depth " + depths.depths.map { Display.count($0.used) }.joined(separator: ", ")
+      : ""
     let bits = Information.bitsPerPixel(
       tokens: usage.tokens, codes: usage.codes, width: pixels, height: 1)
-    return "\(path): \(Display.count(images, "image")), \(Display.count(usage.tokens, "token")); "
+    return
+      "\(path): \(Display.count(images, "image")), \(Display.count(usage.tokens / depth, "token"))\(indices); "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
-      + "(\(Display.percent(usage.expectedUniformUsage)) would be by as many drawn evenly), "
+      + "(\(Display.percent(usage.expectedUniformUsage)) would be by as many drawn evenly)"
+      + "\(perDepth), "
       + "\(Display.decimals(bits, 3)) bits/pixel; \(rate)"
   }
 }

@@ -66,6 +66,8 @@ struct TokenVerification {
 extension TokenRecord {
   /// The tokens as the codec takes them.
   var grid: TokenGrid {
-    TokenGrid(height: gridHeight, width: gridWidth, indices: tokens.map { Int32($0) })
+    TokenGrid(
+      height: gridHeight, width: gridWidth, depth: tokens.count / (gridHeight * gridWidth),
+      indices: tokens.map { Int32($0) })
   }
 }

@@ -3,10 +3,12 @@ import Execution
 import Tokenizers
 
 extension ParameterMemory {
-  /// What each token stands for, as the decoder sees it: `[codebookSize, codeDimension]`.
+  /// What each token stands for, as the decoder sees it: `[codebookSize, codeDimension]`; for tokens
+  /// of a depth of 1.
   ///
   /// - Parameter configuration: the tokenizer whose weights these are.
   public func codes(of configuration: TokenizerConfiguration) -> [Float] {
+    precondition(configuration.quantizer.depth == 1, "tokens of several indices have no table")
     let count = configuration.quantizer.codebookSize
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))

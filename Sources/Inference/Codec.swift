@@ -58,14 +58,15 @@ public final class Codec<B: Backend> {
 
   /// The tokens of images whose sides are multiples of the downsampling.
   public func encode(_ images: [Image]) throws(CodecError) -> [TokenGrid] {
-    let f = configuration.model.downsampling
+    let (f, depth) = (configuration.model.downsampling, configuration.quantizer.depth)
     let grids = group(images.map { ($0.height, $0.width) }) { height, width, members in
       let (h, w) = (height / f, width / f)
       return replay(.encode, height, width, count: members.count) { place, session, staging in
         staging.write(images[members[place.item]], to: session, place)
       } collect: { place, session in
         TokenGrid(
-          height: h, width: w, indices: session.numbers("indices", place, count: h * w, zero: 0))
+          height: h, width: w, depth: depth,
+          indices: session.numbers("indices", place, count: h * w * depth, zero: 0))
       }
     }
     for (image, grid) in grids.enumerated() where grid.indices.contains(where: { $0 < 0 }) {
@@ -77,6 +78,8 @@ public final class Codec<B: Backend> {
   /// The images that tokens stand for.
   public func decode(_ grids: [TokenGrid]) throws(CodecError) -> [Image] {
     for (image, grid) in grids.enumerated() {
+      precondition(
+        grid.depth == configuration.quantizer.depth, "tokens have the depth of their tokenizer")
       for token in grid.indices where token < 0 || token >= codebookSize {
         throw .tokenOutOfRange(image: image, token: token, codebookSize: codebookSize)
       }
@@ -98,7 +101,7 @@ public final class Codec<B: Backend> {
 
   /// What the tokenizer's own forward pass makes of images.
   public func reconstruct(_ images: [Image]) throws(CodecError) -> [Reconstruction] {
-    let f = configuration.model.downsampling
+    let (f, depth) = (configuration.model.downsampling, configuration.quantizer.depth)
     let dimension = configuration.quantizer.codeDimension
     let results = group(images.map { ($0.height, $0.width) }) { height, width, members in
       let (h, w) = (height / f, width / f)
@@ -116,7 +119,8 @@ public final class Codec<B: Backend> {
         }
         return Reconstruction(
           tokens: TokenGrid(
-            height: h, width: w, indices: session.numbers("indices", place, count: h * w, zero: 0)),
+            height: h, width: w, depth: depth,
+            indices: session.numbers("indices", place, count: h * w * depth, zero: 0)),
           image: Image(
             width: width, height: height, normalized: floats("images", height * width * 3)),
           quantizationError: error / Double(h * w), latents: floats("latents", h * w * dimension))

@@ -120,8 +120,10 @@ final class CodecSessions<B: Backend> {
       outputs = ["indices": tokenizer.bottleneck.quantize(latents).indices]
     case .decode:
       let f = configuration.model.downsampling
+      let depth = configuration.quantizer.depth
+      let grid = [key.images, key.height / f, key.width / f]
       let indices = graph.input(
-        "indices", [key.images, key.height / f, key.width / f], type: .index)
+        "indices", Shape(depth > 1 ? grid + [depth] : grid), type: .index)
       outputs = ["images": tokenizer.decode(tokenizer.bottleneck.codes(of: indices))]
     case .reconstruct:
       let latents = tokenizer.latents(of: graph.input("images", shape))

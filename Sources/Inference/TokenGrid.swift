@@ -4,14 +4,17 @@ public struct TokenGrid: Sendable, Equatable {
   public let height: Int
   /// Columns of the grid.
   public let width: Int
-  /// Token ids, row by row from the top left.
+  /// Indices to a token.
+  public let depth: Int
+  /// Token ids, row by row from the top left, those of a token together.
   public let indices: [Int32]
 
   /// A grid of tokens.
-  public init(height: Int, width: Int, indices: [Int32]) {
-    precondition(indices.count == height * width, "a grid has one token a cell")
+  public init(height: Int, width: Int, depth: Int = 1, indices: [Int32]) {
+    precondition(indices.count == height * width * depth, "a grid has one token a cell")
     self.height = height
     self.width = width
+    self.depth = depth
     self.indices = indices
   }
 }

@@ -34,6 +34,8 @@ extension Comparison {
   ///       codebook          of VQ: {length, deviation, variances, effectiveRank}
   ///       usedCodebook      of VQ: the same of the used codes
   ///       levelCounts       of FSQ: tokens on each level, a list a channel
+  ///       usedCodesByDepth, perplexityByDepth    of tokens with several indices, whose pooled
+  ///                         usage the numbers above are
   ///       parameters, steps
   ///       trainingImagesPerSecond    null without a journal
   ///       evaluationImagesPerSecond
@@ -97,6 +99,10 @@ extension Comparison {
     case .finiteScalar(let levels, _):
       object["levelCounts"] = .array(levels.counts.map { .array($0.map(JSONValue.integer)) })
     }
+    if !run.usageByDepth.isEmpty {
+      object["usedCodesByDepth"] = .array(run.usageByDepth.map { .integer($0.used) })
+      object["perplexityByDepth"] = .array(run.usageByDepth.map { number($0.perplexity) })
+    }
     object["parameters"] = .integer(run.parameters)
     object["steps"] = .integer(run.steps)
     object["trainingImagesPerSecond"] = run.trainingRate.map(number) ?? .null
@@ -115,6 +121,11 @@ extension Comparison {
       JSONObject([
         "type": .string("vq"), "codebookSize": .integer(codes),
         "codeDimension": .integer(dimension), "gradient": .string(gradient),
+      ])
+    case .deep(let kind, let depth, let codes, let words):
+      JSONObject([
+        "type": .string(kind), "depth": .integer(depth), "codebookSize": .integer(codes),
+        "words": .string(words),
       ])
     case .binary(let kind, let bits):
       JSONObject(["type": .string(kind), "bits": .integer(bits)])

@@ -14,6 +14,9 @@ public struct EvaluatedRun: Sendable {
     case codebook(kind: String, codes: Int, dimension: Int, gradient: String)
     /// Bits to a token, of `lfq` and `bsq`.
     case binary(kind: String, bits: Int)
+    /// Indices to a token, values of each, and the rest in words, of `product-vq`, `residual-vq` and
+    /// `residual-fsq`.
+    case deep(kind: String, depth: Int, codes: Int, words: String)
 
     /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
     public var words: String {
@@ -24,6 +27,7 @@ public struct EvaluatedRun: Sendable {
       case .codebook(let kind, let codes, let dimension, let gradient):
         "\(kind) \(codes)x\(dimension) \(gradient)"
       case .binary(let kind, let bits): "\(kind) \(bits) bits"
+      case .deep(let kind, let depth, let codes, let words): "\(kind) \(depth)x\(codes) \(words)"
       }
     }
   }
@@ -36,8 +40,10 @@ public struct EvaluatedRun: Sendable {
   public var images: Int
   /// How many of those the run was trained on; nil where its training folder is not there.
   public var imagesTrainedOn: Int?
-  /// How often each code was used.
+  /// How often each code was used, pooled over all depths of the tokens.
   public var usage: CodebookUsage
+  /// The same at each depth, where tokens have several indices; else empty.
+  public var usageByDepth: [CodebookUsage] = []
   /// Bits of tokens to one pixel.
   public var bitsPerPixel: Double
   /// PSNR in dB.
@@ -83,6 +89,8 @@ public struct EvaluatedRun: Sendable {
     health = CodebookHealth(judging: evidence)
   }
 
-  /// Bits to tell one token.
-  public var bitsPerToken: Double { Information.bitsPerToken(codes: usage.codes) }
+  /// Bits to tell one token, all its indices.
+  public var bitsPerToken: Double {
+    Information.bitsPerToken(codes: usage.codes) * Double(max(1, usageByDepth.count))
+  }
 }

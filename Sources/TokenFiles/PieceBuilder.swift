@@ -78,15 +78,17 @@ struct PieceBuilder {
     return [name.data] + (name.sidecar.map { [$0] } ?? [])
   }
 
-  /// `[N, h, w]` where all grids are equal, else `[T]`.
+  /// Whether all grids are equal, so that one array holds them.
+  private var isUniform: Bool { grids.allSatisfy { $0 == grids[0] } }
+
+  /// `[N, h, w]` where all grids are equal, else `[T]`; with the depth behind where it is more than 1.
   private var shape: [Int] {
-    if grids.allSatisfy({ $0 == grids[0] }) {
-      return [count, Int(grids[0].height), Int(grids[0].width)]
-    }
-    return [spill.byteCount / identity.idType.byteCount]
+    let depth = identity.depth > 1 ? [identity.depth] : []
+    if isUniform { return [count, Int(grids[0].height), Int(grids[0].width)] + depth }
+    return [spill.byteCount / identity.idType.byteCount / identity.depth] + depth
   }
 
-  /// Where each image's ids begin, and where the last one's end.
+  /// Where each image's tokens begin, and where the last one's end.
   private var offsets: [Int] {
     var end = 0
     return [0]
@@ -108,7 +110,7 @@ struct PieceBuilder {
       TensorDeclaration(name: "sizes", type: .u32, shape: [count, 2]),
       TensorDeclaration(name: "padded_sizes", type: .u32, shape: [count, 2]),
     ]
-    if shape.count == 1 {
+    if !isUniform {
       tensors += [
         TensorDeclaration(name: "offsets", type: .i64, shape: [count + 1]),
         TensorDeclaration(name: "grids", type: .u32, shape: [count, 2]),
@@ -142,7 +144,7 @@ struct PieceBuilder {
     header.byteCount = spill.byteCount
     header.sizes = rows(sizes)
     header.paddedSizes = rows(paddedSizes)
-    if shape.count == 1 {
+    if !isUniform {
       header.offsets = offsets
       header.grids = rows(grids)
     }

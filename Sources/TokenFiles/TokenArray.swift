@@ -10,7 +10,7 @@ struct TokenArray: Sendable {
   let source: Source
   /// U8, U16 or U32.
   let type: ElementType
-  /// `[N, h, w]` or `[T]`.
+  /// `[N, h, w]` or `[T]`, with the depth behind where it is more than 1.
   let shape: [Int]
 
   var count: Int { shape.reduce(1, *) }

@@ -13,6 +13,8 @@ struct TokenHeader: Codable {
   var quantizer: String
   var levels: [Int]?
   var codebookSize: Int
+  /// Ids to a token; nil is 1.
+  var depth: Int?
   var downsampling: Int
   var digitOrder: String?
   var recipe: Recipe?
@@ -36,7 +38,7 @@ struct TokenHeader: Codable {
     case formatVersion = "format_version"
     case fingerprint, quantizer, levels
     case codebookSize = "codebook_size"
-    case downsampling
+    case depth, downsampling
     case digitOrder = "digit_order"
     case recipe, paths, checksum, shard
     case lastShard = "last_shard"
@@ -51,6 +53,7 @@ struct TokenHeader: Codable {
     quantizer = identity.quantizer
     levels = identity.levels
     codebookSize = identity.codebookSize
+    depth = identity.depth > 1 ? identity.depth : nil
     downsampling = identity.downsampling
     digitOrder = recipe.digitOrder
     self.recipe = recipe
@@ -59,7 +62,7 @@ struct TokenHeader: Codable {
   var identity: TokenizerIdentity {
     TokenizerIdentity(
       fingerprint: fingerprint, quantizer: quantizer, levels: levels, codebookSize: codebookSize,
-      downsampling: downsampling)
+      depth: depth ?? 1, downsampling: downsampling)
   }
 }
 
@@ -72,6 +75,7 @@ extension TokenHeader {
       .downsampling: String(downsampling),
     ]
     texts[.levels] = try levels.map(Self.json)
+    texts[.depth] = depth.map(String.init)
     texts[.digitOrder] = digitOrder
     texts[.recipe] = try recipe.map(Self.json)
     texts[.paths] = try paths.map(Self.json)
@@ -113,6 +117,7 @@ extension TokenHeader {
     quantizer = try text(.quantizer)
     levels = try optional([Int].self, .levels)
     codebookSize = try value(Int.self, .codebookSize)
+    depth = try optional(Int.self, .depth)
     downsampling = try value(Int.self, .downsampling)
     digitOrder = texts["digit_order"]
     recipe = try optional(Recipe.self, .recipe)

@@ -41,6 +41,13 @@ struct TokenPiece: Sendable {
       throw .layout(
         path: path, reason: "\"tokens\" is \(array.type.rawValue), expected U8, U16 or U32")
     }
+    let depth = identity.depth
+    if depth > 1, raw.array.shape.last != depth {
+      throw .layout(
+        path: path,
+        reason: "\"tokens\" has shape \(raw.array.shape), expected a last extent of \(depth), "
+          + "the depth of its tokens")
+    }
     let count = try Self.imageCount(raw)
     guard count > 0 else { throw .layout(path: path, reason: "it holds not one image") }
     try Self.checkGrids(raw, count: count)
@@ -72,7 +79,8 @@ struct TokenPiece: Sendable {
   }
 
   private static func imageCount(_ raw: RawTokenPiece) throws(TokenFileError) -> Int {
-    switch (raw.array.shape.count, raw.offsets, raw.grids) {
+    let depth = raw.header.identity.depth
+    switch (raw.array.shape.count - (depth > 1 ? 1 : 0), raw.offsets, raw.grids) {
     case (3, nil, nil): return raw.array.shape[0]
     case (1, let offsets?, let grids?):
       guard offsets.count == grids.count + 1 else {
@@ -84,8 +92,9 @@ struct TokenPiece: Sendable {
     default:
       throw .layout(
         path: raw.path,
-        reason: "\"tokens\" has shape \(raw.array.shape), expected [N, h, w], or [T] together "
-          + "with \"offsets\" and \"grids\"")
+        reason: "\"tokens\" has shape \(raw.array.shape), expected "
+          + (depth > 1 ? "[N, h, w, \(depth)], or [T, \(depth)]" : "[N, h, w], or [T]")
+          + " together with \"offsets\" and \"grids\"")
     }
   }
 
@@ -96,11 +105,11 @@ struct TokenPiece: Sendable {
       }
       return
     }
-    guard offsets[0] == 0, offsets[count] == raw.array.count else {
+    guard offsets[0] == 0, offsets[count] == raw.array.shape[0] else {
       throw .layout(
         path: raw.path,
         reason: "its offsets run from \(offsets[0]) to \(offsets[count]), expected 0 to "
-          + "\(raw.array.count)")
+          + "\(raw.array.shape[0])")
     }
     for (image, grid) in grids.enumerated() {
       // Two U32 multiplied may exceed Int, but not UInt64.
@@ -151,14 +160,16 @@ struct TokenPiece: Sendable {
   }
 
   private func tokenRange(of image: Int) -> Range<Int> {
-    if let offsets { return offsets[image]..<offsets[image + 1] }
-    let size = array.shape[1] * array.shape[2]
+    let depth = identity.depth
+    if let offsets { return offsets[image] * depth..<offsets[image + 1] * depth }
+    let size = array.shape[1] * array.shape[2] * depth
     return image * size..<(image + 1) * size
   }
 
   private func imageIndex(of position: Int) -> Int {
-    guard let offsets else { return position / (array.shape[1] * array.shape[2]) }
-    return (offsets.firstIndex { $0 > position } ?? 1) - 1
+    let token = position / identity.depth
+    guard let offsets else { return token / (array.shape[1] * array.shape[2]) }
+    return (offsets.firstIndex { $0 > token } ?? 1) - 1
   }
 
   /// One image, copied out of the map.

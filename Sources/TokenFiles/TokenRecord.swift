@@ -14,7 +14,7 @@ public struct TokenRecord: Equatable, Sendable {
   public var gridHeight: Int
   /// Tokens in a row.
   public var gridWidth: Int
-  /// The ids, row by row: `gridHeight` * `gridWidth` of them.
+  /// The ids, row by row: `gridHeight` * `gridWidth` tokens, each of as many as the depth is.
   public var tokens: [UInt32]
 
   /// Puts a record together; the writer checks it.
@@ -41,9 +41,11 @@ public struct TokenRecord: Equatable, Sendable {
     ] where value < 1 || value >= limit {
       return "its \(name) is \(value), expected 1 to \(limit - 1)"
     }
-    let (count, overflow) = gridHeight.multipliedReportingOverflow(by: gridWidth)
-    if overflow || tokens.count != count {
+    let (cells, isTooLarge) = gridHeight.multipliedReportingOverflow(by: gridWidth)
+    let (count, overflow) = cells.multipliedReportingOverflow(by: identity.depth)
+    if isTooLarge || overflow || tokens.count != count {
       return "it has \(tokens.count) tokens, but its grid is \(gridHeight) x \(gridWidth)"
+        + (identity.depth > 1 ? " of \(identity.depth) each" : "")
     }
     let side = identity.downsampling
     if paddedHeight != gridHeight * side || paddedWidth != gridWidth * side {

@@ -10,18 +10,21 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
   public let levels: [Int]?
   /// K: ids are 0 ..< K.
   public let codebookSize: Int
+  /// Ids to a token: 1, or more for residual and product quantizers.
+  public let depth: Int
   /// Pixels per side of the square that one token stands for.
   public let downsampling: Int
 
   /// Describes a tokenizer; writers and readers check that it is consistent.
   public init(
     fingerprint: String, quantizer: String, levels: [Int]? = nil, codebookSize: Int,
-    downsampling: Int
+    depth: Int = 1, downsampling: Int
   ) {
     self.fingerprint = fingerprint
     self.quantizer = quantizer
     self.levels = levels
     self.codebookSize = codebookSize
+    self.depth = depth
     self.downsampling = downsampling
   }
 
@@ -38,6 +41,9 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
     if quantizer.isEmpty { return ("quantizer", "expected a name such as \"fsq\", found nothing") }
     if !(1...1 << 32).contains(codebookSize) {
       return ("codebook_size", "expected 1 to 4294967296, found \(codebookSize)")
+    }
+    if !(1...1 << 10).contains(depth) {
+      return ("depth", "expected 1 to 1024 ids to a token, found \(depth)")
     }
     if !(1...1 << 16).contains(downsampling) {
       return ("downsampling", "expected 1 to 65536 pixels, found \(downsampling)")
@@ -61,6 +67,7 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
   /// "fsq [8, 5, 5, 5], 8 pixels a token, fingerprint 3f...".
   var summary: String {
     let size = levels.map { "\($0)" } ?? "of \(codebookSize) codes"
-    return "\(quantizer) \(size), \(downsampling) pixels a token, fingerprint \(fingerprint)"
+    return
+      "\(quantizer) \(size)\(depth > 1 ? " by \(depth)" : ""), \(downsampling) pixels a token, fingerprint \(fingerprint)"
   }
 }

@@ -7,7 +7,7 @@ public struct BinarySphericalConfiguration: Sendable, Equatable {
 
   /// Describes a binary spherical quantizer.
   public init(
-    bits: Int = 10, commitmentWeight: Double = 0.25, entropyWeight: Double = 0.02,
+    bits: Int = 10, commitmentWeight: Double = 0.02, entropyWeight: Double = 0.002,
     diversity: Double = 1, temperature: Double = 0.1, entropyGroup: Int = 8
   ) {
     binary = BinaryConfiguration(

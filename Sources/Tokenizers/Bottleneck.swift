@@ -2,8 +2,11 @@ import Autodiff
 
 /// What turns latent vectors into tokens and back: one variant a file.
 public protocol Bottleneck {
-  /// The number of different tokens.
+  /// The number of different values of one index: of different tokens, where these have but one.
   var codebookSize: Int { get }
+
+  /// The number of indices to a token.
+  var depth: Int { get }
 
   /// Quantizes vectors.
   ///
@@ -13,7 +16,7 @@ public protocol Bottleneck {
   /// The codes that tokens stand for: the only way from tokens to the decoder's input, in
   /// training as in decoding.
   ///
-  /// - Parameter indices: `[N, h, w]`.
+  /// - Parameter indices: `[N, h, w]`, or `[N, h, w, depth]` where the depth is more than 1.
   /// - Returns: `[N, h, w, d]`.
   func codes(of indices: Tensor) -> Tensor
 
@@ -25,6 +28,9 @@ public protocol Bottleneck {
 extension Bottleneck {
   /// The vectors themselves.
   public func continuous(_ z: Tensor) -> Tensor { z }
+
+  /// One index to a token.
+  public var depth: Int { 1 }
 }
 
 /// What a bottleneck makes of a batch of vectors.
@@ -38,7 +44,7 @@ public struct Quantized {
   ///
   /// The quantization error is the mean over vectors of `|target - code|^2`.
   public let target: Tensor
-  /// The tokens `[N, h, w]`.
+  /// The tokens `[N, h, w]`, or `[N, h, w, depth]` where the depth is more than 1.
   public let indices: Tensor
   /// What is added to the reconstruction loss, if the quantizer has parameters of its own.
   public let auxiliaryLoss: Tensor?

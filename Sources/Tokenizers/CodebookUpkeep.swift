@@ -45,6 +45,11 @@ public struct CodebookUpkeep: Sendable, Equatable {
 }
 
 extension ConfigurationFields {
+  /// What `initialization` says of codebooks.
+  static let initializationMeaning =
+    "What a codebook holds before step 1: encoder outputs sampled at random, numbers drawn blindly, "
+    + "centres of encoder outputs by k-means, or the skeleton, outputs that together reach far."
+
   /// Declares the upkeep of a codebook among the fields of its quantizer.
   mutating func upkeep(
     _ upkeep: inout CodebookUpkeep, gradient: VectorConfiguration.Gradient

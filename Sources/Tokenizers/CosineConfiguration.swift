@@ -1,9 +1,12 @@
 import Configuration
 
-/// Vector quantization by direction, with a codebook trained by gradients.
+/// Vector quantization by direction, with a codebook trained by gradients or by moving averages.
 ///
 /// Vectors and codes are divided by their lengths, so that a code wins tokens by its direction alone.
-/// The losses are those of ``VectorConfiguration``, between directions.
+/// The losses are those of ``VectorConfiguration``, between directions, and by default a tenth of them:
+/// against the mean squared error of pixels the sum over channels weighs heavily (400 steps on the
+/// built-in scenes, 1024 codes: 21.75 dB with 90 codes used by weights of 1 and 0.25, 23.48 dB with 690
+/// by a tenth of them).
 public struct CosineConfiguration: Sendable, Equatable {
   /// What the codebook holds before the first step.
   public enum Initialization: String, Sendable, CaseIterable {
@@ -45,8 +48,8 @@ public struct CosineConfiguration: Sendable, Equatable {
   /// Describes a quantizer by direction.
   public init(
     codebookSize: Int = 1024, codeDimension: Int = 8,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
-    commitmentWeight: Double = 0.25, initialization: Initialization = .encoder,
+    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025, initialization: Initialization = .encoder,
     upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.codebookSize = codebookSize

@@ -53,7 +53,8 @@ public struct FiniteScalarQuantizer: Bottleneck {
     code(indices.unpackedDigits(levels: levels))
   }
 
-  private func code(_ digits: Tensor) -> Tensor {
+  /// The code of digits, or of what lies between them.
+  func code(_ digits: Tensor) -> Tensor {
     digits.channelAffine(scale: scale, offset: offset)
   }
 }

@@ -7,7 +7,7 @@ public struct LookupFreeConfiguration: Sendable, Equatable {
 
   /// Describes a lookup-free quantizer.
   public init(
-    bits: Int = 10, commitmentWeight: Double = 0.02, entropyWeight: Double = 0.02,
+    bits: Int = 10, commitmentWeight: Double = 0.002, entropyWeight: Double = 0.002,
     diversity: Double = 1, temperature: Double = 1, entropyGroup: Int = 8
   ) {
     binary = BinaryConfiguration(

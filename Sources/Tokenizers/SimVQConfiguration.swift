@@ -3,7 +3,8 @@ import Configuration
 /// Vector quantization with a random codebook that stays as it is, and a trained linear map of it.
 ///
 /// The losses are those of ``VectorConfiguration``; what learns from them is the map, and with it all
-/// codes at once.
+/// codes at once. By default they weigh a tenth (400 steps on the built-in scenes, 1024 codes: 20.61 dB
+/// with 150 codes used by weights of 1 and 0.25, 23.58 dB with 937 by a tenth of them).
 public struct SimVQConfiguration: Sendable, Equatable {
   /// The number of codebook entries, that is, of different tokens.
   public var codebookSize: Int
@@ -19,8 +20,8 @@ public struct SimVQConfiguration: Sendable, Equatable {
   /// Describes a quantizer with a mapped codebook.
   public init(
     codebookSize: Int = 1024, codeDimension: Int = 8,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
-    commitmentWeight: Double = 0.25
+    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025
   ) {
     self.codebookSize = codebookSize
     self.codeDimension = codeDimension

@@ -36,6 +36,9 @@ public struct Tokenizer {
     case .simvq(let simvq): bottleneck = SimVectorQuantizer(simvq, in: scope["quantize"])
     case .lfq(let lfq): bottleneck = LookupFreeQuantizer(lfq)
     case .bsq(let bsq): bottleneck = BinarySphericalQuantizer(bsq)
+    case .product(let product): bottleneck = ProductQuantizer(product, in: scope["quantize"])
+    case .residual(let residual): bottleneck = ResidualQuantizer(residual, in: scope["quantize"])
+    case .residualFSQ(let residual): bottleneck = ResidualFiniteScalarQuantizer(residual)
     }
     postQuantConv = Conv2D(
       dimension, model.latentChannels, kernel: 1, start: .orthogonal,
@@ -67,8 +70,14 @@ public struct Tokenizer {
     public let quantized: Quantized
   }
 
-  /// The name of the codebook among the parameters, if the quantizer trains one entry by entry.
-  public static func codebookName(_ quantizer: QuantizerConfiguration) -> String? {
-    quantizer.trainedCodebook == nil ? nil : VectorQuantizer.codebookName
+  /// The names of the codebooks that are trained entry by entry, among the parameters: one for each
+  /// depth of the tokens, none where the quantizer has none.
+  public static func codebookNames(_ quantizer: QuantizerConfiguration) -> [String] {
+    switch quantizer {
+    case .vq, .cosine: ["quantize.embedding.weight"]
+    case .product, .residual:
+      (0..<quantizer.depth).map { "quantize.\($0).embedding.weight" }
+    case .fsq, .simvq, .lfq, .bsq, .residualFSQ: []
+    }
   }
 }

@@ -13,9 +13,6 @@ public struct VectorQuantizer: Bottleneck {
   let codebook: Tensor
   let configuration: VectorConfiguration
 
-  /// The name of the codebook's tensor under the quantizer's scope.
-  static let codebookName = "quantize.embedding.weight"
-
   /// The quantizer of a configuration.
   ///
   /// The parameter `embedding.weight` is the codebook `[K, d]`.

@@ -179,8 +179,6 @@ extension GuaranteeLabel {
     self.init(
       plainGradientDescent: plain, convex: false, clipped: run.training.gradientClip > 0,
       weightDecay: decays,
-      codebookOutsideOptimizer: run.quantizer.trainedCodebook.map {
-        $0.upkeep.isNeeded || run.training.deferQuantization > 0
-      } ?? false)
+      codebookOutsideOptimizer: run.replacesTrainedCodes || run.quantizer.upkeep?.learning == .ema)
   }
 }

@@ -226,7 +226,7 @@ public struct Checkpoint: Sendable {
     return TokenizerIdentity(
       fingerprint: Fingerprint.hexadecimal(hash), quantizer: tokenizer.quantizer.kind,
       levels: tokenizer.quantizer.levels,
-      codebookSize: tokenizer.quantizer.codebookSize,
+      codebookSize: tokenizer.quantizer.codebookSize, depth: tokenizer.quantizer.depth,
       downsampling: tokenizer.model.downsampling)
   }
 

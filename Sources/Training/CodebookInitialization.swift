@@ -1,12 +1,11 @@
 import Codebooks
-import Datasets
 import Execution
 import Imaging
 import Inference
 import Randomness
 import Tokenizers
 
-/// The codebook that encoder outputs for training images give rise to.
+/// The codebooks that encoder outputs for training images give rise to.
 ///
 /// Codes that start where the encoder's outputs are have tokens to win. Codes drawn around zero
 /// are far shorter than the vectors, and one of them takes everything.
@@ -17,66 +16,109 @@ struct CodebookInitialization<B: Backend> {
   /// Images that are held as results at once.
   private static var portion: Int { 64 }
 
-  let configuration: VectorConfiguration
-  /// Whether the vectors are directions.
-  let onSphere: Bool
+  let quantizer: QuantizerConfiguration
+  /// One that is made of encoder outputs.
+  let initialization: VectorConfiguration.Initialization
   let codec: Codec<B>
   let backend: B
   let pool: LanePool
 
-  /// How many images a codebook is made of.
+  /// How many images codebooks are made of.
   ///
   /// - Parameters:
   ///   - tokens: vectors that an image makes.
   ///   - batchSize: images of a step: at least so many are taken.
   func images(tokens: Int, batchSize: Int) -> Int {
-    let codes = configuration.codebookSize
+    let codes = quantizer.codebookSize
     let vectors =
-      configuration.initialization == .encoder
+      initialization == .encoder
       ? codes : min(codes * Self.vectorsPerCode, max(codes, Self.mostVectors))
     return max(batchSize, vectors / tokens + 1)
   }
 
-  /// The codes, `[K, d]`; nil where the configuration draws them without any vectors.
-  func codebook(from images: [Image], random: inout Generator) throws(CodecError) -> [Float]? {
-    guard configuration.initialization.isOfVectors else { return nil }
-    let vectors = try vectors(of: images)
-    let (count, dimension) = (configuration.codebookSize, configuration.codeDimension)
-    switch configuration.initialization {
+  /// Makes the codebooks: of parts of the vectors for each group of a product quantizer, and of what
+  /// the codebooks before leave of them for each depth of a residual one.
+  ///
+  /// - Parameter write: takes each codebook `[K, d]` in its turn, and puts it among the parameters.
+  func makeCodebooks(
+    from images: [Image], random: inout Generator, write: (_ depth: Int, _ codes: [Float]) -> Void
+  ) throws(CodecError) {
+    let dimension = quantizer.codeDimension
+    var (vectors, _) = try encode(images)
+    if case .product(let product) = quantizer {
+      let width = product.groupDimension
+      for group in 0..<product.groups {
+        let parts = stride(from: group * width, to: vectors.count, by: dimension).flatMap {
+          vectors[$0..<$0 + width]
+        }
+        write(group, codebook(of: parts, width, &random))
+      }
+      return
+    }
+    for depth in 0..<quantizer.depth {
+      // Where there are fewer vectors than codes nothing is left: the drawn values stay.
+      if depth > 0, CodeSampling.deviation(vectors) == 0 { return }
+      let codes = codebook(of: vectors, dimension, &random)
+      write(depth, codes)
+      guard depth + 1 < quantizer.depth else { return }
+      let (_, indices) = try encode(images)
+      for row in 0..<(vectors.count / dimension) {
+        let code = Int(indices[row * quantizer.depth + depth])
+        for channel in 0..<dimension {
+          vectors[row * dimension + channel] -= codes[code * dimension + channel]
+        }
+      }
+    }
+  }
+
+  /// The codes `[K, d]` of vectors `[n, d]`.
+  private func codebook(
+    of vectors: [Float], _ dimension: Int, _ random: inout Generator
+  ) -> [Float] {
+    let count = quantizer.codebookSize
+    switch initialization {
     case .kMeans:
-      let few = spread(vectors)
+      let few = spread(vectors, dimension)
       let search = NearestSearch(
         count, for: few, dimension: dimension, on: backend, lanes: codec.lanes, pool: pool)
-      let clusters = KMeans(dimension: dimension, onSphere: onSphere)
+      let clusters = KMeans(dimension: dimension, onSphere: isOnSphere)
       return clusters.centres(count, of: few, random: &random, nearest: search.nearest).centres
     case .skeleton:
-      let few = spread(vectors)
+      let few = spread(vectors, dimension)
       let chosen = SkeletonCodes.choose(count, of: few, dimension: dimension)
       let codes = chosen.flatMap { few[$0 * dimension..<($0 + 1) * dimension] }
-      return chosen.count == count
-        ? codes
-        : codes
-          + CodeSampling.sample(
-            count, of: few, dimension: dimension, random: &random)[codes.count...]
+      guard chosen.count < count else { return codes }
+      // All vectors are codes: the others are near some of them.
+      let more = CodeSampling.sample(count, of: few, dimension: dimension, random: &random)
+      return codes + more[codes.count...]
     case .encoder, .uniform, .normal:
       return CodeSampling.sample(count, of: vectors, dimension: dimension, random: &random)
     }
   }
 
-  private func vectors(of images: [Image]) throws(CodecError) -> [Float] {
-    var vectors: [Float] = []
+  /// Whether the vectors are directions.
+  private var isOnSphere: Bool {
+    if case .cosine = quantizer { true } else { false }
+  }
+
+  /// The vectors of images and their tokens.
+  private func encode(_ images: [Image]) throws(CodecError) -> (vectors: [Float], indices: [Int32])
+  {
+    var (vectors, indices): ([Float], [Int32]) = ([], [])
     for start in stride(from: 0, to: images.count, by: Self.portion) {
       let part = Array(images[start..<min(start + Self.portion, images.count)])
-      for result in try codec.reconstruct(part) { vectors += result.latents }
+      for result in try codec.reconstruct(part) {
+        vectors += result.latents
+        indices += result.tokens.indices
+      }
     }
-    return vectors
+    return (vectors, indices)
   }
 
   /// As many vectors as are worth the work, spread evenly over all.
-  private func spread(_ vectors: [Float]) -> [Float] {
-    let (dimension, codes) = (configuration.codeDimension, configuration.codebookSize)
+  private func spread(_ vectors: [Float], _ dimension: Int) -> [Float] {
     let all = vectors.count / dimension
-    let count = min(all, max(codes, Self.mostVectors))
+    let count = min(all, max(quantizer.codebookSize, Self.mostVectors))
     return (0..<count).flatMap { index in
       let start = index * all / count * dimension
       return vectors[start..<start + dimension]

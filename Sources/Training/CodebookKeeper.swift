@@ -23,28 +23,31 @@ final class CodebookKeeper<B: Backend> {
   private var moving: MovingCodebook
 
   /// Begins with the codebook in memory; nil where a run asks for nothing between steps.
-  init?(_ run: RunConfiguration, _ codebook: CodebookMemory<B>?, random: Generator) {
-    guard let codebook, codebook.configuration.upkeep.isNeeded else { return nil }
-    let vq = codebook.configuration
+  ///
+  /// - Parameter codebooks: those of the quantizer: one, where it can ask.
+  init?(_ run: RunConfiguration, _ codebooks: [CodebookMemory<B>], random: Generator) {
+    guard let upkeep = run.quantizer.upkeep, upkeep.isNeeded, let codebook = codebooks.first
+    else { return nil }
     let side = run.data.imageSize / run.model.downsampling
     let tokens = run.training.batchSize * side * side
-    assignments = CodeAssignments(tokens: tokens, dimension: vq.codeDimension)
-    upkeep = vq.upkeep
+    assignments = CodeAssignments(tokens: tokens, dimension: codebook.dimension)
+    self.upkeep = upkeep
     self.codebook = codebook
     self.random = random
-    share = Double(tokens) / Double(vq.codebookSize)
-    moving = Self.begin(codebook, uses: share)
+    share = Double(tokens) / Double(codebook.count)
+    moving = Self.begin(codebook, upkeep, uses: share)
   }
 
-  private static func begin(_ codebook: CodebookMemory<B>, uses: Double) -> MovingCodebook {
-    let upkeep = codebook.configuration.upkeep
-    return MovingCodebook(
-      codebook.read(), dimension: codebook.configuration.codeDimension, uses: uses,
-      decay: upkeep.decay, epsilon: upkeep.epsilon, movesCodes: upkeep.learning == .ema)
+  private static func begin(
+    _ codebook: CodebookMemory<B>, _ upkeep: CodebookUpkeep, uses: Double
+  ) -> MovingCodebook {
+    MovingCodebook(
+      codebook.read(), dimension: codebook.dimension, uses: uses, decay: upkeep.decay,
+      epsilon: upkeep.epsilon, movesCodes: upkeep.learning == .ema)
   }
 
   /// Begins anew with the codebook in memory, all of whose codes count as used alike.
-  func begin() { moving = Self.begin(codebook, uses: share) }
+  func begin() { moving = Self.begin(codebook, upkeep, uses: share) }
 
   /// Takes in the batch of a step, counted from 1, whose weights were updated.
   ///

@@ -1,27 +1,27 @@
 import Autodiff
 import Execution
-import Tokenizers
 
-/// The codebook among the parameters, with all that is kept of it.
+/// A codebook among the parameters, with all that is kept of it.
 struct CodebookMemory<B: Backend> {
-  /// What the codebook is, as vector quantization has it.
-  let configuration: VectorConfiguration
+  /// Its entries, K.
+  let count: Int
+  /// Numbers in an entry, d.
+  let dimension: Int
 
   private let parameters: ParameterMemory<B>
   private let index: Int
   /// The averages of the weights that are kept, and what their floats leave out.
   private let averages: [(average: ParameterBlock, rest: ParameterBlock)]
 
-  /// The codebook of a quantizer that has one trained entry by entry; else nil.
+  /// The codebook of a name.
   ///
   /// - Parameter averages: the averages of the weights that are kept.
-  init?(
-    _ quantizer: QuantizerConfiguration, _ parameters: ParameterMemory<B>, averages: [AverageKind]
-  ) {
-    guard let configuration = quantizer.trainedCodebook,
-      let name = Tokenizer.codebookName(quantizer), let index = parameters.layout.index(of: name)
-    else { return nil }
-    self.configuration = configuration
+  init(_ name: String, in parameters: ParameterMemory<B>, averages: [AverageKind]) {
+    guard let index = parameters.layout.index(of: name) else {
+      preconditionFailure("a quantizer's codebooks are parameters, and \(name) is none")
+    }
+    let shape = parameters.layout.parameters[index].shape
+    (count, dimension) = (shape[0], shape[1])
     self.parameters = parameters
     self.index = index
     self.averages = averages.map { (.average($0.rawValue), .averageRest($0.rawValue)) }
@@ -38,7 +38,7 @@ struct CodebookMemory<B: Backend> {
   func replace(_ codes: [(code: Int, vector: [Float])]) {
     replace(codes, in: .values)
     guard parameters.layout.parameters[index].isTrained else { return }
-    let zero = [Float](repeating: 0, count: configuration.codeDimension)
+    let zero = [Float](repeating: 0, count: dimension)
     let cleared = codes.map { (code: $0.code, vector: zero) }
     for block in [ParameterBlock.firstMoment, .secondMoment] { replace(cleared, in: block) }
     for block in averages {
@@ -49,9 +49,8 @@ struct CodebookMemory<B: Backend> {
 
   /// Puts vectors in the place of all codes likewise.
   func replaceAll(_ codes: [Float]) {
-    let dimension = configuration.codeDimension
     replace(
-      (0..<configuration.codebookSize).map {
+      (0..<count).map {
         ($0, Array(codes[$0 * dimension..<($0 + 1) * dimension]))
       })
   }
@@ -60,7 +59,7 @@ struct CodebookMemory<B: Backend> {
     guard parameters.hasMemory(block) else { return }
     var numbers = parameters.read(parameter: index, of: block)
     for (code, vector) in codes {
-      let start = code * configuration.codeDimension
+      let start = code * dimension
       numbers.replaceSubrange(start..<start + vector.count, with: vector)
     }
     parameters.write(numbers, toParameter: index, of: block)

@@ -47,7 +47,8 @@ enum CodebookReestimation {
   }
 
   private static func index(in layout: ParameterLayout, _ vq: VectorConfiguration) -> Int {
-    guard let name = Tokenizer.codebookName(.vq(vq)), let index = layout.index(of: name) else {
+    guard let name = Tokenizer.codebookNames(.vq(vq)).first, let index = layout.index(of: name)
+    else {
       preconditionFailure("a vector quantizer has a codebook")
     }
     return index

@@ -15,8 +15,10 @@ public struct EvaluationResult: Sendable, Equatable {
   public let ssim: Double
   /// The mean over tokens of the squared distance between vector and code.
   public let quantizationError: Double
-  /// How often each code was used.
+  /// How often each code was used, pooled over all depths of the tokens.
   public let usage: CodebookUsage
+  /// The same at each depth.
+  public let depths: DepthUsage
   /// Tokens and pixels of the set, for bits per pixel.
   public let pixels: Int
   /// Images a second: encoding, quantizing, decoding.
@@ -24,10 +26,14 @@ public struct EvaluationResult: Sendable, Equatable {
   /// How far the vectors before quantization lie apart.
   public let latents: VectorSpread
 
-  /// Bits to tell one token.
-  public var bitsPerToken: Double { Information.bitsPerToken(codes: usage.codes) }
+  /// Bits to tell one token, all its indices.
+  public var bitsPerToken: Double {
+    Information.bitsPerToken(codes: usage.codes) * Double(depths.depths.count)
+  }
   /// Bits of tokens to one pixel.
-  public var bitsPerPixel: Double { bitsPerToken * Double(usage.tokens) / Double(pixels) }
+  public var bitsPerPixel: Double {
+    Information.bitsPerToken(codes: usage.codes) * Double(usage.tokens) / Double(pixels)
+  }
 }
 
 /// Evaluates tokenizers on images: PSNR, SSIM, codebook usage, quantization error.
@@ -46,7 +52,8 @@ public enum Evaluator {
   ) throws(CodecError) -> EvaluationResult {
     var psnr = PeakSignalToNoise()
     var ssim = StructuralSimilarity()
-    var usage = CodebookUsage(codes: codec.configuration.quantizer.codebookSize)
+    let quantizer = codec.configuration.quantizer
+    var depths = DepthUsage(codes: quantizer.codebookSize, depth: quantizer.depth)
     var moments = VectorMoments(dimension: codec.configuration.quantizer.codeDimension)
     var (error, tokens, pixels, seconds) = (0.0, 0, 0, 0.0)
     let clock = ContinuousClock()
@@ -60,7 +67,7 @@ public enum Evaluator {
         psnr.add(original.pixels, result.image.pixels)
         ssim.add(
           original.pixels, result.image.pixels, width: original.width, height: original.height)
-        usage.add(result.tokens.indices)
+        depths.add(result.tokens.indices)
         moments.add(result.latents)
         error += result.quantizationError * Double(result.tokens.indices.count)
         tokens += result.tokens.indices.count
@@ -70,7 +77,8 @@ public enum Evaluator {
     }
     return EvaluationResult(
       images: images.count, psnr: psnr.decibels ?? 0, ssim: ssim.mean ?? 0,
-      quantizationError: error / Double(max(1, tokens)), usage: usage, pixels: pixels,
+      quantizationError: error / Double(max(1, tokens)), usage: depths.pooled,
+      depths: depths, pixels: pixels,
       imagesPerSecond: Double(images.count) / max(seconds, 1e-9),
       latents: VectorSpread(moments))
   }

@@ -28,6 +28,8 @@ extension StepReport {
 extension EvaluationResult {
   /// The journal's line: `kind` is "evaluation".
   ///
+  /// Of tokens with several indices, usage is pooled, and told for each depth as well.
+  ///
   /// - Parameter weights: which weights were evaluated: "last" or an average.
   func line(step: Int, weights: String) -> JSONObject {
     var line = JSONObject([
@@ -40,6 +42,10 @@ extension EvaluationResult {
       "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
     ])
     line.add("psnr", psnr)
+    if depths.depths.count > 1 {
+      line["usedCodesByDepth"] = .array(depths.depths.map { .integer($0.used) })
+      line["perplexityByDepth"] = .array(depths.depths.map { .number($0.perplexity) })
+    }
     return line
   }
 }

@@ -38,10 +38,8 @@ public struct RunConfiguration: Sendable, Equatable {
 
   /// Whether codes that the optimizer trains are replaced between steps.
   var replacesTrainedCodes: Bool {
-    guard let codebook = quantizer.trainedCodebook, codebook.upkeep.learning == .gradient else {
-      return false
-    }
-    return codebook.upkeep.reviveEvery > 0 || training.deferQuantization > 0
+    guard quantizer.initialization != nil, quantizer.upkeep?.learning != .ema else { return false }
+    return quantizer.upkeep?.reviveEvery ?? 0 > 0 || training.deferQuantization > 0
   }
 
   /// What the weights depend on.
@@ -88,11 +86,10 @@ extension RunConfiguration: Configurable {
     fields.check(
       "training.deferQuantization", with: ["quantizer"], !isDeferred || quantizer.canBeDeferred,
       expected: "0 with quantizer.type \"\(kind)\", which cannot be fitted to vectors later on",
-      remedy: "fsq, vq and cosine-vq can be deferred.")
-    let initialization = quantizer.trainedCodebook?.initialization
+      remedy: "All but simvq, lfq and bsq can be deferred.")
     fields.check(
       "quantizer.initialization", with: ["training.deferQuantization"],
-      !isDeferred || initialization?.isOfVectors ?? true,
+      !isDeferred || quantizer.initialization?.isOfVectors ?? true,
       expected: "\"encoder\", \"k-means\" or \"skeleton\" where quantization is deferred, as "
         + "codes drawn blindly lie anywhere but at the vectors",
       remedy: "Or set training.deferQuantization to 0.")

@@ -52,7 +52,7 @@ final class RunMonitor<B: Backend> {
       numbers["codes"].flatMap { CodeWindow(codes: codes, state: $0) }
       ?? CodeWindow(codes: codes)
     watch = numbers["codebookWatch"].flatMap { CodebookWatch(state: $0) } ?? CodebookWatch()
-    if run.quantizer.trainedCodebook?.upkeep.reviveEvery ?? 0 > 0 {
+    if run.quantizer.upkeep?.reviveEvery ?? 0 > 0 {
       revived = numbers["revived"]?.first.flatMap { Int(exactly: $0) } ?? 0
     }
     divergence = numbers["lossWatch"].flatMap { LossWatch(state: $0) } ?? LossWatch()

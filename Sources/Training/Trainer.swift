@@ -29,7 +29,7 @@ public final class Trainer<B: Backend> {
   let codec: Codec<B>
   private let evaluationSet: FixedSet
   let averages: IterateAverages<B>
-  let codebook: CodebookMemory<B>?
+  let codebooks: [CodebookMemory<B>]
   let isResuming: Bool
   let observer: any TrainingObserver
   let shouldStop: () -> Bool
@@ -62,7 +62,10 @@ public final class Trainer<B: Backend> {
       dataset.validation.count > 0 ? dataset.validation : dataset.training,
       count: run.monitor.evaluationImages)
     averages = IterateAverages(run.training, parameters: parameters)
-    codebook = CodebookMemory(run.quantizer, parameters, averages: averages.kinds)
+    let (parameters, kinds) = (parameters, averages.kinds)
+    codebooks = Tokenizer.codebookNames(run.quantizer).map {
+      CodebookMemory($0, in: parameters, averages: kinds)
+    }
   }
 
   /// Trains until the last step, or until someone asks to stop.
@@ -82,7 +85,7 @@ public final class Trainer<B: Backend> {
 
     // The step, planned once. All else comes between steps, and uses their memory.
     let keeper = CodebookKeeper(
-      run, codebook, random: Generator(seed: seed).split(named: "revival"))
+      run, codebooks, random: Generator(seed: seed).split(named: "revival"))
     var step = makeStep()
     let quantized = step
     if progress.step < training.deferQuantization {
@@ -175,7 +178,7 @@ public final class Trainer<B: Backend> {
     TrainingStep(
       run.tokenizer, imageSize: run.data.imageSize, run.training, parameters: parameters,
       pool: pool, probing: run.monitor.quantizer,
-      assigning: codebook?.configuration.upkeep.isNeeded ?? false)
+      assigning: run.quantizer.upkeep?.isNeeded ?? false)
   }
 
   /// What holds the last weights and the averages side by side.

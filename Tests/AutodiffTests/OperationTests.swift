@@ -59,7 +59,8 @@ private enum Kind: String, CaseIterable {
   case groupNormalization, groupNormalizationGradient, groupNormalizationRecomputation
   case activation, activationGradient
   case upsampling, upsamplingGradient, matrixProduct, softmax, softmaxGradient
-  case arithmetic, scaling, channelAffine, total, spread, seed, accumulation
+  case arithmetic, scaling, channelAffine, channelSlice, channelPlacement, channelConcatenation
+  case total, spread, seed, accumulation
   case rowNormalization, rowNormalizationGradient
   case loss, lossGradient, squaredNorms, nearestCode, gathering, scatterAddition, codeCounts
   case rotation, rotationGradient, rotationFallbacks, directedPass, directedPassGradient
@@ -86,6 +87,9 @@ private enum Kind: String, CaseIterable {
     case .arithmetic: self = .arithmetic
     case .scaling: self = .scaling
     case .channelAffine: self = .channelAffine
+    case .channelSlice: self = .channelSlice
+    case .channelPlacement: self = .channelPlacement
+    case .channelConcatenation: self = .channelConcatenation
     case .total: self = .total
     case .spread: self = .spread
     case .seed: self = .seed

@@ -61,11 +61,40 @@ struct CompareTests {
 
   init() throws { runs = try Self.made.get() }
 
+  @Test("every kind of quantizer is told, in text, JSON and on the page")
+  func everyQuantizer() throws {
+    let kinds = [
+      ("cosine-vq", "\"codeDimension\": 4", "cosine-vq 1024x4 straight-through"),
+      ("simvq", "\"codeDimension\": 4", "simvq 1024x4 straight-through"),
+      ("lfq", "\"bits\": 9", "lfq 9 bits"), ("bsq", "\"bits\": 9", "bsq 9 bits"),
+      ("product-vq", "\"codeDimension\": 4", "product-vq 2x256 straight-through"),
+      ("residual-vq", "\"depth\": 3", "residual-vq 3x256 straight-through"),
+      ("residual-fsq", "\"levels\": [5, 3]", "residual-fsq 2x15 tanh"),
+    ]
+    var folders: [String] = []
+    for (kind, setting, _) in kinds {
+      folders.append(runs.scratch.file("checkpoints/kind \(kind)"))
+      try runs.train(folders.last!, ["quantizer={\"type\": \"\(kind)\", \(setting)}"])
+    }
+    let (json, page) = (runs.scratch.file("kinds.json"), runs.scratch.file("kinds.html"))
+    let outcome = try CommandRunner.run(
+      "compare", folders + ["--images", "3", "--json", json, "--html", page])
+    #expect(outcome.code == 0, "\(outcome)")
+    let text = String(decoding: try ScratchFolder.read(json), as: UTF8.self)
+    let html = String(decoding: try ScratchFolder.read(page), as: UTF8.self)
+    for (kind, _, words) in kinds {
+      #expect(outcome.output.contains(words), "\(outcome)")
+      #expect(text.contains("\"type\": \"\(kind)\""), "\(kind)")
+      #expect(html.contains(words), "\(kind)")
+    }
+    #expect(text.contains("\"usedCodesByDepth\""))
+  }
+
   @Test("help explains the verdicts, with examples")
   func help() throws {
     let outcome = try CommandRunner.run("compare", ["--help"])
     #expect(outcome.code == 0, "\(outcome)")
-    for words in ["USAGE: compare", "EXAMPLES", "embedding collapse", "--samples"] {
+    for words in ["USAGE: compare", "EXAMPLES", "embedding collapse", "--samples", "--html"] {
       #expect(outcome.output.contains(words), "\(outcome)")
     }
   }
@@ -108,6 +137,36 @@ struct CompareTests {
       "compare", [runs.fsq, runs.vq, "--images", "3", "--json", "-"])
     let read = try Self.runsOf(piped.output)
     #expect(read.map { $0["psnr"] } == written.map { $0["psnr"] })
+  }
+
+  @Test(
+    "a page of both runs and a failed one: verdicts, curves, codebooks, images, nothing outside")
+  func page() throws {
+    let path = runs.scratch.file("report.html")
+    let outcome = try CommandRunner.run(
+      "compare", [runs.fsq, runs.vq, "/nowhere", "--html", path, "--images", "3"])
+    #expect(outcome.code == 65, "\(outcome)")
+    #expect(outcome.output.contains("perplexity"), "the table is told too: \(outcome)")
+    #expect(outcome.errors.contains("\(path): a page of"), "\(outcome)")
+    let page = try String(contentsOfFile: path, encoding: .utf8)
+    for words in [
+      "Comparison of fsq, vq and nowhere", "under-trained", "Only 3 steps", "expected a checkpoint",
+      "Training loss", "Sorted code frequencies", "fsq: levels of each channel",
+      "fsq: vectors and levels", "vq: codes and vectors", "vq, difference", "1 - (1 - 1/K)^n",
+    ] {
+      #expect(page.contains(words), "\(words)")
+    }
+    #expect(!page.contains("http:") && !page.contains("https:"))
+    // Three originals, and of each run three reconstructions and three differences.
+    let images = page.components(separatedBy: "data:image/png;base64,").dropFirst()
+    #expect(images.count == 15)
+    for image in images {
+      let data = try #require(Data(base64Encoded: String(image.prefix { $0 != "\"" })))
+      #expect(try ImageDecoder().decode([UInt8](data), name: "image").width == 32)
+    }
+    let same = runs.scratch.file("again.html")
+    _ = try CommandRunner.run("compare", [runs.fsq, "--html", same, "--quiet", "--json", "-"])
+    #expect(try String(contentsOfFile: same, encoding: .utf8).contains("Comparison of fsq"))
   }
 
   @Test("the training images by --data are told to be known")
@@ -171,6 +230,8 @@ struct CompareTests {
       ([runs.fsq, "--data", "/nowhere"], 66, "/nowhere"),
       ([runs.fsq, "--json", "/nowhere/report.json"], 73, "/nowhere/report.json"),
       ([runs.fsq, "--samples", "/nowhere/sheet.png"], 73, "/nowhere/sheet.png"),
+      ([runs.fsq, "--html", "/nowhere/report.html"], 73, "/nowhere/report.html"),
+      ([runs.fsq, "--html", "-"], 64, "--html"),
       ([runs.fsq, "--images", "0"], 64, "--images"),
       ([], 64, "checkpoint"),
     ]

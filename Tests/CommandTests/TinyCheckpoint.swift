@@ -26,6 +26,8 @@ struct TinyCheckpoint: Sendable {
     case simvq
     /// BSQ, 2x2 pixels a token, ids in 32 bits; images are cropped only.
     case bsq
+    /// Residual VQ of depth 3, 2x2 pixels a token, ids in 8 bits; images are cropped only.
+    case residual
   }
 
   /// What it is.
@@ -41,6 +43,7 @@ struct TinyCheckpoint: Sendable {
     case .rotation: try rotation.get()
     case .simvq: try simvq.get()
     case .bsq: try bsq.get()
+    case .residual: try residual.get()
     }
   }
 
@@ -54,6 +57,7 @@ struct TinyCheckpoint: Sendable {
   private static let rotation = Result { try train(.rotation) }
   private static let simvq = Result { try train(.simvq) }
   private static let bsq = Result { try train(.bsq) }
+  private static let residual = Result { try train(.residual) }
 
   /// It outlives every test, and goes when the test run ends.
   private static let home: Result<ScratchFolder, any Error> = Result {
@@ -81,6 +85,7 @@ struct TinyCheckpoint: Sendable {
         #""type": "vq", "codebookSize": 300, "codeDimension": 4, "gradient": "straight-through""#
       case .rotation:
         #""type": "vq", "codebookSize": 64, "codeDimension": 4, "gradient": "rotation""#
+      case .residual: #""type": "residual-vq", "depth": 3, "codebookSize": 40"#
       case .bsq: #""type": "bsq", "bits": 18"#
       case .simvq: #""type": "simvq", "codebookSize": 300, "codeDimension": 4"#
       }

@@ -124,6 +124,16 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     (
       [#"quantizer={"type": "bsq", "entropyGroup": 18}"#], "quantizer.entropyGroup", "from 1 to 12"
     ),
+    (
+      [#"quantizer={"type": "product-vq", "codeDimension": 8, "groups": 3}"#],
+      "quantizer.codeDimension", "a multiple of groups = 3, found 8. The nearest is 9."
+    ),
+    (
+      [#"quantizer={"type": "product-vq", "groups": 1}"#], "quantizer.groups",
+      "One group is what type \"vq\" is."
+    ),
+    ([#"quantizer={"type": "residual-vq", "depth": 33}"#], "quantizer.depth", "from 2 to 32"),
+    ([#"quantizer={"type": "residual-fsq", "depth": 1}"#], "quantizer.depth", "\"fsq\""),
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
     (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\" or"),
     (["training.steps=0"], "training.steps", "at least 1"),

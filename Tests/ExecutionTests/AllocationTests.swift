@@ -42,6 +42,14 @@ struct AllocationTests {
   func aStepOfVQWithRotationAllocatesNothing() async {
     await #expect(processExitsWith: .success) { countAllocations(SmallTokenizer.all[1]) }
   }
+
+  @Test(
+    .enabled(if: allocation_counter_works() == 1, absence), arguments: 2..<SmallTokenizer.all.count)
+  func aStepOfTheOthersAllocatesNothing(_ index: Int) async {
+    await #expect(processExitsWith: .success) { [index = index as Int] in
+      countAllocations(SmallTokenizer.all[index])
+    }
+  }
 }
 
 /// Ends the process: with success if some steps, once warm, allocated nothing.

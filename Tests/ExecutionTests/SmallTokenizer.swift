@@ -29,6 +29,11 @@ struct SmallTokenizer: Sendable, CustomStringConvertible {
       description: "SimVQ",
       quantizer: .simvq(SimVQConfiguration(codebookSize: 32, codeDimension: 3))),
     SmallTokenizer(
+      description: "residual VQ",
+      quantizer: .residual(
+        ResidualConfiguration(
+          depth: 3, codebookSize: 32, codeDimension: 3, initialization: .normal))),
+    SmallTokenizer(
       description: "BSQ",
       quantizer: .bsq(BinarySphericalConfiguration(bits: 5, entropyGroup: 3))),
   ]

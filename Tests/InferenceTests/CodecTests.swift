@@ -24,6 +24,13 @@ struct CodecTests {
     .simvq(SimVQConfiguration(codebookSize: 20, codeDimension: 3)),
     .lfq(LookupFreeConfiguration(bits: 5)),
     .bsq(BinarySphericalConfiguration(bits: 6)),
+    .product(
+      ProductConfiguration(
+        groups: 2, codebookSize: 9, codeDimension: 4, initialization: .normal)),
+    .residual(
+      ResidualConfiguration(
+        depth: 3, codebookSize: 9, codeDimension: 3, gradient: .rotation, initialization: .normal)),
+    .residualFSQ(ResidualFiniteScalarConfiguration(depth: 2, levels: [5, 4])),
   ]
 
   static func configuration(_ quantizer: QuantizerConfiguration) -> TokenizerConfiguration {
@@ -163,13 +170,17 @@ struct CodecTests {
   @Test(arguments: quantizers, [Int32(-1), .max, .min])
   func aTokenOutOfRangeIsRefused(_ quantizer: QuantizerConfiguration, _ token: Int32) throws {
     let codec = Self.codec(quantizer)
-    let good = TokenGrid(height: 1, width: 2, indices: [0, Int32(quantizer.codebookSize - 1)])
+    func grid(_ last: Int32) -> TokenGrid {
+      let zeros = [Int32](repeating: 0, count: 2 * quantizer.depth - 1)
+      return TokenGrid(height: 1, width: 2, depth: quantizer.depth, indices: zeros + [last])
+    }
+    let good = grid(Int32(quantizer.codebookSize - 1))
     #expect(try codec.decode([good]).count == 1)
     for bad in [token, Int32(quantizer.codebookSize)] {
       let error = CodecError.tokenOutOfRange(
         image: 1, token: bad, codebookSize: quantizer.codebookSize)
       #expect(throws: error) {
-        try codec.decode([good, TokenGrid(height: 1, width: 2, indices: [0, bad])])
+        try codec.decode([good, grid(bad)])
       }
       #expect(error.description.contains("image 2 holds token \(bad)"))
     }

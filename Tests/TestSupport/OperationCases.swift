@@ -139,6 +139,18 @@ public enum OperationCases {
         $0[0].mapRows { [$0[0] * 2, 1 - $0[1], $0[2] * 0.5 - 3] }
       }),
     OperationCase(
+      "channels from the middle", [.numbers([2, 3, 5])], build: { $0[0].channels(1..<4) },
+      reference: { $0[0].mapRows { Array($0[1..<4]) } }),
+    OperationCase(
+      "channels side by side", [.numbers([2, 3, 2], "a"), .numbers([2, 3, 1], "b")],
+      build: { .concatenatingChannels(of: [$0[1], $0[0], $0[1] * 2]) },
+      reference: { inputs in
+        let (a, b) = (inputs[0].values, inputs[1].values)
+        var rows: [Double] = []
+        for row in 0..<6 { rows += [b[row], a[2 * row], a[2 * row + 1], 2 * b[row]] }
+        return DoubleTensor([2, 3, 4], rows)
+      }),
+    OperationCase(
       "stopped gradient", [.numbers([6])],
       build: { $0[0] * $0[0].stoppingGradient() }, reference: { $0[0].map { $0 * $0 } },
       surrogate: { moved in

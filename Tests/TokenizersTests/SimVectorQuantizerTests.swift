@@ -26,7 +26,7 @@ struct SimVectorQuantizerTests {
       SimVectorQuantizer(
         SimVQConfiguration(
           codebookSize: codes, codeDimension: d, gradient: gradient,
-          codebookWeight: codebookWeight),
+          codebookWeight: codebookWeight, commitmentWeight: 0.25),
         in: $0)
     }
   }

@@ -103,7 +103,7 @@ struct VectorFactsTests {
   }
 
   /// 65,536 codes and 16,384 vectors have 2^30 distances; the plan has room for far fewer.
-  @Test(arguments: ["vq", "cosine-vq", "simvq"])
+  @Test(arguments: ["vq", "cosine-vq", "simvq", "product-vq", "residual-vq"])
   func noMatrixOfAllDistancesIsFormed(_ kind: String) {
     let (codes, vectors, dimension) = (65_536, 16_384, 8)
     let graph = Graph()
@@ -115,6 +115,12 @@ struct VectorFactsTests {
       case "cosine-vq":
         CosineQuantizer(
           CosineConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      case "product-vq":
+        ProductQuantizer(
+          ProductConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
+      case "residual-vq":
+        ResidualQuantizer(
+          ResidualConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))
       default:
         SimVectorQuantizer(
           SimVQConfiguration(codebookSize: codes, codeDimension: dimension), in: Scope(graph))

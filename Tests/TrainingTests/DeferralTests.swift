@@ -18,7 +18,7 @@ struct DeferralTests {
     if case .integer(let step)? = line["step"] { step } else { nil }
   }
 
-  @Test(arguments: ["deferred", "deferred-averaged", "deferred-fsq"])
+  @Test(arguments: ["deferred", "deferred-averaged", "deferred-residual", "deferred-fsq"])
   func stepsBeforeTheSwitchHaveNoTokens(_ kind: String) throws {
     let small = try SmallRun()
     var run = SmallRun.configuration(kind, data: small.data)

@@ -62,6 +62,7 @@ struct JournalKeysTests {
     // What depends on how the run goes.
     let occasional: Set = [
       "warning", "simpson", "decayExponent", "lossLimit", "noiseRatio", "slack1", "bound1",
+      "usedCodesByDepth", "perplexityByDepth",
     ]
     for (kind, keys) in written {
       let listed = documented[kind] ?? []

@@ -39,7 +39,9 @@ struct ResumeTests {
   }
 
   @Test(
-    arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "ema", "revived"], [1, 4])
+    arguments: [
+      "fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "residual-vq", "ema", "revived",
+    ], [1, 4])
   func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
     let small = try SmallRun()
     let run = SmallRun.configuration(kind, data: small.data)
@@ -60,7 +62,8 @@ struct ResumeTests {
   }
 
   /// Before, at and after the step at which quantization begins.
-  @Test(arguments: ["deferred", "deferred-averaged", "deferred-fsq"], [3, 4, 5])
+  @Test(
+    arguments: ["deferred", "deferred-averaged", "deferred-residual", "deferred-fsq"], [3, 4, 5])
   func stoppedWhereQuantizationBeginsAndResumedEqualsStraight(
     _ kind: String, _ stop: Int
   ) throws {

@@ -116,6 +116,11 @@ final class SmallRun: Sendable {
       // The same with a codebook that gradients train, its averages and its momentum.
       run = averaged(data: data, steps: steps)
       run.training.deferQuantization = 4
+    case "deferred-residual":
+      run.quantizer = .residual(
+        ResidualConfiguration(
+          depth: 2, codebookSize: 16, codeDimension: 4, initialization: .kMeans))
+      run.training.deferQuantization = 4
     case "deferred-fsq":
       run = fsq(data: data, steps: steps)
       run.training.deferQuantization = 4
@@ -123,6 +128,12 @@ final class SmallRun: Sendable {
       run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
     case "lfq": run.quantizer = .lfq(LookupFreeConfiguration(bits: 6))
     case "bsq": run.quantizer = .bsq(BinarySphericalConfiguration(bits: 6))
+    case "product-vq":
+      run.quantizer = .product(
+        ProductConfiguration(groups: 2, codebookSize: 16, codeDimension: 4))
+    case "residual-vq":
+      run.quantizer = .residual(
+        ResidualConfiguration(depth: 3, codebookSize: 16, codeDimension: 4))
     default: break
     }
     return run

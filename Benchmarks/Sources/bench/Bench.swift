@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
     subcommands: [
       Peers.self, KernelRates.self, EncodeTimes.self, LoadingRates.self, MonitorCost.self,
       Growth.self,
-      Accuracy.self, Measure.self,
+      Accuracy.self, Study.self, Measure.self,
     ],
     defaultSubcommand: Peers.self)
 }

@@ -1,0 +1,160 @@
+/// The rectangle that curves are drawn in, and its axes.
+///
+/// One unit is one pixel at a width of 360, the narrowest screens; a chart is never shown narrower
+/// than that by much, so its text of 12 units stays readable.
+struct Frame {
+  /// Numbers along one side.
+  struct Axis {
+    var title: String
+    var scale: Scale
+    var ticks = 6
+  }
+
+  static let width = 360.0
+  /// What a character of a label takes, on average.
+  static let characterWidth = 6.7
+  /// The same in the weight of the labels at curves' ends.
+  static let boldWidth = 7.6
+
+  var height = 226.0
+  var left = 40.0
+  var right = 12.0
+  var top = 8.0
+  var bottom = 36.0
+  var horizontal: Axis
+  var vertical: Axis
+
+  /// A frame around axes, with room for the vertical axis's labels and for labels at the right.
+  init(_ horizontal: Axis, _ vertical: Axis, labels: [String] = [], height: Double = 226) {
+    self.horizontal = horizontal
+    self.vertical = vertical
+    self.height = height
+    let widest = vertical.scale.ticks(atMost: vertical.ticks).map(\.label.count).max() ?? 0
+    left = max(24, Double(widest) * 7 + 8)
+    right = max(14, (labels.map { Double($0.count) * Self.boldWidth }.max() ?? 0) + 8)
+  }
+
+  static func width(of text: String) -> Double { Double(text.count) * characterWidth }
+
+  func x(_ value: Double) -> Double {
+    left + horizontal.scale.position(value) * (Self.width - left - right)
+  }
+
+  func y(_ value: Double) -> Double {
+    height - bottom - vertical.scale.position(value) * (height - top - bottom)
+  }
+
+  /// Lines and labels of both axes.
+  var axes: String {
+    let n = Markup.coordinate
+    var marks = ""
+    var labels = ""
+    let base = height - bottom
+    for tick in horizontal.scale.ticks(atMost: horizontal.ticks) {
+      let x = x(tick.value)
+      marks += "M\(n(x)) \(n(base))v4"
+      // The first and the last label stay within the picture.
+      let half = Self.width(of: tick.label) / 2
+      let place = min(max(x, half + 1), Self.width - half - 1)
+      labels +=
+        "<text class=\"middle\" x=\"\(n(place))\" y=\"\(n(base + 17))\">"
+        + "\(Markup.escaped(tick.label))</text>"
+    }
+    return verticalAxis
+      + "<path class=\"base\" d=\"M\(n(left)) \(n(base))H\(n(Self.width - right))\(marks)\"/>"
+      + "<g class=\"labels\">\(labels)</g>" + horizontalTitle
+  }
+
+  /// Lines across the frame, each with its number at the left.
+  var verticalAxis: String {
+    let n = Markup.coordinate
+    var grid = ""
+    var labels = ""
+    for tick in vertical.scale.ticks(atMost: vertical.ticks) {
+      let y = y(tick.value)
+      grid += "M\(n(left)) \(n(y))H\(n(Self.width - right))"
+      labels +=
+        "<text class=\"end\" x=\"\(n(left - 6))\" y=\"\(n(y + 4))\">"
+        + "\(Markup.escaped(tick.label))</text>"
+    }
+    return "<path class=\"grid\" d=\"\(grid)\"/><g class=\"labels\">\(labels)</g>"
+  }
+
+  /// The horizontal axis's name, under the middle.
+  var horizontalTitle: String {
+    let n = Markup.coordinate
+    return "<text class=\"middle labels\" x=\"\(n((left + Self.width - right) / 2))\" "
+      + "y=\"\(n(height - 4))\">\(Markup.escaped(horizontal.title))</text>"
+  }
+
+  /// The whole picture.
+  func svg(summary: String, _ content: String) -> String {
+    Self.svg(height: height, summary: summary, axes + content)
+  }
+
+  static func svg(height: Double, summary: String, _ content: String) -> String {
+    "<svg class=\"chart\" viewBox=\"0 0 360 \(Markup.coordinate(height))\" role=\"img\" "
+      + "aria-label=\"\(Markup.escaped(summary))\">\(content)</svg>"
+  }
+
+  /// What the script needs to turn pixels into numbers and back.
+  var reading: String {
+    func ends(_ scale: Scale) -> String {
+      "\(scale.lower),\(scale.upper),\(scale.kind == .logarithmic ? 1 : 0)"
+    }
+    let n = Markup.coordinate
+    return "\"x\":[\(n(left)),\(n(Self.width - right)),\(ends(horizontal.scale))],"
+      + "\"y\":[\(n(height - bottom)),\(n(top)),\(ends(vertical.scale))],"
+      + "\"title\":\(Markup.jsonString(horizontal.title))"
+  }
+
+  /// A label beside the end of a curve.
+  struct EndLabel {
+    var text: String
+    var x: Double
+    var y: Double
+    var style: SeriesStyle
+
+    static let height = 12.5
+
+    var width: Double { Double(text.count) * Frame.boldWidth }
+
+    func covers(_ other: EndLabel) -> Bool {
+      (y - other.y).magnitude < Self.height && x < other.x + other.width + 2
+        && other.x < x + width + 2
+    }
+  }
+
+  /// Labels beside the ends of curves, moved apart so that none covers another.
+  ///
+  /// Curves that end at the right edge have theirs in one column there, moved downwards first; of the
+  /// others, each goes beside its own end, or above where that is taken.
+  func endLabels(_ labels: [EndLabel]) -> String {
+    let atEdge = labels.filter { Self.width - right - $0.x < 4 }
+    var placed = column(atEdge)
+    for var label in labels where Self.width - right - label.x >= 4 {
+      label.x = min(label.x + 5, Self.width - label.width - 1)
+      label.y = min(label.y, height - bottom - 6)
+      while label.y > top, placed.contains(where: { $0.covers(label) }) { label.y -= 2 }
+      placed.append(label)
+    }
+    return placed.map { label in
+      "<text class=\"direct \(label.style.classes)\" x=\"\(Markup.coordinate(label.x))\" "
+        + "y=\"\(Markup.coordinate(max(label.y, top) + 4))\">\(Markup.escaped(label.text))</text>"
+    }.joined()
+  }
+
+  private func column(_ labels: [EndLabel]) -> [EndLabel] {
+    var placed = labels.sorted { $0.y < $1.y }
+    for index in placed.indices {
+      placed[index].x = Self.width - right + 6
+      if index > 0 { placed[index].y = max(placed[index].y, placed[index - 1].y + EndLabel.height) }
+    }
+    var limit = height - bottom + 2
+    for index in placed.indices.reversed() {
+      placed[index].y = min(placed[index].y, limit)
+      limit = placed[index].y - EndLabel.height
+    }
+    return placed
+  }
+}

@@ -1,0 +1,96 @@
+extension LineChart {
+  /// The picture.
+  public var svg: String {
+    let bands = lines.map(band).joined()
+    let curves = lines.map(curve).joined()
+    let labels = lines.compactMap { line -> Frame.EndLabel? in
+      guard let last = line.points.last(where: { frame.y($0.y).isFinite }) else { return nil }
+      let y = min(max(frame.y(last.y), frame.top), frame.height - frame.bottom)
+      return .init(text: line.label, x: frame.x(last.x), y: y, style: line.style)
+    }
+    return frame.svg(
+      summary: summary,
+      levels + events.map(event).joined() + bands + curves
+        + (Self.named.contains(lines.count) ? frame.endLabels(labels) : ""))
+  }
+
+  private func curve(_ line: Line) -> String {
+    var path = ""
+    var dots = ""
+    var stretch: [String] = []
+    func flush() {
+      if stretch.count == 1 {
+        let place = stretch[0].split(separator: " ")
+        dots += "<circle class=\"mark dot\" cx=\"\(place[0])\" cy=\"\(place[1])\" r=\"2.5\"/>"
+      } else if !stretch.isEmpty {
+        path += "M" + stretch.joined(separator: " ")
+      }
+      stretch = []
+    }
+    for point in line.points {
+      let (x, y) = (frame.x(point.x), frame.y(point.y))
+      guard x.isFinite, y.isFinite else {
+        flush()
+        continue
+      }
+      let inside = min(max(y, frame.top - 4), frame.height - frame.bottom + 2)
+      stretch.append("\(Markup.coordinate(x)) \(Markup.coordinate(inside))")
+    }
+    flush()
+    let last = line.points.last { $0.y.isFinite }
+    let title = "\(line.name): \(text(last?.y ?? .nan)) at the end"
+    return "<g class=\"\(line.style.classes)\"><title>\(Markup.escaped(title))</title>"
+      + (path.isEmpty ? "" : "<path class=\"mark line\" d=\"\(path)\"/>") + dots + "</g>"
+  }
+
+  private func band(_ line: Line) -> String {
+    guard let band = line.band else { return "" }
+    func places(_ points: [Point]) -> [String] {
+      points.compactMap { point in
+        let (x, y) = (frame.x(point.x), frame.y(point.y))
+        return x.isFinite && y.isFinite
+          ? "\(Markup.coordinate(x)) \(Markup.coordinate(y))" : nil
+      }
+    }
+    let (lower, upper) = (places(band.lower), places(band.upper))
+    guard lower.count > 1, upper.count > 1 else { return "" }
+    // Many bands lie over each other: each is the fainter.
+    let opacity = min(0.18, max(0.03, 0.36 / Double(lines.count)))
+    return "<path class=\"mark band \(line.style.classes)\" "
+      + "style=\"opacity:\((opacity * 100).rounded() / 100)\" "
+      + "d=\"M\((lower + upper.reversed()).joined(separator: " "))Z\"/>"
+  }
+
+  /// The reference levels; a label that would cover another is left out.
+  private var levels: String {
+    let n = Markup.coordinate
+    var taken: [Double] = []
+    var result = ""
+    for level in references {
+      let y = frame.y(level.value)
+      guard y.isFinite, y >= frame.top - 1, y <= frame.height - frame.bottom + 1 else { continue }
+      result +=
+        "<path class=\"reference\" d=\"M\(n(frame.left)) \(n(y))H\(n(Frame.width - frame.right))\"/>"
+      // Below the line where there is no room above it.
+      let text = y - frame.top < 14 ? y + 12 : y - 4
+      guard !level.label.isEmpty, !taken.contains(where: { ($0 - text).magnitude < 12 }) else {
+        continue
+      }
+      taken.append(text)
+      result +=
+        "<text class=\"remark\" x=\"\(n(frame.left + 4))\" y=\"\(n(text))\">"
+        + "\(Markup.escaped(level.label))</text>"
+    }
+    return result
+  }
+
+  private func event(_ event: Event) -> String {
+    let x = frame.x(event.x)
+    guard x.isFinite, x >= frame.left - 1, x <= Frame.width - frame.right + 1 else { return "" }
+    let n = Markup.coordinate
+    let base = frame.height - frame.bottom
+    return "<g class=\"event \(event.style.classes)\"><title>\(Markup.escaped(event.title))</title>"
+      + "<path d=\"M\(n(x)) \(n(base))V\(n(frame.top))\"/>"
+      + "<path class=\"flag\" d=\"M\(n(x - 4)) \(n(base + 6))h8l-4 -6z\"/></g>"
+  }
+}

@@ -1,0 +1,93 @@
+import Charts
+
+/// Cosines between updates and gradients: where in the network, and over time.
+struct CosineSection {
+  let runs: [PageRun]
+
+  var html: String {
+    let told = runs.telling(.cosines)
+    let introduction =
+      "The cosine between an update and the negative gradient says how much of a step goes downhill. "
+      + "The global cosine is kappa, the likeness of the two vectors' norms over the layers, times the "
+      + "mean of the layers' own cosines: it can be low for either reason. Triangles over a map are Simpson flags: S1, the global cosine is "
+      + "below the threshold though no layer's is; S2, it is 0.2 below their mean; S3, its sign is "
+      + "against most of theirs. " + runs.silence(.cosines)
+    guard !told.isEmpty else {
+      return PageSection(
+        id: "cosines", title: "Cosines by layer", introduction: "",
+        content: PageSection.absence(runs.silence(.cosines))
+      ).html
+    }
+    return PageSection(
+      id: "cosines", title: "Cosines by layer", introduction: introduction,
+      content: PageSection.grid(maps(told) + curves(told))
+    ).html
+  }
+
+  private func maps(_ told: [PageRun]) -> [String] {
+    told.map { run in
+      let history = run.history
+      let blocks = TensorBlocks(history.tensors)
+      let lists = history.lists(.cosines, "tensorCosines")
+      let updates = Dictionary(
+        history.lists(.cosines, "tensorUpdateShares").map { ($0.step, $0.numbers) },
+        uniquingKeysWith: { $1 })
+      let gradients = Dictionary(
+        history.lists(.cosines, "tensorGradientShares").map { ($0.step, $0.numbers) },
+        uniquingKeysWith: { $1 })
+      let columns = lists.map { list in
+        blocks.cosines(
+          list.numbers, updateShares: updates[list.step], gradientShares: gradients[list.step])
+      }
+      let values = blocks.blocks.indices.map { row in columns.map { $0[row] } }
+      let flags = history.simpson
+      let words =
+        flags.isEmpty
+        ? "No Simpson flag was raised."
+        : "\(flags.count) Simpson flag\(flags.count == 1 ? "" : "s"), the first at step "
+          + "\(NumberText.count(flags[0].step))."
+      return Figure(
+        "\(run.name): cosine by block", note: words, subject: run.style,
+        HeatMap(
+          summary:
+            "\(run.name): cosine between update and negative gradient of \(values.count) blocks "
+            + "over the steps", rows: blocks.blocks.map(\.name),
+          columns: lists.map { Double($0.step) },
+          values: values, axis: "step",
+          flags: flags.map {
+            (Double($0.step), "\($0.flags.joined(separator: ", ")) at step \($0.step)")
+          })
+      ).html(missing: "The journal has no cosines of single tensors.")
+    }
+  }
+
+  private func curves(_ told: [PageRun]) -> [String] {
+    [
+      RunFigure(title: "Global cosine", note: "Of the whole network.", including: [0, 1])
+        .html(told) { $0.line(.cosines, "cosine") },
+      RunFigure(
+        title: "kappa", note: "Likeness of the norms of update and gradient over the layers.",
+        including: [0, 1]
+      ).html(told) { $0.line(.cosines, "kappa") },
+      RunFigure(
+        title: "Mean of local cosines", note: "Weighted by the norms; global = kappa times this.",
+        including: [0, 1]
+      ).html(told) { $0.line(.cosines, "localMean") },
+      RunFigure(
+        title: "Successive gradients", note: "Cosine between a gradient and the one before.",
+        including: [0], references: [.init(0, "")]
+      ).html(told) { $0.calmLine($0.history[.cosines, "successiveCosine"]) },
+      RunFigure(
+        title: "Noise ratio", note: "1 / mean cosine - 1: noise over signal in a batch's gradient.",
+        vertical: .logarithmic
+      ).html(told) { $0.line(.cosines, "noiseRatio") },
+      RunFigure(
+        title: "Decrease ratio",
+        note:
+          "Measured over predicted decrease of the loss on the same batch: convex losses stay at 1 "
+          + "or below; negative means the step overshot.", including: [0, 1],
+        references: [.init(1, "as predicted")]
+      ).html(told) { $0.calmLine($0.history[.cosines, "decreaseRatio"]) },
+    ]
+  }
+}

@@ -1,0 +1,85 @@
+import Charts
+import Diagnostics
+
+/// Use of the codebook over time, and the dead-code timeline.
+struct UsageSection {
+  let runs: [PageRun]
+
+  var html: String {
+    let shared = [
+      RunFigure(
+        title: "Usage against a uniform code",
+        note:
+          "Codes used in a window of training, over what a code drawn uniformly would show with "
+          + "as many tokens. Flags mark when collapses began.", including: [0, 1],
+        references: [
+          .init(CodebookHealth.Threshold.usage, "a quarter: token collapse below")
+        ], events: events
+      ).html(runs) { $0.line($0.history.uniformUsage) },
+      RunFigure(
+        title: "Perplexity", note: "Codes that, used evenly, would carry as much.", including: [0],
+        decimals: 1
+      ).html(runs) { run in
+        let windows = run.history[.codes, "perplexity"]
+        return run.line(windows.isEmpty ? run.history[.evaluation, "perplexity"] : windows)
+      },
+      RunFigure(
+        title: "Dead codes", note: "Codes that no token of a window used.", including: [0]
+      ).html(runs) { run in
+        let windows = run.history[.codes, "deadCodes"]
+        let evaluated = run.history[.evaluation, "codes"].joined(
+          run.history[.evaluation, "usedCodes"], -)
+        return run.line(windows.isEmpty ? evaluated : windows)
+      },
+    ]
+    return PageSection(
+      id: "usage", title: "Codebook use over time",
+      introduction: runs.telling(.codes).count == runs.count
+        ? "" : runs.silence(.codes) + " Evaluations stand in for windows of training there.",
+      content: PageSection.grid(shared + timelines)
+    ).html
+  }
+
+  private var events: [LineChart.Event] {
+    runs.compactMap { run in
+      guard let collapse = run.onset.collapse else { return nil }
+      return .init(
+        Double(collapse.step), run.style,
+        "\(run.name): collapse from step \(NumberText.count(collapse.step)) on")
+    }
+  }
+
+  /// Codes that came into use and fell out of it, in at most some forty windows.
+  private var timelines: [String] {
+    runs.compactMap { run in
+      let (born, died) = (run.history[.codes, "born"], run.history[.codes, "died"])
+      guard !born.isEmpty || !died.isEmpty else { return nil }
+      let steps = Set(born.steps).union(died.steps).sorted()
+      let count = min(40, steps.count)
+      let cuts = (1...count).map { steps[$0 * steps.count / count - 1] }
+      let (up, down) = (Self.sums(born, cuts), Self.sums(died, cuts))
+      let groups = zip(cuts, zip(up, down)).map { cut, change in
+        StackChart.Stack(
+          x: Double(cut), name: "up to step \(NumberText.count(cut))", up: change.0, down: change.1)
+      }
+      return Figure(
+        "\(run.name): codes born and died",
+        note: "Upwards: codes used that the window before had not used; downwards: the reverse.",
+        subject: run.style,
+        StackChart(
+          summary: "\(run.name): codes born and died over the steps", groups, run.style,
+          axis: "step", names: ("born", "died"))
+      ).html()
+    }
+  }
+
+  private static func sums(_ series: RunHistory.Series, _ cuts: [Int]) -> [Double] {
+    var sums = [Double](repeating: 0, count: cuts.count)
+    var place = 0
+    for (step, value) in zip(series.steps, series.values) {
+      while place < cuts.count - 1, step > cuts[place] { place += 1 }
+      sums[place] += value
+    }
+    return sums
+  }
+}

@@ -1,0 +1,71 @@
+import Autodiff
+
+/// Residual vector quantization: each codebook quantizes what those before have left.
+///
+///     r_1 = z,  k_i = argmin over j of |r_i - e_i,j|^2,  r_(i+1) = r_i - sg(e_i,k_i)
+///     q = e_1,k_1 + ... + e_D,k_D
+///     loss = sum over i of codebookWeight |e_i,k_i - sg(r_i)|^2
+///                        + commitmentWeight |r_i - sg(e_i,k_i)|^2
+///
+/// A token is D indices, the coarsest first; the gradient passes from the sum to the vector at once.
+/// Sources: Zeghidour et al., "SoundStream", 2107.03312; Lee et al., "Autoregressive image generation
+/// using residual quantization", 2203.01941.
+public struct ResidualQuantizer: Bottleneck {
+  let codebooks: [Tensor]
+  let configuration: ResidualConfiguration
+
+  /// The quantizer of a configuration.
+  ///
+  /// The parameters `i.embedding.weight` are the codebooks `[K, d]` of the depths i. Before a sample
+  /// of the encoder's outputs takes their place, entries of each depth are half as long as those of
+  /// the one before.
+  public init(_ configuration: ResidualConfiguration, in scope: Scope) {
+    self.configuration = configuration
+    let (codes, dimension) = (configuration.codebookSize, configuration.codeDimension)
+    codebooks = (0..<configuration.depth).map {
+      scope[String($0)]["embedding"].parameter(
+        "weight", [codes, dimension],
+        .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0)))
+    }
+  }
+
+  /// The number of different values of one index.
+  public var codebookSize: Int { configuration.codebookSize }
+  /// The number of codebooks.
+  public var depth: Int { configuration.depth }
+
+  /// Replaces each vector by the sum of its nearest codes.
+  public func quantize(_ z: Tensor) -> Quantized {
+    let dimension = Float(configuration.codeDimension)
+    var (residual, indices, losses) = (z, [Tensor](), [Tensor]())
+    var (sum, error): (Tensor?, Tensor?) = (nil, nil)
+    for codebook in codebooks {
+      let tokens = residual.nearestCodes(in: codebook)
+      let q = codebook.gathered(at: tokens)
+      let codebookLoss = meanSquaredError(q, residual.stoppingGradient()) * dimension
+      let commitmentLoss = meanSquaredError(residual, q.stoppingGradient()) * dimension
+      losses.append(
+        codebookLoss * Float(configuration.codebookWeight)
+          + commitmentLoss * Float(configuration.commitmentWeight))
+      indices.append(tokens)
+      residual = residual - q.stoppingGradient()
+      sum = sum.map { $0 + q } ?? q
+      error = commitmentLoss
+    }
+    let estimator = GradientEstimator(configuration.gradient)
+    var statistics = ["quantizationError": error!]
+    if case .rotation = estimator {
+      statistics["rotationFallbacks"] = z.rotationFallbacks(to: sum!)
+    }
+    return Quantized(
+      codes: estimator.pass(sum!, from: z), vectors: z, target: z,
+      indices: TokenDepth.stacked(indices), auxiliaryLoss: losses.dropFirst().reduce(losses[0], +),
+      statistics: statistics)
+  }
+
+  /// The sums of the codebooks' entries at the tokens, in the order of the forward pass.
+  public func codes(of indices: Tensor) -> Tensor {
+    let codes = zip(codebooks, TokenDepth.separated(indices)).map { $0.gathered(at: $1) }
+    return codes.dropFirst().reduce(codes[0], +)
+  }
+}

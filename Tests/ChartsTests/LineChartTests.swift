@@ -1,0 +1,136 @@
+import Charts
+import Foundation
+import Testing
+
+@Suite("Line charts")
+struct LineChartTests {
+  private static func chart(
+    _ lines: [LineChart.Line], vertical: Scale.Kind = .linear,
+    references: [LineChart.Reference] = []
+  ) -> LineChart {
+    LineChart(
+      summary: "loss <a&b>", lines, horizontal: ("step", .linear), vertical: vertical,
+      references: references)
+  }
+  private static let line = LineChart.Line(
+    "run", SeriesStyle(0), (0...10).map { Point(Double($0), Double($0 * $0)) })
+
+  /// The numbers of every path of a class, a list a subpath.
+  private static func subpaths(_ svg: String) -> [[Double]] {
+    svg.components(separatedBy: "class=\"mark line\" d=\"M").dropFirst().flatMap { rest in
+      rest.prefix { $0 != "\"" }.split(separator: "M").map { piece in
+        piece.split(separator: " ").compactMap { Double($0) }
+      }
+    }
+  }
+
+  @Test("a curve is one path from left to right within the picture")
+  func path() throws {
+    let paths = Self.subpaths(Self.chart([Self.line]).svg)
+    let numbers = try #require(paths.first)
+    #expect(paths.count == 1 && numbers.count == 22)
+    let xs = stride(from: 0, to: 22, by: 2).map { numbers[$0] }
+    let ys = stride(from: 1, to: 22, by: 2).map { numbers[$0] }
+    #expect(xs == xs.sorted() && xs.allSatisfy { $0 >= 0 && $0 <= 360 })
+    // Upwards is less.
+    #expect(ys == ys.sorted(by: >) && ys.allSatisfy { $0 >= 0 && $0 <= 226 })
+  }
+
+  @Test("what is no number breaks the line; a point alone becomes a dot")
+  func gaps() {
+    var points = Self.line.points
+    points[4].y = .nan
+    points[6].y = .infinity
+    let svg = Self.chart([.init("run", SeriesStyle(0), points)]).svg
+    #expect(Self.subpaths(svg).map(\.count) == [8, 8])
+    #expect(svg.components(separatedBy: "class=\"mark dot\"").count == 2)
+    #expect(!svg.contains("nan") && !svg.contains("inf"))
+  }
+
+  @Test("on a logarithmic axis zero breaks the line")
+  func zeroOnLogarithm() {
+    let svg = Self.chart(
+      [.init("run", SeriesStyle(0), [1.0, 2, 0, 4, 8].enumerated().map { Point(Double($0), $1) })],
+      vertical: .logarithmic
+    ).svg
+    #expect(Self.subpaths(svg).map(\.count) == [4, 4])
+  }
+
+  @Test("no curve with a point: empty")
+  func empty() {
+    #expect(Self.chart([]).isEmpty)
+    #expect(Self.chart([.init("run", SeriesStyle(0), [])]).isEmpty)
+    #expect(Self.chart([.init("run", SeriesStyle(0), [Point(1, .nan)])]).isEmpty)
+    #expect(
+      Self.chart([.init("r", SeriesStyle(0), [Point(1, -1)])], vertical: .logarithmic).isEmpty)
+    #expect(!Self.chart([Self.line]).isEmpty)
+  }
+
+  @Test("several curves are named at their ends, one under the other; one is not")
+  func endLabels() throws {
+    let svg = Self.chart((0..<9).map { .init("r\($0)", SeriesStyle($0), Self.line.points) }).svg
+    let places = try Self.numbers(svg, "class=\"direct[^>]*? y=\"([0-9.]+)\"")
+    #expect(places.count == 9)
+    #expect(zip(places.sorted(), places.sorted().dropFirst()).allSatisfy { $1 - $0 >= 12 })
+    #expect(places.allSatisfy { $0 > 0 && $0 < 226 })
+    #expect(!Self.chart([Self.line]).svg.contains("class=\"direct"))
+  }
+
+  @Test("a curve that ends early is named at its end, clear of the others' names")
+  func earlyEnds() throws {
+    let short = (0...4).map { Point(Double($0), Double(16 - $0)) }
+    let svg = Self.chart([
+      .init(
+        "long", SeriesStyle(0),
+        Self.line.points.reversed().enumerated().map { Point(Double($0), $1.y) }),
+      .init("early", SeriesStyle(1), short), .init("alike", SeriesStyle(2), short),
+    ]).svg
+    let xs = try Self.numbers(svg, "class=\"direct[^>]*? x=\"([0-9.]+)\"")
+    let ys = try Self.numbers(svg, "class=\"direct[^>]*? y=\"([0-9.]+)\"")
+    #expect(xs.count == 3 && xs[0] > 300 && xs[1] < 200 && xs[1] == xs[2])
+    #expect(abs(ys[1] - ys[2]) >= 12)
+  }
+
+  @Test("names that look like markup are escaped, in the picture and in the script's numbers")
+  func escaping() throws {
+    let chart = Self.chart([
+      .init("</script><a&b>", SeriesStyle(0), Self.line.points),
+      .init("x", SeriesStyle(1), Self.line.points),
+    ])
+    let html = Figure("<t>", chart).html()
+    #expect(!html.contains("<a&b>") && !html.contains("<t>"))
+    #expect(html.components(separatedBy: "</script>").count == 2)
+    #expect(html.contains("&lt;a&amp;b&gt;") && html.contains("\\u003c/script\\u003e"))
+    let object = try JSONSerialization.jsonObject(with: Data(try #require(chart.reading).utf8))
+    let series = try #require((object as? [String: Any])?["series"] as? [[String: Any]])
+    #expect(series[0]["n"] as? String == "</script><a&b>")
+    #expect(series[0]["y"] as? [Double] == (0...10).map { Double($0 * $0) })
+  }
+
+  @Test("legend and table tell the numbers")
+  func words() {
+    let chart = Self.chart([Self.line])
+    #expect(chart.legend == [LegendEntry("run", SeriesStyle(0), value: "100")])
+    #expect(chart.table.header == ["step", "run"])
+    #expect(chart.table.rows.first == ["0", "0"] && chart.table.rows.last == ["10", "100"])
+    let long = LineChart.Line("l", SeriesStyle(0), (0...9999).map { Point(Double($0), 1) })
+    #expect(Self.chart([long]).table.rows.count <= 12)
+    #expect(Self.chart([long]).lines[0].points.count <= LineChart.pointLimit + 4)
+  }
+
+  @Test("reference levels are drawn where they are in sight, without labels over labels")
+  func references() {
+    let svg = Self.chart(
+      [Self.line], references: [.init(50, "middle"), .init(50.5, "over it"), .init(1000, "beyond")]
+    ).svg
+    #expect(svg.components(separatedBy: "class=\"reference\"").count == 3)
+    #expect(svg.contains("middle") && !svg.contains("over it") && !svg.contains("beyond"))
+  }
+
+  private static func numbers(_ text: String, _ pattern: String) throws -> [Double] {
+    let expression = try NSRegularExpression(pattern: pattern)
+    return expression.matches(in: text, range: NSRange(text.startIndex..., in: text)).compactMap {
+      Range($0.range(at: 1), in: text).flatMap { Double(text[$0]) }
+    }
+  }
+}

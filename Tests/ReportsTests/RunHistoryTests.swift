@@ -1,0 +1,116 @@
+import Configuration
+import Diagnostics
+import Evaluation
+import Reports
+import Testing
+
+@Suite("Run histories")
+struct RunHistoryTests {
+  private static func history(_ text: String, upTo limit: Int = .max) -> RunHistory {
+    RunHistory(journal: Array(text.utf8), upTo: limit)
+  }
+
+  @Test("numbers by kind and key, nested ones by path, in the order of the steps")
+  func series() {
+    let history = RunHistory(journal: SyntheticJournal.vector())
+    #expect(history[.step, "loss"].steps == Array(stride(from: 10, through: 600, by: 10)))
+    #expect(history[.quantizer, "lambda"].values.first == 0.9)
+    #expect(history[.averageLoss, "bound1.max"].last == 20.0 / 600)
+    #expect(history[.averages, "uniform+codebook.jensenGap"].last == 0.003)
+    #expect(history[.cosines, "modules.encoder.cosine"].last == 0.6)
+    #expect(history[.averageLoss, "monotone"].last == 1)
+    #expect(history.text(.averageLoss, "label") == "proxy")
+    #expect(history.reasons == ["AdamW is no plain gradient step"])
+    #expect(history.tensors == SyntheticJournal.tensors && history.modules == ["encoder"])
+    #expect(history.warnings.map(\.step) == [20] && history.warnings[0].text == "one <b> gradient")
+    #expect(history.simpson.map(\.step) == [100, 200, 300, 400, 500, 600])
+    #expect(
+      history.keys(.evaluation).contains("psnr") && !history.keys(.evaluation).contains("step"))
+  }
+
+  @Test("lists: numbers, and NaN where null stands; FSQ's levels as rows")
+  func lists() {
+    let history = RunHistory(journal: SyntheticJournal.scalar())
+    let cosines = history.lists(.cosines, "tensorCosines")
+    #expect(cosines.map(\.step) == Array(stride(from: 50, through: 600, by: 50)))
+    #expect(cosines[0].numbers.prefix(4) == [1, 0, 0.5, 0.25] && cosines[0].numbers[4].isNaN)
+    #expect(history.levels == [[0.1, 0.4, 0.4, 0.1], [0.3, 0.4, 0.3]])
+    #expect(history.lists(.codes, "saturation").last?.numbers == [0.01, 0.02])
+  }
+
+  @Test("what comes after the step of the weights does not count")
+  func limit() {
+    let history = RunHistory(journal: SyntheticJournal.vector(), upTo: 300)
+    #expect(
+      history[.step, "loss"].steps.last == 300 && history[.codes, "usedCodes"].steps.last == 300)
+    #expect(history.lists(.cosines, "tensorCosines").last?.step == 300)
+  }
+
+  @Test("of many lines the lists of some are read, the last one among them")
+  func manyLists() {
+    let history = RunHistory(journal: SyntheticJournal.scalar(steps: 40_000))
+    let steps = history.lists(.cosines, "tensorCosines").map(\.step)
+    #expect(steps.count <= 145 && steps.count > 70 && steps.last == 40_000)
+    #expect(history[.cosines, "cosine"].steps.count == 800)
+  }
+
+  @Test("a line that was cut at any byte is passed over, and hides no other")
+  func cut() {
+    let line =
+      #"{"kind":"step","step":20,"loss":0.5,"a\u0041":{"b":[1,[2,"]"],null]},"w":"\"x\\","t":true}"#
+    let before = #"{"kind":"step","step":10,"loss":1}"# + "\n"
+    let after = "\n" + #"{"kind":"step","step":30,"loss":0.25}"#
+    let whole = Self.history(before + line + after)
+    #expect(whole[.step, "loss"].values == [1, 0.5, 0.25])
+    #expect(whole.text(.step, "w") == "\"x\\")
+    for count in 0..<line.utf8.count {
+      let history = Self.history(before + String(line.prefix(count)) + after)
+      #expect(history[.step, "loss"].values == [1, 0.25], "\(line.prefix(count))")
+    }
+    // Two lines run into one by a crash.
+    #expect(Self.history(before + line.prefix(30) + line)[.step, "loss"].values == [1])
+  }
+
+  @Test(
+    "oddities never crash",
+    arguments: [
+      "", "\n\n", "null", "[]", "{}", "{\"kind\":1,\"step\":2}", "{\"kind\":\"step\"}",
+      "{\"kind\":\"step\",\"step\":-1,\"loss\":1}", "{\"kind\":\"step\",\"step\":1e300,\"loss\":1}",
+      "{\"kind\":\"step\",\"step\":\"5\",\"loss\":1}", "{\"kind\":\"step\",\"step\":5,\"loss\":}",
+      "{\"kind\":\"step\",\"step\":5,\"loss\":nan}", "{\"kind\":\"step\",\"step\":5,\"loss\":1}}",
+      "{\"kind\":\"other\",\"step\":5,\"loss\":1}", "\u{FEFF}{}",
+      "{\"kind\":\"step\",\"step\":5,\"loss\":1e999}",
+      String(repeating: "{\"a\":", count: 10_000), String(repeating: "[", count: 100_000),
+      "{\"kind\":\"tensors\",\"step\":5,\"names\":[1,{},\"a\"],\"modules\":3}",
+    ])
+  func oddities(text: String) {
+    let history = Self.history(text)
+    #expect(history[.step, "loss"].isEmpty)
+    _ = history.keys(.tensors)
+  }
+
+  @Test("equal and falling steps: the later line of a step stays, in order")
+  func disorder() {
+    let lines = [(10, 1.0), (20, 2), (20, 3), (5, 4), (10, 5), (30, 6)].map { step, loss in
+      SyntheticJournal.line("step", step, "\"loss\":\(loss)")
+    }
+    let series = Self.history(lines.joined())[.step, "loss"]
+    #expect(series.steps == [5, 10, 20, 30] && series.values == [4, 5, 3, 6])
+  }
+
+  @Test("from parsed lines the same as from bytes")
+  func parsed() throws {
+    let text = String(decoding: SyntheticJournal.vector(), as: UTF8.self)
+    let lines = try text.split(separator: "\n").map { line -> JSONObject in
+      guard case .object(let object) = try JSONValue(parsing: String(line)) else {
+        return JSONObject()
+      }
+      return object
+    }
+    let (a, b) = (RunHistory(lines: lines), RunHistory(journal: Array(text.utf8)))
+    for kind in RunHistory.Kind.allCases {
+      #expect(a.keys(kind) == b.keys(kind))
+      for key in a.keys(kind) { #expect(a[kind, key] == b[kind, key]) }
+    }
+  }
+}
