@@ -107,6 +107,54 @@ struct DeferralTests {
     }
   }
 
+  /// Moving averages begin at the switch, with codes of the encoder as it is then.
+  @Test func movingAveragesBeginAtTheSwitch() throws {
+    let small = try SmallRun(images: 4, side: 8)
+    var run = SmallRun.configuration("deferred", data: small.data, steps: 5)
+    run.data.crop = .centre
+    run.data.flip = false
+    run.data.validation = small.data
+    run.quantizer = .cosine(
+      CosineConfiguration(
+        codebookSize: 24, codeDimension: 4, initialization: .encoder,
+        upkeep: CodebookUpkeep(learning: .ema, decay: 0.9999)))
+    run.monitor.checkpointEvery = 1
+    let folder = small.folder("run")
+    let recorder = Recorder()
+    var states: [[String: [Float]]] = []
+    recorder.afterSaving = {
+      let file = try! SafetensorsFile(path: folder + "/" + Checkpoint.stateFile)
+      states.append(
+        Dictionary(
+          uniqueKeysWithValues: file.entries.filter { $0.type == .f32 }.map {
+            ($0.name, try! file.floats($0.name))
+          }))
+    }
+    try SmallRun.train(run, in: folder, recorder: recorder)
+
+    let parameters = ParameterMemory(
+      Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
+    for (index, parameter) in parameters.layout.parameters.enumerated() {
+      parameters.write(
+        try #require(states[3]["parameters." + parameter.name]), toParameter: index)
+    }
+    let codec = Codec(
+      run.tokenizer, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
+    let vectors = try codec.reconstruct((0..<4).map { SmallRun.picture($0, side: 8) }).flatMap {
+      $0.latents
+    }
+    func farthest(_ state: [String: [Float]]) throws -> Float {
+      let codes = try #require(state["parameters.quantize.embedding.weight"])
+      return stride(from: 0, to: codes.count, by: 4).map { code in
+        stride(from: 0, to: vectors.count, by: 4).map { vector in
+          (0..<4).map { abs(codes[code + $0] - vectors[vector + $0]) }.max()!
+        }.min()!
+      }.max()!
+    }
+    let (before, after) = (try farthest(states[3]), try farthest(states[4]))
+    #expect(after < 1e-3 && before > 1e-2, "\(before), \(after)")
+  }
+
   @Test func aDeferredRunCannotBeginToQuantizeElsewhere() throws {
     let small = try SmallRun()
     var run = SmallRun.configuration("deferred", data: small.data)
