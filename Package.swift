@@ -72,6 +72,7 @@ let package = Package(
     wall("Imaging", ["CPNG", "CJPEG"]),
     wall("Evaluation"),
     wall("EventFiles", ["Safetensors"]),
+    wall("Codebooks", ["Randomness"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration"]),
@@ -89,7 +90,7 @@ let package = Package(
       "Training",
       [
         "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
-        "Evaluation", "EventFiles",
+        "Evaluation", "EventFiles", "Codebooks",
         "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
       ]),
     // 6
@@ -130,8 +131,8 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
-        "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "TestSupport",
-        "FileTestSupport",
+        "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "Codebooks",
+        "TestSupport", "FileTestSupport",
       ]),
     tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
@@ -140,6 +141,7 @@ let package = Package(
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),
     tests("ImagingTests", ["Imaging"]),
     tests("EventFilesTests", ["EventFiles", "Safetensors", "FileTestSupport"]),
+    tests("CodebooksTests", ["Codebooks", "Randomness"]),
     tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
     tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),

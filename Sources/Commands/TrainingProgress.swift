@@ -69,7 +69,8 @@ final class TrainingProgress: TrainingObserver {
       seconds / Double(max(1, report.step - firstStep)) * Double(report.steps - report.step)
     return "step \(report.step)/\(report.steps)  loss \(Display.loss(report.loss))  "
       + "PSNR \(Display.decimals(report.psnr, 2)) dB  "
-      + "codes in batch \(Display.percent(report.usage))  "
+      + (report.tokens > 0
+        ? "codes in batch \(Display.percent(report.usage))  " : "not quantized yet  ")
       + (report.warning.map { $0 + "  " } ?? "")
       + "\(Display.decimals(report.imagesPerSecond, 1)) images/s  "
       + "\(Display.duration(left)) left"

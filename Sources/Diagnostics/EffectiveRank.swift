@@ -18,4 +18,15 @@ public enum EffectiveRank {
         return share > 0 ? sum - share * log(share) : sum
       })
   }
+
+  /// The stable rank `|M|_F^2 / |M|_2^2` of a matrix, from the eigenvalues of `M^T M`: their sum over
+  /// the largest.
+  ///
+  /// It is at most the rank, and hardly moves with small eigenvalues. Where nothing varies it is 0.
+  /// Rudelson and Vershynin, "Sampling from large matrices", 2007.
+  public static func stable(eigenvalues: [Double]) -> Double {
+    let positive = eigenvalues.filter { $0 > 0 }
+    guard let largest = positive.max() else { return 0 }
+    return positive.reduce(0, +) / largest
+  }
 }

@@ -72,6 +72,17 @@ public struct VectorMoments: Sendable {
     return SymmetricMatrix(size: dimension, elements: elements)
   }
 
+  /// The mean of `v v^T`: the covariance about zero in place of the mean; nil beyond
+  /// ``largestCovariance``.
+  public var secondMoments: SymmetricMatrix? {
+    guard let covariance else { return nil }
+    let means = means
+    let elements = covariance.elements.enumerated().map { place, element in
+      element + means[place / dimension] * means[place % dimension]
+    }
+    return SymmetricMatrix(size: dimension, elements: elements)
+  }
+
   private func covariance(_ row: Int, _ column: Int, at place: Int) -> Double {
     guard count > 0 else { return 0 }
     let n = Double(count)

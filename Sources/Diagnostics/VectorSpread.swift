@@ -8,25 +8,31 @@ public struct VectorSpread: Sendable, Equatable {
   public let variances: [Double]
   /// ``EffectiveRank`` of the covariance; nil where there are too many channels to know.
   public let effectiveRank: Double?
+  /// The stable rank of the covariance, see ``EffectiveRank``; nil where there are too many channels.
+  public let stableRank: Double?
 
   /// Given numbers.
   public init(
-    length: Double, deviation: Double, variances: [Double], effectiveRank: Double?
+    length: Double, deviation: Double, variances: [Double], effectiveRank: Double?,
+    stableRank: Double? = nil
   ) {
     self.length = length
     self.deviation = deviation
     self.variances = variances
     self.effectiveRank = effectiveRank
+    self.stableRank = stableRank
   }
 
   /// The spread of the vectors that were added up.
   public init(_ moments: VectorMoments) {
     let variances = moments.variances
     let total = variances.reduce(0, +)
+    let eigenvalues = moments.covariance?.eigenvalues
     self.init(
       length: (total + moments.means.reduce(0) { $0 + $1 * $1 }).squareRoot(),
       deviation: total.squareRoot(), variances: variances,
-      effectiveRank: moments.covariance.map { EffectiveRank.of(eigenvalues: $0.eigenvalues) })
+      effectiveRank: eigenvalues.map(EffectiveRank.of),
+      stableRank: eigenvalues.map(EffectiveRank.stable))
   }
 
   /// The spread of vectors that lie one after another.

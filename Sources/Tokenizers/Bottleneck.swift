@@ -19,9 +19,16 @@ public protocol Bottleneck {
   /// - Parameter indices: `[N, h, w]`, or `[N, h, w, depth]` where the depth is more than 1.
   /// - Returns: `[N, h, w, d]`.
   func codes(of indices: Tensor) -> Tensor
+
+  /// What codes would be if there were one for every vector: what the decoder sees while quantization
+  /// is deferred, `[N, h, w, d]`.
+  func continuous(_ z: Tensor) -> Tensor
 }
 
 extension Bottleneck {
+  /// The vectors themselves.
+  public func continuous(_ z: Tensor) -> Tensor { z }
+
   /// One index to a token.
   public var depth: Int { 1 }
 }

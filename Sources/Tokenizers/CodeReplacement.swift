@@ -7,16 +7,19 @@ import Autodiff
 /// The squared norms are summed over the code dimension and averaged over vectors.
 struct CodeReplacement {
   let gradient: VectorConfiguration.Gradient
-  let codebookWeight: Double
+  /// Nil where the codes learn by no loss.
+  let codebookWeight: Double?
   let commitmentWeight: Double
 
   /// Replaces vectors `[N, h, w, d]` by the codes `[N, h, w, d]` of their tokens.
   func callAsFunction(_ z: Tensor, by q: Tensor, at indices: Tensor) -> Quantized {
     let dimension = Float(z.shape.channels)
-    let codebookLoss = meanSquaredError(q, z.stoppingGradient()) * dimension
+    let codebookLoss = codebookWeight.map {
+      meanSquaredError(q, z.stoppingGradient()) * dimension * Float($0)
+    }
     let commitmentLoss = meanSquaredError(z, q.stoppingGradient()) * dimension
-    let auxiliary =
-      codebookLoss * Float(codebookWeight) + commitmentLoss * Float(commitmentWeight)
+    let weighted = commitmentLoss * Float(commitmentWeight)
+    let auxiliary = codebookLoss.map { $0 + weighted } ?? weighted
     var statistics = ["quantizationError": commitmentLoss]
     let estimator = GradientEstimator(gradient)
     if case .rotation = estimator {

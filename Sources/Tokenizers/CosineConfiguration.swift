@@ -1,6 +1,6 @@
 import Configuration
 
-/// Vector quantization by direction, with a codebook trained by gradients.
+/// Vector quantization by direction, with a codebook trained by gradients or by moving averages.
 ///
 /// Vectors and codes are divided by their lengths, so that a code wins tokens by its direction alone.
 /// The losses are those of ``VectorConfiguration``, between directions, and by default a tenth of them:
@@ -14,6 +14,20 @@ public struct CosineConfiguration: Sendable, Equatable {
     case encoder
     /// Directions drawn evenly from the sphere.
     case normal
+    /// Centres of directions of encoder outputs, by spherical k-means.
+    case kMeans = "k-means"
+    /// Directions of encoder outputs that differ much: their skeleton, by column-pivoted QR.
+    case skeleton
+
+    /// The same of a vector quantizer.
+    var asOfVectors: VectorConfiguration.Initialization {
+      switch self {
+      case .encoder: .encoder
+      case .normal: .normal
+      case .kMeans: .kMeans
+      case .skeleton: .skeleton
+      }
+    }
   }
 
   /// The number of codebook entries, that is, of different tokens.
@@ -28,12 +42,15 @@ public struct CosineConfiguration: Sendable, Equatable {
   public var commitmentWeight: Double
   /// What the codebook holds before the first step.
   public var initialization: Initialization
+  /// What happens to the codebook between steps.
+  public var upkeep: CodebookUpkeep
 
   /// Describes a quantizer by direction.
   public init(
     codebookSize: Int = 1024, codeDimension: Int = 8,
     gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
-    commitmentWeight: Double = 0.025, initialization: Initialization = .encoder
+    commitmentWeight: Double = 0.025, initialization: Initialization = .encoder,
+    upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.codebookSize = codebookSize
     self.codeDimension = codeDimension
@@ -41,6 +58,7 @@ public struct CosineConfiguration: Sendable, Equatable {
     self.codebookWeight = codebookWeight
     self.commitmentWeight = commitmentWeight
     self.initialization = initialization
+    self.upkeep = upkeep
   }
 }
 
@@ -57,7 +75,8 @@ extension CosineConfiguration: Configurable {
     fields.gradient(
       &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
       dimension: codeDimension)
-    fields.choice("initialization", &initialization, "What the codebook holds before step 1.")
+    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
+    fields.upkeep(&upkeep, gradient: gradient)
     fields.check(
       "codeDimension", codeDimension > 1,
       expected: "at least 2, as one dimension has but two directions",

@@ -19,7 +19,8 @@ public struct CosineQuantizer: Bottleneck {
     self.configuration = configuration
     codebook = scope["embedding"].parameter(
       "weight", [configuration.codebookSize, configuration.codeDimension],
-      .normal(deviation: 1 / Float(configuration.codeDimension).squareRoot()))
+      .normal(deviation: 1 / Float(configuration.codeDimension).squareRoot()),
+      isTrained: configuration.upkeep.learning == .gradient)
   }
 
   /// The number of different tokens.
@@ -30,10 +31,15 @@ public struct CosineQuantizer: Bottleneck {
     let directions = z.rowNormalized()
     let indices = directions.nearestCodes(in: codebook.rowNormalized())
     let replace = CodeReplacement(
-      gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
+      gradient: configuration.gradient,
+      codebookWeight: configuration.upkeep.learning == .gradient
+        ? configuration.codebookWeight : nil,
       commitmentWeight: configuration.commitmentWeight)
     return replace(directions, by: codes(of: indices), at: indices)
   }
+
+  /// The directions of vectors: what codes would be if there were one for each.
+  public func continuous(_ z: Tensor) -> Tensor { z.rowNormalized() }
 
   /// The codebook's entries at the tokens, as directions.
   public func codes(of indices: Tensor) -> Tensor {

@@ -45,6 +45,9 @@ public struct FiniteScalarQuantizer: Bottleneck {
       statistics: ["quantizationError": error])
   }
 
+  /// The bounded channels on the scale of codes, unrounded.
+  public func continuous(_ z: Tensor) -> Tensor { code(z.bounded(toLevels: levels, form)) }
+
   /// The codes of tokens, from their digits.
   public func codes(of indices: Tensor) -> Tensor {
     code(indices.unpackedDigits(levels: levels))

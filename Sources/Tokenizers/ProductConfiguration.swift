@@ -61,6 +61,6 @@ extension ProductConfiguration: Configurable {
     fields.gradient(
       &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
       dimension: codeDimension)
-    fields.choice("initialization", &initialization, "What the codebooks hold before step 1.")
+    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
   }
 }

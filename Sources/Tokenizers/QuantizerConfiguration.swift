@@ -102,14 +102,33 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     }
   }
 
-  /// Whether codebooks begin as a sample of the encoder's outputs.
-  public var startsFromEncoder: Bool {
+  /// What codebooks that are trained entry by entry hold before the first step; nil where there are
+  /// none.
+  public var initialization: VectorConfiguration.Initialization? {
     switch self {
-    case .vq(let configuration): configuration.initialization == .encoder
-    case .cosine(let configuration): configuration.initialization == .encoder
-    case .product(let configuration): configuration.initialization == .encoder
-    case .residual(let configuration): configuration.initialization == .encoder
-    case .fsq, .simvq, .lfq, .bsq, .residualFSQ: false
+    case .vq(let configuration): configuration.initialization
+    case .cosine(let configuration): configuration.initialization.asOfVectors
+    case .product(let configuration): configuration.initialization.asOfVectors
+    case .residual(let configuration): configuration.initialization.asOfVectors
+    case .fsq, .simvq, .lfq, .bsq, .residualFSQ: nil
+    }
+  }
+
+  /// What happens to the codebook between steps; nil where nothing can.
+  public var upkeep: CodebookUpkeep? {
+    switch self {
+    case .vq(let configuration): configuration.upkeep
+    case .cosine(let configuration): configuration.upkeep
+    case .fsq, .simvq, .lfq, .bsq, .product, .residual, .residualFSQ: nil
+    }
+  }
+
+  /// Whether it can begin in the midst of training: where what codes stand for is bounded, or codebooks
+  /// can be made of vectors.
+  public var canBeDeferred: Bool {
+    switch self {
+    case .fsq, .vq, .cosine, .product, .residual, .residualFSQ: true
+    case .simvq, .lfq, .bsq: false
     }
   }
 }

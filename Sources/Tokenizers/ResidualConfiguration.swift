@@ -52,6 +52,6 @@ extension ResidualConfiguration: Configurable {
     fields.gradient(
       &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
       dimension: codeDimension)
-    fields.choice("initialization", &initialization, "What the codebooks hold before step 1.")
+    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
   }
 }

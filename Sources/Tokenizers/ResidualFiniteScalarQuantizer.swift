@@ -43,6 +43,9 @@ public struct ResidualFiniteScalarQuantizer: Bottleneck {
       auxiliaryLoss: nil, statistics: ["quantizationError": error])
   }
 
+  /// The bounded channels on the scale of codes, unrounded.
+  public func continuous(_ z: Tensor) -> Tensor { first.continuous(z) }
+
   /// The codes of tokens, from the digits of all depths.
   public func codes(of indices: Tensor) -> Tensor {
     code(TokenDepth.separated(indices).map { $0.unpackedDigits(levels: first.levels) })

@@ -1,6 +1,6 @@
 import Configuration
 
-/// Vector quantization with a codebook trained by gradients.
+/// Vector quantization with a codebook trained by gradients or by moving averages.
 ///
 /// The losses are `codebookWeight * |q - sg(z)|^2 + commitmentWeight * |z - sg(q)|^2`. The squared
 /// norm is the sum over the code dimension; the loss is the mean of it over all vectors of the
@@ -27,6 +27,14 @@ public struct VectorConfiguration: Sendable, Equatable {
     case uniform
     /// Standard normal.
     case normal
+    /// Centres of encoder outputs for training images, by k-means.
+    case kMeans = "k-means"
+    /// Encoder outputs for training images that together reach far: their skeleton, by
+    /// column-pivoted QR.
+    case skeleton
+
+    /// Whether it is made of encoder outputs.
+    public var isOfVectors: Bool { self != .uniform && self != .normal }
   }
 
   /// The number of codebook entries, that is, of different tokens.
@@ -41,12 +49,14 @@ public struct VectorConfiguration: Sendable, Equatable {
   public var commitmentWeight: Double
   /// What the codebook holds before the first step.
   public var initialization: Initialization
+  /// What happens to the codebook between steps.
+  public var upkeep: CodebookUpkeep
 
   /// Describes a vector quantizer.
   public init(
     codebookSize: Int = 1024, codeDimension: Int = 8, gradient: Gradient = .straightThrough,
     codebookWeight: Double = 1, commitmentWeight: Double = 0.25,
-    initialization: Initialization = .encoder
+    initialization: Initialization = .encoder, upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.codebookSize = codebookSize
     self.codeDimension = codeDimension
@@ -54,12 +64,14 @@ public struct VectorConfiguration: Sendable, Equatable {
     self.codebookWeight = codebookWeight
     self.commitmentWeight = commitmentWeight
     self.initialization = initialization
+    self.upkeep = upkeep
   }
 }
 
 extension VectorConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "Vector quantization with a codebook trained by gradients."
+  public static let summary =
+    "Vector quantization with a codebook trained by gradients or by moving averages."
   /// A codebook of 1024 entries of dimension 8, straight-through.
   public static let standard = VectorConfiguration()
 
@@ -69,6 +81,7 @@ extension VectorConfiguration: Configurable {
     fields.gradient(
       &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
       dimension: codeDimension)
-    fields.choice("initialization", &initialization, "What the codebook holds before step 1.")
+    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
+    fields.upkeep(&upkeep, gradient: gradient)
   }
 }

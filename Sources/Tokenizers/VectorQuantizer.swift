@@ -7,7 +7,8 @@ import Autodiff
 ///
 /// The squared norms are summed over the code dimension and averaged over vectors. The codebook
 /// learns from its own term alone, the reconstruction gradient goes to the encoder, unless the
-/// gradient estimator shares it out. Source: van den Oord et al., 1711.00937.
+/// gradient estimator shares it out. A codebook that follows moving averages is no trained parameter,
+/// and has no term. Source: van den Oord et al., 1711.00937.
 public struct VectorQuantizer: Bottleneck {
   let codebook: Tensor
   let configuration: VectorConfiguration
@@ -19,11 +20,13 @@ public struct VectorQuantizer: Bottleneck {
     self.configuration = configuration
     let initializer: Initializer
     switch configuration.initialization {
-    case .uniform, .encoder: initializer = .uniform(bound: 1 / Float(configuration.codebookSize))
+    case .uniform, .encoder, .kMeans, .skeleton:
+      initializer = .uniform(bound: 1 / Float(configuration.codebookSize))
     case .normal: initializer = .normal(deviation: 1)
     }
     codebook = scope["embedding"].parameter(
-      "weight", [configuration.codebookSize, configuration.codeDimension], initializer)
+      "weight", [configuration.codebookSize, configuration.codeDimension], initializer,
+      isTrained: configuration.upkeep.learning == .gradient)
   }
 
   /// The number of different tokens.
@@ -33,7 +36,9 @@ public struct VectorQuantizer: Bottleneck {
   public func quantize(_ z: Tensor) -> Quantized {
     let indices = z.nearestCodes(in: codebook)
     let replace = CodeReplacement(
-      gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
+      gradient: configuration.gradient,
+      codebookWeight: configuration.upkeep.learning == .gradient
+        ? configuration.codebookWeight : nil,
       commitmentWeight: configuration.commitmentWeight)
     return replace(z, by: codebook.gathered(at: indices), at: indices)
   }

@@ -1,6 +1,7 @@
 import Configuration
 import Diagnostics
 import Execution
+import Tokenizers
 
 /// Follows the average loss of a run, and holds it against the bounds of convex theory.
 ///
@@ -13,6 +14,9 @@ struct AverageLossFollower {
   // |theta_t|^2 before the next update.
   private var length: Double
   private let label: GuaranteeLabel
+  /// Whether codes that the optimizer trains are replaced between steps: then what updates add up to
+  /// is not where the weights are.
+  private let replacesCodes: Bool
 
   /// Begins with the weights in memory, of which it keeps a copy.
   init<B: Backend>(
@@ -20,6 +24,7 @@ struct AverageLossFollower {
   ) {
     begin = step
     label = GuaranteeLabel(run)
+    replacesCodes = run.replacesTrainedCodes
     parameters.copy(.values, to: .origin)
     length = parameters.innerProduct(.values, .values)
   }
@@ -67,7 +72,7 @@ struct AverageLossFollower {
     addGap(to: &line, leastEvaluation: leastEvaluation, averages)
     line.add("decayExponent", monitor.decayExponent)
     line.add("lossLimit", monitor.lossLimit)
-    addRegret(to: &line, averages, parameters)
+    if !replacesCodes { addRegret(to: &line, averages, parameters) }
     return line
   }
 
@@ -158,6 +163,7 @@ struct AverageLossFollower {
     self.begin = begin
     length = rest[1]
     label = GuaranteeLabel(run)
+    replacesCodes = run.replacesTrainedCodes
   }
 }
 
@@ -172,6 +178,7 @@ extension GuaranteeLabel {
     }
     self.init(
       plainGradientDescent: plain, convex: false, clipped: run.training.gradientClip > 0,
-      weightDecay: decays, codebookOutsideOptimizer: false)
+      weightDecay: decays,
+      codebookOutsideOptimizer: run.replacesTrainedCodes || run.quantizer.upkeep?.learning == .ema)
   }
 }

@@ -1,82 +1,127 @@
-import Datasets
+import Codebooks
 import Execution
 import Imaging
 import Inference
 import Randomness
 import Tokenizers
 
-/// The first values of a codebook: outputs of the untrained encoder, sampled at random.
+/// The codebooks that encoder outputs for training images give rise to.
 ///
 /// Codes that start where the encoder's outputs are have tokens to win. Codes drawn around zero
 /// are far shorter than the vectors, and one of them takes everything.
-enum CodebookInitialization {
-  /// Replaces the codebooks by encoder outputs for images: by parts of them for each group of a
-  /// product quantizer, and by what the codebooks before leave of them for each depth of a residual
-  /// one.
-  static func apply<B: Backend>(
-    _ quantizer: QuantizerConfiguration, from images: [Image], codec: Codec<B>,
-    to parameters: ParameterMemory<B>, random: inout Generator
+struct CodebookInitialization<B: Backend> {
+  /// Vectors that k-means and skeletons are made of: so many a code, and so many at most.
+  private static var vectorsPerCode: Int { 16 }
+  private static var mostVectors: Int { 32_768 }
+  /// Images that are held as results at once.
+  private static var portion: Int { 64 }
+
+  let quantizer: QuantizerConfiguration
+  /// One that is made of encoder outputs.
+  let initialization: VectorConfiguration.Initialization
+  let codec: Codec<B>
+  let backend: B
+  let pool: LanePool
+
+  /// How many images codebooks are made of.
+  ///
+  /// - Parameters:
+  ///   - tokens: vectors that an image makes.
+  ///   - batchSize: images of a step: at least so many are taken.
+  func images(tokens: Int, batchSize: Int) -> Int {
+    let codes = quantizer.codebookSize
+    let vectors =
+      initialization == .encoder
+      ? codes : min(codes * Self.vectorsPerCode, max(codes, Self.mostVectors))
+    return max(batchSize, vectors / tokens + 1)
+  }
+
+  /// Makes the codebooks: of parts of the vectors for each group of a product quantizer, and of what
+  /// the codebooks before leave of them for each depth of a residual one.
+  ///
+  /// - Parameter write: takes each codebook `[K, d]` in its turn, and puts it among the parameters.
+  func makeCodebooks(
+    from images: [Image], random: inout Generator, write: (_ depth: Int, _ codes: [Float]) -> Void
   ) throws(CodecError) {
-    let (codes, dimension) = (quantizer.codebookSize, quantizer.codeDimension)
-    var vectors = try codec.reconstruct(images).flatMap(\.latents)
-    let names = Tokenizer.codebookNames(quantizer)
+    let dimension = quantizer.codeDimension
+    var (vectors, _) = try encode(images)
     if case .product(let product) = quantizer {
       let width = product.groupDimension
-      for (group, name) in names.enumerated() {
+      for group in 0..<product.groups {
         let parts = stride(from: group * width, to: vectors.count, by: dimension).flatMap {
           vectors[$0..<$0 + width]
         }
-        parameters.write(sample(codes, of: parts, width, &random), named: name)
+        write(group, codebook(of: parts, width, &random))
       }
       return
     }
-    for (depth, name) in names.enumerated() {
+    for depth in 0..<quantizer.depth {
       // Where there are fewer vectors than codes nothing is left: the drawn values stay.
-      if depth > 0, deviation(vectors) == 0 { return }
-      let codebook = sample(codes, of: vectors, dimension, &random)
-      parameters.write(codebook, named: name)
-      guard depth + 1 < names.count else { return }
-      let indices = try codec.reconstruct(images).flatMap(\.tokens.indices)
+      if depth > 0, CodeSampling.deviation(vectors) == 0 { return }
+      let codes = codebook(of: vectors, dimension, &random)
+      write(depth, codes)
+      guard depth + 1 < quantizer.depth else { return }
+      let (_, indices) = try encode(images)
       for row in 0..<(vectors.count / dimension) {
-        let code = Int(indices[row * names.count + depth])
+        let code = Int(indices[row * quantizer.depth + depth])
         for channel in 0..<dimension {
-          vectors[row * dimension + channel] -= codebook[code * dimension + channel]
+          vectors[row * dimension + channel] -= codes[code * dimension + channel]
         }
       }
     }
   }
 
-  /// Samples without replacement while there are vectors enough; further codes are samples
-  /// moved by a hundredth of the vectors' spread, so that no two codes are equal.
-  private static func sample(
-    _ codes: Int, of vectors: [Float], _ dimension: Int, _ random: inout Generator
+  /// The codes `[K, d]` of vectors `[n, d]`.
+  private func codebook(
+    of vectors: [Float], _ dimension: Int, _ random: inout Generator
   ) -> [Float] {
-    let count = vectors.count / dimension
-    let order = random.permutation(of: count)
-    let spread = deviation(vectors)
-    var codebook: [Float] = []
-    codebook.reserveCapacity(codes * dimension)
-    for code in 0..<codes {
-      let row = order[code % count]
-      let isRepeated = code >= count
-      for channel in 0..<dimension {
-        let noise = isRepeated ? random.normal() * spread * 0.01 : 0
-        codebook.append(vectors[row * dimension + channel] + noise)
+    let count = quantizer.codebookSize
+    switch initialization {
+    case .kMeans:
+      let few = spread(vectors, dimension)
+      let search = NearestSearch(
+        count, for: few, dimension: dimension, on: backend, lanes: codec.lanes, pool: pool)
+      let clusters = KMeans(dimension: dimension, onSphere: isOnSphere)
+      return clusters.centres(count, of: few, random: &random, nearest: search.nearest).centres
+    case .skeleton:
+      let few = spread(vectors, dimension)
+      let chosen = SkeletonCodes.choose(count, of: few, dimension: dimension)
+      let codes = chosen.flatMap { few[$0 * dimension..<($0 + 1) * dimension] }
+      guard chosen.count < count else { return codes }
+      // All vectors are codes: the others are near some of them.
+      let more = CodeSampling.sample(count, of: few, dimension: dimension, random: &random)
+      return codes + more[codes.count...]
+    case .encoder, .uniform, .normal:
+      return CodeSampling.sample(count, of: vectors, dimension: dimension, random: &random)
+    }
+  }
+
+  /// Whether the vectors are directions.
+  private var isOnSphere: Bool {
+    if case .cosine = quantizer { true } else { false }
+  }
+
+  /// The vectors of images and their tokens.
+  private func encode(_ images: [Image]) throws(CodecError) -> (vectors: [Float], indices: [Int32])
+  {
+    var (vectors, indices): ([Float], [Int32]) = ([], [])
+    for start in stride(from: 0, to: images.count, by: Self.portion) {
+      let part = Array(images[start..<min(start + Self.portion, images.count)])
+      for result in try codec.reconstruct(part) {
+        vectors += result.latents
+        indices += result.tokens.indices
       }
     }
-    return codebook
+    return (vectors, indices)
   }
 
-  private static func deviation(_ numbers: [Float]) -> Float {
-    let count = Double(numbers.count)
-    let mean = numbers.reduce(0.0) { $0 + Double($1) } / count
-    let variance = numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
-    return Float(variance.squareRoot())
-  }
-}
-
-extension ParameterMemory {
-  fileprivate func write(_ numbers: [Float], named name: String) {
-    write(numbers, toParameter: layout.index(of: name)!)
+  /// As many vectors as are worth the work, spread evenly over all.
+  private func spread(_ vectors: [Float], _ dimension: Int) -> [Float] {
+    let all = vectors.count / dimension
+    let count = min(all, max(quantizer.codebookSize, Self.mostVectors))
+    return (0..<count).flatMap { index in
+      let start = index * all / count * dimension
+      return vectors[start..<start + dimension]
+    }
   }
 }

@@ -11,9 +11,13 @@ extension StepReport {
     var line: JSONObject = JSONObject([
       "kind": .string("step"), "step": .integer(step), "loss": .number(loss),
       "reconstruction": .number(reconstruction), "learningRate": .number(learningRate),
-      "gradientNorm": .number(gradientNorm), "usage": .number(usage),
-      "tokens": .integer(tokens), "imagesPerSecond": .number(imagesPerSecond),
+      "gradientNorm": .number(gradientNorm),
     ])
+    if tokens > 0 {
+      line["usage"] = .number(usage)
+      line["tokens"] = .integer(tokens)
+    }
+    line["imagesPerSecond"] = .number(imagesPerSecond)
     line.add("psnr", psnr)
     for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line.add(name, value) }
     if let warning { line["warning"] = .string(warning) }

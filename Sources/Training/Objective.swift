@@ -7,8 +7,10 @@ struct Objective {
   let graph = Graph()
   /// The images `[n, size, size, 3]` in [-1, 1], the input "images".
   let originals: Tensor
-  /// What the bottleneck made of them.
-  let quantized: Quantized
+  /// What the bottleneck made of them; nil where quantization is deferred.
+  let quantized: Quantized?
+  /// What the decoder saw.
+  let codes: Tensor
   /// The decoded images.
   let images: Tensor
   /// The distance of images and reconstructions.
@@ -19,14 +21,18 @@ struct Objective {
   let loss: Tensor
 
   /// Records the forward pass of a number of images.
+  ///
+  /// - Parameter isDeferred: whether the decoder sees vectors that are not quantized.
   init(
     _ configuration: TokenizerConfiguration, images count: Int, size: Int,
-    _ distance: TrainingConfiguration.ReconstructionLoss
+    _ distance: TrainingConfiguration.ReconstructionLoss, isDeferred: Bool = false
   ) {
     let model = Tokenizer(configuration, in: Scope(graph))
     originals = graph.input("images", [count, size, size, 3])
-    quantized = model.bottleneck.quantize(model.latents(of: originals))
-    images = model.decode(quantized.codes)
+    let latents = model.latents(of: originals)
+    quantized = isDeferred ? nil : model.bottleneck.quantize(latents)
+    codes = quantized?.codes ?? model.bottleneck.continuous(latents)
+    images = model.decode(codes)
     switch distance {
     case .squared:
       reconstruction = meanSquaredError(images, originals)
@@ -36,6 +42,6 @@ struct Objective {
       squaredError = meanSquaredError(images.stoppingGradient(), originals)
     }
     let sum = reconstruction
-    loss = quantized.auxiliaryLoss.map { sum + $0 } ?? sum
+    loss = quantized?.auxiliaryLoss.map { sum + $0 } ?? sum
   }
 }

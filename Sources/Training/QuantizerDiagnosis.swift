@@ -12,8 +12,12 @@ struct QuantizerDiagnosis {
 
   /// The line of codes since the last diagnosis: `kind` is "codes".
   ///
-  /// - Parameter probe: what the quantizer got in this step.
-  func codes(_ window: CodeWindow, _ probe: QuantizerProbe, step: Int) -> JSONObject {
+  /// - Parameters:
+  ///   - probe: what the quantizer got in this step.
+  ///   - revived: codes that were replaced, where any may be.
+  func codes(
+    _ window: CodeWindow, _ probe: QuantizerProbe, revived: Int?, step: Int
+  ) -> JSONObject {
     let usage = window.usage
     var line = JSONObject([
       "kind": .string("codes"), "step": .integer(step), "codes": .integer(usage.codes),
@@ -26,6 +30,7 @@ struct QuantizerDiagnosis {
       line["born"] = .integer(changes.born)
       line["died"] = .integer(changes.died)
     }
+    if let revived { line["revived"] = .integer(revived) }
     if let levels = configuration.levels {
       let total = Double(max(1, usage.tokens))
       line["levels"] = .array(
@@ -47,13 +52,25 @@ struct QuantizerDiagnosis {
     if let replacement = configuration.replacement { addAngles(to: &line, probe, replacement) }
     let latents = VectorSpread(some(of: probe.vectors, probe), dimension: probe.dimension)
     line.add("latentRank", latents.effectiveRank)
+    line.add("latentStableRank", latents.stableRank)
     line.add("latentSpread", latents.relative)
     if configuration.replacement != nil {
       let codes = VectorSpread(distinct(probe), dimension: probe.dimension)
       line.add("codebookRank", codes.effectiveRank)
+      line.add("codebookStableRank", codes.stableRank)
       line.add("codebookSpread", codes.relative)
     }
+    addGradientRanks(to: &line, probe)
     return line
+  }
+
+  /// In how many directions the decoder pulls codes: ranks about zero, as a common pull is one too.
+  private func addGradientRanks(to line: inout JSONObject, _ probe: QuantizerProbe) {
+    var moments = VectorMoments(dimension: probe.dimension)
+    moments.add(some(of: probe.gradients, probe))
+    guard let eigenvalues = moments.secondMoments?.eigenvalues else { return }
+    line.add("gradientRank", EffectiveRank.of(eigenvalues: eigenvalues))
+    line.add("gradientStableRank", EffectiveRank.stable(eigenvalues: eigenvalues))
   }
 
   private func addAngles(

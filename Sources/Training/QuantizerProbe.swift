@@ -33,11 +33,8 @@ final class QuantizerProbe: @unchecked Sendable {
   deinit { for block in [vectors, codes, gradients] { block.deallocate() } }
 
   /// The values that a plan must keep for a probe.
-  static func outputs(_ objective: Objective, _ codeGradient: Tensor) -> [String: Tensor] {
-    [
-      "vectors": objective.quantized.vectors, "codes": objective.quantized.codes,
-      "codeGradient": codeGradient,
-    ]
+  static func outputs(_ quantized: Quantized, _ codeGradient: Tensor) -> [String: Tensor] {
+    ["vectors": quantized.vectors, "codes": quantized.codes, "codeGradient": codeGradient]
   }
 
   /// Copies what one replay made.

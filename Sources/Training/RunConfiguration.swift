@@ -36,6 +36,12 @@ public struct RunConfiguration: Sendable, Equatable {
     self.monitor = monitor
   }
 
+  /// Whether codes that the optimizer trains are replaced between steps.
+  var replacesTrainedCodes: Bool {
+    guard quantizer.initialization != nil, quantizer.upkeep?.learning != .ema else { return false }
+    return quantizer.upkeep?.reviveEvery ?? 0 > 0 || training.deferQuantization > 0
+  }
+
   /// What the weights depend on.
   public var tokenizer: TokenizerConfiguration {
     TokenizerConfiguration(model: model, quantizer: quantizer)
@@ -68,8 +74,24 @@ extension RunConfiguration: Configurable {
       expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
         + "\(levels - 1) times",
       remedy: "The nearest are \(lower) and \(lower + factor).")
+    checkDeferral(&fields)
     if training.lanes > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
+  }
+
+  /// Checks that a quantizer can begin in the midst of training.
+  private func checkDeferral(_ fields: inout ConfigurationFields) {
+    let (isDeferred, kind) = (training.deferQuantization > 0, quantizer.kind)
+    fields.check(
+      "training.deferQuantization", with: ["quantizer"], !isDeferred || quantizer.canBeDeferred,
+      expected: "0 with quantizer.type \"\(kind)\", which cannot be fitted to vectors later on",
+      remedy: "All but simvq, lfq and bsq can be deferred.")
+    fields.check(
+      "quantizer.initialization", with: ["training.deferQuantization"],
+      !isDeferred || quantizer.initialization?.isOfVectors ?? true,
+      expected: "\"encoder\", \"k-means\" or \"skeleton\" where quantization is deferred, as "
+        + "codes drawn blindly lie anywhere but at the vectors",
+      remedy: "Or set training.deferQuantization to 0.")
   }
 }

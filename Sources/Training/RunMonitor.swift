@@ -18,6 +18,8 @@ final class RunMonitor<B: Backend> {
   private var window: CodeWindow
   private var watch: CodebookWatch
   private var divergence: LossWatch
+  // Codes that were replaced since the last diagnosis; nil where none ever is.
+  private var revived: Int?
   private let probe: QuantizerProbe?
   private let quantizer: QuantizerDiagnosis
 
@@ -50,6 +52,9 @@ final class RunMonitor<B: Backend> {
       numbers["codes"].flatMap { CodeWindow(codes: codes, state: $0) }
       ?? CodeWindow(codes: codes)
     watch = numbers["codebookWatch"].flatMap { CodebookWatch(state: $0) } ?? CodebookWatch()
+    if run.quantizer.upkeep?.reviveEvery ?? 0 > 0 {
+      revived = numbers["revived"]?.first.flatMap { Int(exactly: $0) } ?? 0
+    }
     divergence = numbers["lossWatch"].flatMap { LossWatch(state: $0) } ?? LossWatch()
     let side = run.data.imageSize / run.model.downsampling
     probe =
@@ -69,8 +74,13 @@ final class RunMonitor<B: Backend> {
   /// What takes the quantizer's vectors and gradients, at steps that are diagnosed.
   func probe(at step: Int) -> QuantizerProbe? { diagnoses(step) ? probe : nil }
 
-  /// Whether the loss is to be measured again after the update.
-  func measuresDecrease(at step: Int) -> Bool { run.monitor.decrease && diagnoses(step) }
+  /// Whether the loss is to be measured again after the update: what is measured then is quantized.
+  func measuresDecrease(at step: Int) -> Bool {
+    run.monitor.decrease && diagnoses(step) && !isDeferred(step)
+  }
+
+  /// Whether quantization is deferred in a step.
+  private func isDeferred(_ step: Int) -> Bool { step <= run.training.deferQuantization }
 
   /// Sets what an update is to tell and keep.
   func ask(_ request: inout UpdateRequest, step: Int, learningRate: Double) {
@@ -92,17 +102,22 @@ final class RunMonitor<B: Backend> {
   ) {
     averageLoss?.record(
       loss: outcome.loss, rate: learningRate, gradientNorm: outcome.gradientNorm, update)
-    window.add(outcome.codeCounts)
     let counts = outcome.codeCounts
-    watch.record(
-      step: step, used: counts.count { $0 > 0 }, tokens: Int(counts.reduce(0, +)),
-      codes: counts.count)
+    if !counts.isEmpty {
+      window.add(counts)
+      watch.record(
+        step: step, used: counts.count { $0 > 0 }, tokens: Int(counts.reduce(0, +)),
+        codes: counts.count)
+    }
     divergence.record(step: step, loss: outcome.loss)
     if diagnoses(step) {
       cosines?.record(
         update, decrease: lossAfter.map { outcome.loss - $0 })
     }
   }
+
+  /// Takes in how many codes were replaced after a step.
+  func record(revived count: Int) { revived? += count }
 
   /// What is wrong at the moment, in words.
   var warning: String? { watch.warning ?? divergence.warning }
@@ -128,6 +143,7 @@ final class RunMonitor<B: Backend> {
     extras.numbers["codes"] = window.state
     extras.numbers["codebookWatch"] = watch.state
     extras.numbers["lossWatch"] = divergence.state
+    if let revived { extras.numbers["revived"] = [Double(revived)] }
     return extras
   }
 
@@ -142,11 +158,14 @@ final class RunMonitor<B: Backend> {
   /// The lines of a step that is diagnosed.
   func lines(step: Int, leastEvaluation: Double?) -> [JSONObject] {
     var lines: [JSONObject] = []
-    if run.monitor.quantizer {
-      lines.append(quantizer.codes(window, probe!, step: step))
-      lines.append(quantizer.quantizer(probe!, step: step))
+    if !isDeferred(step) {
+      if run.monitor.quantizer {
+        lines.append(quantizer.codes(window, probe!, revived: revived, step: step))
+        lines.append(quantizer.quantizer(probe!, step: step))
+      }
+      window.close()
+      if revived != nil { revived = 0 }
     }
-    window.close()
     if let cosines { lines.append(cosines.line(step: step)) }
     if let averageLoss {
       lines.append(

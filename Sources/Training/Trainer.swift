@@ -25,10 +25,11 @@ public final class Trainer<B: Backend> {
   let dataset: Dataset
   let checkpoint: Checkpoint
   let parameters: ParameterMemory<B>
-  private let pool: LanePool
-  private let codec: Codec<B>
+  let pool: LanePool
+  let codec: Codec<B>
   private let evaluationSet: FixedSet
   let averages: IterateAverages<B>
+  let codebooks: [CodebookMemory<B>]
   let isResuming: Bool
   let observer: any TrainingObserver
   let shouldStop: () -> Bool
@@ -61,6 +62,10 @@ public final class Trainer<B: Backend> {
       dataset.validation.count > 0 ? dataset.validation : dataset.training,
       count: run.monitor.evaluationImages)
     averages = IterateAverages(run.training, parameters: parameters)
+    let (parameters, kinds) = (parameters, averages.kinds)
+    codebooks = Tokenizer.codebookNames(run.quantizer).map {
+      CodebookMemory($0, in: parameters, averages: kinds)
+    }
   }
 
   /// Trains until the last step, or until someone asks to stop.
@@ -79,30 +84,42 @@ public final class Trainer<B: Backend> {
     }
 
     // The step, planned once. All else comes between steps, and uses their memory.
-    let step = makeStep()
+    let keeper = CodebookKeeper(
+      run, codebooks, random: Generator(seed: seed).split(named: "revival"))
+    var step = makeStep()
+    let quantized = step
+    if progress.step < training.deferQuantization {
+      step = TrainingStep(
+        deferredBefore: quantized, run.tokenizer, imageSize: run.data.imageSize)
+    }
     codec.releaseMemory()
-    codec.borrowArenas(of: step.session)
+    codec.borrowArenas(of: quantized.session)
     let heldOut = HeldOutLoss(
-      run.tokenizer, imageSize: run.data.imageSize, training, lender: step.session)
+      run.tokenizer, imageSize: run.data.imageSize, training, lender: quantized.session)
     let monitor = RunMonitor(
       run, after: progress.step, extras: extras, parameters: parameters, averages: averages)
     let weighing = try makeWeighing(heldOut)
-    try restore(extras, weighing)
+    try restore(extras, weighing, keeper)
     let diary = try RunDiary(folder: checkpoint.folder, run.monitor, keepingSteps: progress.step)
     try diary.begin(monitor.firstLines)
     let loader = makeLoader(firstStep: progress.step)
     defer { loader.stop() }
-    observer.trainingWillBegin(overview(step.session.plan, firstStep: progress.step))
+    observer.trainingWillBegin(overview(quantized.session.plan, firstStep: progress.step))
 
     // The loop.
     let clock = ContinuousClock()
     var (windowSeconds, windowImages) = (0.0, 0)
     while progress.step < training.steps {
       let began = clock.now
+      if progress.step == training.deferQuantization, progress.step > 0 {
+        try endDeferral(keeper)
+        step = quantized
+      }
       let (number, rate) = (progress.step + 1, training.learningRate(ofStep: progress.step))
       let outcome = try loader.withBatch(step: progress.step) { batch in
         let batch = batch.baseAddress!
-        let outcome = step.measure(batch, probe: monitor.probe(at: number))
+        let outcome = step.measure(
+          batch, probe: monitor.probe(at: number), assignments: keeper?.assignments)
         if !outcome.loss.isFinite || !outcome.gradientNorm.isFinite {
           throw notFinite(step.firstNonFinite() ?? "the gradient", step: progress.step)
         }
@@ -113,6 +130,9 @@ public final class Trainer<B: Backend> {
           outcome, update, step: number, learningRate: rate,
           lossAfter: monitor.measuresDecrease(at: number)
             ? heldOut.loss(of: batch, count: training.batchSize) : nil)
+        if let keeper, !step.isDeferred {
+          monitor.record(revived: keeper.update(step: number, counts: outcome.codeCounts))
+        }
         return outcome
       }
       let seconds = began.duration(to: clock.now) / .seconds(1)
@@ -131,7 +151,7 @@ public final class Trainer<B: Backend> {
         try diary.record(report.line)
         (windowSeconds, windowImages) = (0, 0)
       }
-      if isLast || progress.step.isMultiple(of: run.monitor.evaluateEvery) {
+      if isLast || progress.step.isMultiple(of: run.monitor.evaluateEvery), !step.isDeferred {
         try evaluate(step: progress.step, weighing, diary)
       }
       if monitor.diagnoses(progress.step) {
@@ -142,7 +162,7 @@ public final class Trainer<B: Backend> {
         windowSeconds += seconds
       }
       if isLast || isStopping || progress.step.isMultiple(of: run.monitor.checkpointEvery) {
-        try save(progress, monitor, weighing)
+        try save(progress, monitor, weighing, keeper)
       }
       if isStopping && !isLast { return .interrupted(step: progress.step) }
     }
@@ -157,7 +177,8 @@ public final class Trainer<B: Backend> {
   func makeStep() -> TrainingStep<B> {
     TrainingStep(
       run.tokenizer, imageSize: run.data.imageSize, run.training, parameters: parameters,
-      pool: pool, probing: run.monitor.quantizer)
+      pool: pool, probing: run.monitor.quantizer,
+      assigning: run.quantizer.upkeep?.isNeeded ?? false)
   }
 
   /// What holds the last weights and the averages side by side.
@@ -179,24 +200,7 @@ public final class Trainer<B: Backend> {
       firstStep: firstStep)
   }
 
-  /// The weights of a run that begins.
-  func drawFirstValues() throws {
-    parameters.initialize(seed: seed)
-    try initializeCodebook(Generator(seed: seed).split(named: "codebook"))
-  }
-
-  private var seed: UInt64 { UInt64(bitPattern: Int64(run.training.seed)) }
-
-  /// Samples the first codebook from the encoder's outputs for the first images of the run.
-  private func initializeCodebook(_ random: Generator) throws {
-    guard run.quantizer.startsFromEncoder else { return }
-    var random = random
-    let side = run.data.imageSize / run.model.downsampling
-    let wanted = max(run.training.batchSize, run.quantizer.codebookSize / (side * side) + 1)
-    let images = try FixedSet(dataset.training, count: min(wanted, dataset.training.count))
-    try CodebookInitialization.apply(
-      run.quantizer, from: images.images, codec: codec, to: parameters, random: &random)
-  }
+  var seed: UInt64 { UInt64(bitPattern: Int64(run.training.seed)) }
 
   /// Evaluates the weights that are saved on the fixed set, draws originals over reconstructions,
   /// and holds the last weights and the averages side by side.
@@ -242,7 +246,7 @@ public final class Trainer<B: Backend> {
       gradientNorm: outcome.gradientNorm,
       learningRate: run.training.learningRate(ofStep: step - 1),
       imagesPerSecond: imagesPerSecond,
-      usage: Double(used) / Double(outcome.codeCounts.count),
+      usage: Double(used) / Double(max(1, outcome.codeCounts.count)),
       tokens: Int(outcome.codeCounts.reduce(0, +)), quantizer: outcome.quantizer,
       warning: warning)
   }

@@ -24,12 +24,14 @@ extension Trainer {
 
   /// Hands the averages what a state holds of them.
   func restore(
-    _ extras: Checkpoint.StateExtras, _ weighing: AveragesEvaluation<B>
+    _ extras: Checkpoint.StateExtras, _ weighing: AveragesEvaluation<B>,
+    _ keeper: CodebookKeeper<B>?
   ) throws {
     guard isResuming else { return }
     let lacking =
       averages.blocks.first { !extras.blocks.contains($0) }?.name
       ?? averages.restore(extras.numbers) ?? weighing.restore(extras.numbers)
+      ?? keeper?.restore(extras.numbers)
     if let lacking {
       throw TrainingError.damaged(
         file: checkpoint.path(Checkpoint.stateFile), reason: "it has no usable \"\(lacking)\"")
@@ -38,7 +40,8 @@ extension Trainer {
 
   /// Writes a checkpoint, unless the weights are no longer numbers.
   func save(
-    _ progress: Checkpoint.Progress, _ monitor: RunMonitor<B>, _ weighing: AveragesEvaluation<B>
+    _ progress: Checkpoint.Progress, _ monitor: RunMonitor<B>, _ weighing: AveragesEvaluation<B>,
+    _ keeper: CodebookKeeper<B>?
   ) throws {
     if let name = parameters.firstNonFinite() {
       throw notFinite("the parameter \(name)", step: progress.step - 1)
@@ -51,9 +54,8 @@ extension Trainer {
       parameters, progress,
       Checkpoint.StateExtras(
         blocks: averages.blocks + extras.blocks,
-        numbers: [averages.numbers, weighing.numbers, extras.numbers].reduce(into: [:]) {
-          $0.merge($1) { $1 }
-        }))
+        numbers: [averages.numbers, weighing.numbers, extras.numbers, keeper?.numbers ?? [:]]
+          .reduce(into: [:]) { $0.merge($1) { $1 } }))
     observer.didSave(step: progress.step, folder: checkpoint.folder)
   }
 

@@ -40,6 +40,10 @@ public struct TrainingConfiguration: Sendable, Equatable {
   ///
   /// 0 is off.
   public var gradientClip: Double
+  /// Steps at the start in which the decoder sees vectors that are not quantized; 0 is none.
+  ///
+  /// Then a codebook is made of the encoder's outputs, and training goes on quantized.
+  public var deferQuantization: Int
   /// Averages of the weights over steps.
   public var averaging: AveragingConfiguration
 
@@ -49,7 +53,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     reconstructionLoss: ReconstructionLoss = .squared,
     optimizer: OptimizerConfiguration = .adamw(AdamWConfiguration()),
     schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1,
-    averaging: AveragingConfiguration = AveragingConfiguration()
+    deferQuantization: Int = 0, averaging: AveragingConfiguration = AveragingConfiguration()
   ) {
     self.steps = steps
     self.batchSize = batchSize
@@ -60,6 +64,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     self.optimizer = optimizer
     self.schedule = schedule
     self.gradientClip = gradientClip
+    self.deferQuantization = deferQuantization
     self.averaging = averaging
   }
 
@@ -112,8 +117,16 @@ extension TrainingConfiguration: Configurable {
     fields.number(
       "gradientClip", &gradientClip, in: .atLeast(0),
       "Largest norm of the gradient of all weights together; a longer one is shortened; 0 is off.")
+    fields.integer(
+      "deferQuantization", &deferQuantization, in: .atLeast(0),
+      "Steps at the start in which the decoder sees unquantized vectors; then a codebook is made of the "
+        + "encoder's outputs, and training goes on quantized. 0 is none.")
     fields.object("averaging", &averaging, AveragingConfiguration.summary)
     checkBatch(&fields)
+    fields.check(
+      "deferQuantization", with: ["steps"], deferQuantization < steps,
+      expected: "fewer than the \(steps) steps of the run, as else nothing is ever quantized",
+      remedy: "Typical is a tenth of them.")
   }
 
   /// Checks that lanes share a batch evenly.

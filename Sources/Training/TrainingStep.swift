@@ -19,11 +19,14 @@ final class TrainingStep<B: Backend> {
     let gradientNorm: Double
     /// The quantizer's scalars, by name: means over the batch.
     let quantizer: [String: Double]
-    /// How often each code was used in this batch.
+    /// How often each code was used in this batch; empty where quantization is deferred.
     let codeCounts: [Double]
   }
 
   let session: Session<B>
+
+  /// Whether the decoder sees vectors that are not quantized.
+  let isDeferred: Bool
 
   private let updater: Updater<B>
   private let configuration: TrainingConfiguration
@@ -32,35 +35,66 @@ final class TrainingStep<B: Backend> {
 
   /// Plans the step.
   ///
-  /// - Parameter probing: whether what the quantizer gets and gives can be read out, see
-  ///   ``QuantizerProbe``.
-  init(
+  /// - Parameters:
+  ///   - probing: whether what the quantizer gets and gives can be read out, see
+  ///     ``QuantizerProbe``.
+  ///   - assigning: whether vectors and their codes can be read out, see ``CodeAssignments``.
+  convenience init(
     _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
-    parameters: ParameterMemory<B>, pool: LanePool, probing: Bool
+    parameters: ParameterMemory<B>, pool: LanePool, probing: Bool, assigning: Bool
+  ) {
+    let objective = Objective(
+      tokenizer, images: configuration.imagesPerReplay(imageSize: imageSize), size: imageSize,
+      configuration.reconstructionLoss)
+    self.init(
+      objective, tokenizer, imageSize: imageSize, configuration, parameters: parameters, pool: pool,
+      probing: probing, assigning: assigning)
+  }
+
+  /// Plans a step in which quantization is deferred, which uses the memory of one in which it is not.
+  convenience init(
+    deferredBefore step: TrainingStep, _ tokenizer: TokenizerConfiguration, imageSize: Int
+  ) {
+    let configuration = step.configuration
+    let objective = Objective(
+      tokenizer, images: configuration.imagesPerReplay(imageSize: imageSize), size: imageSize,
+      configuration.reconstructionLoss, isDeferred: true)
+    self.init(
+      objective, tokenizer, imageSize: imageSize, configuration,
+      parameters: step.session.parameters, pool: step.session.pool, lender: step.session)
+  }
+
+  private init(
+    _ objective: Objective, _ tokenizer: TokenizerConfiguration, imageSize: Int,
+    _ configuration: TrainingConfiguration, parameters: ParameterMemory<B>, pool: LanePool,
+    probing: Bool = false, assigning: Bool = false, lender: Session<B>? = nil
   ) {
     self.configuration = configuration
     let images = configuration.imagesPerReplay(imageSize: imageSize)
     replays = configuration.batchSize / images
-    let objective = Objective(
-      tokenizer, images: images, size: imageSize, configuration.reconstructionLoss)
-    let (graph, quantized) = (objective.graph, objective.quantized)
+    let graph = objective.graph
     let codeGradient = graph.differentiate(
       objective.loss, seed: Float(images) / Float(configuration.batchSize),
-      withRespectTo: probing ? [quantized.codes] : [])
-    var statistics = quantized.statistics
+      withRespectTo: probing ? [objective.codes] : [])
+    var statistics = objective.quantized?.statistics ?? [:]
     scalars = statistics.keys.sorted()
     statistics["loss"] = objective.loss
     statistics["reconstruction"] = objective.reconstruction
     statistics["squaredError"] = objective.squaredError
-    statistics["codeCounts"] = quantized.indices.codeCounts(of: tokenizer.quantizer.codebookSize)
+    var outputs: [String: Tensor] = [:]
+    if let quantized = objective.quantized {
+      statistics["codeCounts"] = quantized.indices.codeCounts(
+        of: tokenizer.quantizer.codebookSize)
+      if assigning { outputs = CodeAssignments.outputs(quantized) }
+      if probing { outputs.merge(QuantizerProbe.outputs(quantized, codeGradient[0])) { $1 } }
+    }
+    isDeferred = objective.quantized == nil
     let backend = parameters.backend
-    let plan = Plan(
-      graph, outputs: probing ? QuantizerProbe.outputs(objective, codeGradient[0]) : [:],
-      statistics: statistics
-    ) {
+    let plan = Plan(graph, outputs: outputs, statistics: statistics) {
       backend.workspace(for: $0, inputs: $1, outputs: $2)
     }
-    session = Session(plan, parameters: parameters, lanes: configuration.lanes, pool: pool)
+    session = Session(
+      plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender)
     updater = Updater(session)
   }
 
@@ -69,17 +103,26 @@ final class TrainingStep<B: Backend> {
   /// - Parameters:
   ///   - batch: `[batchSize, H, W, 3]` in [-1, 1].
   ///   - probe: takes what the quantizer gets and gives, if anyone asks.
-  func measure(_ batch: UnsafePointer<Float>, probe: QuantizerProbe? = nil) -> Outcome {
+  ///   - assignments: takes vectors and their codes, if anyone asks.
+  func measure(
+    _ batch: UnsafePointer<Float>, probe: QuantizerProbe? = nil,
+    assignments: CodeAssignments? = nil
+  ) -> Outcome {
     let words = session.plan.inputs["images"]!.shape.count
     session.feed = { replay in replay.write("images", batch + replay.item * words) }
-    if let probe { session.collect = { replay in probe.take(replay) } }
+    if !isDeferred, probe != nil || assignments != nil {
+      session.collect = { replay in
+        probe?.take(replay)
+        assignments?.take(replay)
+      }
+    }
     session.run(items: replays)
-    if probe != nil { session.collect = { _ in } }
+    session.collect = { _ in }
     return Outcome(
       loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),
       squaredError: session.mean("squaredError"), gradientNorm: updater.sumGradients(),
       quantizer: Dictionary(uniqueKeysWithValues: scalars.map { ($0, session.mean($0)) }),
-      codeCounts: session.statistic("codeCounts"))
+      codeCounts: isDeferred ? [] : session.statistic("codeCounts"))
   }
 
   /// Moves the weights along the gradients that were measured.

@@ -45,6 +45,25 @@ struct VectorSpreadTests {
     #expect(abs(one.length - 5) < 1e-12)
   }
 
+  @Test("LR-7: the stable rank of a matrix and its effective rank by squares")
+  func stableRank() {
+    let columns: [[Double]] = [
+      [4, 1, 0, 2, 1], [0, 3, 1, 2, -1], [2, -1, 5, 2, 0], [1, 2, -1, 2, 3],
+    ]
+    let gram = columns.flatMap { a in columns.map { dot(a, $0) } }
+    let eigenvalues = SymmetricMatrix(size: 4, elements: gram).eigenvalues
+    #expect(abs(EffectiveRank.stable(eigenvalues: eigenvalues) - 1.97457639821) < 1e-9)
+    #expect(abs(EffectiveRank.of(eigenvalues: eigenvalues) - 3.08465699271) < 1e-9)
+    #expect(EffectiveRank.stable(eigenvalues: [0, -1e-18]) == 0)
+    // Rows of M about zero, not about their mean.
+    var moments = VectorMoments(dimension: 4)
+    moments.add((0..<5).flatMap { row in columns.map { Float($0[row]) } })
+    let own = moments.secondMoments!.eigenvalues
+    #expect(zip(own, eigenvalues).allSatisfy { abs($0 * 5 - $1) < 1e-9 })
+    let spread = VectorSpread([1, 0, -1, 0, 0, 0.5, 0, -0.5], dimension: 2)
+    #expect(abs(spread.stableRank! - 1.25) < 1e-12)
+  }
+
   @Test("beyond 128 channels variances stay, the rank is not told")
   func many() {
     let vectors = (0..<200 * 3).map { Float($0 % 7) }

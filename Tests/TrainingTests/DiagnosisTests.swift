@@ -116,6 +116,9 @@ struct DiagnosisTests {
     let reconstruction = dot(
       gradients.reconstructionAtLatents, gradients.reconstructionAtLatents
     ).squareRoot()
+    let (rank, stable) = ranks(ofRows: gradients.codes, dimension: 4)
+    expect(line["gradientRank"], rank)
+    expect(line["gradientStableRank"], stable)
     let commitment = zip(gradients.latents, gradients.reconstructionAtLatents).map { $0 - $1 }
     expect(line["reconstructionGradient"], reconstruction)
     expect(line["commitmentRatio"], dot(commitment, commitment).squareRoot() / reconstruction)
@@ -201,6 +204,35 @@ struct DiagnosisTests {
     for entry in state.entries where entry.type == .f32 {
       #expect(try state.floats(entry.name) == other.floats(entry.name), "\(entry.name)")
     }
+  }
+
+  /// The effective rank and the stable rank of a matrix of rows.
+  ///
+  /// Eigenvalues by power iteration, each removed in its turn.
+  private func ranks(ofRows rows: [Double], dimension d: Int) -> (Double, Double) {
+    var gram = [[Double]](repeating: Array(repeating: 0, count: d), count: d)
+    for start in stride(from: 0, to: rows.count, by: d) {
+      for i in 0..<d {
+        for j in 0..<d { gram[i][j] += rows[start + i] * rows[start + j] }
+      }
+    }
+    var values: [Double] = []
+    for _ in 0..<d {
+      var vector = (0..<d).map { 1 + Double($0) }
+      for _ in 0..<5000 {
+        let next = gram.map { dot($0, vector) }
+        let length = dot(next, next).squareRoot()
+        vector = next.map { $0 / max(length, 1e-300) }
+      }
+      let value = dot(vector, gram.map { dot($0, vector) })
+      values.append(value)
+      for i in 0..<d {
+        for j in 0..<d { gram[i][j] -= value * vector[i] * vector[j] }
+      }
+    }
+    let total = values.reduce(0, +)
+    let entropy = values.reduce(0) { $0 - $1 / total * log($1 / total) }
+    return (exp(entropy), total / values[0])
   }
 
   private func dot(_ a: [Double], _ b: [Double]) -> Double {

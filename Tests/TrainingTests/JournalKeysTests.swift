@@ -43,7 +43,7 @@ struct JournalKeysTests {
   @Test func everyKeyIsDocumentedAndWritten() throws {
     let small = try SmallRun()
     var written: [String: Set<String>] = [:]
-    for kind in ["fsq", "averaged"] {
+    for kind in ["fsq", "averaged", "revived"] {
       var run = SmallRun.configuration(kind, data: small.data, steps: 8)
       run.monitor.diagnoseEvery = 2
       if kind == "fsq" {

@@ -39,7 +39,9 @@ struct ResumeTests {
   }
 
   @Test(
-    arguments: ["fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "residual-vq"], [1, 4])
+    arguments: [
+      "fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "residual-vq", "ema", "revived",
+    ], [1, 4])
   func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
     let small = try SmallRun()
     let run = SmallRun.configuration(kind, data: small.data)
@@ -57,6 +59,15 @@ struct ResumeTests {
     #expect(second.overview?.firstStep == stop)
     #expect(second.reports.map(\.step) == Array((stop + 1)...10))
     try expectEqualRuns(small.folder("straight"), small.folder("parts"))
+  }
+
+  /// Before, at and after the step at which quantization begins.
+  @Test(
+    arguments: ["deferred", "deferred-averaged", "deferred-residual", "deferred-fsq"], [3, 4, 5])
+  func stoppedWhereQuantizationBeginsAndResumedEqualsStraight(
+    _ kind: String, _ stop: Int
+  ) throws {
+    try stoppedAndResumedEqualsStraight(kind, stop)
   }
 
   /// The process dies between two checkpoints, in the middle of a journal's life.

@@ -91,6 +91,39 @@ final class SmallRun: Sendable {
     case "cosine-vq":
       run.quantizer = .cosine(
         CosineConfiguration(codebookSize: 24, codeDimension: 4, gradient: .diveq))
+    case "ema":
+      // Skeletons, moving averages, replacements, and all averages of the other weights.
+      run = averaged(data: data, steps: steps)
+      run.quantizer = .vq(
+        VectorConfiguration(
+          codebookSize: 24, codeDimension: 4, initialization: .skeleton,
+          upkeep: CodebookUpkeep(learning: .ema, decay: 0.7, reviveEvery: 3, reviveBelow: 0.5)))
+    case "revived":
+      // Replacements of codes that gradients train, of which averages are kept.
+      run = averaged(data: data, steps: steps)
+      run.quantizer = .vq(
+        VectorConfiguration(
+          codebookSize: 24, codeDimension: 4, initialization: .kMeans,
+          upkeep: CodebookUpkeep(decay: 0.5, reviveEvery: 2, reviveBelow: 0.3)))
+    case "deferred":
+      // Four steps without quantization, then spherical k-means and moving averages.
+      run.quantizer = .cosine(
+        CosineConfiguration(
+          codebookSize: 24, codeDimension: 4, initialization: .kMeans,
+          upkeep: CodebookUpkeep(learning: .ema, decay: 0.9)))
+      run.training.deferQuantization = 4
+    case "deferred-averaged":
+      // The same with a codebook that gradients train, its averages and its momentum.
+      run = averaged(data: data, steps: steps)
+      run.training.deferQuantization = 4
+    case "deferred-residual":
+      run.quantizer = .residual(
+        ResidualConfiguration(
+          depth: 2, codebookSize: 16, codeDimension: 4, initialization: .kMeans))
+      run.training.deferQuantization = 4
+    case "deferred-fsq":
+      run = fsq(data: data, steps: steps)
+      run.training.deferQuantization = 4
     case "simvq":
       run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
     case "lfq": run.quantizer = .lfq(LookupFreeConfiguration(bits: 6))

@@ -1,0 +1,121 @@
+import Randomness
+
+/// Centres that stand for vectors with a small mean squared distance (Lloyd's iterations).
+///
+/// Lloyd, "Least squares quantization in PCM", 1982. A centre that no vector is nearest to is put
+/// where the vector farthest from its own centre is, so that all centres end up in use.
+public struct KMeans: Sendable {
+  /// Numbers in a vector, d.
+  public let dimension: Int
+  /// Rounds of assigning and averaging, at most.
+  public let iterations: Int
+  /// Whether centres have length 1, as for vectors that do (spherical k-means).
+  public let onSphere: Bool
+
+  /// What came of it.
+  public struct Result: Sendable {
+    /// The centres, `[K, d]`.
+    public let centres: [Float]
+    /// The sum of squared distances of vectors to their centres, before each round's averaging; it
+    /// never rises.
+    public let inertias: [Double]
+  }
+
+  /// Describes the work.
+  public init(dimension: Int, iterations: Int = 10, onSphere: Bool = false) {
+    self.dimension = dimension
+    self.iterations = iterations
+    self.onSphere = onSphere
+  }
+
+  /// Seeds by k-means++ and iterates.
+  ///
+  /// Where there are no more vectors than centres, each vector is one.
+  ///
+  /// - Parameters:
+  ///   - count: centres, K.
+  ///   - vectors: `[n, d]`.
+  ///   - nearest: the centre nearest to each vector, of centres `[K, d]`.
+  public func centres(
+    _ count: Int, of vectors: [Float], random: inout Generator, nearest: ([Float]) -> [Int32]
+  ) -> Result {
+    let seeds =
+      vectors.count / dimension > count
+      ? PlusPlusSeeding.choose(count, of: vectors, dimension: dimension, random: &random) : []
+    guard seeds.count == count else {
+      let sampled = CodeSampling.sample(count, of: vectors, dimension: dimension, random: &random)
+      return Result(centres: sampled, inertias: [])
+    }
+    return refine(
+      seeds.flatMap { vectors[$0 * dimension..<($0 + 1) * dimension] }, for: vectors,
+      nearest: nearest)
+  }
+
+  /// Iterates from given centres `[K, d]`, until no vector changes its centre or the rounds are over.
+  public func refine(
+    _ start: [Float], for vectors: [Float], nearest: ([Float]) -> [Int32]
+  ) -> Result {
+    var (centres, inertias, before) = (start, [Double](), [Int32]())
+    for _ in 0..<iterations {
+      let assigned = nearest(centres)
+      let distances = distances(of: vectors, to: centres, assigned)
+      inertias.append(distances.reduce(0, +))
+      if assigned == before { break }
+      before = assigned
+      move(&centres, vectors, assigned, distances)
+    }
+    return Result(centres: centres, inertias: inertias)
+  }
+
+  private func distances(
+    of vectors: [Float], to centres: [Float], _ assigned: [Int32]
+  ) -> [Double] {
+    assigned.enumerated().map { vector, centre in
+      guard centre >= 0 else { return 0 }
+      var sum = 0.0
+      for channel in 0..<dimension {
+        let difference =
+          Double(vectors[vector * dimension + channel])
+          - Double(centres[Int(centre) * dimension + channel])
+        sum += difference * difference
+      }
+      return sum
+    }
+  }
+
+  /// Puts each centre at the mean of its vectors, and those without any at the farthest vectors.
+  private func move(
+    _ centres: inout [Float], _ vectors: [Float], _ assigned: [Int32], _ distances: [Double]
+  ) {
+    let count = centres.count / dimension
+    var sums = [Double](repeating: 0, count: centres.count)
+    var members = [Int](repeating: 0, count: count)
+    for (vector, centre) in assigned.enumerated() where centre >= 0 {
+      members[Int(centre)] += 1
+      for channel in 0..<dimension {
+        sums[Int(centre) * dimension + channel] += Double(vectors[vector * dimension + channel])
+      }
+    }
+    let empty = members.indices.filter { members[$0] == 0 }
+    for centre in 0..<count where members[centre] > 0 {
+      let places = centre * dimension..<(centre + 1) * dimension
+      let length = sums[places].reduce(0) { $0 + $1 * $1 }.squareRoot()
+      let divisor = onSphere ? length : Double(members[centre])
+      guard divisor > 0 else { continue }
+      for place in places { centres[place] = Float(sums[place] / divisor) }
+    }
+    for (centre, vector) in zip(empty, farthest(empty.count, distances)) {
+      for channel in 0..<dimension {
+        centres[centre * dimension + channel] = vectors[vector * dimension + channel]
+      }
+    }
+  }
+
+  /// The vectors farthest from their centres, as far as they are away from them at all.
+  private func farthest(_ count: Int, _ distances: [Double]) -> [Int] {
+    guard count > 0 else { return [] }
+    let away = distances.indices.filter { distances[$0] > 0 }
+    return Array(
+      away.sorted { (-distances[$0], $0) < (-distances[$1], $1) }.prefix(count))
+  }
+}

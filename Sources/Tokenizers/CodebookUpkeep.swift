@@ -1,0 +1,81 @@
+import Configuration
+
+/// What happens to a codebook between steps, beside or in place of what gradients do to it.
+public struct CodebookUpkeep: Sendable, Equatable {
+  /// How the codebook learns.
+  public enum Learning: String, Sendable, CaseIterable {
+    /// By the codebook loss, as all weights do.
+    case gradient
+    /// Each code is the moving average of the vectors that chose it. No optimizer, decay or average of
+    /// the weights touches it, and the codebook loss is left out. Van den Oord et al., 1711.00937,
+    /// appendix A.1.
+    case ema
+  }
+
+  /// How the codebook learns.
+  public var learning: Learning
+  /// The share of the moving averages that a step leaves: of each code's uses and of the sum of its
+  /// vectors.
+  public var decay: Double
+  /// What is added to the uses of every code before they divide (Laplace smoothing).
+  public var epsilon: Double
+  /// Steps between replacements of codes that nobody uses; 0 is never.
+  public var reviveEvery: Int
+  /// Codes are replaced where their moving average of uses a batch is below this share of what each
+  /// code would have if all were used alike.
+  ///
+  /// A code that is not used at all falls below it after `ln(reviveBelow) / ln(decay)` steps: 230 with
+  /// 0.1 and 0.99.
+  public var reviveBelow: Double
+
+  /// Describes the upkeep of a codebook; by default there is none.
+  public init(
+    learning: Learning = .gradient, decay: Double = 0.99, epsilon: Double = 1e-5,
+    reviveEvery: Int = 0, reviveBelow: Double = 0.1
+  ) {
+    self.learning = learning
+    self.decay = decay
+    self.epsilon = epsilon
+    self.reviveEvery = reviveEvery
+    self.reviveBelow = reviveBelow
+  }
+
+  /// Whether anything is done between steps.
+  public var isNeeded: Bool { learning == .ema || reviveEvery > 0 }
+}
+
+extension ConfigurationFields {
+  /// What `initialization` says of codebooks.
+  static let initializationMeaning =
+    "What a codebook holds before step 1: encoder outputs sampled at random, numbers drawn blindly, "
+    + "centres of encoder outputs by k-means, or the skeleton, outputs that together reach far."
+
+  /// Declares the upkeep of a codebook among the fields of its quantizer.
+  mutating func upkeep(
+    _ upkeep: inout CodebookUpkeep, gradient: VectorConfiguration.Gradient
+  ) {
+    choice(
+      "codebookLearning", &upkeep.learning,
+      "How the codebook learns: by the gradient of the codebook loss, or by ema, each code the "
+        + "moving average of its vectors, in place of that loss, whatever codebookWeight is.")
+    number(
+      "emaDecay", &upkeep.decay, in: .from(0, below: 1),
+      "The share of the moving averages that a step leaves: of each code's uses and vectors.")
+    number(
+      "emaEpsilon", &upkeep.epsilon, in: .above(0),
+      "What is added to the uses of every code before they divide (Laplace smoothing).")
+    integer(
+      "reviveEvery", &upkeep.reviveEvery, in: .atLeast(0),
+      "Steps between replacements of codes that nobody uses by vectors of the batch; 0 is never.")
+    number(
+      "reviveBelow", &upkeep.reviveBelow, in: .inside(0, 1),
+      "Codes are replaced where their moving average of uses is below this share of what each would "
+        + "have if all were used alike; one that is never used falls there after "
+        + "ln(reviveBelow) / ln(emaDecay) steps.")
+    let isShared = gradient == .diveq
+    check(
+      "codebookLearning", with: ["gradient"], upkeep.learning == .gradient || !isShared,
+      expected: "\"gradient\" with gradient \"diveq\", which hands the codes a gradient",
+      remedy: "Choose \"straight-through\" or a rotation for gradient.")
+  }
+}

@@ -1,0 +1,36 @@
+import Datasets
+import Execution
+import Randomness
+import Tokenizers
+
+/// Where a run's codebooks come from.
+extension Trainer {
+  /// The weights of a run that begins.
+  func drawFirstValues() throws {
+    parameters.initialize(seed: seed)
+    try makeCodebooks(named: "codebook") { codebooks[$0].write($1) }
+  }
+
+  /// Makes codebooks of what the encoder has learned while the decoder saw its outputs unquantized.
+  ///
+  /// They follow from the weights alone: a run that was stopped here makes the same ones.
+  func endDeferral(_ keeper: CodebookKeeper<B>?) throws {
+    try makeCodebooks(named: "codebook after deferral") { codebooks[$0].replaceAll($1) }
+    keeper?.begin()
+  }
+
+  /// Makes codebooks of the encoder's outputs for training images, if that is how they begin.
+  private func makeCodebooks(
+    named name: String, write: (_ depth: Int, _ codes: [Float]) -> Void
+  ) throws {
+    guard let start = run.quantizer.initialization, start.isOfVectors else { return }
+    let initialization = CodebookInitialization(
+      quantizer: run.quantizer, initialization: start, codec: codec,
+      backend: parameters.backend, pool: pool)
+    let side = run.data.imageSize / run.model.downsampling
+    let wanted = initialization.images(tokens: side * side, batchSize: run.training.batchSize)
+    let images = try FixedSet(dataset.training, count: min(wanted, dataset.training.count))
+    var random = Generator(seed: seed).split(named: name)
+    try initialization.makeCodebooks(from: images.images, random: &random, write: write)
+  }
+}
