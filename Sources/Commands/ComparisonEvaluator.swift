@@ -98,6 +98,7 @@ final class ComparisonEvaluator {
       quantizationError: result.quantizationError, parameters: opened.parameters.layout.count,
       steps: steps, trainingRate: Self.median(history[.step, "imagesPerSecond"].values),
       evaluationRate: result.imagesPerSecond, evidence: evidence)
+    evaluated.onset = CollapseOnset(history, of: evaluated)
     if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
     return (evaluated, details)
   }

@@ -20,6 +20,15 @@ public enum JSONValue: Sendable, Equatable {
     self = try JSONParser.document(Array(text.utf8)).value
   }
 
+  /// The value as a number, if it is one.
+  public var double: Double? {
+    switch self {
+    case .integer(let integer): Double(integer)
+    case .number(let number): number
+    default: nil
+    }
+  }
+
   /// What an error message shows of the value: the value itself, shortened when it is long.
   var found: String {
     switch self {

@@ -20,6 +20,8 @@ extension Comparison {
   ///       verdict           "healthy", "token collapse", "embedding collapse" or "under-trained"
   ///       findings          [{verdict, reason}], the gravest first
   ///       remarks           what else should be known
+  ///       collapse          null, or {diagnostic, step}: since when by the journal
+  ///       onsets            [{diagnostic, step}] of all that stay beyond their limits, the first first
   ///       quantizer         {type, levels, bound} or {type, codebookSize, codeDimension, gradient}
   ///       imageSize         side in pixels
   ///       images            how many it was evaluated on
@@ -79,6 +81,8 @@ extension Comparison {
             ]))
         }),
       "remarks": .array(run.health.remarks.map(JSONValue.string)),
+      "collapse": run.onset?.collapse.map { .object(Self.object($0)) } ?? .null,
+      "onsets": .array((run.onset?.onsets ?? []).map { .object(Self.object($0)) }),
       "quantizer": .object(Self.object(run.quantizer)), "imageSize": .integer(run.imageSize),
       "images": .integer(run.images),
       "imagesTrainedOn": run.imagesTrainedOn.map(JSONValue.integer) ?? .null,
@@ -108,6 +112,12 @@ extension Comparison {
     object["trainingImagesPerSecond"] = run.trainingRate.map(number) ?? .null
     object["evaluationImagesPerSecond"] = number(run.evaluationRate)
     return object
+  }
+
+  private static func object(_ onset: CollapseOnset.Onset) -> JSONObject {
+    JSONObject([
+      "diagnostic": .string(onset.diagnostic.rawValue), "step": .integer(onset.step),
+    ])
   }
 
   private static func object(_ quantizer: EvaluatedRun.Quantizer) -> JSONObject {

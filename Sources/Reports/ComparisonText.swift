@@ -60,8 +60,8 @@ extension Comparison {
     case .failed(let reason): return "failed: " + reason
     case .evaluated(let run):
       let known = run.imagesTrainedOn ?? 0
-      guard known > 0 else { return run.health.words }
-      return run.health.words + "; it was trained on \(NumberText.count(known)) of these "
+      guard known > 0 else { return run.verdictWords }
+      return run.verdictWords + "; it was trained on \(NumberText.count(known)) of these "
         + "\(NumberText.count(run.images)) images, which flatters its numbers"
     }
   }

@@ -18,6 +18,14 @@ public struct EvaluatedRun: Sendable {
     /// `residual-fsq`.
     case deep(kind: String, depth: Int, codes: Int, words: String)
 
+    /// Whether there is one codebook, whose codes lie where the vectors do.
+    var hasCodebook: Bool {
+      switch self {
+      case .vq, .codebook: true
+      case .fsq, .binary, .deep: false
+      }
+    }
+
     /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
     public var words: String {
       switch self {
@@ -62,6 +70,8 @@ public struct EvaluatedRun: Sendable {
   public var evaluationRate: Double
   /// The numbers that the verdict rests on.
   public var evidence: HealthEvidence
+  /// Since when diagnostics of the run's journal lie beyond their limits; nil without a journal.
+  public var onset: CollapseOnset?
   /// The verdict.
   public let health: CodebookHealth
 
@@ -87,6 +97,14 @@ public struct EvaluatedRun: Sendable {
     self.evaluationRate = evaluationRate
     self.evidence = evidence
     health = CodebookHealth(judging: evidence)
+  }
+
+  /// The verdict with its reasons, and of a collapse since when and what showed it first.
+  public var verdictWords: String {
+    guard [.tokenCollapse, .embeddingCollapse].contains(health.verdict), let onset,
+      onset.collapse != nil
+    else { return health.words }
+    return health.words + "; " + onset.words
   }
 
   /// Bits to tell one token, all its indices.

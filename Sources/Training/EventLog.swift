@@ -66,14 +66,3 @@ struct EventLog {
     } catch { throw TrainingError.file(error) }
   }
 }
-
-extension JSONValue {
-  /// The number, if it is one.
-  fileprivate var double: Double? {
-    switch self {
-    case .integer(let value): Double(value)
-    case .number(let value): value
-    default: nil
-    }
-  }
-}

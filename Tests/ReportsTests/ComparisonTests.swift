@@ -139,7 +139,8 @@ struct ComparisonTests {
       Self.object(runs[0]), Self.object(runs[1]), Self.object(runs[2])
     )
     let before = [
-      "checkpoint", "error", "verdict", "findings", "remarks", "quantizer", "imageSize", "images",
+      "checkpoint", "error", "verdict", "findings", "remarks", "collapse", "onsets", "quantizer",
+      "imageSize", "images",
       "imagesTrainedOn", "codes", "bitsPerToken", "bitsPerPixel", "psnr", "ssim", "baselinePSNR",
       "usedCodes", "deadCodes", "usage", "expectedUniformUsage", "tokens", "perplexity",
       "quantizationError", "latents",
@@ -178,6 +179,43 @@ struct ComparisonTests {
     #expect(root["protocol"] == .null)
     #expect(try Self.object(runs[0])["psnr"] == .null)
     #expect(comparison.text(width: 100).contains("inf"))
+  }
+
+  @Test(
+    "a collapse is told with its beginning, in words and in JSON; a healthy run's signs are not words"
+  )
+  func onset() throws {
+    let steps = Array(stride(from: 50, through: 600, by: 50))
+    let series: [CollapseOnset.Diagnostic: CollapseOnset.Series] = [
+      .usage: steps.map { (step: $0, value: $0 < 300 ? 0.9 : 0.05) },
+      .lambda: steps.map { (step: $0, value: $0 < 150 ? 0.8 : 0.1) },
+    ]
+    var run = SyntheticComparison.vector()
+    #expect(run.verdictWords == run.health.words)
+    run.onset = CollapseOnset(series, channels: 3)
+    #expect(run.verdictWords.hasPrefix(run.health.words + "; usage fell"))
+    #expect(run.verdictWords.contains("at step 300") && run.verdictWords.contains("step 150"))
+    var healthy = SyntheticComparison.scalar()
+    healthy.onset = run.onset
+    #expect(healthy.verdictWords == healthy.health.words)
+
+    let comparison = Comparison(
+      entries: [.init(checkpoint: "a", outcome: .evaluated(run))], evaluationProtocol: nil)
+    #expect(comparison.text(width: 400).contains("at step 300"))
+    let json = try Self.object(JSONValue(parsing: comparison.json))
+    guard case .array(let runs)? = json["runs"], case .object(let object)? = runs.first else {
+      Issue.record("no run")
+      return
+    }
+    #expect(
+      object["collapse"]
+        == .object(JSONObject(["diagnostic": .string("usage"), "step": .integer(300)])))
+    guard case .array(let onsets)? = object["onsets"] else {
+      Issue.record("no onsets")
+      return
+    }
+    #expect(
+      onsets.first == .object(JSONObject(["diagnostic": .string("lambda"), "step": .integer(150)])))
   }
 
   private static func object(_ value: JSONValue?) throws -> JSONObject {

@@ -121,9 +121,9 @@ struct AveragingTests {
   /// What the journal says of motion and regret, from the iterates themselves.
   @Test func theAverageLossFollowsTheIterates() throws {
     let lines = Journal.lines(folder: folder).filter { $0["kind"] == .string("averageLoss") }
-    #expect(lines.map { number($0["step"]) } == [2, 4, 6, 8, 10])
+    #expect(lines.map { $0["step"]?.double } == [2, 4, 6, 8, 10])
     for line in lines {
-      let steps = Int(try #require(number(line["step"])))
+      let steps = Int(try #require(line["step"]?.double))
       func squared(_ a: Int, _ b: Int) -> Double {
         zip(iterates[a], iterates[b]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
       }
@@ -138,7 +138,7 @@ struct AveragingTests {
       expect(
         line["weightedMeanLoss"],
         zip(rates, reports).reduce(0) { $0 + $1.0 * $1.1.loss } / rates.reduce(0, +), 1e-12)
-      #expect(try #require(number(line["identityResidual"])) < 1e-6)
+      #expect(try #require(line["identityResidual"]?.double) < 1e-6)
       #expect(line["label"] == .string("proxy"))
     }
     #expect(lines.last?["bound4"] != nil && lines.first?["bound4"] == nil)
@@ -154,19 +154,11 @@ struct AveragingTests {
     }
   }
 
-  private func number(_ value: JSONValue?) -> Double? {
-    switch value {
-    case .number(let number)?: number
-    case .integer(let integer)?: Double(integer)
-    default: nil
-    }
-  }
-
   private func expect(
     _ value: JSONValue?, _ expected: Double, _ tolerance: Double,
     at location: SourceLocation = #_sourceLocation
   ) {
-    let found = number(value) ?? .nan
+    let found = value?.double ?? .nan
     #expect(
       abs(found - expected) <= tolerance * abs(expected), "\(found), not \(expected)",
       sourceLocation: location)

@@ -147,7 +147,7 @@ struct DiagnosisTests {
     }
     for (level, share) in levels.enumerated() {
       let expected = Double(tokens.count { Int($0) % 5 == level }) / Double(tokens.count)
-      #expect(abs((number(share) ?? .nan) - expected) < 1e-3)
+      #expect(abs((share.double ?? .nan) - expected) < 1e-3)
     }
     #expect(line["born"] == nil, "nothing came before the first window")
   }
@@ -239,19 +239,11 @@ struct DiagnosisTests {
     zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
-  private func number(_ value: JSONValue?) -> Double? {
-    switch value {
-    case .number(let number)?: number
-    case .integer(let integer)?: Double(integer)
-    default: nil
-    }
-  }
-
   private func expect(
     _ value: JSONValue?, _ expected: Double, _ tolerance: Double = 1e-4,
     at location: SourceLocation = #_sourceLocation
   ) {
-    let found = number(value) ?? .nan
+    let found = value?.double ?? .nan
     #expect(
       abs(found - expected) <= tolerance * abs(expected) + 1e-9, "\(found), not \(expected)",
       sourceLocation: location)

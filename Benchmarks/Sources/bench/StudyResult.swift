@@ -33,12 +33,12 @@ struct StudyResult: Codable {
   ) throws {
     guard case .object(let all) = try JSONValue(parsing: comparison),
       case .array(let runs)? = all["runs"], case .object(let object)? = runs.first,
-      let psnr = Self.number(object["psnr"]), let ssim = Self.number(object["ssim"]),
-      let used = Self.number(object["usedCodes"]), let codes = Self.number(object["codes"]),
-      let tokens = Self.number(object["tokens"]),
-      let perplexity = Self.number(object["perplexity"]),
-      let error = Self.number(object["quantizationError"]),
-      let images = Self.number(object["images"]), let steps = Self.number(object["steps"]),
+      let psnr = object["psnr"]?.double, let ssim = object["ssim"]?.double,
+      let used = object["usedCodes"]?.double, let codes = object["codes"]?.double,
+      let tokens = object["tokens"]?.double,
+      let perplexity = object["perplexity"]?.double,
+      let error = object["quantizationError"]?.double,
+      let images = object["images"]?.double, let steps = object["steps"]?.double,
       case .string(let verdict)? = object["verdict"]
     else { throw BenchmarkError("\(folder): compare says nothing of it") }
     variant = run.variant
@@ -53,6 +53,15 @@ struct StudyResult: Codable {
     quantizationError = error
     bitsPerImage = tokens / images * log2(perplexity)
     self.verdict = verdict
+    if case .object(let onset)? = object["collapse"] {
+      collapse = onset["step"]?.double.map { Int($0) }
+      if case .array(let onsets)? = object["onsets"], case .object(let first)? = onsets.first,
+        case .string(let diagnostic)? = first["diagnostic"]
+      {
+        firstSign = diagnostic
+        firstSignStep = first["step"]?.double.map { Int($0) }
+      }
+    }
     self.seconds = seconds
     self.commit = commit
     readJournal(folder)
@@ -62,25 +71,17 @@ struct StudyResult: Codable {
     let lines = Journal.lines(folder: folder)
     func last(_ kind: String) -> JSONObject? { lines.last { $0["kind"] == .string(kind) } }
     if let line = last("quantizer") {
-      lambda = Self.number(line["lambda"])
-      cosine = Self.number(line["cosine"])
-      obtuse = Self.number(line["obtuse"])
+      lambda = line["lambda"]?.double
+      cosine = line["cosine"]?.double
+      obtuse = line["obtuse"]?.double
     }
     if let line = last("averages") {
       averages = [:]
       for member in line.members {
         if case .object(let entry) = member.value {
-          averages?[member.key] = Self.number(entry["psnr"])
+          averages?[member.key] = entry["psnr"]?.double
         }
       }
-    }
-  }
-
-  private static func number(_ value: JSONValue?) -> Double? {
-    switch value {
-    case .number(let number)?: number
-    case .integer(let integer)?: Double(integer)
-    default: nil
     }
   }
 }
