@@ -132,7 +132,7 @@ let package = Package(
       [
         "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
         "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "Codebooks",
-        "TestSupport", "FileTestSupport",
+        "Randomness", "TestSupport", "FileTestSupport",
       ]),
     tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),

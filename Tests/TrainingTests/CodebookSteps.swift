@@ -1,0 +1,83 @@
+import Autodiff
+import CPUBackend
+import Configuration
+import Datasets
+import Execution
+import Imaging
+import Inference
+import Safetensors
+import Testing
+import Tokenizers
+import Training
+
+/// A run of the same four pictures in every step, and what its checkpoints say of its codebook.
+enum CodebookSteps {
+  static let codebook = "quantize.embedding.weight"
+  static let (codes, dimension, tokens) = (24, 4, 4 * 16)
+  static let share = Double(tokens) / Double(codes)
+
+  /// A run whose every batch is the same four pictures, whole and unmirrored, in some order.
+  static func run(
+    _ small: SmallRun, steps: Int, _ upkeep: CodebookUpkeep,
+    _ optimizer: OptimizerConfiguration = .adam(AdamConfiguration(learningRate: 3e-3))
+  ) -> RunConfiguration {
+    var run = SmallRun.fsq(data: small.data, steps: steps)
+    run.data.crop = .centre
+    run.data.flip = false
+    run.data.validation = small.data
+    run.quantizer = .vq(
+      VectorConfiguration(
+        codebookSize: codes, codeDimension: dimension, initialization: .normal, upkeep: upkeep))
+    run.training.optimizer = optimizer
+    run.training.schedule = .constant(WarmupConfiguration())
+    run.monitor.checkpointEvery = 1
+    return run
+  }
+
+  /// The tensors of a state by name.
+  static func state(_ folder: String) throws -> [String: [Float]] {
+    let file = try SafetensorsFile(path: folder + "/" + Checkpoint.stateFile)
+    return Dictionary(
+      uniqueKeysWithValues: try file.entries.filter { $0.type == .f32 }.map {
+        ($0.name, try file.floats($0.name))
+      })
+  }
+
+  /// The moving averages in a state: uses, then sums.
+  static func averages(_ folder: String) throws -> [Double] {
+    let file = try SafetensorsFile(path: folder + "/" + Checkpoint.stateFile)
+    let entry = try #require(file.entries.first { $0.name == "numbers.codebook" })
+    return file.withBytes(of: entry) { bytes in
+      (0..<entry.elementCount).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self) }
+    }
+  }
+
+  /// The vectors that weights make of the first pictures, each with its code; nil for first weights.
+  static func assignments(
+    _ run: RunConfiguration, _ weights: [String: [Float]]?, pictures: Int = 4, side: Int = 8
+  ) throws -> [(vector: [Float], code: Int)] {
+    let parameters = ParameterMemory(
+      Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
+    parameters.initialize(seed: UInt64(run.training.seed))
+    for (index, parameter) in parameters.layout.parameters.enumerated() {
+      if let numbers = weights?["parameters." + parameter.name] {
+        parameters.write(numbers, toParameter: index)
+      }
+    }
+    let codec = Codec(
+      run.tokenizer, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
+    return try codec.reconstruct((0..<pictures).map { SmallRun.picture($0, side: side) }).flatMap {
+      result in
+      result.tokens.indices.enumerated().map { token, code in
+        (Array(result.latents[token * dimension..<(token + 1) * dimension]), Int(code))
+      }
+    }
+  }
+
+  static func rows(_ numbers: [Float]?) throws -> [[Float]] {
+    let numbers = try #require(numbers)
+    return (0..<numbers.count / dimension).map {
+      Array(numbers[$0 * dimension..<($0 + 1) * dimension])
+    }
+  }
+}
