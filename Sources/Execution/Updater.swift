@@ -8,6 +8,10 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   /// The words of a slice: 256 KiB, which fits in the second-level cache with its moments.
   static var sliceWords: Int { 1 << 16 }
 
+  /// The words of a portion of a slice: 16 KiB, so that averages and whatever else is kept of it stay
+  /// in the cache from one pass to the next.
+  private static var portionWords: Int { 1 << 12 }
+
   private let session: Session<B>
   private let slices: [Slice]
   private let gradients: [B.Memory]
@@ -102,14 +106,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   private func update(
     _ slice: Slice, _ request: UpdateRequest, _ blocks: Blocks
   ) -> UpdateMeasurement {
-    let (backend, range) = (session.backend, slice.range)
-    let (values, gradient) = (session.parameters.values, gradients[0])
-    for index in request.averages.indices {
-      backend.moveAverage(
-        blocks.averages[index].average, rest: blocks.averages[index].rest, towards: values,
-        share: Float(request.averages[index].share), range: range)
-    }
-    if let before = blocks.before { backend.copy(values, to: before, range: range) }
+    let (backend, gradient) = (session.backend, gradients[0])
     var measurement = UpdateMeasurement()
     if request.measuresDirections || request.comparesGradients {
       measurement.directions = slice.pieces.map { _ in UpdateMeasurement.Direction() }
@@ -123,30 +120,49 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
             kept, gradient, range: piece.range)
         }
       }
-      if request.keepsGradient { backend.copy(gradient, to: kept, range: range) }
+      if request.keepsGradient { backend.copy(gradient, to: kept, range: slice.range) }
     }
-    backend.update(
-      request.rule, range: range, decays: slice.decays, gradientScale: request.gradientScale,
-      parameters: values, gradients: gradient, firstMoment: blocks.firstMoment,
-      secondMoment: blocks.secondMoment)
-    if let before = blocks.before { measure(slice, request, before, blocks, &measurement) }
+    var start = slice.range.lowerBound
+    while start < slice.range.upperBound {
+      let end = min(start + Self.portionWords, slice.range.upperBound)
+      update(start..<end, decays: slice.decays, request, blocks, &measurement)
+      start = end
+    }
+    if let before = blocks.before, request.measuresDirections {
+      measureDirections(slice, before, &measurement)
+    }
     return measurement
   }
 
-  /// How far a slice moved, and how its motion lies to the gradient.
-  private func measure(
-    _ slice: Slice, _ request: UpdateRequest, _ before: B.Memory, _ blocks: Blocks,
+  /// All passes over a portion, which stays in the cache between them.
+  private func update(
+    _ range: Range<Int>, decays: Bool, _ request: UpdateRequest, _ blocks: Blocks,
     _ measurement: inout UpdateMeasurement
   ) {
-    let (backend, values, gradient) = (session.backend, session.parameters.values, gradients[0])
-    if request.measuresMotion {
-      measurement.motion = backend.squaredDistance(before, values, range: slice.range)
-      measurement.length = backend.sumOfSquares(values, range: slice.range)
+    let (backend, values) = (session.backend, session.parameters.values)
+    for index in request.averages.indices {
+      backend.moveAverage(
+        blocks.averages[index].average, rest: blocks.averages[index].rest, towards: values,
+        share: Float(request.averages[index].share), range: range)
     }
+    if let before = blocks.before { backend.copy(values, to: before, range: range) }
+    backend.update(
+      request.rule, range: range, decays: decays, gradientScale: request.gradientScale,
+      parameters: values, gradients: gradients[0], firstMoment: blocks.firstMoment,
+      secondMoment: blocks.secondMoment)
+    guard request.measuresMotion, let before = blocks.before else { return }
+    measurement.motion += backend.squaredDistance(before, values, range: range)
+    measurement.length += backend.sumOfSquares(values, range: range)
     if let origin = blocks.origin {
-      measurement.displacement = backend.squaredDistance(values, origin, range: slice.range)
+      measurement.displacement += backend.squaredDistance(values, origin, range: range)
     }
-    guard request.measuresDirections else { return }
+  }
+
+  /// How the motion of a slice lies to its gradient, parameter by parameter.
+  private func measureDirections(
+    _ slice: Slice, _ before: B.Memory, _ measurement: inout UpdateMeasurement
+  ) {
+    let (backend, values, gradient) = (session.backend, session.parameters.values, gradients[0])
     for (index, piece) in slice.pieces.enumerated() {
       measurement.directions[index].motion = backend.squaredDistance(
         before, values, range: piece.range)

@@ -70,17 +70,19 @@ struct MonitorCost: ParsableCommand {
     }
 
     var overrides: [String] {
-      let off = ["averageLoss", "cosines", "decrease", "quantizer", "tensorBoard"].map {
-        "monitor.\($0)=false"
+      func diagnoses(_ isOn: Bool) -> [String] {
+        ["averageLoss", "cosines", "decrease", "quantizer", "tensorBoard"].map {
+          "monitor.\($0)=\(isOn)"
+        }
       }
       let averages = ["uniform", "rateWeighted", "tail", "polynomial", "ema"].map {
         "training.averaging.\($0)=true"
       }
       switch self {
-      case .silent: return off
-      case .diagnosing: return []
-      case .averaging: return off + averages
-      case .everything: return averages
+      case .silent: return diagnoses(false)
+      case .diagnosing: return diagnoses(true)
+      case .averaging: return diagnoses(false) + averages
+      case .everything: return diagnoses(true) + averages
       }
     }
   }
@@ -88,7 +90,9 @@ struct MonitorCost: ParsableCommand {
   private func measure(_ preset: Preset) throws -> Network {
     var network = Network(preset: preset)
     for round in 1...(options.rounds ?? 3) {
-      for telling in Telling.allCases {
+      // There and back, so that a machine that grows slower or faster does not favour one.
+      let order = Telling.allCases
+      for telling in round.isMultiple(of: 2) ? order.reversed() : order {
         let measurement = try TrainingMeasurement(
           config: preset.path, overrides: telling.overrides, steps: 2,
           stepsPerLine: Self.stepsPerLine, lanes: options.threads
