@@ -65,7 +65,8 @@ enum PageStyle {
     table.key th:first-child{padding-left:0}
     table.key :is(th,td):nth-child(-n+3){text-align:left}
     table.key thead th{font-weight:400;color:var(--quiet);border-bottom-color:var(--rule)}
-    table.key tbody th{font-weight:600}
+    table.key tbody th{font-weight:600;min-width:6rem}
+    table.key td,table.key thead th{overflow-wrap:break-word}
     .pictures{margin-top:1.1rem;break-inside:avoid}
     .pictures.minor{margin-top:.35rem}
     .pictures h3{margin:0 0 .25rem;font-size:.9375rem;font-weight:600;color:var(--c,inherit)}
@@ -75,7 +76,7 @@ enum PageStyle {
     dl{display:grid;grid-template-columns:max-content minmax(0,46rem);gap:.5rem 1.2rem;margin:.6rem 0 0}
     dt{font-weight:600}
     dd{margin:0}
-    @media screen and (max-width:60rem){
+    @media screen and (max-width:68rem){
     table.key,table.key :is(tbody,caption){display:block}
     table.key thead{display:none}
     table.key tr{display:grid;grid-template-columns:1fr 1fr;gap:0 1.2rem;padding:.8rem 0;\
