@@ -38,7 +38,7 @@ final class AveragesEvaluation<B: Backend> {
   }
 
   /// Evaluates the last weights and every average; nil where none is kept.
-  func compare() throws(CodecError) -> AveragesReport? {
+  func compare() throws -> AveragesReport? {
     guard !averages.kinds.isEmpty else { return nil }
     let last = heldOut.evaluate(images)
     evaluations += 1
@@ -54,12 +54,10 @@ final class AveragesEvaluation<B: Backend> {
           jensenGap: lossSum / evaluations - result.loss))
     }
     for kind in averages.kinds {
-      do {
-        try averages.withWeights(of: kind) {
-          add(kind.rawValue, heldOut.evaluate(images))
-          try withReestimatedCodebook { add(kind.rawValue + "+codebook", heldOut.evaluate(images)) }
-        }
-      } catch { throw error as! CodecError }
+      try averages.withWeights(of: kind) {
+        add(kind.rawValue, heldOut.evaluate(images))
+        try withReestimatedCodebook { add(kind.rawValue + "+codebook", heldOut.evaluate(images)) }
+      }
     }
     return AveragesReport(images: heldOut.evaluated(of: images.count), entries: entries)
   }
