@@ -42,12 +42,18 @@ extension CPUBackend {
 
   /// Moves an average, kept as a sum of two parts, towards a range: by a share of the way.
   public func moveAverage(
-    _ average: HostMemory, rest: HostMemory, towards target: HostMemory, share: Float,
-    range: Range<Int>
+    _ average: HostMemory, rest: HostMemory, after earlier: (target: HostMemory, share: Float)?,
+    towards target: HostMemory, share: Float, range: Range<Int>
   ) {
     let start = range.lowerBound
+    guard let earlier else {
+      return Kernels.moveAverage(
+        count: range.count, towards: target.words + start, share: share,
+        average: average.words + start, rest: rest.words + start)
+    }
     Kernels.moveAverage(
-      count: range.count, towards: target.words + start, share: share,
-      average: average.words + start, rest: rest.words + start)
+      count: range.count, towards: earlier.target.words + start, share: earlier.share,
+      then: target.words + start, share: share, average: average.words + start,
+      rest: rest.words + start)
   }
 }

@@ -54,8 +54,12 @@ public protocol Backend: Sendable {
   func exchange(_ a: Memory, _ b: Memory, range: Range<Int>)
 
   /// Moves an average, kept as a sum of two parts, towards a range: by a share of the way.
+  ///
+  /// - Parameter earlier: what it is moved towards before, in the same pass, to the same bits as by a
+  ///   call of its own.
   func moveAverage(
-    _ average: Memory, rest: Memory, towards target: Memory, share: Float, range: Range<Int>)
+    _ average: Memory, rest: Memory, after earlier: (target: Memory, share: Float)?,
+    towards target: Memory, share: Float, range: Range<Int>)
 
   /// Moves a range of parameters by one step of an optimizer.
   func update(

@@ -15,6 +15,8 @@ public struct ParameterBlock: Hashable, Sendable {
   public static let origin = ParameterBlock("origin")
   /// The gradient of the step before.
   public static let previousGradient = ParameterBlock("previousGradient")
+  /// The parameters before an update, towards which averages have yet to move.
+  public static let held = ParameterBlock("held")
   /// The parameters before the update that is being made, where no lane has room for them.
   static let before = ParameterBlock("before")
 

@@ -117,6 +117,13 @@ public final class ParameterMemory<B: Backend> {
     version += 1
   }
 
+  /// Moves an average by a share of the way to a block.
+  public func moveAverage(_ name: String, towards target: ParameterBlock, share: Double) {
+    backend.moveAverage(
+      self[.average(name)], rest: self[.averageRest(name)], after: nil, towards: self[target],
+      share: Float(share), range: trained)
+  }
+
   /// The squared distance of two blocks.
   public func squaredDistance(_ a: ParameterBlock, _ b: ParameterBlock) -> Double {
     backend.squaredDistance(self[a], self[b], range: trained)

@@ -8,11 +8,14 @@ public struct UpdateRequest: Sendable {
     public let name: String
     /// The share of the way, 0...1.
     public let share: Double
+    /// The share of the way to the parameters that were held, which it goes first; nil where none were.
+    public let heldShare: Double?
 
     /// An average that moves.
-    public init(name: String, share: Double) {
+    public init(name: String, share: Double, heldShare: Double? = nil) {
       self.name = name
       self.share = share
+      self.heldShare = heldShare
     }
   }
 
@@ -22,6 +25,9 @@ public struct UpdateRequest: Sendable {
   public var gradientScale: Float
   /// Averages that move towards the parameters as they are before the update.
   public var averages: [Average] = []
+  /// Whether to hold the parameters as they are before the update, for averages that move later: two
+  /// moves in one pass read and write the averages half as often.
+  public var holdsParameters = false
   /// Whether to tell how far the parameters move, and how far they are from their first values.
   public var measuresMotion = false
   /// Whether to tell, for each parameter, how its motion lies to its gradient.

@@ -36,6 +36,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     let firstMoment: B.Memory
     let secondMoment: B.Memory
     let averages: [(average: B.Memory, rest: B.Memory)]
+    let held: B.Memory?
     let before: B.Memory?
     let origin: B.Memory?
     let keptGradient: B.Memory?
@@ -141,9 +142,11 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   ) {
     let (backend, values) = (session.backend, session.parameters.values)
     for index in request.averages.indices {
+      let move = request.averages[index]
       backend.moveAverage(
-        blocks.averages[index].average, rest: blocks.averages[index].rest, towards: values,
-        share: Float(request.averages[index].share), range: range)
+        blocks.averages[index].average, rest: blocks.averages[index].rest,
+        after: move.heldShare.map { (blocks.held!, Float($0)) }, towards: values,
+        share: Float(move.share), range: range)
     }
     if let before = blocks.before { backend.copy(values, to: before, range: range) }
     backend.update(
@@ -176,13 +179,16 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   private func blocks(for request: UpdateRequest) -> Blocks {
     let parameters = session.parameters
     let looksBack = request.measuresMotion || request.measuresDirections
-    // The second lane's gradients are in the sum already.
-    let before = !looksBack ? nil : gradients.count > 1 ? gradients[1] : parameters[.before]
     return Blocks(
       firstMoment: parameters[.firstMoment], secondMoment: parameters[.secondMoment],
       averages: request.averages.map {
         (parameters[.average($0.name)], parameters[.averageRest($0.name)])
-      }, before: before,
+      },
+      held: request.averages.contains { $0.heldShare != nil } ? parameters[.held] : nil,
+      // Where nothing is held, the second lane's gradients are in the sum already.
+      before: request.holdsParameters
+        ? parameters[.held]
+        : !looksBack ? nil : gradients.count > 1 ? gradients[1] : parameters[.before],
       origin: request.measuresMotion && parameters.hasMemory(.origin) ? parameters[.origin] : nil,
       keptGradient: request.keepsGradient || request.comparesGradients
         ? parameters[.previousGradient] : nil)

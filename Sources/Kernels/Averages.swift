@@ -11,14 +11,36 @@ public func moveAverage(
     average.update(from: x, count: count)
     return fill(count: count, with: 0, into: rest)
   }
-  for i in vectors(count) {
-    let (high, low) = (average[i], rest[i])
-    let change = low + ((x[i] - high) - low) * share
-    let sum = high + change
-    let taken = sum - high
-    average[i] = sum
-    rest[i] = (high - (sum - taken)) + (change - taken)
+  for i in vectors(count) { move(&average[i], &rest[i], towards: x[i], share) }
+}
+
+/// Moves an average towards x, and then towards y: bit by bit what two moves do, in one pass over memory.
+public func moveAverage(
+  count: Int, towards x: UnsafePointer<Float>, share: Float, then y: UnsafePointer<Float>,
+  share shareOfY: Float, average: UnsafeMutablePointer<Float>, rest: UnsafeMutablePointer<Float>
+) {
+  if share == 1 || shareOfY == 1 {
+    moveAverage(count: count, towards: x, share: share, average: average, rest: rest)
+    return moveAverage(count: count, towards: y, share: shareOfY, average: average, rest: rest)
   }
+  for i in vectors(count) {
+    var (high, low) = (average[i], rest[i])
+    move(&high, &low, towards: x[i], share)
+    move(&high, &low, towards: y[i], shareOfY)
+    (average[i], rest[i]) = (high, low)
+  }
+}
+
+/// Moves a sum of two parts by a share of the way.
+@inline(__always)
+private func move(
+  _ high: inout SIMD16<Float>, _ low: inout SIMD16<Float>, towards x: SIMD16<Float>, _ share: Float
+) {
+  let change = low + ((x - high) - low) * share
+  let sum = high + change
+  let taken = sum - high
+  low = (high - (sum - taken)) + (change - taken)
+  high = sum
 }
 
 /// The sum of a[i] b[i], in Double.

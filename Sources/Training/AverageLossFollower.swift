@@ -135,7 +135,7 @@ struct AverageLossFollower {
     to line: inout JSONObject, _ averages: IterateAverages<B>, _ parameters: ParameterMemory<B>
   ) {
     let kind = averages.kinds.first { $0 == .uniform || $0 == .rateWeighted }
-    let phi: ParameterBlock = kind.map { .average($0.rawValue) } ?? .origin
+    let phi: ParameterBlock = kind.map { averages.blocks(of: $0).average } ?? .origin
     let product =
       parameters.innerProduct(phi, .origin) - parameters.innerProduct(phi, .values)
     line.add("linearRegret", monitor.linearRegret(product: product))

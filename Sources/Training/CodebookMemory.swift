@@ -10,13 +10,12 @@ struct CodebookMemory<B: Backend> {
 
   private let parameters: ParameterMemory<B>
   private let index: Int
-  /// The averages of the weights that are kept, and what their floats leave out.
-  private let averages: [(average: ParameterBlock, rest: ParameterBlock)]
+  private let averages: IterateAverages<B>
 
   /// The codebook of a name.
   ///
   /// - Parameter averages: the averages of the weights that are kept.
-  init(_ name: String, in parameters: ParameterMemory<B>, averages: [AverageKind]) {
+  init(_ name: String, in parameters: ParameterMemory<B>, averages: IterateAverages<B>) {
     guard let index = parameters.layout.index(of: name) else {
       preconditionFailure("a quantizer's codebooks are parameters, and \(name) is none")
     }
@@ -24,7 +23,7 @@ struct CodebookMemory<B: Backend> {
     (count, dimension) = (shape[0], shape[1])
     self.parameters = parameters
     self.index = index
-    self.averages = averages.map { (.average($0.rawValue), .averageRest($0.rawValue)) }
+    self.averages = averages
   }
 
   /// The codes, `[K, d]`.
@@ -41,9 +40,10 @@ struct CodebookMemory<B: Backend> {
     let zero = [Float](repeating: 0, count: dimension)
     let cleared = codes.map { (code: $0.code, vector: zero) }
     for block in [ParameterBlock.firstMoment, .secondMoment] { replace(cleared, in: block) }
-    for block in averages {
-      replace(codes, in: block.average)
-      replace(cleared, in: block.rest)
+    for kind in averages.kinds {
+      let blocks = averages.blocks(of: kind)
+      replace(codes, in: blocks.average)
+      replace(cleared, in: blocks.rest)
     }
   }
 

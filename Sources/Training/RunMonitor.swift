@@ -84,13 +84,24 @@ final class RunMonitor<B: Backend> {
 
   /// Sets what an update is to tell and keep.
   func ask(_ request: inout UpdateRequest, step: Int, learningRate: Double) {
-    request.averages = averages.moves(step: step, learningRate: learningRate)
+    averages.ask(
+      &request, step: step, learningRate: learningRate, areRead: readsAverages(after: step))
     request.measuresMotion = averageLoss != nil
     let diagnoses = diagnoses(step)
     request.measuresDirections = diagnoses && (cosines != nil || run.monitor.decrease)
     request.comparesGradients = diagnoses && cosines?.keptStep == step - 1
     request.keepsGradient = cosines != nil && self.diagnoses(step + 1)
     if request.keepsGradient { cosines?.keptStep = step }
+  }
+
+  /// Whether the averages are looked at between a step and the next one, or changed with the codebook.
+  private func readsAverages(after step: Int) -> Bool {
+    let every = [
+      run.monitor.diagnoseEvery, run.monitor.evaluateEvery, run.monitor.checkpointEvery,
+      run.quantizer.upkeep?.reviveEvery ?? 0,
+    ]
+    return step == run.training.steps || step == run.training.deferQuantization
+      || every.contains { $0 > 0 && step.isMultiple(of: $0) }
   }
 
   /// Takes in a step.

@@ -62,9 +62,9 @@ public final class Trainer<B: Backend> {
       dataset.validation.count > 0 ? dataset.validation : dataset.training,
       count: run.monitor.evaluationImages)
     averages = IterateAverages(run.training, parameters: parameters)
-    let (parameters, kinds) = (parameters, averages.kinds)
+    let (parameters, averages) = (parameters, averages)
     codebooks = Tokenizer.codebookNames(run.quantizer).map {
-      CodebookMemory($0, in: parameters, averages: kinds)
+      CodebookMemory($0, in: parameters, averages: averages)
     }
   }
 

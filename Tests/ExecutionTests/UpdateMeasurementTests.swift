@@ -135,6 +135,33 @@ struct UpdateMeasurementTests {
     #expect(watched.block(.values) == last && watched.block(.average("last")) == values)
   }
 
+  /// Two moves of an average in one pass are, bit by bit, a move at each update; and motions are told
+  /// alike where parameters are held.
+  @Test(arguments: [1, 2]) func heldParametersAreAveragedAllTheSame(lanes: Int) {
+    let (held, eager) = (Trial(lanes: lanes), Trial(lanes: lanes))
+    for trial in [held, eager] { trial.run.parameters.copy(.values, to: .origin) }
+    for step in 1...5 {
+      #expect(held.measure(step) == eager.measure(step))
+      let share = 1 / Double(step)
+      var request = UpdateRequest(Self.rule)
+      request.measuresMotion = true
+      request.measuresDirections = true
+      var holding = request
+      request.averages = [.init(name: "uniform", share: share)]
+      if step.isMultiple(of: 2) {
+        holding.averages = [.init(name: "uniform", share: share, heldShare: 1 / Double(step - 1))]
+      } else {
+        holding.holdsParameters = true
+      }
+      #expect(held.updater.update(holding) == eager.updater.update(request))
+    }
+    #expect(held.block(.average("uniform")) != eager.block(.average("uniform")))
+    held.run.parameters.moveAverage("uniform", towards: .held, share: 1 / 5)
+    for block in [ParameterBlock.values, .average("uniform"), .averageRest("uniform")] {
+      #expect(held.block(block) == eager.block(block))
+    }
+  }
+
   /// Plain gradient descent, as the optimizer applies it to floats, against two theorems about it.
   ///
   /// The regret identity `2 sum eta <g_t, theta_t - phi> = |theta_1 - phi|^2 - |theta_(T+1) - phi|^2 + sum

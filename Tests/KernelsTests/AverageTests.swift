@@ -34,6 +34,20 @@ import Testing
     #expect(abs(Double(plain) - mean) > 1e-6, "the test cannot tell: plain floats do as well")
   }
 
+  /// With shares of 1 among them, at which an average starts anew.
+  @Test(arguments: lengths) func twoMovesInOnePassAreTwoMoves(n: Int) {
+    let start = (noise(n + 1, seed: 1), noise(n + 1, seed: 2, size: 1e-8))
+    let (x, y) = (noise(n + 1, seed: 3), noise(n + 1, seed: 4))
+    for (first, second) in [(0.25, 0.125), (1, 0.5), (0.3, 1), (0.01, 1e-5)] as [(Float, Float)] {
+      var (once, twice) = (start, start)
+      moveAverage(
+        count: n, towards: x, share: first, then: y, share: second, average: &once.0, rest: &once.1)
+      moveAverage(count: n, towards: x, share: first, average: &twice.0, rest: &twice.1)
+      moveAverage(count: n, towards: y, share: second, average: &twice.0, rest: &twice.1)
+      #expect(once == twice && (n == 0 || once != start))
+    }
+  }
+
   @Test func aShareOfOneStartsAnew() {
     var (average, rest): ([Float], [Float]) = ([1e8, -3], [0.25, 0.5])
     moveAverage(count: 2, towards: [0.1, 0.2], share: 1, average: &average, rest: &rest)

@@ -80,6 +80,21 @@ struct AveragingTests {
     }
   }
 
+  /// However often averages are looked at, and with that moved, they are the same bit by bit.
+  @Test func lookingAtAveragesChangesNone() throws {
+    var quiet = run
+    quiet.monitor.checkpointEvery = 100
+    quiet.monitor.diagnoseEvery = 100
+    quiet.monitor.evaluateEvery = 100
+    try SmallRun.train(quiet, in: small.folder("quiet"))
+    let path = small.folder("quiet") + "/" + Checkpoint.stateFile
+    for block in AverageKind.allCases.flatMap({ ["average.\($0).", "averageRest.\($0)."] }) {
+      let numbers = try Self.block(block, path)
+      #expect(try numbers == Self.block(block, folder + "/" + Checkpoint.stateFile), "\(block)")
+      #expect(numbers.contains { $0 != 0 })
+    }
+  }
+
   @Test func theAverageThatIsSavedIsTheModel() throws {
     let model = try SafetensorsFile(path: folder + "/" + Checkpoint.modelFile)
     let state = try SafetensorsFile(path: folder + "/" + Checkpoint.stateFile)
