@@ -44,7 +44,7 @@ let package = Package(
       name: "Tessera",
       targets: [
         "Autodiff", "Kernels", "Configuration", "Execution", "Imaging", "Tokenizers", "Datasets",
-        "SceneRendering", "Evaluation", "Inference", "CPUBackend", "Training", "Reports",
+        "SceneRendering", "Evaluation", "Inference", "CPUBackend", "Training", "Reports", "Charts",
       ])
   ],
   dependencies: [

@@ -8,7 +8,20 @@ public enum ChartStyle {
     @media print{:root{color-scheme:light;\(variables(light: true))--ground:#fff}}
     \(SeriesStyle.rules(count: max(1, subjects)))
     \(ColourRamp.rules)
-    \(rules)
+    \(page)
+    \(marks)
+    """
+  }
+
+  /// The rules for a picture of so many subjects in a file of its own.
+  static func picture(subjects: Int) -> String {
+    """
+    :root{\(variables(light: true))}
+    @media (prefers-color-scheme:dark){:root{\(variables(light: false))}}
+    \(SeriesStyle.rules(count: max(1, subjects)))
+    \(marks)
+    svg.chart .sheet{fill:var(--ground)}
+    svg.chart .title{fill:var(--ink);font-size:13px;font-weight:600}
     """
   }
 
@@ -21,7 +34,8 @@ public enum ChartStyle {
       + ColourRamp.variables(light ? ColourRamp.light : ColourRamp.dark)
   }
 
-  private static let rules = """
+  /// Figures on a page: what stands around the pictures.
+  private static let page = """
     figure{margin:0;min-width:0;max-width:36rem;break-inside:avoid}
     figcaption{grid-row:1}
     figure>.legend{grid-row:2}
@@ -33,6 +47,28 @@ public enum ChartStyle {
     figcaption p{margin:.15rem 0 0;color:var(--quiet);font-size:.875rem;line-height:1.4}
     .picture{margin-top:.35rem;touch-action:pan-y;border-radius:3px}
     .picture:focus-visible{outline:2px solid var(--colour-0);outline-offset:3px}
+    .legend{list-style:none;margin:.4rem 0 0;padding:0;display:flex;flex-wrap:wrap;\
+    gap:.1rem 1rem;font-size:.875rem}
+    .legend li{white-space:nowrap;max-width:100%;overflow:hidden;text-overflow:ellipsis}
+    .legend svg{width:26px;height:10px;margin-right:.4em;vertical-align:.02em}
+    .legend b{font-weight:600;font-variant-numeric:tabular-nums}
+    .reading{margin:0;min-height:1.3em;font-size:.8125rem;color:var(--quiet);\
+    font-variant-numeric:tabular-nums}
+    .spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);\
+    white-space:nowrap}
+    details{font-size:.8125rem}
+    summary{color:var(--quiet);cursor:pointer;width:max-content;padding:.2rem 0}
+    .scroll{overflow-x:auto;max-width:100%}
+    details table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+    details th,details td{padding:.15rem .8rem .15rem 0;text-align:right;white-space:nowrap;\
+    font-weight:400;border-bottom:1px solid var(--faint)}
+    details thead th{color:var(--quiet)}
+    details th:first-child{text-align:left}
+    @media print{.reading,details{display:none}}
+    """
+
+  /// The pictures themselves.
+  private static let marks = """
     svg.chart{display:block;width:100%;height:auto;overflow:visible;\
     font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-variant-numeric:tabular-nums}
     svg.chart text{fill:var(--quiet)}
@@ -60,23 +96,5 @@ public enum ChartStyle {
     .disc{fill:var(--c);fill-opacity:.5;stroke:var(--ground);stroke-width:.5}
     .hollow{fill:none;stroke:var(--c);stroke-width:.9;stroke-opacity:.55}
     .cross{stroke:var(--ink);stroke-width:.8;pointer-events:none}
-    .legend{list-style:none;margin:.4rem 0 0;padding:0;display:flex;flex-wrap:wrap;\
-    gap:.1rem 1rem;font-size:.875rem}
-    .legend li{white-space:nowrap;max-width:100%;overflow:hidden;text-overflow:ellipsis}
-    .legend svg{width:26px;height:10px;margin-right:.4em;vertical-align:.02em}
-    .legend b{font-weight:600;font-variant-numeric:tabular-nums}
-    .reading{margin:0;min-height:1.3em;font-size:.8125rem;color:var(--quiet);\
-    font-variant-numeric:tabular-nums}
-    .spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);\
-    white-space:nowrap}
-    details{font-size:.8125rem}
-    summary{color:var(--quiet);cursor:pointer;width:max-content;padding:.2rem 0}
-    .scroll{overflow-x:auto;max-width:100%}
-    details table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-    details th,details td{padding:.15rem .8rem .15rem 0;text-align:right;white-space:nowrap;\
-    font-weight:400;border-bottom:1px solid var(--faint)}
-    details thead th{color:var(--quiet)}
-    details th:first-child{text-align:left}
-    @media print{.reading,details{display:none}}
     """
 }

@@ -1,6 +1,9 @@
 extension LineChart {
   /// The picture.
-  public var svg: String {
+  public var svg: String { Frame.svg(height: frame.height, summary: summary, content) }
+
+  /// All that is drawn, axes included.
+  var content: String {
     let bands = lines.map(band).joined()
     let curves = lines.map(curve).joined()
     let labels = lines.compactMap { line -> Frame.EndLabel? in
@@ -8,10 +11,8 @@ extension LineChart {
       let y = min(max(frame.y(last.y), frame.top), frame.height - frame.bottom)
       return .init(text: line.label, x: frame.x(last.x), y: y, style: line.style)
     }
-    return frame.svg(
-      summary: summary,
-      levels + events.map(event).joined() + bands + curves
-        + (Self.named.contains(lines.count) ? frame.endLabels(labels) : ""))
+    return frame.axes + levels + events.map(event).joined() + bands + curves
+      + (Self.named.contains(lines.count) ? frame.endLabels(labels) : "")
   }
 
   private func curve(_ line: Line) -> String {

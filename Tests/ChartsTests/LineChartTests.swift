@@ -36,6 +36,28 @@ struct LineChartTests {
     #expect(ys == ys.sorted(by: >) && ys.allSatisfy { $0 >= 0 && $0 <= 226 })
   }
 
+  @Test("a file of its own: the same curves, with colours and a title within, every tag closed")
+  func file() {
+    let chart = Self.chart([Self.line, .init("a<b", SeriesStyle(3), Self.line.points)])
+    let file = chart.file(title: "dB & <codes>")
+    #expect(file.hasPrefix("<svg ") && file.contains("xmlns=\"http://www.w3.org/2000/svg\""))
+    #expect(file.contains("<text class=\"title\" x=\"0\" y=\"-10\">dB &amp; &lt;codes&gt;</text>"))
+    #expect(Self.subpaths(file) == Self.subpaths(chart.svg) && Self.subpaths(file).count == 2)
+    for rule in [".r0{", ".r3{", "--colour-3:", "--ground:", ".line{"] {
+      #expect(file.contains(rule), "\(rule)")
+    }
+    var open: [Substring] = []
+    for tag in file.split(separator: "<").dropFirst(file.hasPrefix("<") ? 0 : 1) {
+      let text = tag.prefix { $0 != ">" }
+      if text.hasPrefix("/") {
+        #expect(open.popLast() == text.dropFirst(), "\(text)")
+      } else if !text.hasSuffix("/") {
+        open.append(text.prefix { $0 != " " })
+      }
+    }
+    #expect(open.isEmpty)
+  }
+
   @Test("what is no number breaks the line; a point alone becomes a dot")
   func gaps() {
     var points = Self.line.points

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Charts
 import Configuration
 import Foundation
 import Training
@@ -11,9 +12,16 @@ struct Growth: ParsableCommand {
   @Option(help: "The axes, out of imageSize,batchSize,channels,codes,lanes.")
   var axes = GrowthAxis.all.map(\.name).joined(separator: ",")
 
+  @Flag(help: "Measure nothing: draw the plots of the results that are there.")
+  var report = false
+
   @OptionGroup var options: BenchOptions
 
   func run() throws {
+    if report {
+      let data = try Data(contentsOf: URL(fileURLWithPath: "Benchmarks/results/" + Self.file))
+      return try JSONDecoder().decode(Results.self, from: data).curves.forEach(draw)
+    }
     let names = axes.split(separator: ",").map(String.init)
     for name in names where !GrowthAxis.all.contains(where: { $0.name == name }) {
       throw ValidationError("--axes: expected \(GrowthAxis.all.map(\.name)), found \(name)")
@@ -22,13 +30,14 @@ struct Growth: ParsableCommand {
     for axis in GrowthAxis.all where names.contains(axis.name) {
       let curve = Curve(axis: axis, points: try axis.values.map { try measure(axis, $0) })
       print(table(curve) + "\n")
-      try Places.write(
-        Data(plot(curve).svg.utf8), to: "Benchmarks/plots/growth-\(axis.name).svg")
+      try draw(curve)
       results.curves.append(curve)
     }
     print(results.machine.text)
-    try Places.write(results, to: "growth.json")
+    try Places.write(results, to: Self.file)
   }
+
+  private static var file: String { "growth.json" }
 
   private struct Results: Codable {
     let machine: Machine
@@ -82,14 +91,18 @@ struct Growth: ParsableCommand {
     return table.text + "\n\n" + curve.axis.network
   }
 
-  private func plot(_ curve: Curve) -> Plot {
-    Plot(
-      title: curve.axis.network, horizontal: curve.axis.title, vertical: "images a second",
-      series: [
-        .init(
-          name: "encoding", points: curve.points.map { (Double($0.value), $0.encodingRate) }),
-        .init(
-          name: "training", points: curve.points.map { (Double($0.value), $0.trainingRate) }),
-      ])
+  private func draw(_ curve: Curve) throws {
+    func line(_ index: Int, _ name: String, _ rate: (Point) -> Double) -> LineChart.Line {
+      .init(
+        name, SeriesStyle(index),
+        curve.points.map { Charts.Point(Double($0.value), rate($0)) })
+    }
+    let chart = LineChart(
+      summary: "Images a second against \(curve.axis.title): \(curve.axis.network)",
+      [line(0, "encoding", \.encodingRate), line(1, "training", \.trainingRate)],
+      horizontal: (curve.axis.title, .logarithmic), vertical: .logarithmic)
+    try Places.write(
+      Data(chart.file(title: "Images a second").utf8),
+      to: "Benchmarks/plots/growth-\(curve.axis.name).svg")
   }
 }

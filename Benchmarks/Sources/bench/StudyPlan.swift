@@ -10,6 +10,8 @@ struct StudyPlan: Decodable {
   /// What is trained, by which values of the configuration.
   struct Variant: Decodable {
     let name: String
+    /// What stands in plots; nil for the name.
+    let label: String?
     let set: [String]
   }
 

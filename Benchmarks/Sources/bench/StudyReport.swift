@@ -1,3 +1,4 @@
+import Charts
 import Foundation
 
 /// A study's results as tables and plots: a row a variant, a column a size, means over seeds.
@@ -17,9 +18,11 @@ struct StudyReport {
       ("SSIM", 4, { $0.ssim }),
       ("Codes used, of all evaluation tokens", 0, { Double($0.usedCodes) }),
       ("Perplexity", 0, { $0.perplexity }),
+      ("Quantization error: mean |q - z|^2 of a vector", 4, { $0.quantizationError }),
       ("Bits that an image's tokens carry", 0, { $0.bitsPerImage }),
       ("lambda = mean |q| / |z| at the end", 3, { $0.lambda }),
       ("cos(z, q) at the end", 3, { $0.cosine }),
+      ("Share of obtuse angles in %, at the end", 1, { $0.obtuse.map { 100 * $0 } }),
     ]
     let runs = plan.runs.count
     var parts = [
@@ -31,6 +34,7 @@ struct StudyReport {
       guard results.contains(where: { table.value($0) != nil }) else { continue }
       parts.append("**\(table.title)**\n\n" + self.table(table.digits, table.value))
     }
+    if results.contains(where: { $0.collapse != nil }) { parts.append(collapses) }
     if results.contains(where: { $0.averages?.count ?? 0 > 1 }) { parts.append(averages) }
     return parts.joined(separator: "\n\n")
   }
@@ -57,6 +61,27 @@ struct StudyReport {
     return values.count > 1 ? "\(mean) ± \(Cell.decimals((most - least) / 2, digits))" : mean
   }
 
+  /// Who collapsed, since which step, and what saw it first, seed by seed.
+  private var collapses: String {
+    var table = MarkdownTable(["variant"] + plan.sizes.map(\.name), textColumns: 1)
+    for variant in plan.variants {
+      let cells: [String] = plan.sizes.map { size in
+        let cell = cell(variant.name, size.name)
+        let collapsed = cell.compactMap { result in
+          result.collapse.map { step in
+            "\(step)"
+              + (result.firstSign.map { " (\($0) \(result.firstSignStep ?? step))" } ?? "")
+          }
+        }
+        return cell.isEmpty ? "-" : collapsed.isEmpty ? "none" : collapsed.joined(separator: "; ")
+      }
+      table.add([variant.name] + cells)
+    }
+    return
+      "**Collapse: the step since when, and the diagnostic that saw it first with its step**\n\n"
+      + table.text
+  }
+
   /// The PSNR of the last weights and of averages, a row a cell.
   private var averages: String {
     let others = Set(results.flatMap { Array(($0.averages ?? [:]).keys) }).subtracting(["last"])
@@ -75,20 +100,40 @@ struct StudyReport {
     return "**PSNR in dB of the last weights and of averages of the weights**\n\n" + table.text
   }
 
-  /// Writes a plot of used codes against the size, where sizes are numbers.
+  /// Writes plots against the size, where sizes are numbers.
   func writePlots(_ name: String) throws {
-    let series = plan.variants.compactMap { variant -> Plot.Series? in
-      let points = plan.sizes.compactMap { size -> (x: Double, y: Double)? in
-        let used = cell(variant.name, size.name).map { Double($0.usedCodes) }
-        guard let x = Double(size.name), !used.isEmpty else { return nil }
-        return (x, used.reduce(0, +) / Double(used.count))
-      }
-      return points.count > 1 ? Plot.Series(name: variant.name, points: points) : nil
+    let plots: [(file: String, title: String, kind: Scale.Kind, value: (StudyResult) -> Double)] = [
+      ("psnr", "PSNR in dB", .linear, { $0.psnr }),
+      ("usage", "Codes used", .logarithmic, { Double($0.usedCodes) }),
+      ("perplexity", "Perplexity", .logarithmic, { $0.perplexity }),
+    ]
+    for plot in plots {
+      let lines = plan.variants.indices.compactMap { line($0, plot.value) }
+      guard !lines.isEmpty else { return }
+      let chart = LineChart(
+        summary: "\(plot.title) against the size of the codebook, by quantizer", lines,
+        horizontal: ("codes", .logarithmic), vertical: plot.kind)
+      try Places.write(
+        Data(chart.file(title: plot.title).utf8),
+        to: "Benchmarks/plots/study-\(name)-\(plot.file).svg")
     }
-    guard !series.isEmpty else { return }
-    let plot = Plot(
-      title: "Codes used against the size of the codebook", horizontal: "codes",
-      vertical: "codes used", series: series)
-    try Places.write(Data(plot.svg.utf8), to: "Benchmarks/plots/study-\(name)-usage.svg")
+  }
+
+  /// A variant's means over seeds, with their range; nil where it has fewer than two sizes.
+  private func line(_ index: Int, _ value: (StudyResult) -> Double) -> LineChart.Line? {
+    let variant = plan.variants[index]
+    var (means, lower, upper): ([Point], [Point], [Point]) = ([], [], [])
+    for size in plan.sizes {
+      let values = cell(variant.name, size.name).map(value)
+      guard let x = Double(size.name), let least = values.min(), let most = values.max() else {
+        continue
+      }
+      means.append(Point(x, values.reduce(0, +) / Double(values.count)))
+      lower.append(Point(x, least))
+      upper.append(Point(x, most))
+    }
+    guard means.count > 1 else { return nil }
+    return LineChart.Line(
+      variant.name, label: variant.label, SeriesStyle(index), means, band: (lower, upper))
   }
 }
