@@ -33,7 +33,7 @@ struct Study: ParsableCommand {
 
   func run() throws {
     let plan = try StudyPlan.load("Benchmarks/studies/\(name).json")
-    let path = "Benchmarks/results/study-\(name).jsonl"
+    let path = Self.resultsPath(name)
     var overrides: [String] = []
     func override(_ key: String, _ text: String?) {
       if let text { overrides.append(key + "=" + JSONValue.string(text).compactText) }
@@ -52,7 +52,7 @@ struct Study: ParsableCommand {
           break
         }
         say("\(index + 1) of \(plan.runs.count): \(run.name)")
-        let result = try train(run, plan, overrides)
+        let result = try known(run, plan) ?? train(run, plan, overrides)
         results.append(result)
         try Self.append(result, to: path)
         say(
@@ -89,6 +89,26 @@ struct Study: ParsableCommand {
     return try StudyResult(
       run, folder: folder, comparison: comparison.output, seconds: seconds,
       commit: Machine(options).tessera)
+  }
+
+  /// The result of the same run in another study of the same configuration, if there is one.
+  private func known(_ run: StudyPlan.Run, _ plan: StudyPlan) throws -> StudyResult? {
+    let files = try FileManager.default.contentsOfDirectory(atPath: "Benchmarks/studies").sorted()
+    for file in files where file.hasSuffix(".json") && file != name + ".json" {
+      guard try StudyPlan.load("Benchmarks/studies/" + file).config == plan.config else { continue }
+      let other = String(file.dropLast(".json".count))
+      if let result = try Self.results(Self.resultsPath(other)).first(where: {
+        $0.overrides == run.overrides
+      }) {
+        say("taken over from \(other)")
+        return result.as(run)
+      }
+    }
+    return nil
+  }
+
+  private static func resultsPath(_ study: String) -> String {
+    "Benchmarks/results/study-\(study).jsonl"
   }
 
   /// Whether a run was stopped between its end and its line of results.

@@ -5,8 +5,10 @@ import Reports
 import Training
 
 /// What came of one run of a study: a line of its results.
+///
+/// The data that a run had stand in none of its values: all lines of a file are to have the same.
 struct StudyResult: Codable {
-  let variant, size: String
+  private(set) var variant, size: String
   let seed, steps: Int
   /// The values set over the configuration's, by which a run is known again.
   let overrides: [String]
@@ -65,6 +67,13 @@ struct StudyResult: Codable {
     self.seconds = seconds
     self.commit = commit
     readJournal(folder)
+  }
+
+  /// The same under the names that another study has for it.
+  func `as`(_ run: StudyPlan.Run) -> StudyResult {
+    var result = self
+    (result.variant, result.size) = (run.variant, run.size)
+    return result
   }
 
   private mutating func readJournal(_ folder: String) {
