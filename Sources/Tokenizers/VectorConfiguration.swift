@@ -4,7 +4,8 @@ import Configuration
 ///
 /// The losses are `codebookWeight * |q - sg(z)|^2 + commitmentWeight * |z - sg(q)|^2`. The squared
 /// norm is the sum over the code dimension; the loss is the mean of it over all vectors of the
-/// batch. Van den Oord et al., "Neural Discrete Representation Learning", 1711.00937.
+/// batch. The standard weights are those of 1 and 0.25 for means over the 8 channels of a code, which
+/// is how they are customary; on sums they would pull eight times as hard. Van den Oord et al., "Neural Discrete Representation Learning", 1711.00937.
 public struct VectorConfiguration: Sendable, Equatable {
   /// How the gradient passes from the codebook entry to the encoder.
   public enum Gradient: String, Sendable, CaseIterable {
@@ -55,7 +56,7 @@ public struct VectorConfiguration: Sendable, Equatable {
   /// Describes a vector quantizer.
   public init(
     codebookSize: Int = 1024, codeDimension: Int = 8, gradient: Gradient = .straightThrough,
-    codebookWeight: Double = 1, commitmentWeight: Double = 0.25,
+    codebookWeight: Double = 0.125, commitmentWeight: Double = 0.03125,
     initialization: Initialization = .encoder, upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.codebookSize = codebookSize
