@@ -30,20 +30,21 @@ packages:
 build: packages
 	$(BUILD)
 
-# The whole way in a few minutes: draw images, train two tokenizers on them, turn images into
-# tokens and back, compare. Everything it makes lies in data/scenes and $(DEMO).
+# The whole way in a few minutes: draw images, train three tokenizers on them, one of which collapses,
+# turn images into tokens and back, compare. Everything it makes lies in data/scenes and $(DEMO).
 demo: build
 	rm -rf $(DEMO)
 	$(BIN)/scenes --output data/scenes
 	$(BIN)/train --config configs/fsq.json --output $(DEMO)/fsq
 	$(BIN)/train --config configs/vq.json --output $(DEMO)/vq
+	$(BIN)/train --config configs/vq-plain.json --output $(DEMO)/vq-plain
 	$(BIN)/encode --checkpoint $(DEMO)/fsq --output $(DEMO)/tokens.safetensors --verify \
 	  data/scenes/validation
 	$(BIN)/decode --checkpoint $(DEMO)/fsq --output $(DEMO)/decoded $(DEMO)/tokens.safetensors
-	$(BIN)/compare $(DEMO)/fsq $(DEMO)/vq --samples $(DEMO)/comparison.png --html $(DEMO)/report.html
+	$(BIN)/compare $(DEMO)/fsq $(DEMO)/vq $(DEMO)/vq-plain --samples $(DEMO)/comparison.png --html $(DEMO)/report.html
 	@echo
-	@echo "Originals, and under them what FSQ and VQ make of them: $(DEMO)/comparison.png"
-	@echo "All that the two runs say of themselves, to open in a browser: $(DEMO)/report.html"
+	@echo "Originals, and under them what the three make of them: $(DEMO)/comparison.png"
+	@echo "All that the runs say of themselves, to open in a browser: $(DEMO)/report.html"
 
 test: packages
 	$(BUILD) --build-tests

@@ -2,8 +2,8 @@ import Configuration
 
 /// Product vector quantization: groups of channels with codebooks of their own.
 ///
-/// The losses are those of ``VectorConfiguration``, summed over all channels; as with ``CosineConfiguration``
-/// they weigh a tenth by default.
+/// The losses are those of ``VectorConfiguration``, summed over all channels; the standard weights are light, as
+/// with ``CosineConfiguration``.
 public struct ProductConfiguration: Sendable, Equatable {
   /// How many groups: indices to a token.
   public var groups: Int

@@ -2,8 +2,8 @@ import Configuration
 
 /// Residual vector quantization: codebooks that quantize what those before have left.
 ///
-/// The losses are those of ``VectorConfiguration``, summed over depths; as with ``CosineConfiguration``
-/// they weigh a tenth by default.
+/// The losses are those of ``VectorConfiguration``, summed over depths; the standard weights are light, as
+/// with ``CosineConfiguration``.
 public struct ResidualConfiguration: Sendable, Equatable {
   /// How many codebooks: indices to a token.
   public var depth: Int

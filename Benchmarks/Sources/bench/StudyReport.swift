@@ -104,7 +104,10 @@ struct StudyReport {
   func writePlots(_ name: String) throws {
     let plots: [(file: String, title: String, kind: Scale.Kind, value: (StudyResult) -> Double)] = [
       ("psnr", "PSNR in dB", .linear, { $0.psnr }),
-      ("usage", "Codes used", .logarithmic, { Double($0.usedCodes) }),
+      (
+        "usage", "Codes used, in % of all", .linear,
+        { 100 * Double($0.usedCodes) / Double($0.codes) }
+      ),
       ("perplexity", "Perplexity", .logarithmic, { $0.perplexity }),
     ]
     for plot in plots {
