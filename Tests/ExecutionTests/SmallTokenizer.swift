@@ -14,7 +14,8 @@ struct SmallTokenizer: Sendable, CustomStringConvertible {
       description: "VQ with rotation",
       quantizer: .vq(
         VectorConfiguration(
-          codebookSize: 32, codeDimension: 3, gradient: .rotation, initialization: .normal))),
+          codebookSize: 32, codeDimension: 3, gradient: .rotation, codebookWeight: 1,
+          commitmentWeight: 0.25, initialization: .normal))),
     SmallTokenizer(
       description: "VQ with DiVeQ",
       quantizer: .vq(

@@ -14,7 +14,8 @@ struct CodebookUpkeepTests {
       let graph = Graph()
       let quantizer = VectorQuantizer(
         VectorConfiguration(
-          codebookSize: 3, codeDimension: 2, commitmentWeight: 0.25, upkeep: upkeep),
+          codebookSize: 3, codeDimension: 2, codebookWeight: 1, commitmentWeight: 0.25,
+          upkeep: upkeep),
         in: Scope(graph))
       let quantized = quantizer.quantize(graph.input("z", [4, 2]))
       let run = GraphRun(graph, outputs: ["auxiliary": quantized.auxiliaryLoss!])

@@ -54,7 +54,9 @@ struct DepthQuantizersTests {
           parameters: ["embedding.weight": books[group]]
         ) {
           VectorQuantizer(
-            VectorConfiguration(codebookSize: codes, codeDimension: width), in: $0)
+            VectorConfiguration(
+              codebookSize: codes, codeDimension: width, codebookWeight: 1, commitmentWeight: 0.25),
+            in: $0)
         })
       #expect(
         largestDifference(

@@ -66,7 +66,9 @@ final class SmallRun: Sendable {
   static func vq(data: String, steps: Int = 10) -> RunConfiguration {
     var run = fsq(data: data, steps: steps)
     run.quantizer = .vq(
-      VectorConfiguration(codebookSize: 24, codeDimension: 4, gradient: .rotation))
+      VectorConfiguration(
+        codebookSize: 24, codeDimension: 4, gradient: .rotation, codebookWeight: 1,
+        commitmentWeight: 0.25))
     run.training.optimizer = .sgd(
       SGDConfiguration(learningRate: 0.05, momentum: 0.9, nesterov: true, weightDecay: 1e-3))
     run.training.schedule = .constant(WarmupConfiguration(warmup: 3))
