@@ -1,6 +1,6 @@
 # Tessera. Two commands set everything up on a machine that has a Swift toolchain:
 #
-#   make demo     system packages, build, built-in data, train FSQ and VQ, encode, decode, compare
+#   make demo     system packages, build, built-in data, train FSQ and VQ, alive and collapsed, encode, decode, compare
 #   make test     all tests
 #
 # Also: make build, make format (rewrites layout), make check (what CI runs before the tests), make

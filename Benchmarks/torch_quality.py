@@ -1,7 +1,9 @@
 """A run of a study in PyTorch, its quantizer by vector-quantize-pytorch; prints one line of JSON.
 
-    python torch_quality.py --study studies/codebooks.json --variant "FSQ, tanh" --size 1024 --seed 0 \
-        --train cifar10/train --test cifar10/test
+    python Benchmarks/torch_quality.py --study Benchmarks/studies/codebooks.json \
+        --variant "FSQ, tanh" --size 1024 --seed 0 --train cifar10/train --test cifar10/test
+
+It is run from the root of the repository, where the study's configuration lies.
 
 The network, its first values, the optimizer, the rate, the batches' size and the evaluation are those
 of the study's configuration, so that the quantizers are what is compared. Two kinds can be: FSQ with

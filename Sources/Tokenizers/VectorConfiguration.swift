@@ -5,7 +5,9 @@ import Configuration
 /// The losses are `codebookWeight * |q - sg(z)|^2 + commitmentWeight * |z - sg(q)|^2`. The squared
 /// norm is the sum over the code dimension; the loss is the mean of it over all vectors of the
 /// batch. The standard weights are those of 1 and 0.25 for means over the 8 channels of a code, which
-/// is how they are customary; on sums they would pull eight times as hard. Van den Oord et al., "Neural Discrete Representation Learning", 1711.00937.
+/// is how they are customary; on sums they would pull eight times as hard.
+///
+/// Van den Oord et al., "Neural Discrete Representation Learning", 1711.00937.
 public struct VectorConfiguration: Sendable, Equatable {
   /// How the gradient passes from the codebook entry to the encoder.
   public enum Gradient: String, Sendable, CaseIterable {
