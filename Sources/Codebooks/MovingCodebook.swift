@@ -44,17 +44,15 @@ public struct MovingCodebook: Sendable, Equatable {
   /// Takes in a batch.
   ///
   /// - Parameters:
-  ///   - counts: n, `[K]`.
   ///   - vectors: `[tokens, d]`.
   ///   - codes: the code of each vector; a negative one is of a vector that has none.
-  public mutating func add(
-    counts: [Double], vectors: UnsafeBufferPointer<Float>, codes: UnsafeBufferPointer<Int32>
-  ) {
-    precondition(counts.count == count, "one count a code")
+  public mutating func add(_ vectors: [Float], codes: [Int32]) {
+    precondition(vectors.count == codes.count * dimension, "one code a vector")
     let (decay, gain, dimension) = (decay, 1 - decay, dimension)
+    var counts = [Double](repeating: 0, count: count)
+    for code in codes where code >= 0 { counts[Int(code)] += 1 }
     for code in uses.indices { uses[code] = decay * uses[code] + gain * counts[code] }
     guard movesCodes else { return }
-    precondition(vectors.count == codes.count * dimension, "one code a vector")
     sums.withUnsafeMutableBufferPointer { sums in
       for place in sums.indices { sums[place] *= decay }
       for (token, code) in codes.enumerated() where code >= 0 {

@@ -119,31 +119,24 @@ final class ComparisonEvaluator {
   }
 
   private static func quantizer(_ configuration: QuantizerConfiguration) -> EvaluatedRun.Quantizer {
+    let kind = configuration.kind
     switch configuration {
-    case .fsq(let fsq): .fsq(levels: fsq.levels, bound: fsq.bound.rawValue)
-    case .vq(let vq):
-      .vq(codes: vq.codebookSize, dimension: vq.codeDimension, gradient: vq.gradient.rawValue)
-    case .cosine(let cosine):
-      .codebook(
-        kind: configuration.kind, codes: cosine.codebookSize, dimension: cosine.codeDimension,
-        gradient: cosine.gradient.rawValue)
-    case .simvq(let simvq):
-      .codebook(
-        kind: configuration.kind, codes: simvq.codebookSize, dimension: simvq.codeDimension,
-        gradient: simvq.gradient.rawValue)
-    case .lfq, .bsq: .binary(kind: configuration.kind, bits: configuration.codeDimension)
-    case .product(let product):
-      .deep(
-        kind: configuration.kind, depth: product.groups, codes: product.codebookSize,
-        words: product.gradient.rawValue)
-    case .residual(let residual):
-      .deep(
-        kind: configuration.kind, depth: residual.depth, codes: residual.codebookSize,
-        words: residual.gradient.rawValue)
+    case .fsq(let fsq): return .fsq(levels: fsq.levels, bound: fsq.bound.rawValue)
+    case .lfq, .bsq: return .binary(kind: kind, bits: configuration.codeDimension)
     case .residualFSQ(let residual):
-      .deep(
-        kind: configuration.kind, depth: residual.depth, codes: residual.scalar.codebookSize,
+      return .deep(
+        kind: kind, depth: residual.depth, codes: residual.scalar.codebookSize,
         words: residual.scalar.bound.rawValue)
+    case .vq, .cosine, .simvq, .product, .residual:
+      let (codes, dimension) = (configuration.codebookSize, configuration.codeDimension)
+      let gradient = configuration.codebook!.gradient.rawValue
+      if configuration.depth > 1 {
+        return .deep(kind: kind, depth: configuration.depth, codes: codes, words: gradient)
+      }
+      if case .vq = configuration {
+        return .vq(codes: codes, dimension: dimension, gradient: gradient)
+      }
+      return .codebook(kind: kind, codes: codes, dimension: dimension, gradient: gradient)
     }
   }
 

@@ -123,15 +123,18 @@ extension ConfigurationFields {
     ) { (json) throws(Mismatch) in try Self.string(json, canBeEmpty: false) }
   }
 
-  /// Declares one of several words.
+  /// Declares one of several words: of all that there are, or of some.
   public mutating func choice<Choice: RawRepresentable & CaseIterable>(
-    _ name: String, _ value: inout Choice, _ meaning: String
+    _ name: String, _ value: inout Choice, among choices: [Choice] = Array(Choice.allCases),
+    _ meaning: String
   ) where Choice.RawValue == String {
-    let words = Choice.allCases.map(\.rawValue)
+    let words = choices.map(\.rawValue)
     let schema = JSONObject(["enum": .array(words.map(JSONValue.string))])
     field(name, &value, schema, meaning, remedy: "", write: { .string($0.rawValue) }) {
       (json) throws(Mismatch) in
-      if case .string(let word) = json, let choice = Choice(rawValue: word) { return choice }
+      if case .string(let word) = json, words.contains(word), let choice = Choice(rawValue: word) {
+        return choice
+      }
       throw Self.unknownWord(json, among: words)
     }
   }

@@ -6,27 +6,32 @@ import Autodiff
 ///
 /// The squared norms are summed over the code dimension and averaged over vectors.
 struct CodeReplacement {
-  let gradient: VectorConfiguration.Gradient
-  /// Nil where the codes learn by no loss.
-  let codebookWeight: Double?
-  let commitmentWeight: Double
+  let configuration: CodebookConfiguration
 
   /// Replaces vectors `[N, h, w, d]` by the codes `[N, h, w, d]` of their tokens.
   func callAsFunction(_ z: Tensor, by q: Tensor, at indices: Tensor) -> Quantized {
-    let dimension = Float(z.shape.channels)
-    let codebookLoss = codebookWeight.map {
-      meanSquaredError(q, z.stoppingGradient()) * dimension * Float($0)
-    }
-    let commitmentLoss = meanSquaredError(z, q.stoppingGradient()) * dimension
-    let weighted = commitmentLoss * Float(commitmentWeight)
-    let auxiliary = codebookLoss.map { $0 + weighted } ?? weighted
-    var statistics = ["quantizationError": commitmentLoss]
-    let estimator = GradientEstimator(gradient)
+    let (auxiliary, error) = losses(z, q)
+    var statistics = ["quantizationError": error]
+    let estimator = GradientEstimator(configuration.gradient)
     if case .rotation = estimator {
       statistics["rotationFallbacks"] = z.rotationFallbacks(to: q)
     }
     return Quantized(
       codes: estimator.pass(q, from: z), vectors: z, target: z, indices: indices,
       auxiliaryLoss: auxiliary, statistics: statistics)
+  }
+
+  /// The weighted losses between vectors and their codes, and the mean squared distance of the two.
+  ///
+  /// The codes have no loss where they follow moving averages.
+  func losses(_ z: Tensor, _ q: Tensor) -> (auxiliary: Tensor, error: Tensor) {
+    let dimension = Float(z.shape.channels)
+    let codebookLoss =
+      configuration.isTrained
+      ? meanSquaredError(q, z.stoppingGradient()) * dimension * Float(configuration.codebookWeight)
+      : nil
+    let error = meanSquaredError(z, q.stoppingGradient()) * dimension
+    let weighted = error * Float(configuration.commitmentWeight)
+    return (codebookLoss.map { $0 + weighted } ?? weighted, error)
   }
 }

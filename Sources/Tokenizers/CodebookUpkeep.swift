@@ -44,38 +44,26 @@ public struct CodebookUpkeep: Sendable, Equatable {
   public var isNeeded: Bool { learning == .ema || reviveEvery > 0 }
 }
 
-extension ConfigurationFields {
-  /// What `initialization` says of codebooks.
-  static let initializationMeaning =
-    "What a codebook holds before step 1: encoder outputs sampled at random, numbers drawn blindly, "
-    + "centres of encoder outputs by k-means, or the skeleton, outputs that together reach far."
-
-  /// Declares the upkeep of a codebook among the fields of its quantizer.
-  mutating func upkeep(
-    _ upkeep: inout CodebookUpkeep, gradient: VectorConfiguration.Gradient
-  ) {
-    choice(
-      "codebookLearning", &upkeep.learning,
+extension CodebookUpkeep {
+  /// Declares the fields.
+  mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.choice(
+      "codebookLearning", &learning,
       "How the codebook learns: by the gradient of the codebook loss, or by ema, each code the "
         + "moving average of its vectors, in place of that loss, whatever codebookWeight is.")
-    number(
-      "emaDecay", &upkeep.decay, in: .from(0, below: 1),
+    fields.number(
+      "emaDecay", &decay, in: .from(0, below: 1),
       "The share of the moving averages that a step leaves: of each code's uses and vectors.")
-    number(
-      "emaEpsilon", &upkeep.epsilon, in: .above(0),
+    fields.number(
+      "emaEpsilon", &epsilon, in: .above(0),
       "What is added to the uses of every code before they divide (Laplace smoothing).")
-    integer(
-      "reviveEvery", &upkeep.reviveEvery, in: .atLeast(0),
+    fields.integer(
+      "reviveEvery", &reviveEvery, in: .atLeast(0),
       "Steps between replacements of codes that nobody uses by vectors of the batch; 0 is never.")
-    number(
-      "reviveBelow", &upkeep.reviveBelow, in: .inside(0, 1),
+    fields.number(
+      "reviveBelow", &reviveBelow, in: .inside(0, 1),
       "Codes are replaced where their moving average of uses is below this share of what each would "
         + "have if all were used alike; one that is never used falls there after "
         + "ln(reviveBelow) / ln(emaDecay) steps.")
-    let isShared = gradient == .diveq
-    check(
-      "codebookLearning", with: ["gradient"], upkeep.learning == .gradient || !isShared,
-      expected: "\"gradient\" with gradient \"diveq\", which hands the codes a gradient",
-      remedy: "Choose \"straight-through\" or a rotation for gradient.")
   }
 }

@@ -17,24 +17,20 @@ public struct CosineQuantizer: Bottleneck {
   /// The parameter `embedding.weight` is the codebook `[K, d]`, whose rows may have any length.
   public init(_ configuration: CosineConfiguration, in scope: Scope) {
     self.configuration = configuration
+    let entries = configuration.codebook
     codebook = scope["embedding"].parameter(
-      "weight", [configuration.codebookSize, configuration.codeDimension],
-      .normal(deviation: 1 / Float(configuration.codeDimension).squareRoot()),
-      isTrained: configuration.upkeep.learning == .gradient)
+      "weight", [entries.size, entries.dimension],
+      .normal(deviation: 1 / Float(entries.dimension).squareRoot()), isTrained: entries.isTrained)
   }
 
   /// The number of different tokens.
-  public var codebookSize: Int { configuration.codebookSize }
+  public var codebookSize: Int { configuration.codebook.size }
 
   /// Replaces each vector by the code nearest in direction.
   public func quantize(_ z: Tensor) -> Quantized {
     let directions = z.rowNormalized()
     let indices = directions.nearestCodes(in: codebook.rowNormalized())
-    let replace = CodeReplacement(
-      gradient: configuration.gradient,
-      codebookWeight: configuration.upkeep.learning == .gradient
-        ? configuration.codebookWeight : nil,
-      commitmentWeight: configuration.commitmentWeight)
+    let replace = CodeReplacement(configuration: configuration.codebook)
     return replace(directions, by: codes(of: indices), at: indices)
   }
 

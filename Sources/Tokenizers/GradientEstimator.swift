@@ -11,7 +11,7 @@ public enum GradientEstimator: Sendable, Equatable {
   case directed
 
   /// The estimator that a configuration names.
-  public init(_ configuration: VectorConfiguration.Gradient) {
+  public init(_ configuration: CodebookConfiguration.Gradient) {
     switch configuration {
     case .straightThrough: self = .straightThrough
     case .rotation: self = .rotation(.codeOverEncoding)

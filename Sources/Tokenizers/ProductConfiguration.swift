@@ -2,41 +2,31 @@ import Configuration
 
 /// Product vector quantization: groups of channels with codebooks of their own.
 ///
-/// The losses are those of ``VectorConfiguration``, summed over all channels; the standard weights are light, as
-/// with ``CosineConfiguration``.
+/// The losses are summed over all channels; the standard weights are light, as with
+/// ``CosineConfiguration``.
 public struct ProductConfiguration: Sendable, Equatable {
   /// How many groups: indices to a token.
   public var groups: Int
-  /// The number of entries of each group's codebook.
-  public var codebookSize: Int
-  /// Channels of all groups together.
-  public var codeDimension: Int
-  /// How the gradient passes from the codes to the encoder.
-  public var gradient: VectorConfiguration.Gradient
-  /// Weight of the loss that moves the codebooks towards the encoder.
-  public var codebookWeight: Double
-  /// Weight of the loss that moves the encoder towards the codebooks.
-  public var commitmentWeight: Double
-  /// What the codebooks hold before the first step.
-  public var initialization: CosineConfiguration.Initialization
+  /// The codebook of each group and its losses; the dimension is that of all groups together.
+  public var codebook: CodebookConfiguration
 
   /// Describes a product quantizer.
   public init(
     groups: Int = 2, codebookSize: Int = 256, codeDimension: Int = 8,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
-    commitmentWeight: Double = 0.025, initialization: CosineConfiguration.Initialization = .encoder
+    gradient: CodebookConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025,
+    initialization: CodebookConfiguration.Initialization = .encoder,
+    upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.groups = groups
-    self.codebookSize = codebookSize
-    self.codeDimension = codeDimension
-    self.gradient = gradient
-    self.codebookWeight = codebookWeight
-    self.commitmentWeight = commitmentWeight
-    self.initialization = initialization
+    codebook = CodebookConfiguration(
+      size: codebookSize, dimension: codeDimension, gradient: gradient,
+      codebookWeight: codebookWeight, commitmentWeight: commitmentWeight,
+      initialization: initialization, upkeep: upkeep)
   }
 
   /// Channels of one group.
-  public var groupDimension: Int { codeDimension / groups }
+  public var groupDimension: Int { codebook.dimension / groups }
 }
 
 extension ProductConfiguration: Configurable {
@@ -52,15 +42,12 @@ extension ProductConfiguration: Configurable {
       "groups", &groups, in: .between(2, QuantizerConfiguration.mostDepth),
       "Groups of channels, that is, indices to a token.",
       remedy: "One group is what type \"vq\" is.")
-    fields.codebook(size: &codebookSize, dimension: &codeDimension)
-    let (dimension, groups) = (codeDimension, groups)
+    codebook.declareReplacement(&fields)
+    let (dimension, groups) = (codebook.dimension, groups)
     fields.check(
       "codeDimension", with: ["groups"], dimension % max(1, groups) == 0,
       expected: "a multiple of groups = \(groups)",
       remedy: "The nearest is \(max(1, (dimension + groups / 2) / groups) * groups).")
-    fields.gradient(
-      &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
-      dimension: codeDimension)
-    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
+    codebook.declareEntries(&fields)
   }
 }

@@ -6,7 +6,8 @@ import Autodiff
 ///     z = (z_1, ..., z_G),  k_g = argmin over j of |z_g - e_g,j|^2,  q = (e_1,k_1, ..., e_G,k_G)
 ///     loss = sum over g of codebookWeight |q_g - sg(z_g)|^2 + commitmentWeight |z_g - sg(q_g)|^2
 ///
-/// A token is G indices, group 0 first; K^G codes come from G K entries. Source: Jégou et al.,
+/// A token is G indices, group 0 first; K^G codes come from G K entries. Codebooks that follow moving
+/// averages have no term of their own. Source: Jégou et al.,
 /// "Product quantization for nearest neighbor search", 2011.
 public struct ProductQuantizer: Bottleneck {
   let codebooks: [Tensor]
@@ -17,15 +18,17 @@ public struct ProductQuantizer: Bottleneck {
   /// The parameters `g.embedding.weight` are the codebooks `[K, d / G]` of the groups g.
   public init(_ configuration: ProductConfiguration, in scope: Scope) {
     self.configuration = configuration
+    let (entries, dimension) = (configuration.codebook, configuration.groupDimension)
     codebooks = (0..<configuration.groups).map {
       scope[String($0)]["embedding"].parameter(
-        "weight", [configuration.codebookSize, configuration.groupDimension],
-        .normal(deviation: 1 / Float(configuration.groupDimension).squareRoot()))
+        "weight", [entries.size, dimension],
+        entries.drawn(or: .normal(deviation: 1 / Float(dimension).squareRoot())),
+        isTrained: entries.isTrained)
     }
   }
 
   /// The number of different values of one index.
-  public var codebookSize: Int { configuration.codebookSize }
+  public var codebookSize: Int { configuration.codebook.size }
   /// The number of groups.
   public var depth: Int { configuration.groups }
 
@@ -35,9 +38,7 @@ public struct ProductQuantizer: Bottleneck {
     let indices = codebooks.enumerated().map { group, codebook in
       z.channels(group * width..<(group + 1) * width).nearestCodes(in: codebook)
     }
-    let replace = CodeReplacement(
-      gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
-      commitmentWeight: configuration.commitmentWeight)
+    let replace = CodeReplacement(configuration: configuration.codebook)
     let tokens = TokenDepth.stacked(indices)
     return replace(z, by: codes(at: indices), at: tokens)
   }

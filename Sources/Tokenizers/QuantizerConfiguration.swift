@@ -24,18 +24,31 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   /// The most indices to a token.
   public static let mostDepth = 32
 
+  /// The codebooks, where tokens are entries of such.
+  public var codebook: CodebookConfiguration? {
+    switch self {
+    case .vq(let configuration): configuration.codebook
+    case .cosine(let configuration): configuration.codebook
+    case .simvq(let configuration): configuration.codebook
+    case .product(let configuration): configuration.codebook
+    case .residual(let configuration): configuration.codebook
+    case .fsq, .lfq, .bsq, .residualFSQ: nil
+    }
+  }
+
+  /// The codebooks that are trained entry by entry, if there are such.
+  private var trainedCodebook: CodebookConfiguration? {
+    if case .simvq = self { nil } else { codebook }
+  }
+
   /// The number of different values of one index: of different tokens, where these have but one.
   public var codebookSize: Int {
     switch self {
     case .fsq(let configuration): configuration.codebookSize
-    case .vq(let configuration): configuration.codebookSize
-    case .cosine(let configuration): configuration.codebookSize
-    case .simvq(let configuration): configuration.codebookSize
     case .lfq(let configuration): configuration.binary.codebookSize
     case .bsq(let configuration): configuration.binary.codebookSize
-    case .product(let configuration): configuration.codebookSize
-    case .residual(let configuration): configuration.codebookSize
     case .residualFSQ(let configuration): configuration.scalar.codebookSize
+    case .vq, .cosine, .simvq, .product, .residual: codebook!.size
     }
   }
 
@@ -43,14 +56,10 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   public var codeDimension: Int {
     switch self {
     case .fsq(let configuration): configuration.codeDimension
-    case .vq(let configuration): configuration.codeDimension
-    case .cosine(let configuration): configuration.codeDimension
-    case .simvq(let configuration): configuration.codeDimension
     case .lfq(let configuration): configuration.binary.bits
     case .bsq(let configuration): configuration.binary.bits
-    case .product(let configuration): configuration.codeDimension
-    case .residual(let configuration): configuration.codeDimension
     case .residualFSQ(let configuration): configuration.scalar.codeDimension
+    case .vq, .cosine, .simvq, .product, .residual: codebook!.dimension
     }
   }
 
@@ -91,37 +100,20 @@ public enum QuantizerConfiguration: Sendable, Equatable {
 
   /// How the gradient passes where a code takes a vector's place, and the weight of the loss that
   /// pulls the vector towards it; nil where there is no codebook.
-  public var replacement: (gradient: VectorConfiguration.Gradient, commitmentWeight: Double)? {
-    switch self {
-    case .vq(let configuration): (configuration.gradient, configuration.commitmentWeight)
-    case .cosine(let configuration): (configuration.gradient, configuration.commitmentWeight)
-    case .simvq(let configuration): (configuration.gradient, configuration.commitmentWeight)
-    case .product(let configuration): (configuration.gradient, configuration.commitmentWeight)
+  public var replacement: (gradient: CodebookConfiguration.Gradient, commitmentWeight: Double)? {
     // The pull of a residual quantizer is not towards the sum of its codes alone.
-    case .fsq, .lfq, .bsq, .residual, .residualFSQ: nil
-    }
+    if case .residual = self { return nil }
+    return codebook.map { ($0.gradient, $0.commitmentWeight) }
   }
 
   /// What codebooks that are trained entry by entry hold before the first step; nil where there are
   /// none.
-  public var initialization: VectorConfiguration.Initialization? {
-    switch self {
-    case .vq(let configuration): configuration.initialization
-    case .cosine(let configuration): configuration.initialization.asOfVectors
-    case .product(let configuration): configuration.initialization.asOfVectors
-    case .residual(let configuration): configuration.initialization.asOfVectors
-    case .fsq, .simvq, .lfq, .bsq, .residualFSQ: nil
-    }
+  public var initialization: CodebookConfiguration.Initialization? {
+    trainedCodebook?.initialization
   }
 
-  /// What happens to the codebook between steps; nil where nothing can.
-  public var upkeep: CodebookUpkeep? {
-    switch self {
-    case .vq(let configuration): configuration.upkeep
-    case .cosine(let configuration): configuration.upkeep
-    case .fsq, .simvq, .lfq, .bsq, .product, .residual, .residualFSQ: nil
-    }
-  }
+  /// What happens to codebooks between steps; nil where nothing can.
+  public var upkeep: CodebookUpkeep? { trainedCodebook?.upkeep }
 
   /// Whether it can begin in the midst of training: where what codes stand for is bounded, or codebooks
   /// can be made of vectors.

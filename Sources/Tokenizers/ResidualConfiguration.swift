@@ -2,37 +2,27 @@ import Configuration
 
 /// Residual vector quantization: codebooks that quantize what those before have left.
 ///
-/// The losses are those of ``VectorConfiguration``, summed over depths; the standard weights are light, as
-/// with ``CosineConfiguration``.
+/// The losses are summed over depths; the standard weights are light, as with
+/// ``CosineConfiguration``.
 public struct ResidualConfiguration: Sendable, Equatable {
   /// How many codebooks: indices to a token.
   public var depth: Int
-  /// The number of entries of each codebook.
-  public var codebookSize: Int
-  /// Channels of one codebook entry.
-  public var codeDimension: Int
-  /// How the gradient passes from the sum of codes to the encoder.
-  public var gradient: VectorConfiguration.Gradient
-  /// Weight of the loss that moves the codebooks towards what they quantize.
-  public var codebookWeight: Double
-  /// Weight of the loss that moves what is quantized towards the codebooks.
-  public var commitmentWeight: Double
-  /// What the codebooks hold before the first step.
-  public var initialization: CosineConfiguration.Initialization
+  /// The codebook of each depth and its losses.
+  public var codebook: CodebookConfiguration
 
   /// Describes a residual quantizer.
   public init(
     depth: Int = 2, codebookSize: Int = 256, codeDimension: Int = 8,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
-    commitmentWeight: Double = 0.025, initialization: CosineConfiguration.Initialization = .encoder
+    gradient: CodebookConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025,
+    initialization: CodebookConfiguration.Initialization = .encoder,
+    upkeep: CodebookUpkeep = CodebookUpkeep()
   ) {
     self.depth = depth
-    self.codebookSize = codebookSize
-    self.codeDimension = codeDimension
-    self.gradient = gradient
-    self.codebookWeight = codebookWeight
-    self.commitmentWeight = commitmentWeight
-    self.initialization = initialization
+    codebook = CodebookConfiguration(
+      size: codebookSize, dimension: codeDimension, gradient: gradient,
+      codebookWeight: codebookWeight, commitmentWeight: commitmentWeight,
+      initialization: initialization, upkeep: upkeep)
   }
 }
 
@@ -48,10 +38,7 @@ extension ResidualConfiguration: Configurable {
     fields.integer(
       "depth", &depth, in: .between(2, QuantizerConfiguration.mostDepth),
       "Codebooks, that is, indices to a token.", remedy: "One codebook is what type \"vq\" is.")
-    fields.codebook(size: &codebookSize, dimension: &codeDimension)
-    fields.gradient(
-      &gradient, codebookWeight: &codebookWeight, commitmentWeight: &commitmentWeight,
-      dimension: codeDimension)
-    fields.choice("initialization", &initialization, ConfigurationFields.initializationMeaning)
+    codebook.declareReplacement(&fields)
+    codebook.declareEntries(&fields)
   }
 }

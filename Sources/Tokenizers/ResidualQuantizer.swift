@@ -8,6 +8,7 @@ import Autodiff
 ///                        + commitmentWeight |r_i - sg(e_i,k_i)|^2
 ///
 /// A token is D indices, the coarsest first; the gradient passes from the sum to the vector at once.
+/// Codebooks that follow moving averages have no term of their own.
 /// Sources: Zeghidour et al., "SoundStream", 2107.03312; Lee et al., "Autoregressive image generation
 /// using residual quantization", 2203.01941.
 public struct ResidualQuantizer: Bottleneck {
@@ -21,38 +22,36 @@ public struct ResidualQuantizer: Bottleneck {
   /// the one before.
   public init(_ configuration: ResidualConfiguration, in scope: Scope) {
     self.configuration = configuration
-    let (codes, dimension) = (configuration.codebookSize, configuration.codeDimension)
+    let (entries, dimension) = (configuration.codebook, configuration.codebook.dimension)
     codebooks = (0..<configuration.depth).map {
       scope[String($0)]["embedding"].parameter(
-        "weight", [codes, dimension],
-        .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0)))
+        "weight", [entries.size, dimension],
+        entries.drawn(or: .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0))),
+        isTrained: entries.isTrained)
     }
   }
 
   /// The number of different values of one index.
-  public var codebookSize: Int { configuration.codebookSize }
+  public var codebookSize: Int { configuration.codebook.size }
   /// The number of codebooks.
   public var depth: Int { configuration.depth }
 
   /// Replaces each vector by the sum of its nearest codes.
   public func quantize(_ z: Tensor) -> Quantized {
-    let dimension = Float(configuration.codeDimension)
+    let replacement = CodeReplacement(configuration: configuration.codebook)
     var (residual, indices, losses) = (z, [Tensor](), [Tensor]())
     var (sum, error): (Tensor?, Tensor?) = (nil, nil)
     for codebook in codebooks {
       let tokens = residual.nearestCodes(in: codebook)
       let q = codebook.gathered(at: tokens)
-      let codebookLoss = meanSquaredError(q, residual.stoppingGradient()) * dimension
-      let commitmentLoss = meanSquaredError(residual, q.stoppingGradient()) * dimension
-      losses.append(
-        codebookLoss * Float(configuration.codebookWeight)
-          + commitmentLoss * Float(configuration.commitmentWeight))
+      let loss = replacement.losses(residual, q)
+      losses.append(loss.auxiliary)
       indices.append(tokens)
       residual = residual - q.stoppingGradient()
       sum = sum.map { $0 + q } ?? q
-      error = commitmentLoss
+      error = loss.error
     }
-    let estimator = GradientEstimator(configuration.gradient)
+    let estimator = GradientEstimator(configuration.codebook.gradient)
     var statistics = ["quantizationError": error!]
     if case .rotation = estimator {
       statistics["rotationFallbacks"] = z.rotationFallbacks(to: sum!)

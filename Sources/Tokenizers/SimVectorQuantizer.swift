@@ -20,23 +20,21 @@ public struct SimVectorQuantizer: Bottleneck {
   /// checkpoint `[d, d]`, output channel first.
   public init(_ configuration: SimVQConfiguration, in scope: Scope) {
     self.configuration = configuration
-    let dimension = configuration.codeDimension
+    let dimension = configuration.codebook.dimension
     codebook = scope["embedding"].parameter(
-      "weight", [configuration.codebookSize, dimension],
+      "weight", [configuration.codebook.size, dimension],
       .normal(deviation: 1 / Float(dimension).squareRoot()), isTrained: false)
     map = scope["embedding_proj"].parameter(
       "weight", [1, 1, dimension, dimension], .orthogonal, layout: .linear)
   }
 
   /// The number of different tokens.
-  public var codebookSize: Int { configuration.codebookSize }
+  public var codebookSize: Int { configuration.codebook.size }
 
   /// Replaces each vector by its nearest code.
   public func quantize(_ z: Tensor) -> Quantized {
     let indices = z.nearestCodes(in: mapped(codebook))
-    let replace = CodeReplacement(
-      gradient: configuration.gradient, codebookWeight: configuration.codebookWeight,
-      commitmentWeight: configuration.commitmentWeight)
+    let replace = CodeReplacement(configuration: configuration.codebook)
     return replace(z, by: codes(of: indices), at: indices)
   }
 

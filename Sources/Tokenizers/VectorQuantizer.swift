@@ -18,28 +18,21 @@ public struct VectorQuantizer: Bottleneck {
   /// The parameter `embedding.weight` is the codebook `[K, d]`.
   public init(_ configuration: VectorConfiguration, in scope: Scope) {
     self.configuration = configuration
-    let initializer: Initializer
-    switch configuration.initialization {
-    case .uniform, .encoder, .kMeans, .skeleton:
-      initializer = .uniform(bound: 1 / Float(configuration.codebookSize))
-    case .normal: initializer = .normal(deviation: 1)
-    }
+    let (entries, size) = (configuration.codebook, configuration.codebook.size)
     codebook = scope["embedding"].parameter(
-      "weight", [configuration.codebookSize, configuration.codeDimension], initializer,
-      isTrained: configuration.upkeep.learning == .gradient)
+      "weight", [size, entries.dimension],
+      entries.initialization == .normal
+        ? .normal(deviation: 1) : .uniform(bound: 1 / Float(size)),
+      isTrained: entries.isTrained)
   }
 
   /// The number of different tokens.
-  public var codebookSize: Int { configuration.codebookSize }
+  public var codebookSize: Int { configuration.codebook.size }
 
   /// Replaces each vector by its nearest code.
   public func quantize(_ z: Tensor) -> Quantized {
     let indices = z.nearestCodes(in: codebook)
-    let replace = CodeReplacement(
-      gradient: configuration.gradient,
-      codebookWeight: configuration.upkeep.learning == .gradient
-        ? configuration.codebookWeight : nil,
-      commitmentWeight: configuration.commitmentWeight)
+    let replace = CodeReplacement(configuration: configuration.codebook)
     return replace(z, by: codebook.gathered(at: indices), at: indices)
   }
 

@@ -1,21 +1,16 @@
 import Diagnostics
 import Execution
 import Imaging
-import Inference
-import Tokenizers
 
 /// Holds the last weights and the averages side by side, and decides which weights are saved.
 final class AveragesEvaluation<B: Backend> {
   private let averages: IterateAverages<B>
   private let configuration: AveragingConfiguration
-  private let quantizer: QuantizerConfiguration
-  private let parameters: ParameterMemory<B>
-  private let codec: Codec<B>
   private let heldOut: HeldOutLoss<B>
   /// Images that no weights were trained on.
   private let images: [Image]
-  /// Images to estimate codebooks from.
-  private let trainingImages: [Image]
+  /// What estimates codebooks anew; nil where none is trained entry by entry.
+  private let reestimation: CodebookReestimation<B>?
 
   // The losses of the last weights at the evaluations so far.
   private var evaluations = 0.0
@@ -24,17 +19,14 @@ final class AveragesEvaluation<B: Backend> {
   private(set) var leastLoss: Double?
 
   init(
-    _ run: RunConfiguration, averages: IterateAverages<B>, parameters: ParameterMemory<B>,
-    codec: Codec<B>, heldOut: HeldOutLoss<B>, images: [Image], trainingImages: [Image]
+    _ configuration: AveragingConfiguration, averages: IterateAverages<B>,
+    heldOut: HeldOutLoss<B>, images: [Image], reestimation: CodebookReestimation<B>?
   ) {
     self.averages = averages
-    configuration = run.training.averaging
-    quantizer = run.quantizer
-    self.parameters = parameters
-    self.codec = codec
+    self.configuration = configuration
     self.heldOut = heldOut
     self.images = images
-    self.trainingImages = trainingImages
+    self.reestimation = reestimation
   }
 
   /// Evaluates the last weights and every average; nil where none is kept.
@@ -56,7 +48,9 @@ final class AveragesEvaluation<B: Backend> {
     for kind in averages.kinds {
       try averages.withWeights(of: kind) {
         add(kind.rawValue, heldOut.evaluate(images))
-        try withReestimatedCodebook { add(kind.rawValue + "+codebook", heldOut.evaluate(images)) }
+        try reestimation?.withCodebooks {
+          add(kind.rawValue + "+codebook", heldOut.evaluate(images))
+        }
       }
     }
     return AveragesReport(images: heldOut.evaluated(of: images.count), entries: entries)
@@ -71,24 +65,14 @@ final class AveragesEvaluation<B: Backend> {
   /// Does something with the weights that are saved in place of the last ones.
   func withSavedWeights<R>(_ body: () throws -> R) throws -> R {
     try averages.withWeights(of: configuration.savedKind) {
-      guard reestimates, case .vq(let vq) = quantizer else { return try body() }
-      return try CodebookReestimation.with(codebook(vq), vq, in: parameters, body)
+      guard reestimates, let reestimation else { return try body() }
+      return try reestimation.withCodebooks(body)
     }
   }
 
   private var reestimates: Bool {
-    guard case .vq = quantizer else { return false }
-    return configuration.savedKind != nil && configuration.codebook == .reestimated
-  }
-
-  private func withReestimatedCodebook(_ body: () -> Void) throws {
-    guard case .vq(let vq) = quantizer else { return }
-    try CodebookReestimation.with(codebook(vq), vq, in: parameters, body)
-  }
-
-  private func codebook(_ vq: VectorConfiguration) throws -> [Float] {
-    try CodebookReestimation.codebook(
-      vq, of: trainingImages, codec: codec, parameters: parameters)
+    reestimation != nil && configuration.savedKind != nil
+      && configuration.codebook == .reestimated
   }
 
   // MARK: Checkpoints

@@ -2,7 +2,7 @@ import Autodiff
 import Execution
 import Tokenizers
 
-/// The vectors of a batch in the order of its images, each with its code.
+/// The vectors of a batch in the order of its images, each with its token.
 ///
 /// Replays write side by side, each at its own place, so that the order depends neither on lanes nor on
 /// threads.
@@ -11,28 +11,32 @@ final class CodeAssignments: @unchecked Sendable {
 
   /// What the quantizer compares with codes, `[tokens, d]`: see ``Quantized/vectors``.
   let vectors: UnsafeMutableBufferPointer<Float>
-  /// The code of each.
-  let codes: UnsafeMutableBufferPointer<Int32>
-  /// Numbers in a vector.
-  let dimension: Int
+  /// The token of each, an index for each codebook, `[tokens, depths]`.
+  let indices: UnsafeMutableBufferPointer<Int32>
+
+  private let depths: Int
 
   /// Room for the tokens of a batch.
-  init(tokens: Int, dimension: Int) {
-    self.dimension = dimension
+  ///
+  /// - Parameters:
+  ///   - dimension: numbers in a vector.
+  ///   - depths: indices to a token.
+  init(tokens: Int, dimension: Int, depths: Int) {
+    self.depths = depths
     vectors = .allocate(capacity: tokens * dimension)
     vectors.initialize(repeating: 0)
-    codes = .allocate(capacity: tokens)
-    codes.initialize(repeating: 0)
+    indices = .allocate(capacity: tokens * depths)
+    indices.initialize(repeating: 0)
   }
 
   deinit {
     vectors.deallocate()
-    codes.deallocate()
+    indices.deallocate()
   }
 
-  /// The vector of a token.
-  func vector(_ token: Int) -> Slice<UnsafeMutableBufferPointer<Float>> {
-    vectors[token * dimension..<(token + 1) * dimension]
+  /// The indices of one codebook, `[tokens]`.
+  func indices(of depth: Int) -> [Int32] {
+    stride(from: depth, to: indices.count, by: depths).map { indices[$0] }
   }
 
   /// The values that a plan must keep.
@@ -46,6 +50,6 @@ final class CodeAssignments: @unchecked Sendable {
       replay.words(ofOutput: "vectors"), replay.words(ofOutput: "indices")
     )
     replay.read("vectors", intoWords: vectors.baseAddress! + replay.item * words)
-    replay.read("indices", intoWords: codes.baseAddress! + replay.item * tokens)
+    replay.read("indices", intoWords: indices.baseAddress! + replay.item * tokens)
   }
 }

@@ -18,7 +18,7 @@ struct CodebookInitialization<B: Backend> {
 
   let quantizer: QuantizerConfiguration
   /// One that is made of encoder outputs.
-  let initialization: VectorConfiguration.Initialization
+  let initialization: CodebookConfiguration.Initialization
   let codec: Codec<B>
   let backend: B
   let pool: LanePool
@@ -43,31 +43,14 @@ struct CodebookInitialization<B: Backend> {
   func makeCodebooks(
     from images: [Image], random: inout Generator, write: (_ depth: Int, _ codes: [Float]) -> Void
   ) throws(CodecError) {
-    let dimension = quantizer.codeDimension
-    var (vectors, _) = try encode(images)
-    if case .product(let product) = quantizer {
-      let width = product.groupDimension
-      for group in 0..<product.groups {
-        let parts = stride(from: group * width, to: vectors.count, by: dimension).flatMap {
-          vectors[$0..<$0 + width]
-        }
-        write(group, codebook(of: parts, width, &random))
-      }
-      return
-    }
+    var inputs = CodebookInputs(quantizer, vectors: try encode(images).vectors)
     for depth in 0..<quantizer.depth {
-      // Where there are fewer vectors than codes nothing is left: the drawn values stay.
-      if depth > 0, CodeSampling.deviation(vectors) == 0 { return }
-      let codes = codebook(of: vectors, dimension, &random)
+      // Where there are fewer vectors than codes a depth leaves nothing: the drawn values stay.
+      if isResidual, depth > 0, CodeSampling.deviation(inputs.vectors) == 0 { return }
+      let codes = codebook(of: inputs.vectors, inputs.dimension, &random)
       write(depth, codes)
-      guard depth + 1 < quantizer.depth else { return }
-      let (_, indices) = try encode(images)
-      for row in 0..<(vectors.count / dimension) {
-        let code = Int(indices[row * quantizer.depth + depth])
-        for channel in 0..<dimension {
-          vectors[row * dimension + channel] -= codes[code * dimension + channel]
-        }
-      }
+      let needsTokens = inputs.nextDependsOnCodes
+      inputs.advance(past: codes, indices: needsTokens ? try encode(images).indices : [])
     }
   }
 
@@ -99,6 +82,11 @@ struct CodebookInitialization<B: Backend> {
   /// Whether the vectors are directions.
   private var isOnSphere: Bool {
     if case .cosine = quantizer { true } else { false }
+  }
+
+  /// Whether codebooks begin with what those before have left.
+  private var isResidual: Bool {
+    if case .residual = quantizer { true } else { false }
   }
 
   /// The vectors of images and their tokens.

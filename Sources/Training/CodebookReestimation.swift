@@ -3,54 +3,57 @@ import Imaging
 import Inference
 import Tokenizers
 
-/// A codebook from one pass over images: each code becomes the mean of the vectors nearest to it.
+/// Codebooks from one pass over images: each code becomes the mean of the vectors nearest to it.
 ///
-/// Averaging the encoder and the codebook apart can break the assignment of one to the other; a pass
-/// of k-means over the averaged encoder's vectors mends it. Codes that no vector chose stay.
-enum CodebookReestimation {
-  /// The codebook that the weights in memory give rise to, `[K, d]`.
-  static func codebook<B: Backend>(
-    _ vq: VectorConfiguration, of images: [Image], codec: Codec<B>,
-    parameters: ParameterMemory<B>
-  ) throws(CodecError) -> [Float] {
-    let dimension = vq.codeDimension
-    var codebook = parameters.read(parameter: index(in: parameters.layout, vq))
-    var sums = [Double](repeating: 0, count: codebook.count)
-    var counts = [Int](repeating: 0, count: vq.codebookSize)
-    for result in try codec.reconstruct(images) {
-      for (token, code) in result.tokens.indices.enumerated() {
-        counts[Int(code)] += 1
-        for channel in 0..<dimension {
-          sums[Int(code) * dimension + channel] += Double(
-            result.latents[token * dimension + channel])
-        }
-      }
-    }
-    for code in 0..<vq.codebookSize where counts[code] > 0 {
-      for place in code * dimension..<(code + 1) * dimension {
-        codebook[place] = Float(sums[place] / Double(counts[code]))
-      }
-    }
-    return codebook
-  }
+/// Averaging the encoder and the codebooks apart can break the assignment of one to the other; a pass
+/// of k-means over the averaged encoder's vectors mends it. Codes that no vector chose stay. Each
+/// codebook of a residual quantizer is estimated from what those before, estimated anew, leave.
+struct CodebookReestimation<B: Backend> {
+  let quantizer: QuantizerConfiguration
+  let codebooks: [CodebookMemory<B>]
+  let codec: Codec<B>
+  /// Those whose vectors count.
+  let images: [Image]
 
-  /// Does something with a codebook in place of the one in memory, which comes back afterwards.
-  static func with<B: Backend, R>(
-    _ codebook: [Float], _ vq: VectorConfiguration, in parameters: ParameterMemory<B>,
-    _ body: () throws -> R
-  ) rethrows -> R {
-    let index = index(in: parameters.layout, vq)
-    let own = parameters.read(parameter: index)
-    parameters.write(codebook, toParameter: index)
-    defer { parameters.write(own, toParameter: index) }
+  /// Does something with codebooks that the weights in memory give rise to, in place of those in
+  /// memory, which come back afterwards.
+  func withCodebooks<R>(_ body: () throws -> R) throws -> R {
+    let own = codebooks.map { $0.read() }
+    defer { for (codebook, codes) in zip(codebooks, own) { codebook.write(codes) } }
+    var (vectors, indices) = try encode()
+    var inputs = CodebookInputs(quantizer, vectors: vectors)
+    for (depth, codebook) in codebooks.enumerated() {
+      let codes = means(
+        of: inputs.vectors,
+        codes: stride(from: depth, to: indices.count, by: codebooks.count).map { indices[$0] },
+        from: own[depth])
+      codebook.write(codes)
+      if inputs.nextDependsOnCodes { (vectors, indices) = try encode() }
+      inputs.advance(past: codes, indices: indices)
+    }
     return try body()
   }
 
-  private static func index(in layout: ParameterLayout, _ vq: VectorConfiguration) -> Int {
-    guard let name = Tokenizer.codebookNames(.vq(vq)).first, let index = layout.index(of: name)
-    else {
-      preconditionFailure("a vector quantizer has a codebook")
+  /// The codebook `[K, d]` whose codes are the means of their vectors, `[tokens, d]`.
+  private func means(of vectors: [Float], codes: [Int32], from codebook: [Float]) -> [Float] {
+    let dimension = vectors.count / codes.count
+    var sums = [Double](repeating: 0, count: codebook.count)
+    var counts = [Int](repeating: 0, count: codebook.count / dimension)
+    for (token, code) in codes.enumerated() {
+      counts[Int(code)] += 1
+      for channel in 0..<dimension {
+        sums[Int(code) * dimension + channel] += Double(vectors[token * dimension + channel])
+      }
     }
-    return index
+    return codebook.indices.map { place in
+      let count = counts[place / dimension]
+      return count > 0 ? Float(sums[place] / Double(count)) : codebook[place]
+    }
+  }
+
+  /// The vectors of the images and their tokens.
+  private func encode() throws(CodecError) -> (vectors: [Float], indices: [Int32]) {
+    let results = try codec.reconstruct(images)
+    return (results.flatMap(\.latents), results.flatMap(\.tokens.indices))
   }
 }

@@ -75,7 +75,7 @@ struct QuantizerDiagnosis {
 
   private func addAngles(
     to line: inout JSONObject, _ probe: QuantizerProbe,
-    _ replacement: (gradient: VectorConfiguration.Gradient, commitmentWeight: Double)
+    _ replacement: (gradient: CodebookConfiguration.Gradient, commitmentWeight: Double)
   ) {
     var angles = TokenAngles(estimator: replacement.gradient.estimator)
     angles.add(
@@ -124,7 +124,7 @@ struct QuantizerDiagnosis {
   }
 }
 
-extension VectorConfiguration.Gradient {
+extension CodebookConfiguration.Gradient {
   /// How the gradient reaches the vector, as diagnoses have it.
   fileprivate var estimator: TokenAngles.Estimator {
     switch self {

@@ -75,6 +75,12 @@ extension RunConfiguration: Configurable {
         + "\(levels - 1) times",
       remedy: "The nearest are \(lower) and \(lower + factor).")
     checkDeferral(&fields)
+    let hasEntries = quantizer.initialization != nil
+    fields.check(
+      "training.averaging.codebook", with: ["quantizer"],
+      hasEntries || training.averaging.codebook == .averaged,
+      expected: "\"averaged\" with quantizer.type \"\(quantizer.kind)\", which trains no entries",
+      remedy: "vq, cosine-vq, product-vq and residual-vq have codebooks to estimate anew.")
     if training.lanes > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }

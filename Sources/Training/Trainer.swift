@@ -131,7 +131,7 @@ public final class Trainer<B: Backend> {
           lossAfter: monitor.measuresDecrease(at: number)
             ? heldOut.loss(of: batch, count: training.batchSize) : nil)
         if let keeper, !step.isDeferred {
-          monitor.record(revived: keeper.update(step: number, counts: outcome.codeCounts))
+          monitor.record(revived: keeper.update(step: number))
         }
         return outcome
       }
@@ -187,11 +187,15 @@ public final class Trainer<B: Backend> {
     let held = (0..<min(count, evaluationSet.count)).map {
       evaluationSet.images[$0 * evaluationSet.count / min(count, evaluationSet.count)]
     }
-    var trained: [Image] = []
-    if case .vq = run.quantizer { trained = try FixedSet(dataset.training, count: count).images }
+    let reestimation =
+      codebooks.isEmpty || count == 0
+      ? nil
+      : CodebookReestimation(
+        quantizer: run.quantizer, codebooks: codebooks, codec: codec,
+        images: try FixedSet(dataset.training, count: count).images)
     return AveragesEvaluation(
-      run, averages: averages, parameters: parameters, codec: codec, heldOut: heldOut,
-      images: held, trainingImages: trained)
+      run.training.averaging, averages: averages, heldOut: heldOut, images: held,
+      reestimation: reestimation)
   }
 
   func makeLoader(firstStep: Int) -> BatchLoader {

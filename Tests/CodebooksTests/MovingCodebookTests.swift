@@ -3,14 +3,6 @@ import Testing
 
 /// Codebooks that follow moving averages, against numbers worked out elsewhere and a slow twin.
 struct MovingCodebookTests {
-  private static func add(_ codebook: inout MovingCodebook, _ z: [Float], _ codes: [Int32]) {
-    var counts = [Double](repeating: 0, count: codebook.count)
-    for code in codes where code >= 0 { counts[Int(code)] += 1 }
-    z.withUnsafeBufferPointer { z in
-      codes.withUnsafeBufferPointer { codebook.add(counts: counts, vectors: z, codes: $0) }
-    }
-  }
-
   private static func expect(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-6) {
     #expect(found.count == expected.count)
     #expect(zip(found, expected).allSatisfy { abs($0 - $1) < tolerance }, "\(found)")
@@ -22,7 +14,7 @@ struct MovingCodebookTests {
     var codebook = MovingCodebook(
       start, dimension: 2, uses: 1, decay: 0.9, epsilon: 1e-12, movesCodes: true)
     codebook.replace(0, by: [0, 0], uses: 2)
-    Self.add(&codebook, [0.2, -0.1, 0.9, 1.3, -0.8, 1.5, 0.6, 0.7], [0, 1, 2, 1])
+    codebook.add([0.2, -0.1, 0.9, 1.3, -0.8, 1.5, 0.6, 0.7], codes: [0, 1, 2, 1])
     Self.expect(codebook.uses, [1.9, 1.1, 1.0])
     Self.expect(codebook.sums, [0.02, -0.01, 1.05, 1.1, -0.98, 1.95])
     Self.expect(
@@ -34,7 +26,7 @@ struct MovingCodebookTests {
   func gradientDescent() {
     var codebook = MovingCodebook(
       [1, 1], dimension: 2, uses: 1, decay: 0.9, epsilon: 1e-12, movesCodes: true)
-    Self.add(&codebook, [0.9, 1.3], [0])
+    codebook.add([0.9, 1.3], codes: [0])
     Self.expect(codebook.codebook.map(Double.init), [0.99, 1.03])
     // e - eta * 2 (e - z) with eta = 0.05.
     Self.expect(
@@ -49,7 +41,7 @@ struct MovingCodebookTests {
     var (uses, sums) = ([3.0, 3, 3], [3.0, -6, 12])
     for (z, codes) in [([0.5, 1.5, -2], [0, 0, 1]), ([1, 1, 5], [0, 0, -1])] as [([Float], [Int32])]
     {
-      Self.add(&codebook, z, codes)
+      codebook.add(z, codes: codes)
       for code in 0..<3 {
         let mine = zip(z, codes).filter { $0.1 == code }.map { Double($0.0) }
         uses[code] = a * uses[code] + (1 - a) * Double(mine.count)
@@ -66,7 +58,7 @@ struct MovingCodebookTests {
   func replacing() {
     var codebook = MovingCodebook(
       [1, 1, 2, 2, 3, 3], dimension: 2, uses: 4, decay: 0.9, epsilon: 1e-5, movesCodes: true)
-    Self.add(&codebook, [0, 5, 3, 3], [0, 2])
+    codebook.add([0, 5, 3, 3], codes: [0, 2])
     let before = codebook
     codebook.replace(1, by: [7, -7], uses: 4)
     #expect(codebook.uses[1] == 4 && Array(codebook.sums[2..<4]) == [28, -28])
@@ -79,7 +71,7 @@ struct MovingCodebookTests {
   func states() {
     var codebook = MovingCodebook(
       [1, 2, 3, 4], dimension: 2, uses: 2, decay: 0.9, epsilon: 1e-5, movesCodes: true)
-    Self.add(&codebook, [0.1, 0.7], [1])
+    codebook.add([0.1, 0.7], codes: [1])
     var other = MovingCodebook(
       [0, 0, 0, 0], dimension: 2, uses: 1, decay: 0.9, epsilon: 1e-5, movesCodes: true)
     let isRestored = other.restore(codebook.state)

@@ -26,8 +26,10 @@ struct CodebookUpkeepTests {
       #expect(graph.parameters.map(\.isTrained) == [upkeep != Self.ema])
     }
     let graph = Graph()
-    _ = CosineQuantizer(CosineConfiguration(upkeep: Self.ema), in: Scope(graph))
-    #expect(graph.parameters.map(\.isTrained) == [false])
+    _ = CosineQuantizer(CosineConfiguration(upkeep: Self.ema), in: Scope(graph)["cosine"])
+    _ = ProductQuantizer(ProductConfiguration(upkeep: Self.ema), in: Scope(graph)["product"])
+    _ = ResidualQuantizer(ResidualConfiguration(upkeep: Self.ema), in: Scope(graph)["residual"])
+    #expect(graph.parameters.map(\.isTrained) == [false, false, false, false, false])
   }
 
   @Test("unquantized channels are on the scale of codes, and gradients reach the vectors")

@@ -14,7 +14,7 @@ struct CosineQuantizerTests {
 
   private func run(
     z: [Float]? = nil, codebook: [Float]? = nil,
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
+    gradient: CodebookConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
     commitmentWeight: Double = 0.25
   ) -> QuantizerRun {
     QuantizerRun(
@@ -104,7 +104,7 @@ struct CosineQuantizerTests {
 
   /// Between directions, the scaled rotation and that of unit scale are one; DiVeQ feeds the codebook.
   @Test func estimators() {
-    func dz(_ gradient: VectorConfiguration.Gradient) -> QuantizerRun {
+    func dz(_ gradient: CodebookConfiguration.Gradient) -> QuantizerRun {
       run(gradient: gradient, codebookWeight: 0, commitmentWeight: 0)
     }
     let (scaled, unscaled) = (dz(.rotation), dz(.unitRotation))

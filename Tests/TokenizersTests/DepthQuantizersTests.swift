@@ -84,8 +84,8 @@ struct DepthQuantizersTests {
 
   // MARK: Residuals
 
-  @Test(arguments: VectorConfiguration.Gradient.allCases)
-  func eachCodebookQuantizesWhatIsLeft(_ gradient: VectorConfiguration.Gradient) {
+  @Test(arguments: CodebookConfiguration.Gradient.allCases)
+  func eachCodebookQuantizesWhatIsLeft(_ gradient: CodebookConfiguration.Gradient) {
     let books = (0..<3).map {
       HashedNumbers.values("book \($0)", count: codes * d, amplitude: 2 / Float(1 << $0))
     }

@@ -17,7 +17,7 @@ struct SimVectorQuantizerTests {
   private var upstream: [Float] { HashedNumbers.values("g", count: rows * d) }
 
   private func run(
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1
+    gradient: CodebookConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1
   ) -> QuantizerRun {
     QuantizerRun(
       z, dimension: d, upstream: upstream,

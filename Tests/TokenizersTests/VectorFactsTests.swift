@@ -20,7 +20,7 @@ struct VectorFactsTests {
   /// Quantizes rows, with the gradient of `sum(upstream * code) + auxiliary loss`.
   static func quantize(
     _ z: [Float], _ codebook: [Float], dimension: Int, upstream: [Float],
-    gradient: VectorConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
+    gradient: CodebookConfiguration.Gradient = .straightThrough, codebookWeight: Double = 1,
     commitmentWeight: Double = 0.25
   ) -> Outcome {
     let graph = Graph()
@@ -76,8 +76,8 @@ struct VectorFactsTests {
   }
 
   /// The codebook learns from its own loss alone.
-  @Test(arguments: VectorConfiguration.Gradient.allCases.filter { $0 != .diveq })
-  func theReconstructionGradientPassesTheCodebookBy(_ gradient: VectorConfiguration.Gradient) {
+  @Test(arguments: CodebookConfiguration.Gradient.allCases.filter { $0 != .diveq })
+  func theReconstructionGradientPassesTheCodebookBy(_ gradient: CodebookConfiguration.Gradient) {
     let outcome = Self.quantize(
       Self.z, Self.codebook, dimension: 2, upstream: Self.upstream, gradient: gradient,
       codebookWeight: 0, commitmentWeight: 0)
@@ -216,7 +216,7 @@ struct VectorFactsTests {
   /// With codes far shorter than vectors the commitment drowns the turned gradient.
   @Test func shortCodesShrinkTheGradient() {
     func norm(_ x: [Float]) -> Float { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
-    func gradient(_ gradient: VectorConfiguration.Gradient) -> Float {
+    func gradient(_ gradient: CodebookConfiguration.Gradient) -> Float {
       norm(
         Self.quantize(
           [3, 4], [0.03, 0.05], dimension: 2, upstream: [1, -2], gradient: gradient,

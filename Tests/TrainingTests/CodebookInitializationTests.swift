@@ -8,8 +8,8 @@ import Training
 
 /// Codebooks that are made of the encoder's outputs, and configurations that ask for the impossible.
 struct CodebookInitializationTests {
-  @Test(arguments: [VectorConfiguration.Initialization.kMeans, .skeleton])
-  func codebooksOfVectors(_ initialization: VectorConfiguration.Initialization) throws {
+  @Test(arguments: [CodebookConfiguration.Initialization.kMeans, .skeleton])
+  func codebooksOfVectors(_ initialization: CodebookConfiguration.Initialization) throws {
     let small = try SmallRun(images: 4, side: 8)
     var run = CodebookSteps.run(
       small, steps: 1, CodebookUpkeep(), .sgd(SGDConfiguration(learningRate: 0)))
@@ -90,8 +90,21 @@ struct CodebookInitializationTests {
         + "\"gradient\": \"diveq\"}", ["quantizer.codebookLearning", "diveq"]
     ),
     (
+      "\"quantizer\": {\"type\": \"residual-vq\", \"codebookLearning\": \"ema\", "
+        + "\"gradient\": \"diveq\"}", ["quantizer.codebookLearning", "diveq"]
+    ),
+    (
+      "\"quantizer\": {\"type\": \"cosine-vq\", \"initialization\": \"uniform\"}",
+      ["quantizer.initialization", "normal"]
+    ),
+    (
       "\"quantizer\": {\"type\": \"vq\", \"initialization\": \"uniform\"}, "
         + "\"training\": {\"deferQuantization\": 5}", ["quantizer.initialization", "k-means"]
+    ),
+    (
+      "\"quantizer\": {\"type\": \"simvq\"}, "
+        + "\"training\": {\"averaging\": {\"codebook\": \"reestimated\"}}",
+      ["training.averaging.codebook", "simvq"]
     ),
     (
       "\"quantizer\": {\"type\": \"lfq\"}, \"training\": {\"deferQuantization\": 5}",

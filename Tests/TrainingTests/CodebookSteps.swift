@@ -56,6 +56,25 @@ enum CodebookSteps {
   static func assignments(
     _ run: RunConfiguration, _ weights: [String: [Float]]?, pictures: Int = 4, side: Int = 8
   ) throws -> [(vector: [Float], code: Int)] {
+    try tokens(run, weights, pictures: pictures, side: side).map { ($0.vector, $0.indices[0]) }
+  }
+
+  /// The parameters of a run before its first step, by name, where none come from pictures.
+  static func firstParameters(_ run: RunConfiguration) -> [String: [Float]] {
+    let parameters = ParameterMemory(
+      Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
+    parameters.initialize(seed: UInt64(run.training.seed))
+    return Dictionary(
+      uniqueKeysWithValues: parameters.layout.parameters.indices.map {
+        ("parameters." + parameters.layout.parameters[$0].name, parameters.read(parameter: $0))
+      })
+  }
+
+  /// The vectors that weights make of the first pictures, each with all its indices.
+  static func tokens(
+    _ run: RunConfiguration, _ weights: [String: [Float]]?, pictures: Int = 4, side: Int = 8
+  ) throws -> [(vector: [Float], indices: [Int])] {
+    let depth = run.quantizer.depth
     let parameters = ParameterMemory(
       Codec<CPUBackend>.parameterLayout(run.tokenizer), on: CPUBackend())
     parameters.initialize(seed: UInt64(run.training.seed))
@@ -68,13 +87,17 @@ enum CodebookSteps {
       run.tokenizer, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
     return try codec.reconstruct((0..<pictures).map { SmallRun.picture($0, side: side) }).flatMap {
       result in
-      result.tokens.indices.enumerated().map { token, code in
-        (Array(result.latents[token * dimension..<(token + 1) * dimension]), Int(code))
+      (0..<result.latents.count / dimension).map { token in
+        (
+          Array(result.latents[token * dimension..<(token + 1) * dimension]),
+          result.tokens.indices[token * depth..<(token + 1) * depth].map { Int($0) }
+        )
       }
     }
   }
 
-  static func rows(_ numbers: [Float]?) throws -> [[Float]] {
+  /// The rows of a codebook whose codes have so many numbers.
+  static func rows(_ numbers: [Float]?, _ dimension: Int = dimension) throws -> [[Float]] {
     let numbers = try #require(numbers)
     return (0..<numbers.count / dimension).map {
       Array(numbers[$0 * dimension..<($0 + 1) * dimension])

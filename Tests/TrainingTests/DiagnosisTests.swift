@@ -79,15 +79,15 @@ struct DiagnosisTests {
     }
   }
 
-  private static func vq(_ gradient: VectorConfiguration.Gradient) -> QuantizerConfiguration {
+  private static func vq(_ gradient: CodebookConfiguration.Gradient) -> QuantizerConfiguration {
     .vq(
       VectorConfiguration(
         codebookSize: 24, codeDimension: 4, gradient: gradient, commitmentWeight: 0.7,
         initialization: .normal))
   }
 
-  @Test(arguments: VectorConfiguration.Gradient.allCases)
-  func theQuantizersLineIsThatOfTheBatch(_ gradient: VectorConfiguration.Gradient) throws {
+  @Test(arguments: CodebookConfiguration.Gradient.allCases)
+  func theQuantizersLineIsThatOfTheBatch(_ gradient: CodebookConfiguration.Gradient) throws {
     let small = try SmallRun(images: 4, side: 8)
     let step = try Step(Self.vq(gradient), small)
     let line = try step.line("quantizer")

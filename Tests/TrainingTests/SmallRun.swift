@@ -126,6 +126,20 @@ final class SmallRun: Sendable {
     case "deferred-fsq":
       run = fsq(data: data, steps: steps)
       run.training.deferQuantization = 4
+    case "product-ema":
+      // Codebooks of groups that follow moving averages, with averages of the other weights.
+      run = averaged(data: data, steps: steps)
+      run.quantizer = .product(
+        ProductConfiguration(
+          groups: 2, codebookSize: 16, codeDimension: 4,
+          upkeep: CodebookUpkeep(learning: .ema, decay: 0.7, reviveEvery: 3, reviveBelow: 0.5)))
+    case "residual-revived":
+      // Replacements at each depth of codes that gradients train, of which averages are kept.
+      run = averaged(data: data, steps: steps)
+      run.quantizer = .residual(
+        ResidualConfiguration(
+          depth: 2, codebookSize: 16, codeDimension: 4, initialization: .kMeans,
+          upkeep: CodebookUpkeep(decay: 0.5, reviveEvery: 2, reviveBelow: 0.3)))
     case "simvq":
       run.quantizer = .simvq(SimVQConfiguration(codebookSize: 24, codeDimension: 4))
     case "lfq": run.quantizer = .lfq(LookupFreeConfiguration(bits: 6))

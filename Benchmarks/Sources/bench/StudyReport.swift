@@ -1,7 +1,8 @@
 import Charts
 import Foundation
 
-/// A study's results as tables and plots: a row a variant, a column a size, means over seeds.
+/// A study's results as tables and plots, means over seeds: a row a variant; of several sizes a
+/// table a number with a column a size, of one size a single table with a column a number.
 struct StudyReport {
   private let plan: StudyPlan
   private let results: [StudyResult]
@@ -11,45 +12,91 @@ struct StudyReport {
     self.results = results
   }
 
+  /// A number that a run ends with: a table's title, and a column's.
+  private struct Measure {
+    let title: String
+    let column: String
+    let digits: Int
+    let value: (StudyResult) -> Double?
+  }
+
+  private static let measures = [
+    Measure(title: "PSNR in dB", column: "PSNR dB", digits: 2) { $0.psnr },
+    Measure(title: "SSIM", column: "SSIM", digits: 4) { $0.ssim },
+    Measure(title: "Codes used, of all evaluation tokens", column: "codes used", digits: 0) {
+      Double($0.usedCodes)
+    },
+    Measure(title: "Perplexity", column: "perplexity", digits: 0) { $0.perplexity },
+    Measure(
+      title: "Quantization error: mean |q - z|^2 of a vector", column: "error", digits: 4
+    ) { $0.quantizationError },
+    Measure(title: "Bits that an image's tokens carry", column: "bits", digits: 0) {
+      $0.bitsPerImage
+    },
+    Measure(title: "lambda = mean |q| / |z| at the end", column: "lambda", digits: 3) { $0.lambda },
+    Measure(title: "cos(z, q) at the end", column: "cos(z, q)", digits: 3) { $0.cosine },
+    Measure(title: "Share of obtuse angles in %, at the end", column: "obtuse %", digits: 1) {
+      $0.obtuse.map { 100 * $0 }
+    },
+  ]
+
   /// The tables.
   var text: String {
-    let tables: [(title: String, digits: Int, value: (StudyResult) -> Double?)] = [
-      ("PSNR in dB", 2, { $0.psnr }),
-      ("SSIM", 4, { $0.ssim }),
-      ("Codes used, of all evaluation tokens", 0, { Double($0.usedCodes) }),
-      ("Perplexity", 0, { $0.perplexity }),
-      ("Quantization error: mean |q - z|^2 of a vector", 4, { $0.quantizationError }),
-      ("Bits that an image's tokens carry", 0, { $0.bitsPerImage }),
-      ("lambda = mean |q| / |z| at the end", 3, { $0.lambda }),
-      ("cos(z, q) at the end", 3, { $0.cosine }),
-      ("Share of obtuse angles in %, at the end", 1, { $0.obtuse.map { 100 * $0 } }),
-    ]
-    let runs = plan.runs.count
     var parts = [
       plan.description,
-      "\(results.count) of \(runs) runs; `\(plan.config)`, \(results.map(\.steps).max() ?? 0) steps. "
+      "\(results.count) of \(plan.runs.count) runs (\(seeds)); `\(plan.config)`, "
+        + "\(results.map(\.steps).max() ?? 0) steps. "
         + "Means over seeds, and half the spread between the seeds where there are several.",
     ]
-    for table in tables {
-      guard results.contains(where: { table.value($0) != nil }) else { continue }
-      parts.append("**\(table.title)**\n\n" + self.table(table.digits, table.value))
+    let measures = Self.measures.filter { measure in
+      results.contains { measure.value($0) != nil }
     }
-    if results.contains(where: { $0.collapse != nil }) { parts.append(collapses) }
+    if plan.sizes.count == 1 {
+      parts.append(table(measures, plan.sizes[0].name))
+    } else {
+      parts += measures.map { "**\($0.title)**\n\n" + table($0) }
+      if results.contains(where: { $0.collapse != nil }) { parts.append(collapses) }
+    }
     if results.contains(where: { $0.averages?.count ?? 0 > 1 }) { parts.append(averages) }
     return parts.joined(separator: "\n\n")
+  }
+
+  /// How many runs each seed has.
+  private var seeds: String {
+    plan.seeds.compactMap { seed in
+      let count = results.count { $0.seed == seed }
+      return count == 0 ? nil : "seed \(seed): \(count)"
+    }
+    .joined(separator: ", ")
   }
 
   private func cell(_ variant: String, _ size: String) -> [StudyResult] {
     results.filter { $0.variant == variant && $0.size == size }
   }
 
-  private func table(_ digits: Int, _ value: (StudyResult) -> Double?) -> String {
+  /// One number: a row a variant, a column a size.
+  private func table(_ measure: Measure) -> String {
+    table { Self.text(cell($0, $1).compactMap(measure.value), measure.digits) }
+  }
+
+  /// A row a variant, a column a size, and what a cell says by the names of both.
+  private func table(_ text: (_ variant: String, _ size: String) -> String) -> String {
     var table = MarkdownTable(["variant"] + plan.sizes.map(\.name), textColumns: 1)
     for variant in plan.variants {
-      let cells: [String] = plan.sizes.map { size in
-        Self.text(cell(variant.name, size.name).compactMap(value), digits)
-      }
-      table.add([variant.name] + cells)
+      table.add([variant.name] + plan.sizes.map { text(variant.name, $0.name) })
+    }
+    return table.text
+  }
+
+  /// All numbers of one size: a row a variant that has been trained, a column a number.
+  private func table(_ measures: [Measure], _ size: String) -> String {
+    var table = MarkdownTable(
+      ["variant", "seeds"] + measures.map(\.column) + ["collapse"], textColumns: 1)
+    for variant in plan.variants {
+      let cell = cell(variant.name, size)
+      guard !cell.isEmpty else { continue }
+      let numbers = measures.map { Self.text(cell.compactMap($0.value), $0.digits) }
+      table.add([variant.name, "\(cell.count)"] + numbers + [Self.collapse(cell)])
     }
     return table.text
   }
@@ -61,25 +108,21 @@ struct StudyReport {
     return values.count > 1 ? "\(mean) ± \(Cell.decimals((most - least) / 2, digits))" : mean
   }
 
-  /// Who collapsed, since which step, and what saw it first, seed by seed.
+  /// Who collapsed.
   private var collapses: String {
-    var table = MarkdownTable(["variant"] + plan.sizes.map(\.name), textColumns: 1)
-    for variant in plan.variants {
-      let cells: [String] = plan.sizes.map { size in
-        let cell = cell(variant.name, size.name)
-        let collapsed = cell.compactMap { result in
-          result.collapse.map { step in
-            "\(step)"
-              + (result.firstSign.map { " (\($0) \(result.firstSignStep ?? step))" } ?? "")
-          }
-        }
-        return cell.isEmpty ? "-" : collapsed.isEmpty ? "none" : collapsed.joined(separator: "; ")
+    "**Collapse: the step since when, and the diagnostic that saw it first with its step**\n\n"
+      + table { Self.collapse(cell($0, $1)) }
+  }
+
+  /// Since which step runs have collapsed, and what saw it first, seed by seed.
+  private static func collapse(_ cell: [StudyResult]) -> String {
+    guard !cell.isEmpty else { return "-" }
+    let collapsed = cell.compactMap { result in
+      result.collapse.map { step in
+        "\(step)" + (result.firstSign.map { " (\($0) \(result.firstSignStep ?? step))" } ?? "")
       }
-      table.add([variant.name] + cells)
     }
-    return
-      "**Collapse: the step since when, and the diagnostic that saw it first with its step**\n\n"
-      + table.text
+    return collapsed.isEmpty ? "none" : collapsed.joined(separator: "; ")
   }
 
   /// The PSNR of the last weights and of averages, a row a cell.

@@ -1,0 +1,72 @@
+import Tokenizers
+
+/// The vectors that the codebooks of a quantizer are compared with, one codebook after another: of a
+/// product quantizer the channels of each group, of a residual one what the codebooks before have left.
+struct CodebookInputs {
+  /// What the codebook at hand is compared with, `[tokens, dimension]`.
+  private(set) var vectors: [Float]
+  /// Channels of one of them.
+  let dimension: Int
+  /// The codebook at hand, counted from 0.
+  private(set) var depth = 0
+
+  private let quantizer: QuantizerConfiguration
+  /// All channels of all vectors.
+  private let whole: [Float]
+
+  /// Begins with the first codebook.
+  ///
+  /// - Parameter vectors: `[tokens, d]`: see ``Quantized/vectors``.
+  init(_ quantizer: QuantizerConfiguration, vectors whole: [Float]) {
+    self.quantizer = quantizer
+    self.whole = whole
+    if case .product(let product) = quantizer {
+      dimension = product.groupDimension
+      vectors = []
+      takeGroup()
+    } else {
+      dimension = quantizer.codeDimension
+      vectors = whole
+    }
+  }
+
+  /// Whether the next codebook's vectors follow from the codes that the one at hand has for them.
+  var nextDependsOnCodes: Bool {
+    if case .residual = quantizer { depth + 1 < quantizer.depth } else { false }
+  }
+
+  /// Goes on to the next codebook.
+  ///
+  /// - Parameters:
+  ///   - codes: the codebook at hand `[K, dimension]`.
+  ///   - indices: the tokens of the vectors, `[tokens, depths]`.
+  ///   Neither counts where ``nextDependsOnCodes`` does not hold.
+  mutating func advance(past codes: [Float], indices: some RandomAccessCollection<Int32>) {
+    if nextDependsOnCodes {
+      subtract(codes, indices)
+      depth += 1
+    } else {
+      depth += 1
+      if case .product = quantizer, depth < quantizer.depth { takeGroup() }
+    }
+  }
+
+  private mutating func subtract(
+    _ codes: [Float], _ indices: some RandomAccessCollection<Int32>
+  ) {
+    let depths = quantizer.depth
+    precondition(indices.count * dimension == vectors.count * depths, "tokens of the vectors")
+    for token in 0..<vectors.count / dimension {
+      let index = indices.index(indices.startIndex, offsetBy: token * depths + depth)
+      let (row, code) = (token * dimension, Int(indices[index]) * dimension)
+      for channel in 0..<dimension { vectors[row + channel] -= codes[code + channel] }
+    }
+  }
+
+  private mutating func takeGroup() {
+    vectors = stride(from: depth * dimension, to: whole.count, by: quantizer.codeDimension).flatMap
+    {
+      whole[$0..<$0 + dimension]
+    }
+  }
+}
