@@ -13,11 +13,11 @@ struct StudyReport {
   }
 
   /// A number that a run ends with: a table's title, and a column's.
-  private struct Measure {
+  private struct Measure: Sendable {
     let title: String
     let column: String
     let digits: Int
-    let value: (StudyResult) -> Double?
+    let value: @Sendable (StudyResult) -> Double?
   }
 
   private static let measures = [
