@@ -11,7 +11,8 @@ struct Study: ParsableCommand {
     discussion: """
       Each run that ends adds one line to Benchmarks/results/study-NAME.jsonl; a run that has its \
       line is not made again, and one that was stopped goes on from its checkpoint. So a study may \
-      be stopped at any time, and takes as many evenings as it takes.
+      be stopped at any time, and takes as many evenings as it takes. The tables are printed, and \
+      written to Benchmarks/studies/NAME.md.
       """)
 
   @Argument(help: "The study's name: a file of Benchmarks/studies without .json.")
@@ -60,10 +61,11 @@ struct Study: ParsableCommand {
             + "\(result.verdict)")
       }
     }
-    let text = StudyReport(plan, results).text
-    print(text)
-    print("\n" + Machine(options).text)
-    try StudyReport(plan, results).writePlots(name)
+    let (report, machine) = (StudyReport(plan, results), Machine(options))
+    print(report.text + "\n\n" + machine.text)
+    try Places.write(
+      Data(report.page(name, machine).utf8), to: "Benchmarks/studies/\(name).md")
+    try report.writePlots(name)
   }
 
   private func train(

@@ -26,6 +26,9 @@ struct StudyReport {
     Measure(title: "Codes used, of all evaluation tokens", column: "codes used", digits: 0) {
       Double($0.usedCodes)
     },
+    Measure(title: "Share of codes used in %", column: "used %", digits: 0) {
+      100 * Double($0.usedCodes) / Double($0.codes)
+    },
     Measure(title: "Perplexity", column: "perplexity", digits: 0) { $0.perplexity },
     Measure(
       title: "Quantization error: mean |q - z|^2 of a vector", column: "error", digits: 4
@@ -39,6 +42,21 @@ struct StudyReport {
       $0.obtuse.map { 100 * $0 }
     },
   ]
+
+  /// The tables as a page, with what the runs were trained by.
+  func page(_ name: String, _ machine: Machine) -> String {
+    let commits = Set(results.map(\.commit)).sorted().joined(separator: ", ")
+    return """
+      # The study of \(name): all numbers
+
+      Made by `bench study \(name) --report`; what they say stands in [README.md](README.md).
+
+      \(text)
+
+      \(machine.processor), \(machine.cores) cores; trained by Tessera \(commits).
+
+      """
+  }
 
   /// The tables.
   var text: String {
