@@ -63,9 +63,11 @@ final class ComparisonEvaluator {
     let history = RunHistory(journal: Self.journal(folder), upTo: steps)
     let codebook = Self.codebook(run.tokenizer, opened.parameters)
     let joined = result.depths.joined
+    let hasEntries = run.quantizer.codebook != nil
     let evidence = HealthEvidence(
       codes: joined.codes, tokens: joined.tokens, used: joined.used,
       perplexity: joined.perplexity, latents: result.latents,
+      quantizationError: hasEntries ? result.quantizationError : nil,
       bottleneck: run.quantizer.depth > 1
         ? .ofSeveralIndices(run.quantizer, opened.parameters, result.depths.depths)
         : Self.bottleneck(run.quantizer, codebook, result.usage),

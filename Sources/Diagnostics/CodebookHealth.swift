@@ -13,7 +13,9 @@
 ///    or their effective rank is near 1.
 /// 2. Token collapse: one code; or fewer than ``Threshold/usage`` (``Threshold/usageInTraining``
 ///    where rule 4 holds too) of the codes that a uniform code
-///    would show with as many tokens; or a perplexity below ``Threshold/perplexity`` of the used codes.
+///    would show with as many tokens; or a perplexity below ``Threshold/perplexity`` of the used codes;
+///    or one below ``Threshold/naturalPerplexity`` of a Zipf law's, with more than
+///    ``Threshold/unexplained`` of the vectors' variance left by the codes.
 /// 3. Embedding collapse: tokens differ, but the used codes lie together.
 /// 4. Under-trained: fewer than ``Threshold/steps`` steps; or less than ``Threshold/partOfRun`` of those
 ///    planned; or a PSNR below that of each image's mean colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
@@ -58,6 +60,17 @@ public struct CodebookHealth: Sendable, Equatable {
     /// A Zipf law over `K` codes has 0.18 of them as perplexity for `K` = 1024 and 0.06 for 16384. Below
     /// 0.05 a handful of codes carries nearly everything, the rest are strays.
     public static let perplexity = 0.05
+    /// Perplexity against that of a Zipf law over all codes, where codes also leave more than
+    /// ``unexplained`` of the vectors' variance: 0.25.
+    ///
+    /// Either alone has innocent causes: pictures with one background make a small perplexity, few
+    /// codes in many dimensions a large error. Together a handful of codes carries the tokens, and
+    /// others are nearer to no vector, though much is left to tell.
+    public static let naturalPerplexity = 0.25
+    /// The quantization error against the vectors' variance that counts there: 0.25.
+    ///
+    /// Codebooks in use leave a tenth or less, with few codes in eight dimensions up to a quarter.
+    public static let unexplained = 0.25
     /// A perplexity that is too small for any codebook of ``codesForPerplexity`` or more: 2.
     ///
     /// It is less than one bit a token, where four or more could be said.

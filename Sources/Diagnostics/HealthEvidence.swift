@@ -1,4 +1,5 @@
 import Evaluation
+import Foundation
 
 /// The numbers that a verdict on a codebook rests on.
 public struct HealthEvidence: Sendable {
@@ -35,6 +36,8 @@ public struct HealthEvidence: Sendable {
   public var perplexity: Double
   /// The vectors before quantization.
   public var latents: VectorSpread
+  /// The mean of `|z - q|^2` over the vectors, where codes are in the space of ``latents``; else nil.
+  public var quantizationError: Double?
   /// The bottleneck.
   public var bottleneck: Bottleneck
   /// PSNR of the reconstructions in dB.
@@ -51,7 +54,8 @@ public struct HealthEvidence: Sendable {
   /// The numbers, one by one.
   public init(
     codes: Int, tokens: Int, used: Int, perplexity: Double, latents: VectorSpread,
-    bottleneck: Bottleneck, psnr: Double, baselinePSNR: Double, steps: Int,
+    quantizationError: Double? = nil, bottleneck: Bottleneck, psnr: Double, baselinePSNR: Double,
+    steps: Int,
     plannedSteps: Int,
     evaluations: [Evaluation]
   ) {
@@ -60,6 +64,7 @@ public struct HealthEvidence: Sendable {
     self.used = used
     self.perplexity = perplexity
     self.latents = latents
+    self.quantizationError = quantizationError
     self.bottleneck = bottleneck
     self.psnr = psnr
     self.baselinePSNR = baselinePSNR
@@ -71,6 +76,24 @@ public struct HealthEvidence: Sendable {
   /// The share of the codebook that as many tokens would use if each drew uniformly.
   public var expectedUniformUsage: Double {
     CodebookUsage.expectedUniformUsage(codes: codes, tokens: tokens)
+  }
+
+  /// The perplexity of as many tokens by a Zipf law, the most uneven use that is still called natural:
+  /// code i in proportion to 1 / i, over the codes that as many uniform tokens would use.
+  public var zipfPerplexity: Double {
+    let codes = max(2, expectedUniformUsage * Double(codes))
+    // Sums of 1 / i and of ln(i) / i, by the first terms of their expansions.
+    let logarithm = log(codes)
+    let harmonic = logarithm + 0.5772 + 0.5 / codes
+    let weighted = logarithm * logarithm / 2 - 0.0728 + 0.5 * logarithm / codes
+    return harmonic * exp(weighted / harmonic)
+  }
+
+  /// The share of the vectors' variance that codes leave: `mean |z - q|^2 / mean |z - mean z|^2`; nil
+  /// where it is not known.
+  public var unexplainedVariance: Double? {
+    let variance = latents.deviation * latents.deviation
+    return variance > 0 ? quantizationError.map { $0 / variance } : nil
   }
 
   /// How many dB were gained over the second half of the updates, by the journal; nil if it cannot

@@ -49,6 +49,13 @@ extension HealthEvidence {
       reasons.append(
         "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
           + "(perplexity)")
+    } else if let left = unexplainedVariance, left > Threshold.unexplained,
+      perplexity < Threshold.naturalPerplexity * zipfPerplexity
+    {
+      reasons.append(
+        "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
+          + "(perplexity; a Zipf law over all codes has \(text(zipfPerplexity))), and leave "
+          + "\(percent(left)) of the vectors' variance")
     }
     guard !reasons.isEmpty, case .vector(let codebook, _) = bottleneck else { return reasons }
     // Why: the codebook is not where the vectors are.

@@ -1,5 +1,6 @@
 import Diagnostics
 import Evaluation
+import Foundation
 import Testing
 
 @Suite("Codebook health")
@@ -99,6 +100,24 @@ struct CodebookHealthTests {
       "less than a bit of a small codebook",
       vector {
         $0.codes = 8; $0.used = 8; $0.perplexity = 1.99
+      }, .healthy, ""
+    ),
+    (
+      "few codes carry nearly all, and that badly",
+      vector {
+        $0.codes = 64; $0.used = 22; $0.perplexity = 3.57; $0.quantizationError = 0.46
+      }, .tokenCollapse, "and leave 46% of the vectors' variance"
+    ),
+    (
+      "few codes carry nearly all, as there is little else",
+      vector {
+        $0.codes = 64; $0.used = 22; $0.perplexity = 3.57; $0.quantizationError = 0.25
+      }, .healthy, ""
+    ),
+    (
+      "a large error, with all codes in use",
+      vector {
+        $0.codes = 64; $0.used = 64; $0.perplexity = 43; $0.quantizationError = 0.5
       }, .healthy, ""
     ),
     (
@@ -237,6 +256,17 @@ struct CodebookHealthTests {
     #expect(gain([(50, 20), (100, 21)]) == 1)
     #expect(gain([(25, 20), (75, 22), (100, 23)]) == 2)
     #expect(gain([(80, 20), (100, 20.5)]) == 0.5)
+  }
+
+  @Test("the perplexity of a Zipf law is that of its sum", arguments: [16, 64, 1024, 65536])
+  func zipfPerplexity(codes: Int) {
+    let total = (1...codes).reduce(0) { $0 + 1 / Double($1) }
+    let entropy = (1...codes).reduce(0.0) { sum, code in
+      let share = 1 / (Double(code) * total)
+      return sum - share * log(share)
+    }
+    let found = Self.vector { ($0.codes, $0.tokens) = (codes, 1 << 30) }.zipfPerplexity
+    #expect(abs(found / exp(entropy) - 1) < 0.01)
   }
 
   @Test("a Zipf law is not taken for a collapse", arguments: [64, 1024, 16384])
