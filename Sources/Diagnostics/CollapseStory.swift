@@ -8,7 +8,7 @@ extension CollapseOnset {
   public var words: String {
     guard let collapse else {
       guard !onsets.isEmpty else { return "" }
-      return "beyond its limit to the end, without a collapse: "
+      return "beyond its limit to the end: "
         + onsets.map(Self.phrase).joined(separator: "; ")
     }
     let first =

@@ -99,10 +99,10 @@ public struct EvaluatedRun: Sendable {
     health = CodebookHealth(judging: evidence)
   }
 
-  /// The verdict with its reasons, and of a collapse since when and what showed it first.
+  /// The verdict with its reasons, and of a collapse since when and what showed it.
   public var verdictWords: String {
     guard [.tokenCollapse, .embeddingCollapse].contains(health.verdict), let onset,
-      onset.collapse != nil
+      !onset.words.isEmpty
     else { return health.words }
     return health.words + "; " + onset.words
   }

@@ -73,7 +73,7 @@ struct CollapseOnsetTests {
     #expect(sign.collapse == nil && sign.signs.map(\.diagnostic) == [.commitmentRatio])
     #expect(
       sign.words.hasPrefix(
-        "beyond its limit to the end, without a collapse: the commitment gradient"))
+        "beyond its limit to the end: the commitment gradient"))
   }
 
   @Test("without a fall of usage, perplexity or spread is the collapse")
