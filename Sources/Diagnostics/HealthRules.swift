@@ -50,7 +50,7 @@ extension HealthEvidence {
         "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
           + "(perplexity)")
     } else if let left = unexplainedVariance, left > Threshold.unexplained,
-      perplexity < Threshold.naturalPerplexity * zipfPerplexity
+      perplexity < least * zipfPerplexity
     {
       reasons.append(
         "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "

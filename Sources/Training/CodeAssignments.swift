@@ -14,15 +14,12 @@ final class CodeAssignments: @unchecked Sendable {
   /// The token of each, an index for each codebook, `[tokens, depths]`.
   let indices: UnsafeMutableBufferPointer<Int32>
 
-  private let depths: Int
-
   /// Room for the tokens of a batch.
   ///
   /// - Parameters:
   ///   - dimension: numbers in a vector.
   ///   - depths: indices to a token.
   init(tokens: Int, dimension: Int, depths: Int) {
-    self.depths = depths
     vectors = .allocate(capacity: tokens * dimension)
     vectors.initialize(repeating: 0)
     indices = .allocate(capacity: tokens * depths)
@@ -32,11 +29,6 @@ final class CodeAssignments: @unchecked Sendable {
   deinit {
     vectors.deallocate()
     indices.deallocate()
-  }
-
-  /// The indices of one codebook, `[tokens]`.
-  func indices(of depth: Int) -> [Int32] {
-    stride(from: depth, to: indices.count, by: depths).map { indices[$0] }
   }
 
   /// The values that a plan must keep.

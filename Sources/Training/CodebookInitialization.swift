@@ -44,11 +44,11 @@ struct CodebookInitialization<B: Backend> {
     from images: [Image], random: inout Generator, write: (_ depth: Int, _ codes: [Float]) -> Void
   ) throws(CodecError) {
     var inputs = CodebookInputs(quantizer, vectors: try encode(images).vectors)
-    for depth in 0..<quantizer.depth {
+    while inputs.depth < quantizer.depth {
       // Where there are fewer vectors than codes a depth leaves nothing: the drawn values stay.
-      if isResidual, depth > 0, CodeSampling.deviation(inputs.vectors) == 0 { return }
+      if inputs.areRemainders, CodeSampling.deviation(inputs.vectors) == 0 { return }
       let codes = codebook(of: inputs.vectors, inputs.dimension, &random)
-      write(depth, codes)
+      write(inputs.depth, codes)
       let needsTokens = inputs.nextDependsOnCodes
       inputs.advance(past: codes, indices: needsTokens ? try encode(images).indices : [])
     }
@@ -82,11 +82,6 @@ struct CodebookInitialization<B: Backend> {
   /// Whether the vectors are directions.
   private var isOnSphere: Bool {
     if case .cosine = quantizer { true } else { false }
-  }
-
-  /// Whether codebooks begin with what those before have left.
-  private var isResidual: Bool {
-    if case .residual = quantizer { true } else { false }
   }
 
   /// The vectors of images and their tokens.

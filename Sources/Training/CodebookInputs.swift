@@ -30,9 +30,21 @@ struct CodebookInputs {
     }
   }
 
+  /// Whether they are what codebooks before have left.
+  var areRemainders: Bool {
+    if case .residual = quantizer { depth > 0 } else { false }
+  }
+
   /// Whether the next codebook's vectors follow from the codes that the one at hand has for them.
   var nextDependsOnCodes: Bool {
     if case .residual = quantizer { depth + 1 < quantizer.depth } else { false }
+  }
+
+  /// Of tokens `[tokens, depths]`, the indices into the codebook at hand, `[tokens]`.
+  func codes(in indices: some RandomAccessCollection<Int32>) -> [Int32] {
+    stride(from: depth, to: indices.count, by: quantizer.depth).map {
+      indices[indices.index(indices.startIndex, offsetBy: $0)]
+    }
   }
 
   /// Goes on to the next codebook.
@@ -54,11 +66,10 @@ struct CodebookInputs {
   private mutating func subtract(
     _ codes: [Float], _ indices: some RandomAccessCollection<Int32>
   ) {
-    let depths = quantizer.depth
-    precondition(indices.count * dimension == vectors.count * depths, "tokens of the vectors")
-    for token in 0..<vectors.count / dimension {
-      let index = indices.index(indices.startIndex, offsetBy: token * depths + depth)
-      let (row, code) = (token * dimension, Int(indices[index]) * dimension)
+    let chosen = self.codes(in: indices)
+    precondition(chosen.count * dimension == vectors.count, "tokens of the vectors")
+    for (token, index) in chosen.enumerated() {
+      let (row, code) = (token * dimension, Int(index) * dimension)
       for channel in 0..<dimension { vectors[row + channel] -= codes[code + channel] }
     }
   }

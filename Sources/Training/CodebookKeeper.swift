@@ -54,7 +54,7 @@ final class CodebookKeeper<B: Backend> {
     var (random, revived) = (random.split(UInt64(step)), 0)
     for (depth, codebook) in codebooks.enumerated() {
       let before = inputs.nextDependsOnCodes ? codebook.read() : []
-      moving[depth].add(inputs.vectors, codes: assignments.indices(of: depth))
+      moving[depth].add(inputs.vectors, codes: inputs.codes(in: assignments.indices))
       let replaced = revive(depth, step, of: inputs, &random)
       if moving[depth].movesCodes {
         codebook.write(moving[depth].codebook)

@@ -20,15 +20,13 @@ struct CodebookReestimation<B: Backend> {
   func withCodebooks<R>(_ body: () throws -> R) throws -> R {
     let own = codebooks.map { $0.read() }
     defer { for (codebook, codes) in zip(codebooks, own) { codebook.write(codes) } }
-    var (vectors, indices) = try encode()
-    var inputs = CodebookInputs(quantizer, vectors: vectors)
+    let (vectors, first) = try encode()
+    var (inputs, indices) = (CodebookInputs(quantizer, vectors: vectors), first)
     for (depth, codebook) in codebooks.enumerated() {
       let codes = means(
-        of: inputs.vectors,
-        codes: stride(from: depth, to: indices.count, by: codebooks.count).map { indices[$0] },
-        from: own[depth])
+        of: inputs.vectors, codes: inputs.codes(in: indices), from: own[depth])
       codebook.write(codes)
-      if inputs.nextDependsOnCodes { (vectors, indices) = try encode() }
+      if inputs.nextDependsOnCodes { indices = try encode().indices }
       inputs.advance(past: codes, indices: indices)
     }
     return try body()

@@ -109,6 +109,13 @@ struct CodebookHealthTests {
       }, .tokenCollapse, "and leave 46% of the vectors' variance"
     ),
     (
+      "few codes carry nearly all so far",
+      vector {
+        $0.codes = 64; $0.used = 22; $0.perplexity = 3.57; $0.quantizationError = 0.46
+        $0.steps = 1000
+      }, .underTrained, ""
+    ),
+    (
       "few codes carry nearly all, as there is little else",
       vector {
         $0.codes = 64; $0.used = 22; $0.perplexity = 3.57; $0.quantizationError = 0.25

@@ -27,7 +27,7 @@ struct CodeReplacement {
   func losses(_ z: Tensor, _ q: Tensor) -> (auxiliary: Tensor, error: Tensor) {
     let dimension = Float(z.shape.channels)
     let codebookLoss =
-      configuration.isTrained
+      configuration.learnsByGradient
       ? meanSquaredError(q, z.stoppingGradient()) * dimension * Float(configuration.codebookWeight)
       : nil
     let error = meanSquaredError(z, q.stoppingGradient()) * dimension

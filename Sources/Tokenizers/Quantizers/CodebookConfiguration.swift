@@ -25,7 +25,8 @@ public struct CodebookConfiguration: Sendable, Equatable {
     case encoder
     /// Uniform in [-1 / codebookSize, 1 / codebookSize].
     case uniform
-    /// Normal: in `vq` with deviation 1, elsewhere with codes of length 1 in the mean.
+    /// Normal: in `vq` with deviation 1, elsewhere with codes of length 1 in the mean, or half of that
+    /// for each depth before.
     case normal
     /// Centres of encoder outputs for training images, by k-means.
     case kMeans = "k-means"
@@ -67,11 +68,11 @@ public struct CodebookConfiguration: Sendable, Equatable {
     self.upkeep = upkeep
   }
 
-  /// Whether entries are weights that the optimizer moves.
-  var isTrained: Bool { upkeep.learning == .gradient }
+  /// Whether codes learn by gradients, and not as moving averages.
+  var learnsByGradient: Bool { upkeep.learning == .gradient }
 
-  /// The first entries where they are drawn: as `uniform` asks, else as the quantizer has it.
-  func drawn(or initializer: Initializer) -> Initializer {
+  /// What entries are drawn from before the first step: as `uniform` asks, else as the quantizer has it.
+  func initializer(otherwise initializer: Initializer) -> Initializer {
     initialization == .uniform ? .uniform(bound: 1 / Float(size)) : initializer
   }
 
@@ -118,7 +119,7 @@ public struct CodebookConfiguration: Sendable, Equatable {
     upkeep.declare(&fields)
     let isShared = gradient == .diveq
     fields.check(
-      "codebookLearning", with: ["gradient"], isTrained || !isShared,
+      "codebookLearning", with: ["gradient"], learnsByGradient || !isShared,
       expected: "\"gradient\" with gradient \"diveq\", which hands the codes a gradient",
       remedy: "Choose \"straight-through\" or a rotation for gradient.")
   }

@@ -20,7 +20,8 @@ public struct CosineQuantizer: Bottleneck {
     let entries = configuration.codebook
     codebook = scope["embedding"].parameter(
       "weight", [entries.size, entries.dimension],
-      .normal(deviation: 1 / Float(entries.dimension).squareRoot()), isTrained: entries.isTrained)
+      .normal(deviation: 1 / Float(entries.dimension).squareRoot()),
+      isTrained: entries.learnsByGradient)
   }
 
   /// The number of different tokens.

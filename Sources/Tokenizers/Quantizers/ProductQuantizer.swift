@@ -22,8 +22,8 @@ public struct ProductQuantizer: Bottleneck {
     codebooks = (0..<configuration.groups).map {
       scope[String($0)]["embedding"].parameter(
         "weight", [entries.size, dimension],
-        entries.drawn(or: .normal(deviation: 1 / Float(dimension).squareRoot())),
-        isTrained: entries.isTrained)
+        entries.initializer(otherwise: .normal(deviation: 1 / Float(dimension).squareRoot())),
+        isTrained: entries.learnsByGradient)
     }
   }
 

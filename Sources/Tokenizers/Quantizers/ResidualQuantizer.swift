@@ -26,8 +26,9 @@ public struct ResidualQuantizer: Bottleneck {
     codebooks = (0..<configuration.depth).map {
       scope[String($0)]["embedding"].parameter(
         "weight", [entries.size, dimension],
-        entries.drawn(or: .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0))),
-        isTrained: entries.isTrained)
+        entries.initializer(
+          otherwise: .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0))),
+        isTrained: entries.learnsByGradient)
     }
   }
 

@@ -23,7 +23,7 @@ public struct VectorQuantizer: Bottleneck {
       "weight", [size, entries.dimension],
       entries.initialization == .normal
         ? .normal(deviation: 1) : .uniform(bound: 1 / Float(size)),
-      isTrained: entries.isTrained)
+      isTrained: entries.learnsByGradient)
   }
 
   /// The number of different tokens.
