@@ -103,4 +103,52 @@ enum CodebookSteps {
       Array(numbers[$0 * dimension..<($0 + 1) * dimension])
     }
   }
+
+  // MARK: Quantizers with several codebooks
+
+  static let (depth, depthCodes) = (2, 12)
+
+  /// A small quantizer of a kind, whose codes are drawn.
+  static func quantizer(_ kind: String, _ upkeep: CodebookUpkeep) -> QuantizerConfiguration {
+    let codes = depthCodes
+    switch kind {
+    case "vq":
+      return .vq(
+        VectorConfiguration(
+          codebookSize: codes, codeDimension: 4, initialization: .normal, upkeep: upkeep))
+    case "cosine-vq":
+      return .cosine(
+        CosineConfiguration(
+          codebookSize: codes, codeDimension: 4, initialization: .normal, upkeep: upkeep))
+    case "product-vq":
+      return .product(
+        ProductConfiguration(
+          groups: depth, codebookSize: codes, codeDimension: 4, initialization: .normal,
+          upkeep: upkeep))
+    default:
+      return .residual(
+        ResidualConfiguration(
+          depth: depth, codebookSize: codes, codeDimension: 4, initialization: .normal,
+          upkeep: upkeep))
+    }
+  }
+
+  /// The name in a state of the codebook of a group or depth.
+  static func codebook(at depth: Int) -> String {
+    "parameters.quantize.\(depth).embedding.weight"
+  }
+
+  /// What the codebook of a depth is compared with, by the codebooks of a state.
+  static func part(
+    _ kind: String, _ token: (vector: [Float], indices: [Int]), _ depth: Int,
+    _ state: [String: [Float]]
+  ) throws -> [Float] {
+    if kind == "product-vq" { return Array(token.vector[depth * 2..<depth * 2 + 2]) }
+    var rest = token.vector
+    for before in 0..<depth {
+      let code = try rows(state[codebook(at: before)])[token.indices[before]]
+      for channel in rest.indices { rest[channel] -= code[channel] }
+    }
+    return rest
+  }
 }

@@ -7,57 +7,15 @@ import Training
 
 /// What a run does between steps to the codebooks of groups and depths, each by its definition.
 struct DepthUpkeepTests {
-  private static let (depth, codes) = (2, 12)
+  private static let (depth, codes) = (CodebookSteps.depth, CodebookSteps.depthCodes)
   private static let share = Double(CodebookSteps.tokens) / Double(codes)
-
-  private static func quantizer(_ kind: String, _ upkeep: CodebookUpkeep) -> QuantizerConfiguration
-  {
-    switch kind {
-    case "vq":
-      .vq(
-        VectorConfiguration(
-          codebookSize: codes, codeDimension: 4, initialization: .normal, upkeep: upkeep))
-    case "cosine-vq":
-      .cosine(
-        CosineConfiguration(
-          codebookSize: codes, codeDimension: 4, initialization: .normal, upkeep: upkeep))
-    case "product-vq":
-      .product(
-        ProductConfiguration(
-          groups: depth, codebookSize: codes, codeDimension: 4, initialization: .normal,
-          upkeep: upkeep))
-    default:
-      .residual(
-        ResidualConfiguration(
-          depth: depth, codebookSize: codes, codeDimension: 4, initialization: .normal,
-          upkeep: upkeep))
-    }
-  }
 
   private static func run(
     _ small: SmallRun, _ kind: String, steps: Int, _ upkeep: CodebookUpkeep
   ) -> RunConfiguration {
     var run = CodebookSteps.run(small, steps: steps, upkeep)
-    run.quantizer = quantizer(kind, upkeep)
+    run.quantizer = CodebookSteps.quantizer(kind, upkeep)
     return run
-  }
-
-  private static func name(_ depth: Int) -> String {
-    "parameters.quantize.\(depth).embedding.weight"
-  }
-
-  /// What the codebook of a depth is compared with, by the codebooks of a state.
-  private static func part(
-    _ kind: String, _ token: (vector: [Float], indices: [Int]), _ depth: Int,
-    _ state: [String: [Float]]
-  ) throws -> [Float] {
-    if kind == "product-vq" { return Array(token.vector[depth * 2..<depth * 2 + 2]) }
-    var rest = token.vector
-    for before in 0..<depth {
-      let code = try CodebookSteps.rows(state[name(before)])[token.indices[before]]
-      for channel in rest.indices { rest[channel] -= code[channel] }
-    }
-    return rest
   }
 
   @Test(arguments: ["product-vq", "residual-vq"])
@@ -73,7 +31,7 @@ struct DepthUpkeepTests {
     #expect(states.count == 9)
     let width = kind == "product-vq" ? 2 : 4
     for depth in 0..<Self.depth {
-      let codebook = Self.name(depth)
+      let codebook = CodebookSteps.codebook(at: depth)
       var uses = [Double](repeating: Self.share, count: Self.codes)
       var sums = try #require(states[0][codebook]).map { Double($0) * Self.share }
       for step in 1...8 {
@@ -82,7 +40,7 @@ struct DepthUpkeepTests {
         for place in sums.indices { sums[place] *= 0.8 }
         for token in tokens {
           let (code, part) = (
-            token.indices[depth], try Self.part(kind, token, depth, states[step - 1])
+            token.indices[depth], try CodebookSteps.part(kind, token, depth, states[step - 1])
           )
           uses[code] += 0.2
           for channel in 0..<width { sums[code * width + channel] += 0.2 * Double(part[channel]) }
@@ -136,10 +94,10 @@ struct DepthUpkeepTests {
       #expect(!rare.isEmpty && rare.count < Self.codes)
       revived += rare.count
       // What is left at a depth is left by the codes as the step's update has them.
-      let parts = Set(try batches[4].map { try Self.part(kind, $0, depth, states[5]) })
+      let parts = Set(try batches[4].map { try CodebookSteps.part(kind, $0, depth, states[5]) })
       let (before, after) = (
-        try CodebookSteps.rows(states[5][Self.name(depth)], width),
-        try CodebookSteps.rows(with[Self.name(depth)], width)
+        try CodebookSteps.rows(states[5][CodebookSteps.codebook(at: depth)], width),
+        try CodebookSteps.rows(with[CodebookSteps.codebook(at: depth)], width)
       )
       for code in 0..<Self.codes where !rare.contains(code) {
         #expect(after[code] == before[code])
@@ -150,53 +108,13 @@ struct DepthUpkeepTests {
         #expect(parts.contains { zip($0, row).allSatisfy { abs($0 - $1) < 1e-5 } })
       }
     }
-    let codebooks = [Self.name(0), Self.name(1)].map { $0.dropFirst("parameters".count) }
+    let codebooks = [CodebookSteps.codebook(at: 0), CodebookSteps.codebook(at: 1)].map {
+      $0.dropFirst("parameters".count)
+    }
     for (name, numbers) in with where !codebooks.contains(where: name.hasSuffix) {
       #expect(numbers == states[5][name], "\(name)")
     }
     let line = Journal.lines(folder: folders[1]).last { $0["kind"] == .string("codes") }
     #expect(line?["revived"] == .integer(revived))
-  }
-
-  /// The codebooks of the saved model are the means of what the averaged weights assign to each code,
-  /// one depth after the other.
-  @Test(arguments: ["vq", "cosine-vq", "product-vq", "residual-vq"])
-  func codebooksOfAveragesAreEstimatedAnew(_ kind: String) throws {
-    let small = try SmallRun(images: 4, side: 8)
-    var run = Self.run(small, kind, steps: 6, CodebookUpkeep())
-    run.training.averaging.tail = true
-    run.training.averaging.save = .tail
-    run.training.averaging.codebook = .reestimated
-    run.training.averaging.evaluationImages = 4
-    let folder = small.folder("run")
-    try SmallRun.train(run, in: folder)
-    let model = try SafetensorsFile(path: folder + "/" + Checkpoint.modelFile)
-    #expect(model.metadata["weights"] == "tail+codebook")
-    var weights: [String: [Float]] = [:]
-    for (name, numbers) in try CodebookSteps.state(folder) where name.hasPrefix("average.tail.") {
-      weights["parameters." + name.dropFirst("average.tail.".count)] = numbers
-    }
-    let names = Tokenizer.codebookNames(run.quantizer)
-    let width = kind == "product-vq" ? 2 : 4
-    for (depth, name) in names.enumerated() {
-      // The codebooks before are those estimated anew, and so are the tokens.
-      let tokens = try CodebookSteps.tokens(run, weights)
-      var codes = try CodebookSteps.rows(weights["parameters." + name], width)
-      var isChosen = 0
-      for code in 0..<Self.codes {
-        let mine = try tokens.filter { $0.indices[depth] == code }.map {
-          try Self.part(kind, $0, depth, weights)
-        }
-        guard !mine.isEmpty else { continue }
-        isChosen += 1
-        codes[code] = (0..<width).map { channel in
-          mine.reduce(0) { $0 + $1[channel] } / Float(mine.count)
-        }
-      }
-      #expect(isChosen > 1)
-      let found = try model.floats(name)
-      #expect(zip(found, codes.flatMap { $0 }).allSatisfy { abs($0 - $1) < 1e-5 }, "\(name)")
-      weights["parameters." + name] = found
-    }
   }
 }
