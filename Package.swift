@@ -16,7 +16,7 @@ func wall(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 /// An executable of one page: flags in, exit code out.
 func command(_ name: String) -> Target {
   .executableTarget(
-    name: name, dependencies: ["Commands", argumentParser], swiftSettings: settings)
+    name: name, dependencies: ["Commands"], swiftSettings: settings)
 }
 
 /// The tests of one wall.

@@ -31,10 +31,7 @@ public struct CommandOptions: ParsableArguments {
 
 extension ParsableCommand {
   /// Runs a command's work, tells its failure and ends with its exit code.
-  ///
-  /// A write beyond `ulimit -f` fails like one to a full disk, instead of ending the program.
   func conclude(_ options: CommandOptions, _ work: (Terminal) throws -> Void) throws {
-    signal(SIGXFSZ, SIG_IGN)
     let terminal = Terminal(isQuiet: options.quiet)
     do {
       try work(terminal)

@@ -128,7 +128,7 @@ public struct CompareCommand: ParsableCommand {
     _ comparison: Comparison, _ sheet: ComparisonSheet?, _ terminal: Terminal
   ) throws {
     if json == "-" {
-      terminal.result(String(comparison.json.dropLast()))
+      terminal.output(comparison.json)
     } else {
       terminal.result(comparison.text(width: Self.outputWidth))
       if let json { try AtomicFile.write(comparison.json, to: json) }

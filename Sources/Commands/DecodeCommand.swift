@@ -81,7 +81,7 @@ public struct DecodeCommand: ParsableCommand {
         terminal.say(
           "stopped after \(Display.count(progress.done, "image")); they are in \(output). Run again "
             + "with --force to decode all.")
-        throw ExitCode(130)
+        throw ExitCode(Interruption.exitCode)
       }
       terminal.result("\(output): \(Display.count(file.count, "image")) decoded; \(progress.rate)")
     }

@@ -158,7 +158,7 @@ public struct EncodeCommand: ParsableCommand {
       throw Failure(failure.code, failure.description + " " + goOn)
     } catch is EncodingInterrupted {
       Terminal(isQuiet: options.quiet).say("stopped. \(goOn)")
-      throw ExitCode(130)
+      throw ExitCode(Interruption.exitCode)
     }
   }
 }

@@ -30,15 +30,25 @@ public struct Failure: Error, CustomStringConvertible {
   /// What was expected, what was found, the way out.
   public let description: String
 
-  /// A failure of the given kind.
+  /// A failure of the given kind, told on one line.
   public init(_ code: Code, _ description: String) {
-    self.code = code
-    self.description = description
+    self.init(code, lines: [description])
   }
 
   /// Any error of the layers below, with the code that fits it.
   public init(_ error: any Error) {
-    self.init(Self.code(of: error), String(describing: error))
+    let code = Self.code(of: error)
+    switch error {
+    case let failure as Failure: self = failure
+    case let error as ConfigurationError: self.init(code, lines: error.lines)
+    default: self.init(code, String(describing: error))
+    }
+  }
+
+  /// A failure told on several lines; control characters within each are escaped.
+  private init(_ code: Code, lines: [String]) {
+    self.code = code
+    description = lines.map(VisibleText.line).joined(separator: "\n")
   }
 
   private static func code(of error: any Error) -> Code {

@@ -1,9 +1,11 @@
+import Configuration
 import Foundation
 
 /// What a command says while it works: results to standard output, talk to standard error.
 ///
 /// On a terminal a progress line is drawn over itself; elsewhere each report is a plain line.
-/// With `quiet` only warnings and errors are told.
+/// With `quiet` only warnings and errors are told. Here alone foreign text, such as a file's name,
+/// is made fit to be shown: control characters are escaped.
 public final class Terminal {
   /// Whether standard error is a terminal.
   public let isInteractive: Bool
@@ -19,43 +21,46 @@ public final class Terminal {
     isInteractive = isatty(STDERR_FILENO) != 0
   }
 
-  /// Prints a result.
-  public func result(_ text: String) {
+  /// Prints a result, in the lines that it has.
+  public func result(_ text: String) { output(VisibleText.lines(text) + "\n") }
+
+  /// Prints text for another program as it is, such as JSON.
+  public func output(_ text: String) {
     erase()
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    StandardStream.output.write(text, isNeeded: true)
   }
 
-  /// Tells something on the way.
+  /// Tells something on the way, on one line.
   public func say(_ text: String) {
     guard !isQuiet else { return }
     erase()
-    write(text + "\n")
+    tell(VisibleText.line(text) + "\n")
   }
 
-  /// Tells something that the user should not miss.
+  /// Tells something that the user should not miss, on one line.
   public func warn(_ text: String) {
     erase()
-    write("warning: " + text + "\n")
+    StandardStream.errors.write("warning: " + VisibleText.line(text) + "\n", isNeeded: true)
   }
 
   /// Tells why the command ends.
   public func fail(_ failure: Failure) {
     erase()
-    write("error: " + failure.description + "\n")
+    StandardStream.errors.write("error: " + failure.description + "\n", isNeeded: true)
   }
 
   /// Draws progress over the previous one, at most ten times a second; only on a terminal.
   public func progress(_ text: @autoclosure () -> String) {
     guard isInteractive, !isQuiet, lastDrawn.duration(to: .now) > .milliseconds(100) else { return }
     lastDrawn = .now
-    let line = String(text().prefix(width - 1))
-    write("\r" + line + String(repeating: " ", count: max(0, drawn - line.count)))
+    let line = VisibleText.line(String(text().prefix(width - 1)))
+    tell("\r" + line + String(repeating: " ", count: max(0, drawn - line.count)))
     drawn = line.count
   }
 
   private func erase() {
     guard drawn > 0 else { return }
-    write("\r" + String(repeating: " ", count: drawn) + "\r")
+    tell("\r" + String(repeating: " ", count: drawn) + "\r")
     drawn = 0
   }
 
@@ -65,8 +70,9 @@ public final class Terminal {
       ? Int(size.ws_col) : 100
   }
 
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+  /// Writes what may be lost.
+  private func tell(_ text: String) {
+    StandardStream.errors.write(text, isNeeded: false)
   }
 }
 

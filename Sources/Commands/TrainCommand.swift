@@ -94,7 +94,7 @@ public struct TrainCommand: ParsableCommand {
   /// Trains.
   public func run() throws {
     if printSchema {
-      print(RunConfiguration.schema(), terminator: "")
+      Terminal(isQuiet: options.quiet).output(RunConfiguration.schema())
       return
     }
     try conclude(options) { terminal in
@@ -127,7 +127,7 @@ public struct TrainCommand: ParsableCommand {
         terminal.say(
           "stopped after step \(step); everything is in \(folder). Go on with: "
             + "train --resume --output \(shellQuoted(folder))")
-        throw ExitCode(130)
+        throw ExitCode(Interruption.exitCode)
       }
     }
   }
@@ -184,8 +184,18 @@ public struct TrainCommand: ParsableCommand {
   }
 }
 
-/// A path as a shell takes it.
+/// A path as a shell takes it; one with control characters as bash, zsh and ksh do.
 func shellQuoted(_ path: String) -> String {
-  let plain = path.allSatisfy { $0.isLetter || $0.isNumber || "/._-".contains($0) }
-  return plain ? path : "'" + path.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  if path.allSatisfy({ $0.isLetter || $0.isNumber || "/._-".contains($0) }) { return path }
+  if path == VisibleText.line(path) {
+    return "'" + path.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  }
+  return "$'"
+    + path.utf8.map { byte in
+      switch byte {
+      case UInt8(ascii: "'"), UInt8(ascii: "\\"): "\\" + String(UnicodeScalar(byte))
+      case 0x20..<0x7F: String(UnicodeScalar(byte))
+      default: "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }
+    }.joined() + "'"
 }

@@ -52,10 +52,12 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   }
 
   /// File and problems; a line each when there are several.
-  public var description: String {
+  public var description: String { lines.joined(separator: "\n") }
+
+  /// The lines of the description.
+  public var lines: [String] {
     let name = file ?? "configuration"
-    if problems.count == 1 { return "\(name): \(problems[0])" }
-    return (["\(name): \(problems.count) problems"] + problems.map { "  \($0)" })
-      .joined(separator: "\n")
+    if problems.count == 1 { return ["\(name): \(problems[0])"] }
+    return ["\(name): \(problems.count) problems"] + problems.map { "  \($0)" }
   }
 }

@@ -1,3 +1,5 @@
+import Configuration
+
 /// A table of plain text, aligned for a terminal.
 ///
 /// Each row is one subject; each column one property of it. Where the rows are too wide the table
@@ -30,10 +32,10 @@ public struct TextTable: Sendable {
     self.columns = columns
   }
 
-  /// Adds a subject, a cell for each column.
+  /// Adds a subject, a cell for each column; control characters in a cell are escaped.
   public mutating func add(_ cells: [String]) {
     precondition(cells.count == columns.count, "a cell for each column")
-    rows.append(cells)
+    rows.append(cells.map(VisibleText.line))
   }
 
   /// The table in lines of at most `width` characters, if any layout allows it.

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Commands
 
-CompareCommand.main()
+Program.run(CompareCommand.self)

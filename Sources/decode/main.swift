@@ -1,4 +1,3 @@
-import ArgumentParser
 import Commands
 
-DecodeCommand.main()
+Program.run(DecodeCommand.self)

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Commands
 
-EncodeCommand.main()
+Program.run(EncodeCommand.self)

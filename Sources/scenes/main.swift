@@ -1,4 +1,3 @@
-import ArgumentParser
 import Commands
 
-ScenesCommand.main()
+Program.run(ScenesCommand.self)

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Commands
 
-TrainCommand.main()
+Program.run(TrainCommand.self)

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Configuration
+import Foundation
+
+/// A command as a program: arguments in, messages and an exit code out.
+public enum Program {
+  /// Parses the command line, runs the command, and ends the program.
+  ///
+  /// What the parser has to say goes the way of all messages: through streams that may be full or
+  /// closed, and with `error:` before it. A result that could not be written is told, and ends a
+  /// command that did its work otherwise with 74.
+  public static func run<Command: ParsableCommand>(_ type: Command.Type) -> Never {
+    StandardStream.prepare()
+    do {
+      var command = try type.parseAsRoot()
+      try command.run()
+    } catch let code as ExitCode {
+      end(code.rawValue)
+    } catch {
+      let code = type.exitCode(for: error).rawValue
+      let text = VisibleText.lines(onOneLineEach(type.fullMessage(for: error)))
+      if code == 0 {
+        StandardStream.output.write(text + "\n", isNeeded: true)
+      } else {
+        let label = type._errorPrefix
+        StandardStream.errors.write(
+          "error: " + (text.hasPrefix(label) ? String(text.dropFirst(label.count)) : text) + "\n",
+          isNeeded: true)
+      }
+      end(code)
+    }
+    end(0)
+  }
+
+  /// A message with the line feeds of arguments in it escaped, and those of its own kept.
+  private static func onOneLineEach(_ message: String) -> String {
+    var message = message
+    for argument in CommandLine.arguments.dropFirst() where argument.contains(where: \.isNewline) {
+      // Of --name=value the parser quotes either part.
+      let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+      for part in [argument] + parts where part.contains(where: \.isNewline) {
+        message = message.replacingOccurrences(of: part, with: VisibleText.line(part))
+      }
+    }
+    return message
+  }
+
+  /// Ends the program, with 74 where that is the only thing that went wrong.
+  private static func end(_ code: Int32) -> Never {
+    guard code == 0 else { exit(code) }
+    if let failure = StandardStream.output.failure {
+      // Who closes a pipe has read enough, and knows.
+      if failure != EPIPE {
+        StandardStream.errors.write(
+          "error: standard output: the result cannot be written: "
+            + (failure == EBADF ? "it is closed" : String(cString: strerror(failure)))
+            + ". Everything else is done and saved. Make room, or send the output elsewhere.\n",
+          isNeeded: true)
+      }
+      exit(Failure.Code.inputOutput.rawValue)
+    }
+    exit(StandardStream.errors.failure == nil ? 0 : Failure.Code.inputOutput.rawValue)
+  }
+}
