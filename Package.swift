@@ -8,9 +8,13 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A library wall.
-func wall(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+/// A library wall; `embedding` are files whose bytes become part of the library.
+func wall(
+  _ name: String, _ dependencies: [Target.Dependency] = [], embedding files: [String] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, resources: files.map { .embedInCode($0) },
+    swiftSettings: settings)
 }
 
 /// An executable of one page: flags in, exit code out.
@@ -65,7 +69,9 @@ let package = Package(
     wall("Safetensors"),
     wall("Randomness"),
     wall("Configuration"),
-    wall("Charts"),
+    wall(
+      "Charts",
+      embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff"]),
     wall("Execution", ["Autodiff", "Randomness"]),
@@ -83,7 +89,9 @@ let package = Package(
     wall(
       "Inference",
       ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
-    wall("Reports", ["Charts", "Diagnostics", "Evaluation", "Configuration"]),
+    wall(
+      "Reports", ["Charts", "Diagnostics", "Evaluation", "Configuration"],
+      embedding: ["Resources/page.css", "Resources/page.js"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5
     wall(

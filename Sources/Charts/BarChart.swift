@@ -55,7 +55,7 @@ public struct BarChart: Chart {
   /// Every bar.
   public var table: DataTable {
     DataTable(
-      [frame.horizontal.title, "bar", "value"],
+      [frame.horizontal.title.isEmpty ? "group" : frame.horizontal.title, "bar", "value"],
       groups.flatMap { group in
         zip(group.names, group.values).map {
           [group.label, $0, NumberLabel.value($1, digits: 3)]

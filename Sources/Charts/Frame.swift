@@ -92,8 +92,10 @@ struct Frame {
     Self.svg(height: height, summary: summary, axes + content)
   }
 
-  static func svg(height: Double, summary: String, _ content: String) -> String {
-    "<svg class=\"chart\" viewBox=\"0 0 360 \(Markup.coordinate(height))\" role=\"img\" "
+  static func svg(
+    height: Double, summary: String, kind: String = "", _ content: String
+  ) -> String {
+    "<svg class=\"chart\(kind.isEmpty ? "" : " " + kind)\" viewBox=\"0 0 360 \(Markup.coordinate(height))\" role=\"img\" "
       + "aria-label=\"\(Markup.escaped(summary))\">\(content)</svg>"
   }
 
@@ -139,7 +141,7 @@ struct Frame {
       placed.append(label)
     }
     return placed.map { label in
-      "<text class=\"direct \(label.style.classes)\" x=\"\(Markup.coordinate(label.x))\" "
+      "<text class=\"s direct \(label.style.classes)\" x=\"\(Markup.coordinate(label.x))\" "
         + "y=\"\(Markup.coordinate(max(label.y, top) + 4))\">\(Markup.escaped(label.text))</text>"
     }.joined()
   }
@@ -150,7 +152,7 @@ struct Frame {
       placed[index].x = Self.width - right + 6
       if index > 0 { placed[index].y = max(placed[index].y, placed[index - 1].y + EndLabel.height) }
     }
-    var limit = height - bottom + 2
+    var limit = height - bottom - 5
     for index in placed.indices.reversed() {
       placed[index].y = min(placed[index].y, limit)
       limit = placed[index].y - EndLabel.height

@@ -176,7 +176,7 @@ public struct HeatMap: Chart {
       + "\"width\":\(cellWidth),\"height\":\(n(rowHeight)),"
       + "\"title\":\(Markup.jsonString(axis)),"
       + "\"rows\":[\(rows.map(Markup.jsonString).joined(separator: ","))],"
-      + "\"columns\":[\(columns.map(Markup.jsonNumber).joined(separator: ","))],"
+      + "\"columns\":[\(columns.map { Markup.jsonNumber($0, digits: 7) }.joined(separator: ","))],"
       + "\"values\":[\(cells.joined(separator: ","))]}"
   }
 }

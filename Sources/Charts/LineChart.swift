@@ -4,7 +4,7 @@ public struct LineChart: Chart {
   public struct Line: Sendable {
     /// What it is called.
     public var name: String
-    /// What stands at its right end: the name, or a shorter one.
+    /// What stands at its right end: the name, or a shorter one; nothing where it is empty.
     public var label: String
     /// What the legend says of it; nil for its last value.
     public var value: String?
@@ -14,6 +14,8 @@ public struct LineChart: Chart {
     public var points: [Point]
     /// Lower and upper ends of a band around it; points of equal `x`.
     public var band: (lower: [Point], upper: [Point])?
+    /// A point with a ring around it, such as the best one, and what it is.
+    public var highlight: (point: Point, title: String)?
 
     /// A curve.
     public init(
@@ -75,6 +77,7 @@ public struct LineChart: Chart {
   public let events: [Event]
   let frame: Frame
   private let decimals: Int?
+  private let including: [Double]
 
   /// A chart of curves.
   ///
@@ -93,6 +96,7 @@ public struct LineChart: Chart {
     self.references = references
     self.events = events
     self.decimals = decimals
+    self.including = including
     let drawable = lines.filter { line in
       line.points.contains { $0.y.isFinite && (vertical == .linear || $0.y > 0) }
     }
@@ -161,15 +165,38 @@ public struct LineChart: Chart {
       // Curves over the same places name the first of them.
       let x =
         known[places].map(String.init)
-        ?? "[\(places.map(Markup.jsonNumber).joined(separator: ","))]"
+        ?? Self.json(places, digits: 7)
       if known[places] == nil { known[places] = index }
-      return "{\"n\":\(Markup.jsonString(line.name)),"
-        + "\"c\":\(Markup.jsonString(line.style.classes)),"
-        + "\"x\":\(x),"
-        + "\"y\":[\(points.map { Markup.jsonNumber($0.y) }.joined(separator: ","))]}"
+      return "{\"n\":\(Markup.jsonString(line.name)),\"l\":\(Markup.jsonString(line.label)),"
+        + "\"c\":\(Markup.jsonString(line.style.classes)),\"r\":\(line.style.index),"
+        + "\"x\":\(x),\"y\":\(Self.json(points.map(\.y)))\(bandReading(line))}"
     }
-    return
-      "{\"kind\":\"lines\",\(frame.reading),\"decimals\":\(decimals.map(String.init) ?? "null"),\"series\":[\(series.joined(separator: ","))]}"
+    let levels = references.map {
+      "[\(Markup.jsonNumber($0.value)),\(Markup.jsonString($0.label))]"
+    }
+    let moments = events.map {
+      "{\"x\":\(Markup.jsonNumber($0.x, digits: 7)),\"r\":\($0.style.index),"
+        + "\"n\":\(Markup.jsonString($0.title))}"
+    }
+    return "{\"kind\":\"lines\",\(frame.reading),"
+      + "\"decimals\":\(decimals.map(String.init) ?? "null"),"
+      + "\"including\":\(Self.json(including)),\"references\":[\(levels.joined(separator: ","))],"
+      + "\"events\":[\(moments.joined(separator: ","))],"
+      + "\"series\":[\(series.joined(separator: ","))]}"
+  }
+
+  /// The ends of a band: places and values of its lower end, then of its upper.
+  private func bandReading(_ line: Line) -> String {
+    guard let band = line.band else { return "" }
+    func pair(_ points: [Point]) -> String {
+      let known = points.filter { $0.y.isFinite }
+      return "\(Self.json(known.map(\.x), digits: 7)),\(Self.json(known.map(\.y)))"
+    }
+    return ",\"b\":[\(pair(band.lower)),\(pair(band.upper))]"
+  }
+
+  private static func json(_ numbers: [Double], digits: Int = 4) -> String {
+    "[\(numbers.map { Markup.jsonNumber($0, digits: digits) }.joined(separator: ","))]"
   }
 
   /// A value as legend and table show it.

@@ -28,7 +28,7 @@ public enum Markup {
   }
 
   /// A JSON string, safe inside a `script` element too: `<` is written as an escape.
-  static func jsonString(_ text: String) -> String {
+  public static func jsonString(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -43,10 +43,10 @@ public enum Markup {
     return result + "\""
   }
 
-  /// A JSON number of four significant digits; `null` where there is none.
-  static func jsonNumber(_ value: Double) -> String {
+  /// A JSON number of so many significant digits; `null` where there is none.
+  public static func jsonNumber(_ value: Double, digits: Int = 4) -> String {
     guard value.isFinite else { return "null" }
-    let rounded = value.roundedToSignificant(digits: 4)
+    let rounded = value.roundedToSignificant(digits: digits)
     let text = rounded.description
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }

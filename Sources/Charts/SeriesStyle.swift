@@ -39,6 +39,14 @@ public struct SeriesStyle: Sendable, Hashable {
     return lines.joined(separator: "\n")
   }
 
+  /// The rules by which the curves of one subject stand out among those of others, where the page or a
+  /// figure has its class as `data-focus`.
+  static func focusRules(count: Int) -> String {
+    (0..<max(0, count)).map { index in
+      "[data-focus=r\(index)] svg.lines .s:not(.r\(index)){opacity:.12!important}"
+    }.joined(separator: "\n")
+  }
+
   /// The colours as variables.
   static func variables(_ colours: [String]) -> String {
     colours.enumerated().map { "--colour-\($0.offset):\($0.element);" }.joined()

@@ -14,12 +14,17 @@ public struct CompareCommand: ParsableCommand {
     discussion: """
       All runs see the same images: those of --data, or else the validation images of the first
       run. The table has PSNR, SSIM, codebook usage with what a uniform code would show, perplexity,
-      bits and speeds; each run gets a verdict with its reasons: healthy, token collapse (few codes
-      are used), embedding collapse (the vectors before quantization concentrate) or under-trained.
+      bits and speeds; each run gets a verdict with its reasons and what to do next: healthy, codebook
+      collapse (few codes are used), embedding collapse (the vectors before quantization concentrate),
+      still improving, or too early to judge.
 
-      --html writes one page that needs nothing else: verdicts in words with when a collapse began and
-      which diagnostic saw it first, curves from the runs' journals, code frequencies, cosines by
-      layer, bounds, the codebook in a plane, and images. It reads by pointer, touch and keyboard.
+      A folder of runs stands for the runs in it; files beside runs are passed over. Without images
+      the table has what the runs' journals tell, and the exit code is 66.
+
+      --html writes one page that needs nothing else: verdicts with when a collapse began and which
+      sign came first, what differs between the runs' configurations, curves from their journals,
+      code frequencies, cosines by layer, the codebook's projection, and images with their
+      errors. It works with mouse, touch and keyboard.
 
       A run that cannot be evaluated is listed as failed; the exit code is 65 then, or that of its
       failure if no run could be evaluated.
@@ -27,11 +32,12 @@ public struct CompareCommand: ParsableCommand {
       EXAMPLES
         compare checkpoints/fsq checkpoints/vq
         compare checkpoints/* --data ~/photos --images 500 --samples sheet.png
-        compare checkpoints/fsq checkpoints/vq --html report.html
+        compare checkpoints/fsq checkpoints/vq --html report.html --title "FSQ or VQ"
         compare checkpoints/fsq checkpoints/vq --json - | jq '.runs[].verdict'
       """)
 
-  @Argument(help: ArgumentHelp("Folders that `train` wrote.", valueName: "checkpoint"))
+  @Argument(
+    help: ArgumentHelp("Folders that `train` wrote, or folders of such.", valueName: "checkpoint"))
   var checkpoints: [String]
 
   @Option(
@@ -62,6 +68,20 @@ public struct CompareCommand: ParsableCommand {
       "Write a page with verdicts, curves, codebooks and images, in one file.", valueName: "file"))
   var html: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Title of the page.", valueName: "text"))
+  var title: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Notes that stand under the page's title, such as what was tried and why.",
+      valueName: "text"))
+  var notes: String?
+
+  @Flag(help: "End with what the numbers mean.")
+  var explain = false
+
   @OptionGroup var options: CommandOptions
 
   /// A command as the parser fills it in.
@@ -82,27 +102,29 @@ public struct CompareCommand: ParsableCommand {
     try conclude(options) { terminal in
       // Before the work, not after it.
       for path in [json == "-" ? nil : json, samples, html] { try path.map(Self.checkFolder) }
-      let runs = checkpoints.map { folder in
+      let named = try RunFolders(checkpoints)
+      for note in named.notes { terminal.say(note) }
+      let runs = named.folders.map { folder in
         (folder, Result { try Checkpoint(folder: folder).readConfiguration() })
       }
-      let leader = runs.first { (try? $0.1.get()) != nil }
-      let evaluator = try leader.map { folder, run in
-        ComparisonEvaluator(
-          images: try ComparisonImages(
-            data: data, count: images, leader: try run.get(), folder: folder, terminal),
-          threads: options.threadCount, makesPage: html != nil, terminal: terminal)
-      }
-
       var failures: [Failure] = []
+      let evaluator = try evaluator(runs, &failures, terminal)
+      let isWithoutImages = !failures.isEmpty
       var entries: [Comparison.Entry] = []
       var details: [RunDetails?] = []
       for (folder, run) in runs {
         do {
           let configuration = try run.get()
-          guard let evaluator else { preconditionFailure("a readable run leads") }
-          let result = try evaluator.evaluate(folder, configuration, entry: entries.count)
-          entries.append(.init(checkpoint: folder, outcome: .evaluated(result.run)))
-          details.append(result.details)
+          if let evaluator {
+            let result = try evaluator.evaluate(folder, configuration, entry: entries.count)
+            entries.append(.init(checkpoint: folder, outcome: .evaluated(result.run)))
+            details.append(result.details)
+          } else {
+            let result = try RecordedEntry.read(
+              folder, configuration, withSamples: html != nil)
+            entries.append(.init(checkpoint: folder, outcome: .recorded(result.run)))
+            details.append(result.details)
+          }
         } catch {
           let failure = Failure(error)
           failures.append(failure)
@@ -118,9 +140,27 @@ public struct CompareCommand: ParsableCommand {
       try html.map { try writePage($0, comparison, details, evaluator?.gallery, terminal) }
       for failure in failures { terminal.fail(failure) }
       if let first = failures.first {
-        let code = failures.count == runs.count ? first.code : .badData
-        throw ExitCode(code.rawValue)
+        let isAll = isWithoutImages || failures.count == runs.count
+        throw ExitCode((isAll ? first.code : .badData).rawValue)
       }
+    }
+  }
+
+  /// What evaluates the runs on the images that the first readable one leads to; nil where no run can
+  /// be read or there are no such images, which is a failure then.
+  private func evaluator(
+    _ runs: [(String, Result<RunConfiguration, any Error>)], _ failures: inout [Failure],
+    _ terminal: Terminal
+  ) throws -> ComparisonEvaluator? {
+    guard let leader = runs.first(where: { (try? $0.1.get()) != nil }) else { return nil }
+    do {
+      return ComparisonEvaluator(
+        images: try ComparisonImages(
+          data: data, count: images, leader: try leader.1.get(), folder: leader.0, terminal),
+        threads: options.threadCount, makesPage: html != nil, terminal: terminal)
+    } catch let missing as MissingImages {
+      failures.append(missing.failure)
+      return nil
     }
   }
 
@@ -130,7 +170,7 @@ public struct CompareCommand: ParsableCommand {
     if json == "-" {
       terminal.output(comparison.json)
     } else {
-      terminal.result(comparison.text(width: Self.outputWidth))
+      terminal.result(comparison.text(width: Self.outputWidth, explains: explain))
       if let json { try AtomicFile.write(comparison.json, to: json) }
     }
     if let samples, let sheet = sheet?.image {
@@ -147,7 +187,10 @@ public struct CompareCommand: ParsableCommand {
     _ gallery: ComparisonGallery?, _ terminal: Terminal
   ) throws {
     let pictures = try gallery?.pictures(entries: comparison.entries.count)
-    let page = ReportPage(comparison, details: details, pictures: pictures).html
+    let page = ReportPage(
+      comparison, details: details, pictures: pictures, title: title, notes: notes,
+      date: Date()
+    ).html
     try AtomicFile.write(page, to: path)
     terminal.say("\(path): a page of \(Display.count(page.utf8.count, "byte"))")
   }

@@ -1,3 +1,4 @@
+import Configuration
 import Datasets
 import Diagnostics
 import Evaluation
@@ -24,6 +25,9 @@ final class ComparisonEvaluator {
   private var sizes: [Int] = []
   private var imageCount = 0
 
+  /// Images whose vectors a page shows in a plane.
+  private static var planeImages: Int { 8 }
+
   /// An evaluator; for a page it keeps images, and vectors in a plane.
   init(images: ComparisonImages, threads: Int, makesPage: Bool, terminal: Terminal) {
     self.images = images
@@ -36,8 +40,8 @@ final class ComparisonEvaluator {
   var evaluationProtocol: EvaluationProtocol? {
     guard !sizes.isEmpty else { return nil }
     return EvaluationProtocol(
-      folder: images.folder, selection: images.selection, preparation: images.preparation,
-      images: imageCount, sizes: sizes)
+      folder: images.folder, kind: images.kind, images: imageCount, of: images.total,
+      preparation: images.preparation, sizes: sizes)
   }
 
   /// Evaluates the checkpoint at a place among the entries.
@@ -45,154 +49,140 @@ final class ComparisonEvaluator {
     _ folder: String, _ run: RunConfiguration, entry: Int
   ) throws -> (run: EvaluatedRun, details: RunDetails) {
     let opened = try OpenedTokenizer(checkpoint: folder, threads: threads)
-    let steps = try Self.steps(folder)
-    let squares = try images.squares(size: run.data.imageSize)
-    let set = squares.set
-    var samples: [Image] = []
+    let steps = try RecordedEntry.steps(folder)
+    let set = try images.squares(size: run.data.imageSize)
+    var reconstructions: [Image] = []
+    var octaves = OctaveError()
     let result: EvaluationResult
     do throws(CodecError) {
       // Plans are made and memory is touched before the clock runs.
       _ = try opened.codec.reconstruct([set.images[0]])
       result = try Evaluator.evaluate(set.images, with: opened.codec) { index, image in
-        if index < ComparisonSheet.columns { samples.append(image) }
-        terminal.progress("\(folder): image \(index + 1) of \(set.count)")
+        if makesPage || index < ComparisonSheet.columns { reconstructions.append(image) }
+        if makesPage {
+          octaves.add(
+            set.images[index].pixels, image.pixels, width: image.width, height: image.height)
+        }
+        terminal.progress("\(folder): image \(index + 1) of \(set.images.count)")
       }
     } catch {
       throw Failure(.badData, "\(folder): \(error)")
     }
-    let history = RunHistory(journal: Self.journal(folder), upTo: steps)
-    let codebook = Self.codebook(run.tokenizer, opened.parameters)
-    let joined = result.depths.joined
-    let hasEntries = run.quantizer.codebook != nil
-    let evidence = HealthEvidence(
-      codes: joined.codes, tokens: joined.tokens, used: joined.used,
-      perplexity: joined.perplexity, latents: result.latents,
-      quantizationError: hasEntries ? result.quantizationError : nil,
-      bottleneck: run.quantizer.depth > 1
-        ? .ofSeveralIndices(run.quantizer, opened.parameters, result.depths.depths)
-        : Self.bottleneck(run.quantizer, codebook, result.usage),
-      psnr: result.psnr, baselinePSNR: squares.baseline, steps: steps,
-      plannedSteps: run.training.steps,
-      evaluations: Self.evaluations(history))
     terminal.say(
       "\(folder): \(Display.count(result.images, "image")), PSNR "
         + "\(Display.decimals(result.psnr, 2)) dB")
-    sheet.add(originals: set.images, reconstructions: samples, size: set.size)
+    sheet.add(
+      originals: set.images,
+      reconstructions: Array(reconstructions.prefix(ComparisonSheet.columns)), size: set.size)
     if !sizes.contains(set.size) { sizes.append(set.size) }
-    imageCount = set.count
-    var details = RunDetails(history: history)
+    imageCount = set.images.count
+
+    let quantizer = run.quantizer.compared
+    let weights = QuantizerWeights(run.tokenizer, opened.parameters)
+    let training = images.training(run)
+    var details = RecordedEntry.details(folder, run, upTo: steps, withSamples: makesPage)
+    details.listedImages = training?.listed
     if makesPage {
-      gallery.add(
-        entry: entry, originals: set.images, reconstructions: samples, size: set.size)
+      details.octaves = octaves.shares
+      details.imagePSNR = zip(set.images, reconstructions).map { original, image in
+        PeakSignalToNoise.decibels(original.pixels, image.pixels)
+      }
       do throws(CodecError) {
-        let few = Array(set.images.prefix(ComparisonPlane.images))
-        details.plane = ComparisonPlane.plane(
-          run.quantizer, latents: try opened.codec.reconstruct(few).flatMap(\.latents),
-          codebook: codebook, usage: result.depths.depths[0])
+        try show(folder, entry, opened, set, reconstructions, details.imagePSNR)
+        let few = Array(set.images.prefix(Self.planeImages))
+        details.plane = quantizer.plane(
+          try opened.codec.reconstruct(few).flatMap(\.latents), weights, result.depths.depths)
       } catch {
         throw Failure(.badData, "\(folder): \(error)")
       }
     }
+    let bottleneck = quantizer.bottleneck(weights, result.depths.depths)
     var evaluated = EvaluatedRun(
-      quantizer: Self.quantizer(run.quantizer), imageSize: set.size, images: result.images,
-      imagesTrainedOn: images.trained(run), usage: result.usage,
+      quantizer: quantizer.presentation, imageSize: set.size, images: result.images,
+      imagesTrainedOn: training?.shared, usage: result.usage,
       bitsPerPixel: result.bitsPerPixel, psnr: result.psnr, ssim: result.ssim,
       quantizationError: result.quantizationError, parameters: opened.parameters.layout.count,
-      steps: steps, trainingRate: Self.median(history[.step, "imagesPerSecond"].values),
-      evaluationRate: result.imagesPerSecond, evidence: evidence)
-    evaluated.onset = CollapseOnset(history, of: evaluated)
+      steps: steps, trainingRate: details.history[.step, "imagesPerSecond"].median,
+      evaluationRate: result.imagesPerSecond,
+      evidence: evidence(run, result, bottleneck, set.baseline, steps, details.history))
+    evaluated.onset = CollapseOnset(details.history, of: evaluated)
     if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
     return (evaluated, details)
   }
 
-  /// The bytes of a run's journal; none where there is no journal.
-  private static func journal(_ folder: String) -> [UInt8] {
-    FileManager.default.contents(atPath: folder + "/" + Journal.fileName).map { [UInt8]($0) } ?? []
+  private func evidence(
+    _ run: RunConfiguration, _ result: EvaluationResult, _ bottleneck: HealthEvidence.Bottleneck,
+    _ baseline: Double, _ steps: Int, _ history: RunHistory
+  ) -> HealthEvidence {
+    let joined = result.depths.joined
+    let psnr = history[.evaluation, "psnr"]
+    return HealthEvidence(
+      codes: joined.codes, tokens: joined.tokens, used: joined.used,
+      perplexity: joined.perplexity, latents: result.latents,
+      quantizationError: run.quantizer.codebook != nil ? result.quantizationError : nil,
+      bottleneck: bottleneck, psnr: result.psnr, baselinePSNR: baseline, steps: steps,
+      plannedSteps: run.training.steps,
+      evaluations: zip(psnr.steps, psnr.values).map { .init(step: $0, psnr: $1) })
+  }
+
+  /// Adds what a run made of some images to the gallery, with their tokens.
+  private func show(
+    _ folder: String, _ entry: Int, _ opened: OpenedTokenizer, _ set: ComparisonImages.Squares,
+    _ reconstructions: [Image], _ psnr: [Double]
+  ) throws(CodecError) {
+    let name = folder.split(separator: "/").last.map(String.init) ?? folder
+    let indices = gallery.indices(psnr, judge: name)
+    let tokens = try opened.codec.encode(indices.map { set.images[$0] })
+    gallery.add(
+      entry: entry, originals: indices.map { set.images[$0] },
+      names: indices.map { set.files[$0] },
+      made: zip(indices, tokens).map { index, grid in
+        .init(
+          image: reconstructions[index], psnr: psnr[index],
+          tokens: .init(width: grid.width, depth: grid.depth, ids: grid.indices.map(Int.init)))
+      }, size: set.size)
+  }
+}
+
+/// What a run's folder tells without images.
+enum RecordedEntry {
+  /// The run, from its configuration, its journal, and the header of its weights.
+  static func read(
+    _ folder: String, _ run: RunConfiguration, withSamples: Bool
+  ) throws -> (run: RecordedRun, details: RunDetails) {
+    let steps = try steps(folder)
+    let details = details(folder, run, upTo: steps, withSamples: withSamples)
+    return (
+      RecordedRun(
+        quantizer: run.quantizer.compared.presentation,
+        parameters: Codec<Device>.parameterLayout(run.tokenizer).count, steps: steps,
+        history: details.history), details
+    )
+  }
+
+  /// The journal up to a step, the configuration, the samples for a page.
+  static func details(
+    _ folder: String, _ run: RunConfiguration, upTo steps: Int, withSamples: Bool
+  ) -> RunDetails {
+    let bytes =
+      FileManager.default.contents(atPath: folder + "/" + Journal.fileName).map { [UInt8]($0) }
+    var details = RunDetails(history: RunHistory(journal: bytes ?? [], upTo: steps))
+    if case .object(let object)? = try? JSONValue(parsing: run.resolved) {
+      details.configuration = object
+    }
+    if withSamples {
+      details.samples = SampleStrips.read(folder, size: run.data.imageSize, upTo: steps)
+    }
+    return details
   }
 
   /// The updates that the weights have had.
-  private static func steps(_ folder: String) throws -> Int {
+  static func steps(_ folder: String) throws -> Int {
     let path = folder + "/" + Checkpoint.modelFile
     let file = try SafetensorsFile(path: path)
     guard let steps = file.metadata["step"].flatMap({ Int($0) }), steps >= 0 else {
       throw TrainingError.damaged(file: path, reason: "its metadata lack the step")
     }
     return steps
-  }
-
-  private static func quantizer(_ configuration: QuantizerConfiguration) -> EvaluatedRun.Quantizer {
-    let kind = configuration.kind
-    switch configuration {
-    case .fsq(let fsq): return .fsq(levels: fsq.levels, bound: fsq.bound.rawValue)
-    case .lfq, .bsq: return .binary(kind: kind, bits: configuration.codeDimension)
-    case .residualFSQ(let residual):
-      return .deep(
-        kind: kind, depth: residual.depth, codes: residual.scalar.codebookSize,
-        words: residual.scalar.bound.rawValue)
-    case .vq, .cosine, .simvq, .product, .residual:
-      let (codes, dimension) = (configuration.codebookSize, configuration.codeDimension)
-      let gradient = configuration.codebook!.gradient.rawValue
-      if configuration.depth > 1 {
-        return .deep(kind: kind, depth: configuration.depth, codes: codes, words: gradient)
-      }
-      if case .vq = configuration {
-        return .vq(codes: codes, dimension: dimension, gradient: gradient)
-      }
-      return .codebook(kind: kind, codes: codes, dimension: dimension, gradient: gradient)
-    }
-  }
-
-  /// The codes of a quantizer that searches among codes, `[K, d]`, of a residual one the coarsest;
-  /// empty for others.
-  private static func codebook(
-    _ configuration: TokenizerConfiguration, _ parameters: ParameterMemory<Device>
-  ) -> [Float] {
-    switch configuration.quantizer {
-    case .vq, .cosine, .simvq: return parameters.codes(of: configuration)
-    case .residual:
-      let name = Tokenizer.codebookNames(configuration.quantizer)[0]
-      return parameters.read(parameter: parameters.layout.index(of: name)!)
-    case .fsq, .lfq, .bsq, .product, .residualFSQ: return []
-    }
-  }
-
-  private static func bottleneck(
-    _ configuration: QuantizerConfiguration, _ codebook: [Float], _ usage: CodebookUsage
-  ) -> HealthEvidence.Bottleneck {
-    switch configuration {
-    case .fsq(let fsq):
-      return .finiteScalar(
-        levels: LevelUse(usage, levels: fsq.levels), levelWidths: fsq.levelWidths)
-    case .lfq, .bsq:
-      // A sign has no width: how far vectors lie apart says nothing of their bits.
-      let bits = configuration.codeDimension
-      return .finiteScalar(
-        levels: LevelUse(usage, levels: Array(repeating: 2, count: bits)), levelWidths: [])
-    case .product, .residual, .residualFSQ:
-      preconditionFailure("tokens of several indices have evidence of their own")
-    case .vq, .cosine, .simvq:
-      let dimension = configuration.codeDimension
-      let used = usage.counts.indices.filter { usage.counts[$0] > 0 }.flatMap {
-        codebook[$0 * dimension..<($0 + 1) * dimension]
-      }
-      return .vector(
-        codebook: VectorSpread(codebook, dimension: dimension),
-        usedCodes: VectorSpread(used, dimension: dimension))
-    }
-  }
-
-  /// The journal's evaluations.
-  private static func evaluations(_ history: RunHistory) -> [HealthEvidence.Evaluation] {
-    let psnr = history[.evaluation, "psnr"]
-    return zip(psnr.steps, psnr.values).map { .init(step: $0, psnr: $1) }
-  }
-
-  /// The median: pauses and other work on the machine do not move it.
-  private static func median(_ values: [Double]) -> Double? {
-    let sorted = values.sorted()
-    guard !sorted.isEmpty else { return nil }
-    let middle = sorted.count / 2
-    return sorted.count.isMultiple(of: 2)
-      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
   }
 }

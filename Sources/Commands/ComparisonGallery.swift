@@ -1,20 +1,51 @@
+import Evaluation
 import Imaging
 import Reports
 
 /// Originals, reconstructions and differences for a report's page.
+///
+/// The images are the first of the set, and of the rest those that the first run did worst and best
+/// on; every further run shows the same.
 struct ComparisonGallery {
   /// Bytes that the page's images should not exceed by much: beyond, fewer are shown.
   static var budget: Int { 4 << 20 }
+  /// Images shown whatever comes of them; of the hardest and of the easiest half as many each.
+  static var plain: Int { 8 }
 
+  /// A reconstruction with its tokens.
+  struct Made {
+    var image: Image
+    var psnr: Double
+    var tokens: ComparisonPictures.TokenMap?
+  }
+
+  private var chosen: [(index: Int, note: String)]?
+  private var judge: String?
   private var originals: [Int: [Image]] = [:]
-  private var rows: [Int: (images: [Image], size: Int)] = [:]
+  private var names: [String] = []
+  private var rows: [Int: (made: [Made], size: Int)] = [:]
 
-  /// Adds what the run at a place among the entries made of images of its size.
-  mutating func add(
-    entry: Int, originals images: [Image], reconstructions: [Image], size: Int
-  ) {
-    originals[size] = Array(images.prefix(reconstructions.count))
-    rows[entry] = (reconstructions, size)
+  /// The images to show, by their places in the set; the first call chooses, by the PSNR of each.
+  mutating func indices(_ psnr: [Double], judge name: String) -> [Int] {
+    if let chosen { return chosen.map(\.index).filter { $0 < psnr.count } }
+    let plain = min(Self.plain, psnr.count)
+    let order = (plain..<psnr.count).sorted { psnr[$0] < psnr[$1] }
+    let few = min(Self.plain / 2, order.count / 2)
+    let all =
+      order.prefix(few).map { ($0, "hardest") }
+      + order.suffix(few).reversed().map { ($0, "easiest") }
+      + (0..<plain).map { ($0, "") }
+    chosen = all
+    if few > 0 { judge = name }
+    return all.map(\.0)
+  }
+
+  /// Adds what the run at a place among the entries made of the chosen images.
+  mutating func add(entry: Int, originals images: [Image], names: [String], made: [Made], size: Int)
+  {
+    originals[size] = images
+    if self.names.isEmpty { self.names = names }
+    rows[entry] = (made, size)
   }
 
   /// The images as PNG files; nil without a run.
@@ -23,38 +54,66 @@ struct ComparisonGallery {
     // Photographs take some two bytes a pixel as PNG, a third more in base64.
     let bytes = largest * largest * 8 / 3 * (1 + 2 * rows.count)
     let count = min(shown.count, max(2, Self.budget / max(1, bytes)))
-    let amplification = amplification(count)
-    var made: [ComparisonPictures.Row?] = []
+    let kept = Self.kept(chosen?.map(\.note) ?? [], count)
+    let top = largestDifference(kept)
+    var made: [[ComparisonPictures.Reconstruction]?] = []
     for entry in 0..<entries {
       guard let row = rows[entry], let targets = originals[row.size] else {
         made.append(nil)
         continue
       }
-      var (reconstructions, differences): ([[UInt8]], [[UInt8]]) = ([], [])
-      for (image, target) in zip(row.images.prefix(count), targets) {
-        reconstructions.append(try Self.png(image))
-        differences.append(try Self.png(target.difference(to: image, times: amplification)))
+      var list: [ComparisonPictures.Reconstruction] = []
+      for index in kept where index < row.made.count && index < targets.count {
+        let one = row.made[index]
+        list.append(
+          .init(
+            png: try Self.png(one.image),
+            difference: try Self.png(targets[index].difference(to: one.image, top: top)),
+            psnr: one.psnr, tokens: one.tokens))
       }
-      made.append(.init(reconstructions: reconstructions, differences: differences))
+      made.append(list)
     }
-    var files: [[UInt8]] = []
-    for image in shown.prefix(count) { files.append(try Self.png(image)) }
-    return ComparisonPictures(originals: files, amplification: amplification, rows: made)
+    var files: [ComparisonPictures.Original] = []
+    for index in kept {
+      files.append(
+        .init(
+          name: index < names.count ? names[index] : "image \(index + 1)",
+          note: chosen?[index].note ?? "", png: try Self.png(shown[index])))
+    }
+    return ComparisonPictures(
+      originals: files, largestDifference: top, judge: judge, rows: made)
   }
 
-  /// The largest of 1, 2, 4, 8, 16 at which no more than 1 % of the differences leave the scale.
-  private func amplification(_ count: Int) -> Int {
+  /// Which of the images stay where there is room for fewer: of each note its share, one at least.
+  private static func kept(_ notes: [String], _ count: Int) -> [Int] {
+    guard count < notes.count else { return Array(notes.indices) }
+    var kept: [Int] = []
+    var turns: [String: [Int]] = [:]
+    for (index, note) in notes.enumerated() { turns[note, default: []].append(index) }
+    while kept.count < count, turns.values.contains(where: { !$0.isEmpty }) {
+      for note in ["", "hardest", "easiest"] where kept.count < count {
+        if let next = turns[note]?.first {
+          kept.append(next)
+          turns[note]?.removeFirst()
+        }
+      }
+    }
+    return kept.sorted()
+  }
+
+  /// The least of 16, 32, 64, 128, 255 that no more than 1 % of the differences exceed.
+  private func largestDifference(_ kept: [Int]) -> Int {
     var counts = [Int](repeating: 0, count: 256)
     for row in rows.values {
-      for (image, target) in zip(row.images.prefix(count), originals[row.size] ?? []) {
-        for (a, b) in zip(image.pixels, target.pixels) { counts[Int(a > b ? a - b : b - a)] += 1 }
+      for index in kept where index < row.made.count {
+        guard let target = originals[row.size]?[index] else { continue }
+        for value in target.brightnessDifference(to: row.made[index].image) {
+          counts[min(255, Int(value.rounded()))] += 1
+        }
       }
     }
     let total = counts.reduce(0, +)
-    return [16, 8, 4, 2].first { factor in
-      let beyond = counts[min(255, 255 / factor + 1)...].reduce(0, +)
-      return beyond * 100 <= total
-    } ?? 1
+    return [16, 32, 64, 128].first { counts[$0...].reduce(0, +) * 100 <= total } ?? 255
   }
 
   private static func png(_ image: Image) throws(ImageError) -> [UInt8] {
@@ -63,12 +122,25 @@ struct ComparisonGallery {
 }
 
 extension Image {
-  /// `|self - other|` of every channel, amplified, at most 255.
-  fileprivate func difference(to other: Image, times factor: Int) -> Image {
-    Image(
-      width: width, height: height,
-      pixels: zip(pixels, other.pixels).map { a, b in
-        UInt8(min(255, Int(a > b ? a - b : b - a) * factor))
-      })
+  /// `|luma(self) - luma(other)|` of every pixel, 0...255.
+  fileprivate func brightnessDifference(to other: Image) -> [Double] {
+    (0..<width * height).map { index in
+      func luma(_ pixels: [UInt8]) -> Double {
+        0.299 * Double(pixels[3 * index]) + 0.587 * Double(pixels[3 * index + 1])
+          + 0.114 * Double(pixels[3 * index + 2])
+      }
+      return (luma(pixels) - luma(other.pixels)).magnitude
+    }
+  }
+
+  /// The same in the colours of ``ErrorRamp``, which end at `top`.
+  fileprivate func difference(to other: Image, top: Int) -> Image {
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(width * height * 3)
+    for value in brightnessDifference(to: other) {
+      let colour = ErrorRamp.colour(value / Double(top))
+      pixels += [colour.0, colour.1, colour.2]
+    }
+    return Image(width: width, height: height, pixels: pixels)
   }
 }

@@ -1,30 +1,43 @@
 import Datasets
 import Diagnostics
+import Dispatch
 import Foundation
 import Imaging
+import Randomness
+import Reports
+import Synchronization
 import Training
 
 /// The one set of images that runs are compared on.
 ///
-/// The files are the same for all. The first run's configuration says how they become squares; a
-/// run of another image size gets squares of its own size, made in the same manner.
+/// The files are the same for all, spread evenly over the folder; no others are opened. The first
+/// run's configuration says how they become squares; a run of another image size gets squares of its
+/// own size, made in the same manner.
 struct ComparisonImages {
   /// The images at one size.
   struct Squares {
-    /// The images.
-    let set: FixedSet
+    /// The images' paths within their folder.
+    let files: [String]
+    /// The squares.
+    let images: [Image]
+    /// Their side in pixels.
+    let size: Int
     /// PSNR in dB of each image's mean colour.
     let baseline: Double
   }
 
   /// The folder of the images.
   let folder: String
-  /// Which of them, in words.
-  private(set) var selection = ""
-  /// How many images were asked for.
+  /// What they are, in words that follow a number.
+  let kind: String
+  /// How many there are to choose from.
+  let total: Int
+  private let listing: ImageFolder
+  /// Those that may be taken, as places in the listing.
+  private let candidates: [Int]
   private let count: Int
   private let leader: RunConfiguration
-  private let holdsOut: Bool
+  private let terminal: Terminal
   private var squares: [Int: Squares] = [:]
 
   /// Opens the images of a folder, or else the validation images of the leading run.
@@ -33,34 +46,43 @@ struct ComparisonImages {
     _ terminal: Terminal
   ) throws {
     self.leader = leader
+    self.terminal = terminal
     self.count = count ?? leader.monitor.evaluationImages
     folder = data ?? leader.data.validation ?? leader.data.train
-    holdsOut = data == nil && leader.data.validation == nil
-    do {
-      let (set, rejected) = try open(size: leader.data.imageSize)
-      for image in rejected.prefix(10) { terminal.warn("left out: \(image.reason)") }
-      if rejected.count > 10 {
-        terminal.warn("left out: \(rejected.count - 10) more files that cannot be decoded")
-      }
-      let taken = min(self.count, set.count)
-      let spread = taken < set.count ? ", \(taken) of \(set.count) spread evenly" : ""
-      selection =
-        (holdsOut ? "those that \(leaderFolder) held out of its training" : "all its images")
-        + spread
-      squares[leader.data.imageSize] = try squares(of: set)
-    } catch  where data == nil {
-      let failure = Failure(error)
-      throw Failure(
-        failure.code,
-        failure.description
-          + " These are the validation images of \(leaderFolder); name others by --data.")
+    listing = try Self.hinted(data, folder, leaderFolder) { try ImageFolder(path: $0) }
+    if data != nil {
+      kind = "images"
+      candidates = Array(listing.files.indices)
+    } else if leader.data.validation != nil {
+      kind = "validation images"
+      candidates = Array(listing.files.indices)
+    } else {
+      kind = "images held out by \(leaderFolder)"
+      let held = Self.split(listing, leader).validation
+      // A single file cannot be held out; training evaluates on it too.
+      candidates = held.isEmpty ? Array(listing.files.indices) : held
+    }
+    total = candidates.count
+    let first = try Self.hinted(data, folder, leaderFolder) { [self] _ in
+      try read(size: leader.data.imageSize)
+    }
+    squares[first.size] = first
+  }
+
+  /// What a look at the folder gives; where the folder was not asked for, a failure says which it is
+  /// and where images may be.
+  private static func hinted<T>(
+    _ data: String?, _ folder: String, _ run: String, _ look: (String) throws -> T
+  ) throws -> T {
+    do { return try look(folder) } catch  where data == nil {
+      throw MissingImages(error, folder: folder, of: run)
     }
   }
 
   /// The images as squares of the given side.
   mutating func squares(size: Int) throws -> Squares {
     if let known = squares[size] { return known }
-    let made = try squares(of: open(size: size).set)
+    let made = try read(size: size)
     squares[size] = made
     return made
   }
@@ -77,46 +99,83 @@ struct ComparisonImages {
     }
   }
 
-  /// How many of the images a run was trained on; nil where its training folder is not there.
-  func trained(_ run: RunConfiguration) -> Int? {
-    guard let set = squares.values.first?.set,
-      let listing = try? ImageFolder(path: run.data.train)
-    else { return nil }
-    var indices = Array(listing.files.indices)
-    if run.data.validation == nil {
-      let seed = UInt64(bitPattern: Int64(run.training.seed))
-      indices = Split(listing.files, validationShare: run.data.validationShare, seed: seed).training
+  /// How many images a run's training folder has now, and how many of these it was trained on; nil
+  /// where the folder is not there.
+  func training(_ run: RunConfiguration) -> (listed: Int, shared: Int)? {
+    guard let set = squares.values.first, let own = try? ImageFolder(path: run.data.train) else {
+      return nil
     }
-    let (root, own) = (Self.real(listing.path), Self.real(folder))
-    let training = Set(indices.map { root + "/" + listing.files[$0] })
-    return set.files.count { training.contains(own + "/" + $0) }
+    let indices =
+      run.data.validation == nil ? Self.split(own, run).training : Array(own.files.indices)
+    let (root, real) = (Self.real(own.path), Self.real(folder))
+    let training = Set(indices.map { root + "/" + own.files[$0] })
+    return (indices.count, set.files.count { training.contains(real + "/" + $0) })
+  }
+
+  private static func split(_ listing: ImageFolder, _ run: RunConfiguration) -> Split {
+    Split(
+      listing.files, validationShare: run.data.validationShare,
+      seed: UInt64(bitPattern: Int64(run.training.seed)))
   }
 
   private static func real(_ folder: String) -> String {
     URL(fileURLWithPath: folder, isDirectory: true).resolvingSymlinksInPath().path
   }
 
-  private func squares(of set: ImageSet) throws -> Squares {
-    let fixed = try FixedSet(set, count: count)
+  /// Reads images spread evenly over the candidates, on all cores.
+  ///
+  /// One that cannot be read is told of, and the next that was not chosen takes its place.
+  private func read(size: Int) throws -> Squares {
+    let recipe = recipe(size: size)
+    let (listing, chosen) = (self.listing, self.candidates)
+    let taken = min(count, chosen.count)
+    let places = (0..<taken).map { $0 * chosen.count / taken }
+    let found = Mutex([Result<Image, DatasetError>?](repeating: nil, count: taken))
+    DispatchQueue.concurrentPerform(iterations: taken) { index in
+      let file = listing.files[chosen[places[index]]]
+      let image = Self.square(listing.fullPath(file), recipe)
+      found.withLock { $0[index] = image }
+    }
+    var (files, images, rejected): ([String], [Image], [DatasetError]) = ([], [], [])
+    var spare = Set(chosen.indices).subtracting(places)
+    for (place, result) in zip(places, found.withLock { $0 }) {
+      var (place, result) = (place, result!)
+      while case .failure(let error) = result {
+        if case .tooSmall = error { throw error }
+        rejected.append(error)
+        guard let next = spare.filter({ $0 > place }).min() ?? spare.min() else { break }
+        spare.remove(next)
+        place = next
+        result = Self.square(listing.fullPath(listing.files[chosen[place]]), recipe)
+      }
+      if case .success(let image) = result {
+        files.append(listing.files[chosen[place]])
+        images.append(image)
+      }
+    }
+    if let first = rejected.first, images.isEmpty {
+      throw DatasetError.noReadableImages(
+        path: folder, count: rejected.count, first: first.description)
+    }
+    for error in rejected.prefix(10) { terminal.warn("skipped: \(error)") }
+    if rejected.count > 10 {
+      terminal.warn("skipped: \(rejected.count - 10) more files that cannot be decoded")
+    }
     var baseline = MeanColourBaseline()
-    for image in fixed.images { baseline.add(image.pixels) }
-    return Squares(set: fixed, baseline: baseline.decibels ?? 0)
+    for image in images { baseline.add(image.pixels) }
+    return Squares(files: files, images: images, size: size, baseline: baseline.decibels ?? 0)
   }
 
-  private func open(size: Int) throws -> (set: ImageSet, rejected: [RejectedImage]) {
-    let store = try ImageStore(
-      folder: ImageFolder(path: folder), augmentation: recipe(size: size),
-      cacheMegabytes: leader.data.cacheMegabytes)
-    guard holdsOut else { return (ImageSet(store: store), store.rejected) }
-    let seed = UInt64(bitPattern: Int64(leader.training.seed))
-    let held = Split(
-      store.files, validationShare: leader.data.validationShare, seed: seed
-    ).validation
-    // A single file cannot be held out; training evaluates on it too.
-    return (
-      held.isEmpty ? ImageSet(store: store) : ImageSet(store: store, indices: held),
-      store.rejected
-    )
+  private static func square(
+    _ path: String, _ recipe: Augmentation
+  ) -> Result<Image, DatasetError> {
+    Result { () throws(DatasetError) in
+      let image: Image
+      do throws(ImageError) { image = try ImageDecoder().read(path) } catch { throw .image(error) }
+      // No chance is left in the recipe, so nothing is drawn from this.
+      var unused = Generator(seed: 0)
+      return recipe.sample(try recipe.prepared(image, file: path), random: &unused)
+    }
   }
 
   private func recipe(size: Int) -> Augmentation {
@@ -127,5 +186,51 @@ struct ComparisonImages {
       resizedSide: own.resize == .cover
         ? max(size, (own.resizedSide * size + own.size / 2) / own.size) : nil,
       crop: .centre, flips: false)
+  }
+}
+
+/// There are no validation images: what was looked for, and where images may be.
+struct MissingImages: Error {
+  /// The failure, with the way out.
+  let failure: Failure
+
+  init(_ error: any Error, folder: String, of run: String) {
+    let failure = Failure(error)
+    let found = Self.candidates(folder, run)
+    let hint =
+      found.isEmpty
+      ? "Name a folder of images by --data"
+        + (folder.contains("scenes")
+          ? ", or draw some: scenes --output data/scenes, then --data data/scenes/validation."
+          : ".")
+      : "Try --data \(found[0])" + (found.count > 1 ? ", or \(found[1])." : ".")
+    self.failure = Failure(
+      failure.code,
+      "\(failure.description) These are the validation images of \(run). \(hint)")
+  }
+
+  /// Folders that are there and may be meant: the same one where the run lies, validation folders in
+  /// `data`.
+  private static func candidates(_ folder: String, _ run: String) -> [String] {
+    let files = FileManager.default
+    func isFolder(_ path: String) -> Bool {
+      var isFolder: ObjCBool = false
+      return files.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+    var found: [String] = []
+    if !folder.hasPrefix("/") {
+      var place = URL(fileURLWithPath: run).standardizedFileURL.deletingLastPathComponent()
+      while place.path != "/" {
+        let path = place.appendingPathComponent(folder).path
+        if isFolder(path), (try? ImageFolder(path: path)) != nil { found.append(path) }
+        place.deleteLastPathComponent()
+      }
+    }
+    let sets = ((try? files.contentsOfDirectory(atPath: "data")) ?? []).sorted()
+    let usual = ["data/scenes/validation"] + sets.map { "data/\($0)/validation" }
+    for path in usual where isFolder(path) && path != folder && !found.contains(path) {
+      found.append(path)
+    }
+    return found
   }
 }

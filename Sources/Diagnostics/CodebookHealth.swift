@@ -26,11 +26,11 @@ public struct CodebookHealth: Sendable, Equatable {
     /// Nothing was found.
     case healthy
     /// Few codes are used.
-    case tokenCollapse = "token collapse"
+    case tokenCollapse = "codebook collapse"
     /// The vectors or the codes concentrate.
     case embeddingCollapse = "embedding collapse"
     /// Training has not come far enough to judge.
-    case underTrained = "under-trained"
+    case underTrained = "still improving"
   }
 
   /// A rule that holds.

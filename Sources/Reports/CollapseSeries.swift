@@ -12,7 +12,7 @@ extension CollapseOnset {
     series[.perplexity] = history[.codes, "perplexity"].joined(
       history[.codes, "codes"].joined(history[.codes, "expectedUniformUsage"], *)
     ) { $1 > 0 ? $0 / $1 : .nan }
-    if run.quantizer.hasCodebook {
+    if run.quantizer.has(.angles) {
       series[.lambda] = history[.quantizer, "lambda"]
       series[.cosine] = history[.quantizer, "cosine"]
       series[.obtuse] = history[.quantizer, "obtuse"]

@@ -6,6 +6,8 @@ public struct Comparison: Sendable {
     case evaluated(EvaluatedRun)
     /// It could not be, for this reason.
     case failed(reason: String)
+    /// There were no images to evaluate it on; this is what its configuration and journal tell.
+    case recorded(RecordedRun)
   }
 
   /// One run.
@@ -25,6 +27,11 @@ public struct Comparison: Sendable {
     public var run: EvaluatedRun? {
       if case .evaluated(let run) = outcome { run } else { nil }
     }
+
+    /// What its journal tells, where it was not evaluated.
+    public var recorded: RecordedRun? {
+      if case .recorded(let run) = outcome { run } else { nil }
+    }
   }
 
   /// The runs, in the order asked for.
@@ -38,11 +45,21 @@ public struct Comparison: Sendable {
     self.evaluationProtocol = evaluationProtocol
   }
 
-  /// The runs' names: the folders' last parts where those differ, else the folders.
+  /// The runs' names: as many of the folders' last parts as tell them apart.
+  ///
+  /// A folder that was named twice has its place behind its name the second time.
   public var names: [String] {
-    let names = entries.map { entry in
-      entry.checkpoint.split(separator: "/").last.map(String.init) ?? entry.checkpoint
+    let parts = entries.map { $0.checkpoint.split(separator: "/").map(String.init) }
+    let longest = max(1, parts.map(\.count).max() ?? 1)
+    var names: [String] = []
+    for length in 1...longest {
+      names = zip(entries, parts).map { entry, parts in
+        parts.isEmpty ? entry.checkpoint : parts.suffix(length).joined(separator: "/")
+      }
+      if Set(names).count == names.count { return names }
     }
-    return Set(names).count == names.count ? names : entries.map(\.checkpoint)
+    return names.enumerated().map { index, name in
+      names[..<index].contains(name) ? "\(name) (\(index + 1))" : name
+    }
   }
 }

@@ -6,23 +6,29 @@ extension Comparison {
   /// The comparison as JSON.
   ///
   ///     format            "tessera comparison"
-  ///     version           1
+  ///     version           2
   ///     protocol          null where no run could be evaluated, else
   ///       folder            the images' folder
   ///       selection         which of them, in words
+  ///       available         how many there are
   ///       preparation       how they became squares, in words
   ///       images            how many
   ///       imageSizes        sides in pixels, each once
   ///       definitions       keyword: what the numbers mean, in words
   ///     runs              one object a run, in the order asked for
   ///       checkpoint        its folder
-  ///       error             null, or why it could not be evaluated; then nothing follows
-  ///       verdict           "healthy", "token collapse", "embedding collapse" or "under-trained"
+  ///       error             null, or why it could not be evaluated; then nothing follows, or what
+  ///                         its journal tells: quantizer, steps, parameters, recorded
+  ///       recorded          {step, ...} the journal's last evaluation
+  ///       verdict           "healthy", "codebook collapse", "embedding collapse", "still improving" or
+  ///                         "too early to judge"
   ///       findings          [{verdict, reason}], the gravest first
   ///       remarks           what else should be known
+  ///       next              what to do, in words with a command
   ///       collapse          null, or {diagnostic, step}: since when by the journal
   ///       onsets            [{diagnostic, step}] of all that stay beyond their limits, the first first
-  ///       quantizer         {type, levels, bound} or {type, codebookSize, codeDimension, gradient}
+  ///       quantizer         {type, ...} and what belongs to the type: levels, bound, codebookSize,
+  ///                         codeDimension, gradient, bits, depth
   ///       imageSize         side in pixels
   ///       images            how many it was evaluated on
   ///       imagesTrainedOn   how many of those it was trained on; null where that is not known
@@ -31,6 +37,7 @@ extension Comparison {
   ///       psnr, ssim        PSNR in dB, null where nothing differs
   ///       baselinePSNR      PSNR in dB of each image's mean colour
   ///       usedCodes, deadCodes, usage, expectedUniformUsage, tokens, perplexity
+  ///       entropyPerToken   bits that a token carries, log2 of the perplexity, over all its indices
   ///       quantizationError mean over tokens of |z - q|^2
   ///       latents           {length, deviation, variances, effectiveRank}
   ///       codebook          of VQ: {length, deviation, variances, effectiveRank}
@@ -43,7 +50,7 @@ extension Comparison {
   ///       evaluationImagesPerSecond
   public var json: String {
     let object = JSONObject([
-      "format": .string("tessera comparison"), "version": .integer(1),
+      "format": .string("tessera comparison"), "version": .integer(2),
       "protocol": evaluationProtocol.map { .object(Self.object($0)) } ?? .null,
       "runs": .array(entries.map { .object(Self.object($0)) }),
     ])
@@ -56,6 +63,7 @@ extension Comparison {
     return JSONObject([
       "folder": .string(evaluation.folder), "selection": .string(evaluation.selection),
       "preparation": .string(evaluation.preparation), "images": .integer(evaluation.images),
+      "available": .integer(evaluation.total),
       "imageSizes": .array(evaluation.sizes.map(JSONValue.integer)),
       "definitions": .object(definitions),
     ])
@@ -65,14 +73,29 @@ extension Comparison {
     switch entry.outcome {
     case .failed(let reason):
       JSONObject(["checkpoint": .string(entry.checkpoint), "error": .string(reason)])
-    case .evaluated(let run): object(run, checkpoint: entry.checkpoint)
+    case .recorded(let run): object(run, checkpoint: entry.checkpoint)
+    case .evaluated(let run): object(run, entry)
     }
   }
 
-  private static func object(_ run: EvaluatedRun, checkpoint: String) -> JSONObject {
+  private static func object(_ run: RecordedRun, checkpoint: String) -> JSONObject {
+    var recorded = JSONObject()
+    if let step = run.evaluationStep { recorded["step"] = .integer(step) }
+    for (key, value) in run.evaluation.sorted(by: { $0.key < $1.key }) {
+      recorded[key] = number(value)
+    }
+    return JSONObject([
+      "checkpoint": .string(checkpoint), "error": .string("no images to evaluate on"),
+      "quantizer": .object(object(run.quantizer)), "steps": .integer(run.steps),
+      "parameters": run.parameters.map(JSONValue.integer) ?? .null,
+      "recorded": .object(recorded),
+    ])
+  }
+
+  private static func object(_ run: EvaluatedRun, _ entry: Entry) -> JSONObject {
     var object = JSONObject([
-      "checkpoint": .string(checkpoint), "error": .null,
-      "verdict": .string(run.health.verdict.rawValue),
+      "checkpoint": .string(entry.checkpoint), "error": .null,
+      "verdict": .string(run.verdict),
       "findings": .array(
         run.health.findings.map {
           .object(
@@ -81,6 +104,7 @@ extension Comparison {
             ]))
         }),
       "remarks": .array(run.health.remarks.map(JSONValue.string)),
+      "next": .string(Judgement(entry, folder: entry.checkpoint).next),
       "collapse": run.onset?.collapse.map { .object(Self.object($0)) } ?? .null,
       "onsets": .array((run.onset?.onsets ?? []).map { .object(Self.object($0)) }),
       "quantizer": .object(Self.object(run.quantizer)), "imageSize": .integer(run.imageSize),
@@ -93,6 +117,7 @@ extension Comparison {
       "usage": number(run.usage.usage),
       "expectedUniformUsage": number(run.usage.expectedUniformUsage),
       "tokens": .integer(run.usage.tokens), "perplexity": number(run.usage.perplexity),
+      "entropyPerToken": number(run.entropyPerToken),
       "quantizationError": number(run.quantizationError),
       "latents": .object(Self.object(run.evidence.latents)),
     ])
@@ -120,31 +145,10 @@ extension Comparison {
     ])
   }
 
-  private static func object(_ quantizer: EvaluatedRun.Quantizer) -> JSONObject {
-    switch quantizer {
-    case .fsq(let levels, let bound):
-      JSONObject([
-        "type": .string("fsq"), "levels": .array(levels.map(JSONValue.integer)),
-        "bound": .string(bound),
-      ])
-    case .vq(let codes, let dimension, let gradient):
-      JSONObject([
-        "type": .string("vq"), "codebookSize": .integer(codes),
-        "codeDimension": .integer(dimension), "gradient": .string(gradient),
-      ])
-    case .deep(let kind, let depth, let codes, let words):
-      JSONObject([
-        "type": .string(kind), "depth": .integer(depth), "codebookSize": .integer(codes),
-        "words": .string(words),
-      ])
-    case .binary(let kind, let bits):
-      JSONObject(["type": .string(kind), "bits": .integer(bits)])
-    case .codebook(let kind, let codes, let dimension, let gradient):
-      JSONObject([
-        "type": .string(kind), "codebookSize": .integer(codes),
-        "codeDimension": .integer(dimension), "gradient": .string(gradient),
-      ])
-    }
+  private static func object(_ quantizer: QuantizerPresentation) -> JSONObject {
+    var object = JSONObject(["type": .string(quantizer.kind)])
+    for fact in quantizer.facts.members { object[fact.key] = fact.value }
+    return object
   }
 
   private static func object(_ spread: VectorSpread) -> JSONObject {

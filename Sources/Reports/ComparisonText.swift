@@ -2,67 +2,116 @@ import Diagnostics
 import Evaluation
 
 extension Comparison {
-  /// The comparison for a terminal: the table, a verdict a run, and under it what the numbers mean.
+  /// The comparison for a terminal: the table, a verdict a run with what to do next, and which images.
   ///
-  /// - Parameter width: characters in a line.
-  public func text(width: Int) -> String {
+  /// - Parameters:
+  ///   - width: characters in a line.
+  ///   - explains: whether it ends with what the numbers mean.
+  public func text(width: Int, explains: Bool = false) -> String {
     var parts = [table.text(width: width)]
     let labels = names
     let labelWidth = min(24, (labels.map(\.count).max() ?? 0)) + 2
     parts.append(
       zip(labels, entries).map { name, entry in
         Paragraph.labelled(
-          name + (name.count + 2 > labelWidth ? "  " : ""), Self.verdict(entry),
-          labelWidth: labelWidth, width: width)
+          name + (name.count + 2 > labelWidth ? "  " : ""),
+          Judgement(entry, folder: entry.checkpoint).words, labelWidth: labelWidth, width: width)
       }.joined(separator: "\n"))
     if let evaluationProtocol {
+      let statements = evaluationProtocol.statements
       parts.append(
-        evaluationProtocol.statements.map { key, words in
-          Paragraph.labelled(key, words, labelWidth: 8, width: width)
-        }.joined(separator: "\n"))
+        explains
+          ? statements.map { key, words in
+            Paragraph.labelled(key, words, labelWidth: 9, width: width)
+          }.joined(separator: "\n")
+          : Paragraph.labelled(
+            "On",
+            "\(evaluationProtocol.selection), \(evaluationProtocol.squares)"
+              + (evaluationProtocol.sizes.count > 1
+                ? ": compare PSNR, SSIM and bits/pixel only between runs of one size" : "")
+              + ". What the numbers mean: --explain", labelWidth: 3, width: width))
     }
     return parts.joined(separator: "\n\n")
   }
 
   /// The numbers, a run a row.
   public var table: TextTable {
-    var table = TextTable([
-      .init("run", isText: true), .init("verdict", isText: true),
-      .init("quantizer", isText: true), .init("codes K"), .init("bits/token"),
-      .init("bits/pixel"), .init("PSNR dB"), .init("SSIM"), .init("codes used"),
-      .init("usage"), .init("uniform"), .init("tokens n"), .init("perplexity"),
-      .init("dead codes"), .init("error"), .init("parameters"), .init("steps"),
-      .init("training images/s"), .init("evaluation images/s"),
-    ])
+    let isDeep = entries.contains { $0.run?.usageByDepth.count ?? 0 > 1 }
+    let columns: [(column: TextTable.Column, cell: (Entry) -> String)] = [
+      (.init("verdict", isText: true), { Judgement($0, folder: "").title }),
+      (
+        .init("quantizer", isText: true),
+        { ($0.run?.quantizer ?? $0.recorded?.quantizer)?.words ?? "-" }
+      ),
+      (.init("codes K"), { Self.count($0.run?.usage.codes ?? $0.recorded?.integer("codes")) }),
+      (.init("bits/token"), { NumberText.decimals($0.run?.bitsPerToken, 2) }),
+      (
+        .init("bits/pixel"),
+        { NumberText.decimals($0.run?.bitsPerPixel ?? $0.recorded?.evaluation["bitsPerPixel"], 3) }
+      ),
+      (
+        .init("PSNR dB"),
+        { NumberText.decimals($0.run?.psnr ?? $0.recorded?.evaluation["psnr"], 2) }
+      ),
+      (.init("SSIM"), { NumberText.decimals($0.run?.ssim ?? $0.recorded?.evaluation["ssim"], 4) }),
+      (
+        .init("codes used"),
+        { Self.count($0.run?.usage.used ?? $0.recorded?.integer("usedCodes")) }
+      ),
+      (
+        .init("usage"),
+        { NumberText.percent($0.run?.usage.usage ?? $0.recorded?.evaluation["usage"]) }
+      ),
+      (
+        .init("uniform"),
+        {
+          NumberText.percent(
+            $0.run?.usage.expectedUniformUsage ?? $0.recorded?.evaluation["expectedUniformUsage"])
+        }
+      ),
+      (.init("tokens n"), { Self.count($0.run?.usage.tokens ?? $0.recorded?.integer("tokens")) }),
+      (
+        .init("perplexity"),
+        {
+          NumberText.decimals($0.run?.usage.perplexity ?? $0.recorded?.evaluation["perplexity"], 1)
+        }
+      ),
+      (.init("used by depth", isText: true), { Self.depths($0) }),
+      (.init("dead codes"), { Self.count($0.run?.usage.deadCodes) }),
+      (
+        .init("error"),
+        {
+          NumberText.significant(
+            $0.run?.quantizationError ?? $0.recorded?.evaluation["quantizationError"])
+        }
+      ),
+      (.init("parameters"), { Self.count($0.run?.parameters ?? $0.recorded?.parameters) }),
+      (.init("steps"), { Self.count($0.run?.steps ?? $0.recorded?.steps) }),
+      (
+        .init("training images/s"),
+        { NumberText.decimals($0.run?.trainingRate ?? $0.recorded?.trainingRate, 1) }
+      ),
+      (.init("evaluation images/s"), { NumberText.decimals($0.run?.evaluationRate, 1) }),
+    ].filter { isDeep || $0.column.title != "used by depth" }
+    var table = TextTable([.init("run", isText: true)] + columns.map(\.column))
     for (name, entry) in zip(names, entries) {
-      guard let run = entry.run else {
-        table.add([name, "failed"] + Array(repeating: "-", count: table.columns.count - 2))
-        continue
-      }
-      table.add([
-        name, run.health.verdict.rawValue, run.quantizer.words,
-        NumberText.count(run.usage.codes), NumberText.decimals(run.bitsPerToken, 2),
-        NumberText.decimals(run.bitsPerPixel, 3), NumberText.decimals(run.psnr, 2),
-        NumberText.decimals(run.ssim, 4), NumberText.count(run.usage.used),
-        NumberText.percent(run.usage.usage),
-        NumberText.percent(run.usage.expectedUniformUsage),
-        NumberText.count(run.usage.tokens), NumberText.decimals(run.usage.perplexity, 1),
-        NumberText.count(run.usage.deadCodes), NumberText.significant(run.quantizationError),
-        NumberText.count(run.parameters), NumberText.count(run.steps),
-        NumberText.decimals(run.trainingRate, 1), NumberText.decimals(run.evaluationRate, 1),
-      ])
+      table.add([name] + columns.map { $0.cell(entry) })
     }
     return table
   }
 
-  private static func verdict(_ entry: Entry) -> String {
-    switch entry.outcome {
-    case .failed(let reason): return "failed: " + reason
-    case .evaluated(let run):
-      let known = run.imagesTrainedOn ?? 0
-      guard known > 0 else { return run.verdictWords }
-      return run.verdictWords + "; it was trained on \(NumberText.count(known)) of these "
-        + "\(NumberText.count(run.images)) images, which flatters its numbers"
-    }
+  private static func count(_ value: Int?) -> String { value.map(NumberText.count) ?? "-" }
+
+  private static func depths(_ entry: Entry) -> String {
+    guard let depths = entry.run?.usageByDepth, depths.count > 1 else { return "-" }
+    let shown = depths.prefix(8).map { NumberText.count($0.used) }.joined(separator: " ")
+    return shown + (depths.count > 8 ? " ..." : "")
+  }
+}
+
+extension RecordedRun {
+  /// A whole number of the last evaluation.
+  func integer(_ key: String) -> Int? {
+    evaluation[key].flatMap { $0.magnitude < 1e15 ? Int($0) : nil }
   }
 }

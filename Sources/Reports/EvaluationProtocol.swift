@@ -2,39 +2,48 @@
 public struct EvaluationProtocol: Sendable, Equatable {
   /// The folder of the images.
   public var folder: String
-  /// Which of its images, in words.
-  public var selection: String
+  /// What they are, in words that follow a number: "images", "validation images".
+  public var kind: String
+  /// How many images were evaluated.
+  public var images: Int
+  /// How many there are.
+  public var total: Int
   /// How an image became a square, in words.
   public var preparation: String
-  /// How many images there are.
-  public var images: Int
   /// The sides of the squares, in the order of the runs, each once.
   public var sizes: [Int]
 
   /// A protocol.
   public init(
-    folder: String, selection: String, preparation: String, images: Int, sizes: [Int]
+    folder: String, kind: String = "validation images", images: Int, of total: Int,
+    preparation: String, sizes: [Int]
   ) {
     self.folder = folder
-    self.selection = selection
-    self.preparation = preparation
+    self.kind = kind
     self.images = images
+    self.total = total
+    self.preparation = preparation
     self.sizes = sizes
   }
 
+  /// Which images, in words: "128 of 200 validation images in data/scenes/validation, evenly spaced".
+  public var selection: String {
+    let count = NumberText.count(images)
+    return (images < total ? "\(count) of \(NumberText.count(total)) " : "all \(count) ")
+      + "\(kind) in \(folder)" + (images < total ? ", evenly spaced" : "")
+  }
+
+  /// The sides in words: "32x32 pixels".
+  public var squares: String { sizes.map { "\($0)x\($0)" }.joined(separator: ", ") + " pixels" }
+
   /// What was done, by keyword.
   public var statements: [(key: String, words: String)] {
-    let squares = sizes.map { "\($0)x\($0)" }.joined(separator: ", ")
     let different =
       sizes.count > 1
       ? " The runs differ in image size: each is evaluated on its own size, made from the same "
         + "files, so compare PSNR, SSIM and bits/pixel only between runs of one size." : ""
     return [
-      (
-        "images",
-        "\(NumberText.count(images)) \(images == 1 ? "image" : "images") of \(folder), "
-          + "\(selection), the same for all runs; \(preparation), \(squares) pixels.\(different)"
-      ),
+      ("images", "\(selection), the same for all runs; \(preparation), \(squares).\(different)"),
       (
         "PSNR",
         "10 log10(255^2 / MSE) on 8-bit RGB after rounding, of the mean of the images' mean squared "
@@ -58,6 +67,13 @@ public struct EvaluationProtocol: Sendable, Equatable {
         "speed",
         "training: median of the run's journal, on the machine that trained it; evaluation: encode, "
           + "quantize, decode, on this machine now."
+      ),
+      (
+        "verdict",
+        "codebook collapse: few codes are used, or few carry all tokens; embedding collapse: the "
+          + "vectors before quantization, or the used codes, have come to one place or one line; still "
+          + "improving: PSNR rose by more than 1 dB over the second half of the run; too early to "
+          + "judge: too few steps; healthy: none of these."
       ),
     ]
   }

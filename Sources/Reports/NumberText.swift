@@ -16,8 +16,9 @@ enum NumberText {
   }
 
   /// A share as a percentage: one decimal, two below 1 %.
-  static func percent(_ share: Double) -> String {
-    String(format: share < 0.01 ? "%.2f%%" : "%.1f%%", share * 100)
+  static func percent(_ share: Double?) -> String {
+    guard let share, !share.isNaN else { return "-" }
+    return String(format: share < 0.01 ? "%.2f%%" : "%.1f%%", share * 100)
   }
 
   /// A count with thousands apart.

@@ -8,6 +8,8 @@ import Configuration
 public struct RunHistory: Sendable {
   /// The kinds of lines that are read.
   public enum Kind: String, Sendable, CaseIterable {
+    /// A start or a resumption: program, machine, images.
+    case run
     /// Loss, rate, gradient of a batch.
     case step
     /// Quality on held-out images.
@@ -91,8 +93,10 @@ public struct RunHistory: Sendable {
   public private(set) var modules: [String] = []
   /// Why a bound is a proxy and no theorem, as last told.
   public private(set) var reasons: [String] = []
-  /// Warnings by step, at most the first hundred.
-  public private(set) var warnings: [(step: Int, text: String)] = []
+  /// Warnings, consecutive ones of a kind as one; at most the first hundred.
+  public private(set) var warnings: [WarningSpan] = []
+  /// Starts and resumptions, in order.
+  public private(set) var sessions: [RunSession] = []
   /// The Simpson flags by step.
   public private(set) var simpson: [(step: Int, flags: [String])] = []
 
@@ -105,12 +109,18 @@ public struct RunHistory: Sendable {
     var names: [(key: String, range: Range<Int>)] = []
     JournalScanner.scan(journal) { line in
       guard line.step <= limit, let kind = Kind(rawValue: line.kind) else { return }
+      if kind == .run {
+        sessions.append(RunSession(line, journal))
+        return
+      }
       for (key, value) in line.numbers where key != "step" {
         series[kind, default: [:]][key, default: Series()].append(line.step, value)
       }
       for (key, value) in line.texts where key != "kind" {
         lastTexts[kind, default: [:]][key] = value
-        if key == "warning", warnings.count < 100 { warnings.append((line.step, value)) }
+      }
+      if kind == .step {
+        warn(line.texts.first { $0.key == "warning" }?.value, step: line.step)
       }
       if kind == .tensors {
         names = line.lists
@@ -129,6 +139,16 @@ public struct RunHistory: Sendable {
   public init(lines: [JSONObject], upTo limit: Int = .max) {
     let text = lines.map { JSONValue.object($0).compactText + "\n" }.joined()
     self.init(journal: Array(text.utf8), upTo: limit)
+  }
+
+  /// Takes in whether a line of a step warns.
+  private mutating func warn(_ text: String?, step: Int) {
+    if let text, let last = warnings.last, !last.hasEnded, last.kind == WarningSpan.kind(of: text) {
+      warnings[warnings.count - 1].extend(text, to: step)
+      return
+    }
+    if !warnings.isEmpty { warnings[warnings.count - 1].hasEnded = true }
+    if let text, warnings.count < 100 { warnings.append(WarningSpan(text, step: step)) }
   }
 
   /// The series of a key; empty where the journal has none.

@@ -91,11 +91,11 @@ struct LineChartTests {
   @Test("several curves are named at their ends, one under the other; one is not")
   func endLabels() throws {
     let svg = Self.chart((0..<9).map { .init("r\($0)", SeriesStyle($0), Self.line.points) }).svg
-    let places = try Self.numbers(svg, "class=\"direct[^>]*? y=\"([0-9.]+)\"")
+    let places = try Self.numbers(svg, "class=\"s direct[^>]*? y=\"([0-9.]+)\"")
     #expect(places.count == 9)
     #expect(zip(places.sorted(), places.sorted().dropFirst()).allSatisfy { $1 - $0 >= 12 })
     #expect(places.allSatisfy { $0 > 0 && $0 < 226 })
-    #expect(!Self.chart([Self.line]).svg.contains("class=\"direct"))
+    #expect(!Self.chart([Self.line]).svg.contains("class=\"s direct"))
   }
 
   @Test("a curve that ends early is named at its end, clear of the others' names")
@@ -107,8 +107,8 @@ struct LineChartTests {
         Self.line.points.reversed().enumerated().map { Point(Double($0), $1.y) }),
       .init("early", SeriesStyle(1), short), .init("alike", SeriesStyle(2), short),
     ]).svg
-    let xs = try Self.numbers(svg, "class=\"direct[^>]*? x=\"([0-9.]+)\"")
-    let ys = try Self.numbers(svg, "class=\"direct[^>]*? y=\"([0-9.]+)\"")
+    let xs = try Self.numbers(svg, "class=\"s direct[^>]*? x=\"([0-9.]+)\"")
+    let ys = try Self.numbers(svg, "class=\"s direct[^>]*? y=\"([0-9.]+)\"")
     #expect(xs.count == 3 && xs[0] > 300 && xs[1] < 200 && xs[1] == xs[2])
     #expect(abs(ys[1] - ys[2]) >= 12)
   }
@@ -119,7 +119,7 @@ struct LineChartTests {
       .init("</script><a&b>", SeriesStyle(0), Self.line.points),
       .init("x", SeriesStyle(1), Self.line.points),
     ])
-    let html = Figure("<t>", chart).html()
+    let html = Figure("<t>", chart).html
     #expect(!html.contains("<a&b>") && !html.contains("<t>"))
     #expect(html.components(separatedBy: "</script>").count == 2)
     #expect(html.contains("&lt;a&amp;b&gt;") && html.contains("\\u003c/script\\u003e"))
@@ -147,6 +147,41 @@ struct LineChartTests {
     ).svg
     #expect(svg.components(separatedBy: "class=\"reference\"").count == 3)
     #expect(svg.contains("middle") && !svg.contains("over it") && !svg.contains("beyond"))
+  }
+
+  @Test("a level's label is over the curves, at the side where they are not")
+  func labels() throws {
+    // A curve along the level at the left, far from it at the right, and the reverse.
+    let points = (0...40).map { Point(Double($0), $0 < 20 ? 51 : 100) }
+    let mirrored = (0...40).map { Point(Double($0), $0 > 20 ? 51 : 100) }
+    let places = try [points, mirrored].map { points in
+      let svg = Self.chart(
+        [.init("run", SeriesStyle(0), [Point(0, 0)] + points)], references: [.init(50, "level")]
+      ).svg
+      let label = try #require(svg.range(of: "class=\"remark"))
+      #expect(label.lowerBound > (try #require(svg.range(of: "class=\"mark line\""))).upperBound)
+      return svg[label.upperBound...].hasPrefix(" end")
+    }
+    #expect(places == [true, false])
+  }
+
+  @Test("the best point has a ring; a curve without a label has none at its end")
+  func highlights() {
+    var best = Self.line
+    best.highlight = (best.points[5], "best <1>")
+    var silent = LineChart.Line("silent", SeriesStyle(1), Self.line.points)
+    silent.label = ""
+    let svg = Self.chart([best, silent]).svg
+    #expect(svg.contains("class=\"ring\"") && svg.contains("best &lt;1&gt;"))
+    #expect(svg.components(separatedBy: "class=\"s direct").count == 2)
+  }
+
+  @Test("steps of long runs keep all their digits in the script's numbers")
+  func longSteps() throws {
+    let chart = Self.chart([
+      .init("run", SeriesStyle(0), [Point(1_234_567, 1), Point(2_000_010, 2)])
+    ])
+    #expect(try #require(chart.reading).contains("\"x\":[1234567,2000010]"))
   }
 
   private static func numbers(_ text: String, _ pattern: String) throws -> [Double] {

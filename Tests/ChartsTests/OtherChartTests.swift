@@ -136,23 +136,27 @@ struct BarTests {
     #expect(svg.contains("class=\"lattice\""))
   }
 
-  @Test("a figure has title, legend, picture and numbers; where there is nothing it says so")
+  @Test(
+    "a figure has title, legend, picture, numbers and an anchor; where there is nothing it is empty"
+  )
   func figure() {
     let full = Figure(
       "T", note: "n",
       LineChart(
         summary: "s", [.init("run", SeriesStyle(0), [Point(0, 1), Point(1, 2)])],
         horizontal: ("step", .linear))
-    ).html()
+    ).html
     for part in [
-      "<h3>T</h3>", "<p>n</p>", "class=\"legend\"", "role=\"img\"", "<details>", "aria-label=\"s\"",
+      "<h3>T</h3>", "<p>n</p>", "class=\"legend\"", "role=\"img\"", "<details>", "id=\"fig-t\"",
+      "href=\"#fig-t\"", "class=\"csv", "aria-label=\"s\"",
     ] {
       #expect(full.contains(part), "\(part)")
     }
-    let empty = Figure(
-      "T", LineChart(summary: "s", [], horizontal: ("step", .linear))
-    ).html(missing: "Not in the <journal>.")
-    #expect(empty.contains("Not in the &lt;journal&gt;.") && !empty.contains("<svg"))
+    #expect(Figure("T", LineChart(summary: "s", [], horizontal: ("step", .linear))).html.isEmpty)
+    let own = Figure(
+      "a/b: PSNR, dB", subject: SeriesStyle(2),
+      LineChart(summary: "s", [], horizontal: ("step", .linear)))
+    #expect(own.anchor == "fig-a-b-psnr-db-r2")
   }
 
   @Test("text in every colour has 4.5 to 1 against the ground, light and dark")

@@ -88,6 +88,111 @@ struct CompareTests {
       #expect(html.contains(words), "\(kind)")
     }
     #expect(text.contains("\"usedCodesByDepth\""))
+    // The figures that belong to each kind, by the place of its run among the others.
+    let angles = "lambda, |q| / |z|"
+    for title in [
+      angles, "Obtuse share", "Commitment over reconstruction gradient", "Entropies, nats",
+      "Spread of the used codes",
+    ] {
+      #expect(html.contains("<h3>\(title)</h3>"), "\(title)")
+    }
+    for (kind, title) in [
+      ("lfq", "share of ones in each bit"), ("bsq", "share of ones in each bit in training"),
+      ("product-vq", "perplexity of each group"),
+      ("product-vq", "used codes of each group over time"),
+      ("residual-vq", "code frequencies of each depth"), ("residual-fsq", "levels of each channel"),
+    ] {
+      #expect(html.contains("<h3>kind \(kind): \(title)</h3>"), "\(kind): \(title)")
+    }
+    let section = try #require(html.range(of: "id=\"fig-lambda-q-z\""))
+    let figure = html[section.lowerBound...].prefix { $0 != "#" }
+    for kind in ["cosine-vq", "simvq", "product-vq"] {
+      #expect(figure.contains("kind \(kind)"), "\(kind)")
+    }
+  }
+
+  @Test("a folder of runs stands for its runs; files and folders beside them are passed over")
+  func folders() throws {
+    let own = try runs.scratch.folder("set")
+    for name in ["a", "b"] {
+      try FileManager.default.copyItem(
+        atPath: name == "a" ? runs.fsq : runs.vq, toPath: own + "/" + name)
+    }
+    try runs.scratch.write(Array("text".utf8), to: "set/README.md")
+    try FileManager.default.createDirectory(
+      atPath: own + "/empty", withIntermediateDirectories: true)
+    let whole = try CommandRunner.run("compare", [own, "--json", "-", "--images", "2"])
+    #expect(whole.code == 0, "\(whole)")
+    #expect(
+      try Self.runsOf(whole.output).map { $0["checkpoint"] } == [
+        .string(own + "/a"), .string(own + "/b"),
+      ])
+    #expect(whole.errors.contains("\(own) holds the runs \(own)/a, \(own)/b"), "\(whole)")
+    let starred = try CommandRunner.run(
+      "compare", ["README.md", "a", "b", "empty"].map { own + "/" + $0 } + ["--images", "2"])
+    #expect(starred.code == 0, "\(starred)")
+    for name in ["README.md", "empty"] {
+      #expect(starred.errors.contains("passed over: \(own)/\(name)"), "\(starred)")
+    }
+    let file = try CommandRunner.run("compare", [own + "/a/model.safetensors"])
+    #expect(file.code == 66 && file.errors.contains("Name \(own)/a."), "\(file)")
+    let none = try CommandRunner.run("compare", [own + "/README.md", own + "/empty"])
+    #expect(none.code == 66, "\(none)")
+    #expect(
+      none.errors.contains("found a file") && none.errors.contains("holds config.json"), "\(none)")
+  }
+
+  @Test("without the validation folder: what the journals tell, where images may be, exit code 66")
+  func noImages() throws {
+    let folder = runs.scratch.file("checkpoints/moved")
+    try FileManager.default.copyItem(atPath: runs.fsq, toPath: folder)
+    let path = folder + "/config.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let moved = text.replacingOccurrences(of: runs.scenes + "/validation", with: "scenes/gone")
+    try moved.write(toFile: path, atomically: true, encoding: .utf8)
+    let page = runs.scratch.file("moved.html")
+    let outcome = try CommandRunner.run("compare", [folder, "--html", page])
+    #expect(outcome.code == 66, "\(outcome)")
+    for words in ["not evaluated", "last evaluation, at step 3", "fsq 8,5,5,5 tanh"] {
+      #expect(outcome.output.contains(words), "\(words): \(outcome)")
+    }
+    #expect(!outcome.output.contains("PSNR dB" + String(repeating: " ", count: 20) + "-"))
+    #expect(outcome.errors.contains("These are the validation images of \(folder)."), "\(outcome)")
+    #expect(outcome.errors.contains("--data"), "\(outcome)")
+    #expect(try String(contentsOfFile: page, encoding: .utf8).contains("Training loss"))
+    // Where the folder lies beside the run, it is named.
+    let beside = runs.scratch.file("checkpoints/scenes/gone")
+    try FileManager.default.createDirectory(
+      atPath: (beside as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: runs.scenes + "/validation", toPath: beside)
+    let hinted = try CommandRunner.run("compare", [folder])
+    #expect(hinted.errors.contains("Try --data \(beside)."), "\(hinted)")
+    let done = try CommandRunner.run("compare", [folder, "--data", beside, "--quiet"])
+    #expect(done.code == 0, "\(done)")
+  }
+
+  @Test("only the images that are compared on are opened; a broken one among them is replaced")
+  func opensFew() throws {
+    let folder = try runs.scratch.folder("few")
+    let names = try FileManager.default.contentsOfDirectory(atPath: runs.scenes + "/validation")
+    let good = runs.scenes + "/validation/" + (try #require(names.first { $0.hasSuffix(".png") }))
+    for index in 0..<10 {
+      // Of ten, two are taken: the first and the sixth. All others are no images at all.
+      let target = folder + "/\(index).png"
+      if [0, 5, 6].contains(index) {
+        try FileManager.default.copyItem(atPath: good, toPath: target)
+      } else {
+        try Data("no image".utf8).write(to: URL(fileURLWithPath: target))
+      }
+    }
+    let arguments = [runs.fsq, "--data", folder, "--images", "2", "--json", "-"]
+    let outcome = try CommandRunner.run("compare", arguments)
+    #expect(outcome.code == 0 && !outcome.errors.contains("skipped"), "\(outcome)")
+    #expect(try Self.runsOf(outcome.output)[0]["images"] == .integer(2))
+    try Data("no image".utf8).write(to: URL(fileURLWithPath: folder + "/5.png"))
+    let replaced = try CommandRunner.run("compare", arguments)
+    #expect(replaced.code == 0 && replaced.errors.contains("5.png"), "\(replaced)")
+    #expect(try Self.runsOf(replaced.output)[0]["images"] == .integer(2), "\(replaced)")
   }
 
   @Test("help explains the verdicts, with examples")
@@ -105,13 +210,18 @@ struct CompareTests {
     #expect(outcome.code == 0, "\(outcome)")
     for words in [
       "fsq 8,5,5,5 tanh", "vq 64x4 straight-through", "bits/token", "9.97", "6.00", "perplexity",
-      "codes used", "uniform", "6 images of", "only 3 steps", "1 - (1 - 1/K)^n", "32x32 pixels",
+      "codes used", "uniform", "all 6 validation images in", "only 3 steps", "--explain",
+      "32x32 pixels",
+      "too early to judge",
     ] {
       #expect(outcome.output.contains(words), "\(words) is missing: \(outcome)")
     }
     #expect(
       outcome.output.split(separator: "\n").allSatisfy { $0.count <= 100 || $0.contains("/") })
     #expect(outcome.errors.contains("PSNR"), "\(outcome)")
+    #expect(!outcome.output.contains("1 - (1 - 1/K)^n"))
+    let explained = try CommandRunner.run("compare", [runs.fsq, "--explain", "--quiet"])
+    #expect(explained.output.contains("1 - (1 - 1/K)^n"), "\(explained)")
     let quiet = try CommandRunner.run("compare", [runs.fsq, "--quiet"])
     #expect(quiet.errors.isEmpty, "\(quiet)")
   }
@@ -150,20 +260,23 @@ struct CompareTests {
     #expect(outcome.errors.contains("\(path): a page of"), "\(outcome)")
     let page = try String(contentsOfFile: path, encoding: .utf8)
     for words in [
-      "Comparison of fsq, vq and nowhere", "under-trained", "Only 3 steps", "expected a checkpoint",
+      "Comparison of fsq, vq and nowhere", "too early to judge", "Only 3 steps",
+      "expected a checkpoint", "Different settings", "training.batchSize",
       "Training loss", "Sorted code frequencies", "fsq: levels of each channel",
-      "fsq: vectors and levels", "vq: codes and vectors", "vq, difference", "1 - (1 - 1/K)^n",
+      "fsq: vectors and levels", "vq: codes and vectors", "difference of vq", "1 - (1 - 1/K)^n",
     ] {
       #expect(page.contains(words), "\(words)")
     }
     #expect(!page.contains("http:") && !page.contains("https:"))
-    // Three originals, and of each run three reconstructions and three differences.
+    // Three originals, and of each run three reconstructions and three differences; of both runs the
+    // samples of steps 2 and 3, six images each with a pixel between.
     let images = page.components(separatedBy: "data:image/png;base64,").dropFirst()
-    #expect(images.count == 15)
-    for image in images {
+    let widths = try images.map { image in
       let data = try #require(Data(base64Encoded: String(image.prefix { $0 != "\"" })))
-      #expect(try ImageDecoder().decode([UInt8](data), name: "image").width == 32)
+      return try ImageDecoder().decode([UInt8](data), name: "image").width
     }
+    #expect(widths.count { $0 == 32 } == 15 && widths.count { $0 == 6 * 32 + 5 } == 4, "\(widths)")
+    #expect(!page.contains(runs.scratch.path), "the page names a folder of this machine")
     let same = runs.scratch.file("again.html")
     _ = try CommandRunner.run("compare", [runs.fsq, "--html", same, "--quiet", "--json", "-"])
     #expect(try String(contentsOfFile: same, encoding: .utf8).contains("Comparison of fsq"))
@@ -187,7 +300,7 @@ struct CompareTests {
     let outcome = try CommandRunner.run("compare", [folder, "--quiet", "--json", "-"])
     #expect(outcome.code == 0, "\(outcome)")
     let run = try Self.runsOf(outcome.output)[0]
-    #expect(run["verdict"] == .string("token collapse"), "\(outcome)")
+    #expect(run["verdict"] == .string("codebook collapse"), "\(outcome)")
     #expect(run["usedCodes"] == .integer(1) && run["deadCodes"] == .integer(63), "\(outcome)")
     #expect(outcome.output.contains("the codebook lies far out"), "\(outcome)")
   }
@@ -251,7 +364,10 @@ struct CompareTests {
     let outcome = try CommandRunner.run("compare", [runs.fsq, small, "--samples", sheet])
     #expect(outcome.code == 0, "\(outcome)")
     let words = outcome.output.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
-    #expect(words.contains("32x32, 16x16 pixels. The runs differ in image size"), "\(outcome)")
+    #expect(
+      words.contains(
+        "32x32, 16x16 pixels: compare PSNR, SSIM and bits/pixel only between runs of one size"),
+      "\(outcome)")
     let image = try ImageDecoder().read(sheet)
     #expect(image.height == 4 + 3 * 132)
   }

@@ -165,7 +165,7 @@ struct CodebookHealthTests {
       vector {
         $0.latents = spread(1, 0.01); $0.used = 3
       }, .embeddingCollapse,
-      "also token collapse: 3 of 1024"
+      "also codebook collapse: 3 of 1024"
     ),
     (
       "equal codes",
@@ -238,7 +238,7 @@ struct CodebookHealthTests {
       vector {
         $0.steps = 5; $0.used = 3
       },
-      .tokenCollapse, "also under-trained: only 5 steps"
+      .tokenCollapse, "also still improving: only 5 steps"
     ),
   ]
 

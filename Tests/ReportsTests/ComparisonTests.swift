@@ -10,7 +10,7 @@ struct ComparisonTests {
     length: 1, deviation: 1, variances: [0.5, 0.5], effectiveRank: 2)
 
   private static func run(
-    _ quantizer: EvaluatedRun.Quantizer, counts: [Int], _ bottleneck: HealthEvidence.Bottleneck,
+    _ quantizer: QuantizerPresentation, counts: [Int], _ bottleneck: HealthEvidence.Bottleneck,
     psnr: Double, imagesTrainedOn: Int? = 0, trainingRate: Double? = 81.25
   ) -> EvaluatedRun {
     let usage = CodebookUsage(counts: counts)
@@ -42,8 +42,7 @@ struct ComparisonTests {
         .init(checkpoint: "nowhere", outcome: .failed(reason: "nowhere: no checkpoint.")),
       ],
       evaluationProtocol: EvaluationProtocol(
-        folder: "data/test", selection: "all its images", preparation: "not scaled", images: 20,
-        sizes: [32]))
+        folder: "data/test", images: 20, of: 50, preparation: "not scaled", sizes: [32]))
   }()
 
   @Test("the whole text, a run a column")
@@ -52,7 +51,7 @@ struct ComparisonTests {
       Self.comparison.text(width: 100) == """
         run                           fsq                        vq  nowhere
         -------------------  ------------  ------------------------  -------
-        verdict                   healthy            token collapse   failed
+        verdict                   healthy         codebook collapse   failed
         quantizer            fsq 8,2 tanh  vq 64x2 straight-through        -
         codes K                        16                        64        -
         bits/token                   4.00                      6.00        -
@@ -71,30 +70,37 @@ struct ComparisonTests {
         training images/s            81.2                         -        -
         evaluation images/s         300.0                     300.0        -
 
-        fsq      healthy: codes, vectors and training show nothing amiss
-        vq       token collapse: 2 of 64 codes used by 1600 tokens, where a uniform code would show 64; it
-                 was trained on 7 of these 20 images, which flatters its numbers
+        fsq      healthy: codes, vectors and training show nothing amiss. Ready to use: encode --checkpoint
+                 checkpoints/fsq --output tokens.safetensors IMAGES
+        vq       codebook collapse: 2 of 64 codes used by 1600 tokens, where a uniform code would show 64;
+                 it was trained on 7 of these 20 images, which flatters its numbers. Train again, and keep
+                 the codebook alive: --set quantizer.codebookLearning=ema --set
+                 quantizer.initialization=k-means --set quantizer.reviveEvery=50
         nowhere  failed: nowhere: no checkpoint.
 
-        images  20 images of data/test, all its images, the same for all runs; not scaled, 32x32 pixels.
-        PSNR    10 log10(255^2 / MSE) on 8-bit RGB after rounding, of the mean of the images' mean squared
-                errors.
-        SSIM    on 8-bit RGB, Gaussian window 11x11 with sigma 1.5, mean over positions, channels, images.
-        usage   codes used at least once by all n tokens of the set; uniform is what a code drawn uniformly
-                would show, 1 - (1 - 1/K)^n; perplexity is exp(entropy).
-        error   quantization error, the mean over tokens of |z - q|^2, summed over the channels of z (FSQ:
-                between bounded and rounded channel, scaled to -1...1); not comparable between quantizers.
-        speed   training: median of the run's journal, on the machine that trained it; evaluation: encode,
-                quantize, decode, on this machine now.
+        On 20 of 50 validation images in data/test, evenly spaced, 32x32 pixels. What the numbers mean:
+           --explain
         """)
+  }
+
+  @Test("what the numbers mean is told where it is asked for")
+  func explanation() {
+    let text = Self.comparison.text(width: 100, explains: true)
+    for words in [
+      "1 - (1 - 1/K)^n", "10 log10(255^2 / MSE)", "evenly spaced", "embedding collapse:",
+    ] {
+      #expect(text.contains(words), "\(words)")
+    }
+    #expect(!Self.comparison.text(width: 100).contains("1 - (1 - 1/K)^n"))
+    #expect(!text.contains("--explain"))
   }
 
   @Test("wide enough: a run a row")
   func wide() {
     let lines = Self.comparison.text(width: 300).split(separator: "\n")
-    #expect(lines[0].hasPrefix("run      verdict         quantizer"))
-    #expect(lines[2].hasPrefix("fsq      healthy         fsq 8,2 tanh"))
-    #expect(lines[4].hasPrefix("nowhere  failed          -"))
+    #expect(lines[0].hasPrefix("run      verdict            quantizer"))
+    #expect(lines[2].hasPrefix("fsq      healthy            fsq 8,2 tanh"))
+    #expect(lines[4].hasPrefix("nowhere  failed             -"))
   }
 
   @Test("folders of one name are told apart")
@@ -105,6 +111,14 @@ struct ComparisonTests {
         .init(checkpoint: "a/run", outcome: failed), .init(checkpoint: "b/run", outcome: failed),
       ], evaluationProtocol: nil)
     #expect(comparison.names == ["a/run", "b/run"])
+    func names(_ folders: [String]) -> [String] {
+      Comparison(
+        entries: folders.map { .init(checkpoint: $0, outcome: failed) }, evaluationProtocol: nil
+      ).names
+    }
+    #expect(names(["/home/me/x/a/run", "/home/me/x/b/run"]) == ["a/run", "b/run"])
+    #expect(names(["c/a", "c/a", "c/b"]) == ["c/a", "c/a (2)", "c/b"])
+    #expect(names(["/"]) == ["/"])
     #expect(Self.comparison.names == ["fsq", "vq", "nowhere"])
   }
 
@@ -121,15 +135,15 @@ struct ComparisonTests {
   func json() throws {
     let root = try Self.object(JSONValue(parsing: Self.comparison.json))
     #expect(root.keys == ["format", "version", "protocol", "runs"])
-    #expect(root["version"] == .integer(1))
+    #expect(root["version"] == .integer(2))
     let evaluation = try Self.object(root["protocol"])
     #expect(
       evaluation.keys == [
-        "folder", "selection", "preparation", "images", "imageSizes", "definitions",
+        "folder", "selection", "preparation", "images", "available", "imageSizes", "definitions",
       ])
     #expect(
       try Self.object(evaluation["definitions"]).keys == [
-        "images", "PSNR", "SSIM", "usage", "error", "speed",
+        "images", "PSNR", "SSIM", "usage", "error", "speed", "verdict",
       ])
     guard case .array(let runs)? = root["runs"] else {
       Issue.record("runs is no list")
@@ -139,11 +153,11 @@ struct ComparisonTests {
       Self.object(runs[0]), Self.object(runs[1]), Self.object(runs[2])
     )
     let before = [
-      "checkpoint", "error", "verdict", "findings", "remarks", "collapse", "onsets", "quantizer",
-      "imageSize", "images",
+      "checkpoint", "error", "verdict", "findings", "remarks", "next", "collapse", "onsets",
+      "quantizer", "imageSize", "images",
       "imagesTrainedOn", "codes", "bitsPerToken", "bitsPerPixel", "psnr", "ssim", "baselinePSNR",
       "usedCodes", "deadCodes", "usage", "expectedUniformUsage", "tokens", "perplexity",
-      "quantizationError", "latents",
+      "entropyPerToken", "quantizationError", "latents",
     ]
     let after = [
       "parameters", "steps", "trainingImagesPerSecond", "evaluationImagesPerSecond",
@@ -158,7 +172,7 @@ struct ComparisonTests {
           .array(Array(repeating: .integer(200), count: 8)),
           .array([.integer(800), .integer(800)]),
         ]))
-    #expect(vq["verdict"] == .string("token collapse"))
+    #expect(vq["verdict"] == .string("codebook collapse"))
     #expect(vq["usedCodes"] == .integer(2) && vq["deadCodes"] == .integer(62))
     #expect(vq["imagesTrainedOn"] == .integer(7) && vq["trainingImagesPerSecond"] == .null)
     #expect(failed["error"] == .string("nowhere: no checkpoint."))
@@ -191,13 +205,17 @@ struct ComparisonTests {
       .lambda: steps.map { (step: $0, value: $0 < 150 ? 0.8 : 0.1) },
     ]
     var run = SyntheticComparison.vector()
-    #expect(run.verdictWords == run.health.words)
+    func judgement(_ run: EvaluatedRun) -> Judgement {
+      Judgement(.init(checkpoint: "a", outcome: .evaluated(run)), folder: "a")
+    }
+    #expect(judgement(run).story.isEmpty)
     run.onset = CollapseOnset(series, channels: 3)
-    #expect(run.verdictWords.hasPrefix(run.health.words + "; usage fell"))
-    #expect(run.verdictWords.contains("at step 300") && run.verdictWords.contains("step 150"))
+    let words = judgement(run).words
+    #expect(words.contains("; usage fell"), "\(words)")
+    #expect(words.contains("at step 300") && words.contains("step 150"), "\(words)")
     var healthy = SyntheticComparison.scalar()
     healthy.onset = run.onset
-    #expect(healthy.verdictWords == healthy.health.words)
+    #expect(judgement(healthy).story.isEmpty)
 
     let comparison = Comparison(
       entries: [.init(checkpoint: "a", outcome: .evaluated(run))], evaluationProtocol: nil)

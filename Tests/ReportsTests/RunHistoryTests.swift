@@ -22,10 +22,72 @@ struct RunHistoryTests {
     #expect(history.text(.averageLoss, "label") == "proxy")
     #expect(history.reasons == ["AdamW is no plain gradient step"])
     #expect(history.tensors == SyntheticJournal.tensors && history.modules == ["encoder"])
-    #expect(history.warnings.map(\.step) == [20] && history.warnings[0].text == "one <b> gradient")
+    #expect(history.warnings.map(\.first) == [20] && history.warnings[0].text == "one <b> gradient")
     #expect(history.simpson.map(\.step) == [100, 200, 300, 400, 500, 600])
     #expect(
       history.keys(.evaluation).contains("psnr") && !history.keys(.evaluation).contains("step"))
+  }
+
+  @Test("consecutive warnings of a kind are one, and the last may go on")
+  func warnings() {
+    func step(_ step: Int, _ warning: String?) -> String {
+      SyntheticJournal.line(
+        "step", step, "\"loss\":1" + (warning.map { ",\"warning\":\"\($0)\"" } ?? ""))
+    }
+    let lines = [
+      step(10, nil), step(20, "codebook collapsing: 87 of 1024 codes"),
+      step(30, "codebook collapsing: 80 of 1024 codes"), step(40, nil),
+      step(50, "codebook collapsing: 79 of 1024 codes"), step(60, "codebook collapsed: 76 codes"),
+      step(70, "codebook collapsed: 70 codes"),
+    ]
+    let history = Self.history(lines.joined())
+    #expect(
+      history.warnings.map(\.words) == [
+        "steps 20 to 30: codebook collapsing: 80 of 1024 codes",
+        "step 50: codebook collapsing: 79 of 1024 codes",
+        "from step 60 on: codebook collapsed: 70 codes",
+      ])
+  }
+
+  @Test("starts and resumptions: machine, images, changed settings, where the weights come from")
+  func sessions() throws {
+    let text =
+      SyntheticJournal.line(
+        "run", 0,
+        "\"time\":\"2026-11-29T08:00:00Z\",\"cores\":8,\"from\":{\"checkpoint\":\"a/b\",\"step\":7}"
+      )
+      + SyntheticJournal.line("step", 10, "\"loss\":1,\"imagesPerSecond\":16")
+      + SyntheticJournal.line(
+        "run", 10,
+        "\"version\":\"2\",\"changes\":{\"training.batchSize\":[16,32],\"data.train\":[\"/x/y\",\"z\"]}"
+      )
+      + SyntheticJournal.line("step", 20, "\"loss\":1,\"imagesPerSecond\":16")
+    let history = Self.history(text)
+    #expect(history.sessions.map(\.step) == [0, 10])
+    let (first, second) = (history.sessions[0], history.sessions[1])
+    #expect(first.time == "2026-11-29T08:00:00Z" && first.numbers["cores"] == 8)
+    #expect(first.origin.map(\.key) == ["checkpoint", "step"])
+    #expect(first.origin.map(\.value) == ["a/b", "7"])
+    #expect(
+      second.version == "2" && second.changes.map(\.key) == ["training.batchSize", "data.train"])
+    #expect(second.changes[0].old == "16" && second.changes[0].new == "32")
+    // 10 steps of 16 images, then 10 of 32, at 16 images a second.
+    let clock = RunClock(history, batchSize: 32, trainingImages: 100)
+    #expect(clock.images.map(\.value) == [0, 160, 480])
+    #expect(clock.epochs.last?.value == 4.8)
+    let last = try #require(clock.hours.last)
+    #expect(last.step == 20 && abs(last.value * 3600 - 30) < 1e-9)
+  }
+
+  @Test("seconds that the journal tells come before those from rates")
+  func seconds() {
+    let lines = (1...1000).map {
+      SyntheticJournal.line(
+        "step", $0 * 10, "\"loss\":1,\"imagesPerSecond\":1,\"seconds\":\($0 * 36)")
+    }
+    let clock = RunClock(Self.history(lines.joined()), batchSize: 4, trainingImages: nil)
+    #expect(clock.hours.last?.value == 10 && clock.hours.count <= 160 && clock.epochs.isEmpty)
+    #expect(RunClock(RunHistory(), batchSize: nil, trainingImages: nil).images.isEmpty)
   }
 
   @Test("lists: numbers, and NaN where null stands; FSQ's levels as rows")

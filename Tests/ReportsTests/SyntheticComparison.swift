@@ -1,5 +1,7 @@
+import Configuration
 import Diagnostics
 import Evaluation
+import Foundation
 import Reports
 
 /// Runs as a page shows them, without a checkpoint behind them.
@@ -23,8 +25,8 @@ enum SyntheticComparison {
       .finiteScalar(levels: LevelUse(usage, levels: [4, 3]), levelWidths: [0.6, 1]))
   }
 
-  private static func run(
-    _ quantizer: EvaluatedRun.Quantizer, counts: [Int], _ bottleneck: HealthEvidence.Bottleneck
+  static func run(
+    _ quantizer: QuantizerPresentation, counts: [Int], _ bottleneck: HealthEvidence.Bottleneck
   ) -> EvaluatedRun {
     let usage = CodebookUsage(counts: counts)
     return EvaluatedRun(
@@ -58,21 +60,52 @@ enum SyntheticComparison {
     return ReportPage(
       Comparison(entries: entries, evaluationProtocol: nil),
       details: (0..<count).map {
-        RunDetails(history: histories[$0 % 2], plane: $0.isMultiple(of: 2) ? plane() : nil)
+        details(
+          histories[$0 % 2], $0.isMultiple(of: 2) ? plane() : nil,
+          type: $0.isMultiple(of: 2) ? "vq" : "fsq", seed: $0)
       })
+  }
+
+  /// Details with everything that a page shows.
+  static func details(
+    _ history: RunHistory, _ plane: CodePlane?, type: String, seed: Int = 0
+  ) -> RunDetails {
+    var details = RunDetails(history: history, plane: plane)
+    details.configuration = configuration(type: type, seed: seed)
+    details.listedImages = 1000
+    details.imagePSNR = (0..<20).map { 20 + Double($0) / 2 }
+    details.octaves = [(1, 0.6), (2, 0.3), (4, 0.1)]
+    details.samples = [.init(step: 100, png: png), .init(step: 600, png: png)]
+    return details
+  }
+
+  /// A configuration with the settings that a page shows.
+  static func configuration(type: String, seed: Int = 0) -> JSONObject {
+    let text = """
+      {"description": "x", "data": {"train": "/home/somebody/photos", "imageSize": 32},
+       "quantizer": {"type": "\(type)"},
+       "training": {"steps": 600, "batchSize": 16, "lanes": 2, "seed": \(seed),
+         "optimizer": {"learningRate": 0.001}, "schedule": {"type": "constant"}}}
+      """
+    guard case .object(let object)? = try? JSONValue(parsing: text) else { return JSONObject() }
+    return object
   }
 
   /// The smallest PNG there is: its first bytes are enough for what is tested here.
   static let png: [UInt8] = [0x89, 0x50, 0x4E, 0x47]
 
   /// Two runs with everything, one with an old journal, one that failed.
-  static func page(names: [String] = ["runs/vq", "runs/fsq", "runs/old", "runs/gone"]) -> ReportPage
-  {
+  static func page(
+    names: [String] = ["runs/vq", "runs/fsq", "runs/old", "runs/gone"], title: String? = nil,
+    notes: String? = nil
+  ) -> ReportPage {
     let old = Array(
       (SyntheticJournal.line("step", 100, "\"loss\":0.1,\"usage\":0.05,\"tokens\":4096")
         + SyntheticJournal.line("evaluation", 100, "\"psnr\":20,\"ssim\":0.8")
         + SyntheticJournal.line("evaluation", 200, "\"psnr\":21,\"ssim\":0.81")).utf8)
-    let row = ComparisonPictures.Row(reconstructions: [png, png], differences: [png, png])
+    let made = ComparisonPictures.Reconstruction(
+      png: png, difference: png, psnr: 27.5, tokens: .init(width: 2, depth: 1, ids: [1, 2, 2, 3]))
+    let row = [made, made]
     return ReportPage(
       Comparison(
         entries: [
@@ -82,16 +115,18 @@ enum SyntheticComparison {
           .init(checkpoint: names[3], outcome: .failed(reason: "no <checkpoint> & nothing else")),
         ],
         evaluationProtocol: EvaluationProtocol(
-          folder: "data/<test>", selection: "all its images", preparation: "not scaled",
-          images: 20, sizes: [32])),
+          folder: "data/<test>", images: 20, of: 20, preparation: "not scaled", sizes: [32])),
       details: [
-        RunDetails(history: RunHistory(journal: SyntheticJournal.vector()), plane: plane()),
-        RunDetails(
-          history: RunHistory(journal: SyntheticJournal.scalar()),
-          plane: CodePlane(digits: (0..<400).map { Float($0 % 31) / 12 }, levels: [4, 3])),
+        details(RunHistory(journal: SyntheticJournal.vector()), plane(), type: "vq"),
+        details(
+          RunHistory(journal: SyntheticJournal.scalar()),
+          CodePlane(digits: (0..<400).map { Float($0 % 31) / 12 }, levels: [4, 3]), type: "fsq"),
         RunDetails(history: RunHistory(journal: old)), nil,
       ],
       pictures: ComparisonPictures(
-        originals: [png, png], amplification: 8, rows: [row, row, row, nil]))
+        originals: [
+          .init(name: "a<b>.png", note: "hardest", png: png), .init(name: "c.png", png: png),
+        ], largestDifference: 32, judge: "vq", rows: [row, row, row, nil]),
+      title: title, notes: notes, date: Date(timeIntervalSince1970: 1_800_000_000), version: "1.2")
   }
 }

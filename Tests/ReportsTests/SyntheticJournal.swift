@@ -45,14 +45,18 @@ enum SyntheticJournal {
   }
 
   private static func text(_ steps: Int, _ every: Int, _ quantizer: (Int) -> String) -> [UInt8] {
-    var text = ""
+    var text = line(
+      "run", 0,
+      "\"time\":\"2026-11-29T08:00:00Z\",\"version\":\"0.3.1\",\"cpu\":\"Some <CPU>\",\"cores\":8,"
+        + "\"threads\":2,\"lanes\":2,\"trainingImages\":2000,\"validationImages\":128")
     for step in stride(from: every, through: steps, by: every) {
       let (t, noise) = (Double(step), Double(step % 37) / 1000)
       text += line(
         "step", step,
         "\"loss\":\(1 / t.squareRoot() + noise),\"psnr\":\(20 + log(t)),\"learningRate\":0.001,"
           + "\"gradientNorm\":0.3,\"usage\":0.5,\"tokens\":4096,\"imagesPerSecond\":600.5,"
-          + "\"quantizationError\":0.02" + (step == 20 ? ",\"warning\":\"one <b> gradient\"" : ""))
+          + "\"quantizationError\":0.02,\"seconds\":\(Double(step) / 10)"
+          + (step == 20 ? ",\"warning\":\"one <b> gradient\"" : ""))
       guard step % (5 * every) == 0 else { continue }
       text += quantizer(step)
       if step == 5 * every {
@@ -64,7 +68,7 @@ enum SyntheticJournal {
       text += line(
         "cosines", step,
         "\"cosine\":0.5,\"kappa\":0.8,\"localMean\":0.625,\"zeroTensors\":1,"
-          + (step % 100 == 0 ? "\"simpson\":[\"S2\"]," : "")
+          + (step % 100 == 0 ? "\"simpson\":[\"S2\"\(step == 100 ? ",\"S3\"" : "")]," : "")
           + "\"modules\":{\"encoder\":{\"cosine\":0.6}},"
           + "\"tensorCosines\":[1,0,0.5,0.25,null,-0.5],"
           + "\"tensorUpdateShares\":[0.36,0.04,0.1,0.2,0,0.3],"

@@ -12,23 +12,20 @@ struct BoundSection {
     ("bestConstantBound", "best constant rate", "best const"),
   ]
 
-  var html: String {
+  var section: PageSection {
     let told = runs.telling(.averageLoss)
-    guard !told.isEmpty else {
-      return PageSection(
-        id: "bounds", title: "Bounds against measured averages", introduction: "",
-        content: PageSection.absence(runs.silence(.averageLoss))
-      ).html
-    }
+    let isTheorem = told.contains { $0.history.text(.averageLoss, "label") == "theorem" }
     return PageSection(
-      id: "bounds", title: "Bounds against measured averages",
-      introduction:
-        "The mean loss of the iterates less a reference, beside the bounds of online convex "
-        + "optimization: B1 = D²/(2Tη) + Σ η|g|²/(2T) and B2 = (R² + Σ η²|g|²)/(2 Σ η). They are "
-        + "theorems for plain gradient steps on a convex loss, and proxies otherwise. "
-        + runs.silence(.averageLoss),
-      content: words(told) + PageSection.grid(told.map(bounds) + curves(told))
-    ).html
+      id: "bounds", title: "Average loss and convex bounds", short: "Bounds",
+      introduction: told.isEmpty
+        ? runs.silence(.averageLoss)
+        : "The mean loss of the iterates less a reference, beside the bounds of online convex "
+          + "optimization: B1 = D²/(2Tη) + Σ η|g|²/(2T) and B2 = (R² + Σ η²|g|²)/(2 Σ η). They are "
+          + "theorems for plain gradient steps on a convex loss, and proxies otherwise. "
+          + runs.silence(.averageLoss),
+      isOpen: isTheorem,
+      content: told.isEmpty
+        ? "" : words(told) + PageSection.grid(told.map(bounds) + curves(told)))
   }
 
   private func words(_ told: [PageRun]) -> String {
@@ -90,7 +87,7 @@ struct BoundSection {
         summary: "\(run.name): mean loss gap and its bounds over the steps; at the end "
           + ends.joined(separator: ", "), lines, horizontal: ("step", .logarithmic),
         vertical: .logarithmic)
-    ).html(missing: "The journal has none that can be drawn.")
+    ).html
   }
 
   private func curves(_ told: [PageRun]) -> [String] {

@@ -4,24 +4,22 @@ import Charts
 struct CosineSection {
   let runs: [PageRun]
 
-  var html: String {
+  var section: PageSection {
     let told = runs.telling(.cosines)
-    let introduction =
-      "The cosine between an update and the negative gradient says how much of a step goes downhill. "
-      + "The global cosine is kappa, the likeness of the two vectors' norms over the layers, times the "
-      + "mean of the layers' own cosines: it can be low for either reason. Triangles over a map are Simpson flags: S1, the global cosine is "
-      + "below the threshold though no layer's is; S2, it is 0.2 below their mean; S3, its sign is "
-      + "against most of theirs. " + runs.silence(.cosines)
-    guard !told.isEmpty else {
-      return PageSection(
-        id: "cosines", title: "Cosines by layer", introduction: "",
-        content: PageSection.absence(runs.silence(.cosines))
-      ).html
-    }
     return PageSection(
-      id: "cosines", title: "Cosines by layer", introduction: introduction,
-      content: PageSection.grid(maps(told) + curves(told))
-    ).html
+      id: "cosines", title: "Update-gradient cosines", short: "Cosines",
+      introduction: told.isEmpty
+        ? runs.silence(.cosines)
+        : "The cosine between an update and the negative gradient says how much of a step goes "
+          + "downhill. The global cosine is kappa, the match of the two vectors' norms over the "
+          + "layers, times the mean of the layers' own cosines: it can be low for either reason. "
+          + "Triangles over a map are Simpson flags that are rare in the run: S1, the global cosine "
+          + "is below the threshold though no layer's is; S2, it is 0.2 below their mean; S3, its "
+          + "sign is against most of theirs. " + runs.silence(.cosines),
+      content: told.isEmpty
+        ? ""
+        : PageSection.grid(curves(told))
+          + PageSection.folded("Cosine by block of each run", PageSection.grid(maps(told))))
   }
 
   private func maps(_ told: [PageRun]) -> [String] {
@@ -40,12 +38,7 @@ struct CosineSection {
           list.numbers, updateShares: updates[list.step], gradientShares: gradients[list.step])
       }
       let values = blocks.blocks.indices.map { row in columns.map { $0[row] } }
-      let flags = history.simpson
-      let words =
-        flags.isEmpty
-        ? "No Simpson flag was raised."
-        : "\(flags.count) Simpson flag\(flags.count == 1 ? "" : "s"), the first at step "
-          + "\(NumberText.count(flags[0].step))."
+      let (flags, words) = Self.flags(history.simpson, of: lists.count, run)
       return Figure(
         "\(run.name): cosine by block", note: words, subject: run.style,
         HeatMap(
@@ -57,8 +50,28 @@ struct CosineSection {
           flags: flags.map {
             (Double($0.step), "\($0.flags.joined(separator: ", ")) at step \($0.step)")
           })
-      ).html(missing: "The journal has no cosines of single tensors.")
+      ).html
     }
+  }
+
+  /// Flags that at most a quarter of the diagnoses raise, and in words how often each was raised: one
+  /// that is always there tells nothing of a step.
+  private static func flags(
+    _ raised: [(step: Int, flags: [String])], of diagnoses: Int, _ run: PageRun
+  ) -> (rare: [(step: Int, flags: [String])], words: String) {
+    var counts: [String: Int] = [:]
+    for flag in raised.flatMap(\.flags) { counts[flag, default: 0] += 1 }
+    let total = max(raised.count, run.history[.cosines, "cosine"].steps.count)
+    let rare = raised.compactMap { step, flags -> (step: Int, flags: [String])? in
+      let kept = flags.filter { 4 * (counts[$0] ?? 0) <= total }
+      return kept.isEmpty ? nil : (step, kept)
+    }
+    let words = counts.sorted { $0.key < $1.key }.map {
+      "\($0.key) in \(NumberText.count($0.value)) of \(NumberText.count(total)) diagnoses"
+    }
+    return (
+      rare, words.isEmpty ? "No Simpson flag was raised." : words.joined(separator: ", ") + "."
+    )
   }
 
   private func curves(_ told: [PageRun]) -> [String] {

@@ -1,7 +1,7 @@
 import Charts
 import Diagnostics
 
-/// An evaluated run as all sections of a page draw it.
+/// A run as all sections of a page draw it.
 struct PageRun {
   /// Its place among the comparison's entries, which gives it its colour.
   let index: Int
@@ -9,18 +9,23 @@ struct PageRun {
   let name: String
   /// Its name at the end of a curve.
   let label: String
-  /// What was measured.
-  let run: EvaluatedRun
-  /// Its journal.
-  let history: RunHistory
-  /// Its codebook in a plane.
-  let plane: CodePlane?
-  /// When it collapsed.
-  let onset: CollapseOnset
+  /// Its quantizer.
+  let quantizer: QuantizerPresentation
+  /// What was measured; nil where there were no images to measure it on.
+  let run: EvaluatedRun?
+  /// What else is known.
+  let details: RunDetails
+  /// Where it comes from.
+  let facts: RunFacts
+  /// What is made of it.
+  let judgement: Judgement
+  /// When it collapsed; nil where it was not evaluated.
+  let onset: CollapseOnset?
 
   var style: SeriesStyle { SeriesStyle(index) }
 
-  var isVector: Bool { if case .vq = run.quantizer { true } else { false } }
+  /// Its journal.
+  var history: RunHistory { details.history }
 
   /// A curve of the run; `change` is applied to every value.
   func line(
@@ -29,15 +34,22 @@ struct PageRun {
     line(history[kind, key].mapped(change))
   }
 
-  /// A series as the run's curve.
-  func line(_ series: RunHistory.Series) -> LineChart.Line {
-    .init(name, label: label, style, series.points)
+  /// A series as the run's curve; of several curves the first one carries its label.
+  func line(_ series: RunHistory.Series, variant: Int? = nil, name: String? = nil) -> LineChart.Line
+  {
+    .init(
+      name ?? self.name, label: variant ?? 0 > 0 ? "" : label, SeriesStyle(index, variant: variant),
+      series.points)
   }
 
   /// A noisy series as the means of windows, in a band from their least to their greatest value.
-  func calmLine(_ series: RunHistory.Series) -> LineChart.Line {
+  func calmLine(
+    _ series: RunHistory.Series, variant: Int? = nil, name: String? = nil
+  ) -> LineChart.Line {
     let windows = 80
-    guard series.values.count > 2 * windows else { return line(series) }
+    guard series.values.count > 2 * windows else {
+      return line(series, variant: variant, name: name)
+    }
     var (means, lower, upper): ([Point], [Point], [Point]) = ([], [], [])
     for window in 0..<windows {
       let range =
@@ -51,7 +63,9 @@ struct PageRun {
     if let step = series.steps.last, let value = means.last?.y {
       means.append(Point(Double(step), value))
     }
-    return .init(name, label: label, style, means, band: (lower, upper))
+    return .init(
+      name ?? self.name, label: variant ?? 0 > 0 ? "" : label, SeriesStyle(index, variant: variant),
+      means, band: (lower, upper))
   }
 }
 
@@ -66,19 +80,28 @@ extension [PageRun] {
     filter { !$0.history.keys(kind).isEmpty }
   }
 
+  /// The runs that a measure belongs to.
+  func having(_ measure: QuantizerPresentation.Measure) -> [PageRun] {
+    filter { $0.quantizer.has(measure) }
+  }
+
   /// A sentence on the runs whose journals have no lines of a kind; empty where all have.
   func silence(_ kind: RunHistory.Kind) -> String {
     let silent = filter { $0.history.keys(kind).isEmpty }
     return silent.isEmpty
       ? ""
-      : "The journal\(silent.count > 1 ? "s" : "") of \(silent.names) "
+      : "The log\(silent.count > 1 ? "s" : "") of \(silent.names) "
         + "\(silent.count > 1 ? "have" : "has") no ‘\(kind.rawValue)’ lines."
   }
 
   /// Names joined for a sentence.
-  var names: String {
-    let names = map(\.name)
-    guard names.count > 1 else { return names.first ?? "" }
-    return names.dropLast().joined(separator: ", ") + " and " + names[names.count - 1]
+  var names: String { map(\.name).joinedInWords }
+}
+
+extension [String] {
+  /// "a, b and c".
+  var joinedInWords: String {
+    guard count > 1 else { return first ?? "" }
+    return dropLast().joined(separator: ", ") + " and " + self[count - 1]
   }
 }

@@ -1,26 +1,39 @@
 import Charts
 
-/// A part of the page: a heading, what it is about, and figures.
+/// A part of the page that folds: a heading, what it is about, and figures.
 struct PageSection {
   /// The anchor.
   let id: String
   /// The heading.
   let title: String
+  /// What the contents call it.
+  let short: String
   /// What it is about; may be empty.
-  let introduction: String
+  var introduction = ""
+  /// Whether it is unfolded when the page opens.
+  var isOpen = true
   /// What follows, as HTML.
   let content: String
 
   var html: String {
     let words =
       introduction.isEmpty ? "" : "<p class=\"introduction\">\(Markup.escaped(introduction))</p>"
-    return "<section id=\"\(id)\" aria-labelledby=\"\(id)-title\"><h2 id=\"\(id)-title\">"
-      + "\(Markup.escaped(title))</h2>\(words)\(content)</section>"
+    return "<section id=\"\(id)\" aria-labelledby=\"\(id)-title\"><details class=\"fold\""
+      + (isOpen ? " open" : "") + "><summary><h2 id=\"\(id)-title\">\(Markup.escaped(title))</h2>"
+      + "</summary>\(words)\(content)</details></section>"
   }
 
-  /// Figures side by side.
+  /// Figures side by side; those that are empty are left out.
   static func grid(_ figures: [String]) -> String {
-    "<div class=\"figures\">\(figures.joined(separator: "\n"))</div>"
+    let shown = figures.filter { !$0.isEmpty }
+    return shown.isEmpty ? "" : "<div class=\"figures\">\(shown.joined(separator: "\n"))</div>"
+  }
+
+  /// Something within a section that is folded when the page opens.
+  static func folded(_ title: String, _ content: String) -> String {
+    content.isEmpty
+      ? ""
+      : "<details class=\"more\"><summary>\(Markup.escaped(title))</summary>\(content)</details>"
   }
 
   /// A line in place of figures.
@@ -35,31 +48,35 @@ struct RunFigure {
   var note = ""
   var vertical = Scale.Kind.linear
   var including: [Double] = []
-  var range: ClosedRange<Double>?
   var references: [LineChart.Reference] = []
   var events: [LineChart.Event] = []
   var decimals: Int?
   var axis: (title: String, kind: Scale.Kind) = ("step", .linear)
-  /// Which runs could have the numbers, in words that follow "of"; for the line where none has.
-  var source = "journal"
+  /// Which runs could have the numbers, in words that follow "of".
+  var source = "log"
 
-  /// The figure; runs without the numbers are named.
-  func html(_ runs: [PageRun], _ line: (PageRun) -> LineChart.Line) -> String {
+  /// The figure, or nothing where no run has the numbers; runs without them are named.
+  func html(_ runs: [PageRun], _ line: (PageRun) -> LineChart.Line?) -> String {
+    html(runs) { run in line(run).map { [$0] } ?? [] }
+  }
+
+  /// The same with several curves a run.
+  func html(_ runs: [PageRun], _ curves: (PageRun) -> [LineChart.Line]) -> String {
     var lines: [LineChart.Line] = []
     var missing: [PageRun] = []
     for run in runs {
-      let line = line(run)
-      if line.points.isEmpty { missing.append(run) } else { lines.append(line) }
+      let own = curves(run).filter { !$0.points.isEmpty }
+      if own.isEmpty { missing.append(run) } else { lines += own }
     }
     let ends = lines.map { line in
       "\(line.name) ends at \(NumberLabel.value(line.points.last { $0.y.isFinite }?.y ?? .nan))"
     }
     let chart = LineChart(
       summary: "\(title) over \(axis.title): \(ends.joined(separator: ", "))", lines,
-      horizontal: axis, vertical: vertical, including: including, range: range,
-      references: references, events: events, decimals: decimals)
+      horizontal: axis, vertical: vertical, including: including, references: references,
+      events: events, decimals: decimals)
     let absent = missing.isEmpty ? "" : "Not in the \(source) of \(missing.names)."
     return Figure(title, note: [note, absent].filter { !$0.isEmpty }.joined(separator: " "), chart)
-      .html(missing: "Not in the \(source) of \(runs.names).")
+      .html
   }
 }

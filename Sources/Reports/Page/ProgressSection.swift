@@ -4,51 +4,89 @@ import Charts
 struct ProgressSection {
   let runs: [PageRun]
 
-  var html: String {
-    let weights = runs.compactMap { run -> String? in
-      guard let weights = run.history.text(.evaluation, "weights"), weights != "last" else {
-        return nil
-      }
-      return "\(run.name): weights averaged, \(weights)"
-    }
+  var section: PageSection {
     let figures = [
       RunFigure(
-        title: "Training loss",
-        note:
-          "Of batches, logarithmic; a line through the means of windows, the band from least to "
-          + "greatest.", vertical: .logarithmic
+        title: "Training loss", note: "Per batch, log scale. Line: window mean; band: min to max.",
+        vertical: .logarithmic
       ).html(runs) { $0.calmLine($0.history[.step, "loss"]) },
       RunFigure(
-        title: "PSNR, dB", note: "On held-out images. " + weights.joined(separator: "; "),
-        decimals: 2
-      ).html(runs) { $0.line(.evaluation, "psnr") },
+        title: "PSNR, dB",
+        note: "On held-out images. \(weights) A ring marks the best step.", decimals: 2
+      ).html(runs) { run in
+        var line = run.line(.evaluation, "psnr")
+        if let best = run.facts.best {
+          line.highlight = (
+            Point(Double(best.step), best.psnr),
+            "best: \(NumberText.decimals(best.psnr, 2)) dB at step \(NumberText.count(best.step))"
+          )
+        }
+        return line
+      },
       RunFigure(title: "SSIM", note: "On held-out images.", decimals: 4)
         .html(runs) { $0.line(.evaluation, "ssim") },
       RunFigure(
-        title: "PSNR of training batches, dB", note: "Of unrounded images; means of windows.",
-        decimals: 2
-      ).html(runs) { $0.calmLine($0.history[.step, "psnr"]) },
+        title: "Training against held-out PSNR, dB",
+        note: "Wide: held-out images. Dashed: training batches, cropped at random, unrounded; "
+          + "window means.", decimals: 2
+      ).html(runs) { run in
+        [
+          run.line(run.history[.evaluation, "psnr"], variant: 0, name: "\(run.name) held-out"),
+          run.calmLine(run.history[.step, "psnr"], variant: 1, name: "\(run.name) training"),
+        ]
+      },
       RunFigure(
-        title: "Gradient norm", note: "Before clipping, logarithmic.", vertical: .logarithmic
+        title: "Gradient norm", note: "Before clipping, log scale.", vertical: .logarithmic
       ).html(runs) { $0.calmLine($0.history[.step, "gradientNorm"]) },
       RunFigure(title: "Learning rate", including: [0]).html(runs) {
         $0.line(.step, "learningRate")
       },
     ]
     return PageSection(
-      id: "progress", title: "Loss and quality", introduction: "",
-      content: PageSection.grid(figures) + warnings
-    ).html
+      id: "progress", title: "Loss and quality", short: "Loss and quality",
+      introduction: runs.silence(.step),
+      content: PageSection.grid(figures) + warnings)
+  }
+
+  /// Whose weights were evaluated, once for all runs that agree.
+  private var weights: String {
+    var groups: [(weights: String, names: [String])] = []
+    for run in runs {
+      guard let weights = run.history.text(.evaluation, "weights") else { continue }
+      let words =
+        switch weights {
+        case "last": "Last weights"
+        case "ema": "EMA weights"
+        default: "Averaged weights (\(weights))"
+        }
+      if let place = groups.firstIndex(where: { $0.weights == words }) {
+        groups[place].names.append(run.name)
+      } else {
+        groups.append((words, [run.name]))
+      }
+    }
+    guard groups.count > 1 else {
+      return groups.first.map { $0.weights + (runs.count > 1 ? " (all runs)." : ".") } ?? ""
+    }
+    return groups.map { "\($0.weights): \($0.names.joinedInWords)." }.joined(separator: " ")
   }
 
   private var warnings: String {
-    let items = runs.flatMap { run in
-      run.history.warnings.prefix(5).map {
-        "\(run.name), step \(NumberText.count($0.step)): \($0.text)"
+    let items = runs.compactMap { run -> String? in
+      var words = run.history.warnings.prefix(6).map(\.words)
+      let more = run.history.warnings.count - words.count
+      if more > 0 { words.append("and \(more) more") }
+      if run.replacedImages > 0 {
+        words.append(
+          "\(NumberText.count(run.replacedImages)) images could not be read and were replaced by others"
+        )
       }
+      guard !words.isEmpty else { return nil }
+      return "<li class=\"r\(run.index)\"><b class=\"name\">\(Markup.escaped(run.name))</b>: "
+        + "\(Markup.escaped(words.joined(separator: "; ")))</li>"
     }
     guard !items.isEmpty else { return "" }
-    return "<ul class=\"warnings\">"
-      + items.map { "<li>\(Markup.escaped($0))</li>" }.joined() + "</ul>"
+    return
+      "<h3 class=\"sub\">Warnings in the logs</h3><ul class=\"warnings\">\(items.joined())</ul>"
   }
 }

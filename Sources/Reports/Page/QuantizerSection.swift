@@ -1,50 +1,69 @@
 import Charts
 import Diagnostics
 
-/// What happens between vectors and codes.
+/// What happens between vectors and codes: of each run what belongs to its quantizer.
 struct QuantizerSection {
   let runs: [PageRun]
 
-  var html: String {
+  var section: PageSection {
     let told = runs.telling(.quantizer)
-    let vector = told.filter(\.isVector)
-    let scalar = runs.telling(.codes).filter { !$0.isVector }
-    var figures: [String] = []
-    if !vector.isEmpty { figures += vectorFigures(vector) }
-    if !told.isEmpty {
-      figures.append(
-        RunFigure(
-          title: "Effective rank of the vectors", note: "In how many directions they vary.",
-          including: [0, 1], references: [.init(1.2, "nearly a line")]
-        ).html(told) { $0.line(.quantizer, "latentRank") })
-    }
+    var figures = self.figures(.angles) + self.figures(.commitment)
     figures.append(
       RunFigure(
-        title: "Quantization error", note: "Mean over tokens of |z - q|², logarithmic.",
+        title: "Effective rank of the vectors", note: "In how many directions they vary.",
+        including: [0, 1], references: limits(.latentRank, told, "nearly a line")
+      ).html(told) { $0.line(.quantizer, "latentRank") })
+    figures += self.figures(.codes)
+    figures.append(
+      RunFigure(
+        title: "Quantization error", note: "Mean over tokens of |z - q|², log scale.",
         vertical: .logarithmic
       ).html(runs) { $0.calmLine($0.history[.step, "quantizationError"]) })
-    if !scalar.isEmpty { figures += scalarFigures(scalar) }
+    for measure in [QuantizerPresentation.Measure.entropies, .saturation, .depths, .levels, .bits] {
+      figures += self.figures(measure)
+    }
     return PageSection(
-      id: "quantizer", title: "Quantizer",
-      introduction: (vector.isEmpty
-        ? "" : "Dotted levels are the limits that the story of a collapse is told by. ")
+      id: "quantizer", title: "Quantizer", short: "Quantizer",
+      introduction: (runs.having(.angles).isEmpty ? "" : "Dotted lines: alarm thresholds. ")
         + runs.silence(.quantizer),
-      content: PageSection.grid(figures)
-    ).html
+      content: PageSection.grid(figures))
   }
 
-  private func limit(_ diagnostic: CollapseOnset.Diagnostic, _ words: String) -> LineChart.Reference
-  {
-    .init(diagnostic.limit(channels: 8), words)
+  /// The figures of a measure, of the runs that it belongs to.
+  private func figures(_ measure: QuantizerPresentation.Measure) -> [String] {
+    let runs = runs.having(measure)
+    guard !runs.isEmpty else { return [] }
+    switch measure {
+    case .angles: return angles(runs)
+    case .commitment: return [commitment(runs)]
+    case .codes: return codes(runs)
+    case .entropies: return [entropies(runs)]
+    case .saturation: return [saturation(runs)]
+    case .depths: return depths(runs)
+    case .levels, .bits:
+      return runs.filter { !$0.history.levels.isEmpty }.map {
+        LevelFigure(run: $0, shares: $0.history.levels, source: "training").html
+      }
+    }
   }
 
-  private func vectorFigures(_ vector: [PageRun]) -> [String] {
+  /// The limits of a diagnostic for the channels of the runs, each once.
+  private func limits(
+    _ diagnostic: CollapseOnset.Diagnostic, _ runs: [PageRun], _ words: String
+  ) -> [LineChart.Reference] {
+    let channels = runs.compactMap { $0.run?.evidence.latents.dimension }
+    return Set(channels.map { diagnostic.limit(channels: $0) }).sorted().enumerated().map {
+      .init($1, $0 == 0 ? words : "")
+    }
+  }
+
+  private func angles(_ runs: [PageRun]) -> [String] {
     [
       RunFigure(
         title: "lambda, |q| / |z|",
         note: "Lengths of codes over those of vectors; the band holds 5% to 95% of the tokens.",
-        including: [0, 1], references: [limit(.lambda, "0.3")]
-      ).html(vector) { run in
+        including: [0, 1], references: limits(.lambda, runs, "0.3")
+      ).html(runs) { run in
         var line = run.line(.quantizer, "lambda")
         let (low, high) = (
           run.history[.quantizer, "lambdaP5"], run.history[.quantizer, "lambdaP95"]
@@ -54,64 +73,96 @@ struct QuantizerSection {
       },
       RunFigure(
         title: "cos(z, q)", note: "Angle between a vector and its code, mean over tokens.",
-        including: [0, 1], references: [limit(.cosine, "0.5")]
-      ).html(vector) { $0.line(.quantizer, "cosine") },
+        including: [0, 1], references: limits(.cosine, runs, "0.5")
+      ).html(runs) { $0.line(.quantizer, "cosine") },
       RunFigure(
         title: "Obtuse share",
         note: "Tokens whose code is at more than 90°: worse than the origin.",
-        including: [0, 0.1], references: [limit(.obtuse, "5%")]
-      ).html(vector) { $0.line(.quantizer, "obtuse") },
-      RunFigure(
-        title: "Commitment over reconstruction gradient",
-        note: "Norms at the vectors, logarithmic: above 1 the codebook leads the encoder.",
-        vertical: .logarithmic, including: [1],
-        references: [limit(.commitmentRatio, "ten times"), .init(1, "equal")]
-      ).html(vector) { $0.line(.quantizer, "commitmentRatio") },
+        including: [0, 0.1], references: limits(.obtuse, runs, "5%")
+      ).html(runs) { $0.line(.quantizer, "obtuse") },
       RunFigure(
         title: "Rotation against straight-through",
         note: "Cosine between the two encoder gradients, mean over tokens.", including: [0, 1]
-      ).html(vector) { $0.line(.quantizer, "gradientCosine") },
-      RunFigure(
-        title: "Effective rank of the used codes", including: [0, 1],
-        references: [limit(.codebookRank, "nearly a line")]
-      ).html(vector) { $0.line(.quantizer, "codebookRank") },
-      RunFigure(
-        title: "Spread of the used codes", note: "Deviation over length.", including: [0],
-        references: [limit(.codebookSpread, "5%")]
-      ).html(vector) { $0.line(.quantizer, "codebookSpread") },
+      ).html(runs) { $0.line(.quantizer, "gradientCosine") },
     ]
   }
 
-  private func scalarFigures(_ scalar: [PageRun]) -> [String] {
+  private func commitment(_ runs: [PageRun]) -> String {
+    RunFigure(
+      title: "Commitment over reconstruction gradient",
+      note: "Norms at the vectors, log scale: above 1 the codebook leads the encoder.",
+      vertical: .logarithmic, including: [1],
+      references: limits(.commitmentRatio, runs, "ten times") + [.init(1, "equal")]
+    ).html(runs) { $0.line(.quantizer, "commitmentRatio") }
+  }
+
+  private func codes(_ runs: [PageRun]) -> [String] {
     [
       RunFigure(
-        title: "FSQ saturation",
-        note:
-          "Share of tokens beyond 0.98 of the bound, in the channel where it is largest: there the "
-          + "gradient is nearly zero.", including: [0, 0.1]
-      ).html(scalar) { run in
-        let points = run.history.lists(.codes, "saturation").map { list in
-          Point(Double(list.step), list.numbers.filter(\.isFinite).max() ?? .nan)
-        }
-        return .init(run.name, label: run.label, run.style, points.filter { $0.y.isFinite })
-      }
+        title: "Effective rank of the used codes", including: [0, 1],
+        references: limits(.codebookRank, runs, "nearly a line")
+      ).html(runs) { $0.line(.quantizer, "codebookRank") },
+      RunFigure(
+        title: "Spread of the used codes", note: "Deviation over length.", including: [0],
+        references: limits(.codebookSpread, runs, "5%")
+      ).html(runs) { $0.line(.quantizer, "codebookSpread") },
     ]
-      + scalar.compactMap { run in
-        let levels = run.history.levels
-        guard !levels.isEmpty else { return nil }
-        return Figure(
-          "\(run.name): levels in training",
-          note: "Share of tokens on each level in the last window; "
-            + "dotted: even use.", subject: run.style,
-          BarChart(
-            summary: "\(run.name): share of tokens on each level, last window of training",
-            levels.enumerated().map { channel, shares in
-              .init(
-                levels.count > 12 ? "\(channel)" : "channel \(channel)",
-                names: shares.indices.map { "level \($0)" }, values: shares,
-                reference: shares.isEmpty ? nil : 1 / Double(shares.count))
-            }, run.style, axis: "")
-        ).html()
+  }
+
+  private func entropies(_ runs: [PageRun]) -> String {
+    RunFigure(
+      title: "Entropies, nats",
+      note:
+        "Wide: of the mean distribution over codes, to be high so that all are used. Dashed: mean of "
+        + "each vector's own, to be low so that it is sure of its code.", including: [0]
+    ).html(runs) { run in
+      [
+        run.calmLine(
+          run.history[.step, "entropyOfMean"], variant: 0, name: "\(run.name), of the mean"),
+        run.calmLine(
+          run.history[.step, "entropyOfVectors"], variant: 1, name: "\(run.name), of vectors"),
+      ]
+    }
+  }
+
+  private func saturation(_ runs: [PageRun]) -> String {
+    RunFigure(
+      title: "FSQ saturation",
+      note:
+        "Share of tokens beyond 0.98 of the bound, in the channel where it is largest: there the "
+        + "gradient is nearly zero.", including: [0, 0.1]
+    ).html(runs) { run in
+      let points = run.history.lists(.codes, "saturation").map { list in
+        Point(Double(list.step), list.numbers.filter(\.isFinite).max() ?? .nan)
       }
+      return .init(run.name, label: run.label, run.style, points.filter { $0.y.isFinite })
+    }
+  }
+
+  /// Use of each depth or group over time, from the evaluations.
+  private func depths(_ runs: [PageRun]) -> [String] {
+    runs.flatMap { run in
+      [("perplexityByDepth", "perplexity"), ("usedCodesByDepth", "used codes")].map { key, words in
+        let lists = run.history.lists(.evaluation, key)
+        let name = run.quantizer.depthName
+        let lines = (0..<min(6, run.quantizer.depth)).map { depth in
+          LineChart.Line(
+            "\(name) \(depth)", SeriesStyle(run.index, variant: depth),
+            lists.compactMap { list in
+              depth < list.numbers.count && list.numbers[depth].isFinite
+                ? Point(Double(list.step), list.numbers[depth]) : nil
+            })
+        }
+        return Figure(
+          "\(run.name): \(words) of each \(name) over time",
+          note: "On held-out images, of \(NumberText.count(run.quantizer.codes)) codes."
+            + (run.quantizer.depth > 6 ? " The first six of \(run.quantizer.depth)." : ""),
+          subject: run.style,
+          LineChart(
+            summary: "\(run.name): \(words) of each \(name) over the steps", lines,
+            horizontal: ("step", .linear), including: [0])
+        ).html
+      }
+    }
   }
 }

@@ -1,15 +1,22 @@
 import Charts
+import Configuration
 import Diagnostics
+import Foundation
 
 /// A comparison as one HTML page that needs nothing else: no network, no fonts, no libraries.
 ///
 /// Every chart is drawn as SVG before the page is opened; its numbers stand under it in a table. The
-/// page's script only reads values off the charts. Each run has one colour and one dash pattern
-/// throughout.
+/// page's scripts read values off the charts and draw them anew in other views. Each run has one
+/// colour and one dash pattern throughout. Paths are shown without what only says where they lie on
+/// the machine that wrote the page.
 public struct ReportPage {
   private let comparison: Comparison
   private let runs: [PageRun]
   private let pictures: ComparisonPictures?
+  private let ownTitle: String?
+  private let notes: String?
+  private let date: Date?
+  private let version: String?
 
   /// A page.
   ///
@@ -18,26 +25,43 @@ public struct ReportPage {
   ///   - details: what is known of each entry beyond its evaluation, in the same order; nil for those
   ///     that failed.
   ///   - pictures: images to show.
+  ///   - title: the page's title; nil for one of the runs' names.
+  ///   - notes: what its author has to say.
+  ///   - date: when it was made.
+  ///   - version: of the program that made it.
   public init(
-    _ comparison: Comparison, details: [RunDetails?], pictures: ComparisonPictures? = nil
+    _ comparison: Comparison, details: [RunDetails?], pictures: ComparisonPictures? = nil,
+    title: String? = nil, notes: String? = nil, date: Date? = nil, version: String? = nil
   ) {
     precondition(details.count == comparison.entries.count, "details or nil for each entry")
-    self.comparison = comparison
+    let shared = comparison.shareable
+    self.comparison = shared
     self.pictures = pictures
-    let labels = RunLabels.short(comparison.names)
-    runs = comparison.entries.enumerated().compactMap { index, entry in
-      guard let run = entry.run else { return nil }
+    (ownTitle, self.notes, self.date, self.version) = (title, notes, date, version)
+    let labels = RunLabels.short(shared.names)
+    runs = shared.entries.enumerated().compactMap { index, entry in
+      guard let quantizer = entry.run?.quantizer ?? entry.recorded?.quantizer else { return nil }
       let details = details[index] ?? RunDetails()
+      var entry = entry
+      if var run = entry.run {
+        run.onset = CollapseOnset(details.history, of: run)
+        entry = .init(checkpoint: entry.checkpoint, outcome: .evaluated(run))
+      }
       return PageRun(
-        index: index, name: comparison.names[index], label: labels[index], run: run,
-        history: details.history, plane: details.plane,
-        onset: CollapseOnset(details.history, of: run))
+        index: index, name: shared.names[index], label: labels[index], quantizer: quantizer,
+        run: entry.run, details: details,
+        facts: RunFacts(
+          configuration: details.configuration, history: details.history,
+          steps: entry.run?.steps ?? entry.recorded?.steps ?? 0,
+          parameters: entry.run?.parameters ?? entry.recorded?.parameters,
+          listedImages: details.listedImages),
+        judgement: Judgement(entry, folder: entry.checkpoint), onset: entry.run?.onset)
     }
   }
 
   /// The page.
   public var html: String {
-    let title = "Comparison of " + Self.joined(comparison.names)
+    let sections = sections
     return """
       <!doctype html>
       <html lang="en">
@@ -51,17 +75,30 @@ public struct ReportPage {
       </style>
       </head>
       <body>
+      <script>document.documentElement.classList.add('js')</script>
+      <a class="skip" href="#content">Skip to the content</a>
       <div class="page">
-      <header><h1>\(Markup.escaped(title))</h1><p class="headline">\(Markup.escaped(headline))</p>
-      <p>\(Markup.escaped(subtitle))</p>
-      <nav aria-label="Sections"><ul>\(links)</ul></nav></header>
-      \(chips)
-      <main>
-      \(sections.joined(separator: "\n"))
-      </main>
+      <header><h1>\(Markup.escaped(title))</h1>\
+      <p class="headline">\(Markup.escaped(Headline(comparison: comparison, runs: runs).words))</p>
+      <p>\(Markup.escaped(subtitle))</p>\(authorNotes)</header>
+      <div class="side">
+      <nav aria-label="Contents"><ul>\(links(sections))</ul></nav>
+      \(PageControls(runs: runs).html)
       </div>
+      <main id="content" tabindex="-1">
+      \(sections.map(\.html).joined(separator: "\n"))
+      </main>
+      <footer><p>\(Markup.escaped(origin))</p><p class="actions">\
+      <button type="button" class="scripted" id="download-table">Download key numbers (CSV)</button>\
+      <button type="button" class="scripted" id="download-curves">Download all curves (CSV)</button>\
+      <button type="button" class="scripted" id="download-json">Download all results (JSON)</button>\
+      </p></footer>
+      </div>
+      <script type="application/json" id="results">\(Self.embedded(comparison.json))</script>
+      <script type="application/json" id="view-data">\(viewData)</script>
       <script>
       \(ChartScript.source)
+      \(PageStyle.script)
       </script>
       </body>
       </html>
@@ -69,77 +106,123 @@ public struct ReportPage {
       """
   }
 
+  private var title: String {
+    guard let ownTitle, !ownTitle.isEmpty else {
+      let names = comparison.names
+      return "Comparison of " + (names.count > 5 ? "\(names.count) runs" : names.joinedInWords)
+    }
+    return ownTitle
+  }
+
   private var subtitle: String {
     guard let evaluation = comparison.evaluationProtocol else { return "" }
-    return "On \(NumberText.count(evaluation.images)) image\(evaluation.images == 1 ? "" : "s") of "
-      + "\(evaluation.folder), the same for all runs."
+    return "On \(evaluation.selection), the same for all runs."
   }
 
-  /// What a reader should know who reads no further.
-  private var headline: String {
-    guard !runs.isEmpty else { return "No run could be evaluated." }
-    var sentences: [String] = []
-    if runs.count > 1, Set(runs.map(\.run.imageSize)).count == 1,
-      let best = runs.max(by: { $0.run.psnr < $1.run.psnr })
-    {
-      sentences.append(
-        "\(best.name) has the highest PSNR, \(NumberText.decimals(best.run.psnr, 2)) dB.")
+  private var authorNotes: String {
+    guard let notes, !notes.isEmpty else { return "" }
+    let paragraphs = notes.split(separator: "\n").map { "<p>\(Markup.escaped(String($0)))</p>" }
+    return "<div class=\"notes\">\(paragraphs.joined())</div>"
+  }
+
+  /// When and by what the page was made.
+  private var origin: String {
+    var words = "Made by Tessera's compare" + (version.map { " \($0)" } ?? "")
+    if let date {
+      let text = date.ISO8601Format()
+      words += " on " + String(text.prefix(16)).replacing("T", with: " at ") + " UTC"
     }
-    for verdict in [CodebookHealth.Verdict.tokenCollapse, .embeddingCollapse, .underTrained] {
-      let those = runs.filter { $0.run.health.verdict == verdict }
-      guard !those.isEmpty else { continue }
-      sentences.append(
-        verdict == .underTrained
-          ? "\(those.names) \(those.count > 1 ? "are" : "is") under-trained."
-          : "\(those.names) \(those.count > 1 ? "show" : "shows") \(verdict.rawValue).")
+    return words + "."
+  }
+
+  private func links(_ sections: [PageSection]) -> String {
+    sections.map { "<li><a href=\"#\($0.id)\">\(Markup.escaped($0.short))</a></li>" }.joined()
+  }
+
+  /// What the scripts know of the runs: images, epochs and hours by step, runs that differ in their
+  /// seed alone.
+  private var viewData: String {
+    func chain(_ corners: RunClock.Corners) -> String {
+      func list(_ values: [Double]) -> String {
+        "[\(values.map { Markup.jsonNumber($0, digits: 7) }.joined(separator: ","))]"
+      }
+      return "[\(list(corners.map(\.step))),\(list(corners.map(\.value)))]"
     }
-    if runs.allSatisfy({ $0.run.health.verdict == .healthy }) {
-      sentences.append(runs.count > 1 ? "All runs are healthy." : "The run is healthy.")
+    let clocks = runs.map { run in
+      let parts = [
+        ("images", run.facts.clock.images), ("epochs", run.facts.clock.epochs),
+        ("hours", run.facts.clock.hours),
+      ].filter { $0.1.count > 1 }.map { "\"\($0.0)\":\(chain($0.1))" }
+      return "\"\(run.index)\":{\(parts.joined(separator: ","))}"
     }
-    let failed = comparison.entries.count - runs.count
-    if failed > 0 { sentences.append("\(failed) could not be evaluated.") }
-    return sentences.joined(separator: " ")
+    let groups = runs.seedGroups.map { group in
+      "[\(group.map { String($0.index) }.joined(separator: ","))]"
+    }
+    return
+      "{\"clocks\":{\(clocks.joined(separator: ","))},\"groups\":[\(groups.joined(separator: ","))]}"
   }
 
-  private static func joined(_ names: [String]) -> String {
-    guard names.count > 1 else { return names.first ?? "no runs" }
-    guard names.count <= 5 else { return "\(names.count) runs" }
-    return names.dropLast().joined(separator: ", ") + " and " + names[names.count - 1]
+  /// JSON within a script element: what could end it is written as an escape.
+  private static func embedded(_ json: String) -> String {
+    json.replacing("<", with: "\\u003c").replacing(">", with: "\\u003e")
+      .replacing("&", with: "\\u0026")
   }
 
-  private var links: String {
-    let anchors = [
-      ("verdicts", "Verdicts"), ("progress", "Loss and quality"), ("usage", "Codebook use"),
-      ("frequencies", "Frequencies"), ("quantizer", "Quantizer"), ("cosines", "Cosines"),
-      ("averages", "Averages"), ("bounds", "Bounds"), ("plane", "Plane"), ("images", "Images"),
-      ("protocol", "Protocol"),
-    ]
-    let shown = runs.isEmpty ? [anchors[0], anchors[anchors.count - 1]] : anchors
-    return shown.map { "<li><a href=\"#\($0.0)\">\($0.1)</a></li>" }.joined()
-  }
-
-  /// The runs' colours, and a box each to leave one out.
-  private var chips: String {
-    guard runs.count > 1 else { return "" }
-    let boxes = runs.map { run in
-      "<label class=\"chip r\(run.index)\"><input type=\"checkbox\" autocomplete=\"off\" id=\"run-\(run.index)\" checked>"
-        + "<svg viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"line\" d=\"M1 5H25\"/></svg>"
-        + "\(Markup.escaped(run.name))</label>"
-    }.joined()
-    return "<fieldset class=\"runs\"><legend>Runs shown</legend>\(boxes)</fieldset>"
-  }
-
-  private var sections: [String] {
-    let verdicts = VerdictSection(comparison: comparison, runs: runs).html
-    let explanation = ProtocolSection(comparison: comparison).html
+  private var sections: [PageSection] {
+    let verdicts = VerdictSection(comparison: comparison, runs: runs).section
+    let explanation = ProtocolSection(comparison: comparison).section
     guard !runs.isEmpty else { return [verdicts, explanation] }
     return [
-      verdicts, ProgressSection(runs: runs).html, UsageSection(runs: runs).html,
-      FrequencySection(runs: runs).html, QuantizerSection(runs: runs).html,
-      CosineSection(runs: runs).html, AverageSection(runs: runs).html,
-      BoundSection(runs: runs).html,
-      PlaneSection(runs: runs).html,
-      PictureSection(comparison: comparison, pictures: pictures).html, explanation,
-    ]
+      verdicts, RunSection(runs: runs).section, ProgressSection(runs: runs).section,
+      UsageSection(runs: runs).section, FrequencySection(runs: runs).section,
+      QuantizerSection(runs: runs).section, CosineSection(runs: runs).section,
+      AverageSection(runs: runs).section, BoundSection(runs: runs).section,
+      PlaneSection(runs: runs).section,
+    ] + [SampleSection(runs: runs).section].compactMap { $0 }
+      + [
+        PictureSection(comparison: comparison, runs: runs, pictures: pictures).section,
+        explanation,
+      ]
+  }
+}
+
+extension [PageRun] {
+  /// Runs whose configurations differ in their seed alone, two or more together.
+  var seedGroups: [[PageRun]] {
+    var groups: [(settings: [String], runs: [PageRun])] = []
+    for run in self where !run.facts.settings.isEmpty {
+      let settings = run.facts.settings.filter { $0.key != "training.seed" }
+        .map { "\($0.key)=\($0.value)" }
+      if let place = groups.firstIndex(where: { $0.settings == settings }) {
+        groups[place].runs.append(run)
+      } else {
+        groups.append((settings, [run]))
+      }
+    }
+    return groups.map(\.runs).filter { $0.count > 1 }
+  }
+}
+
+extension Comparison {
+  /// The same without folders of the machine that it was made on.
+  var shareable: Comparison {
+    let folders =
+      entries.map(\.checkpoint) + (evaluationProtocol.map { [$0.folder] } ?? [])
+    var evaluation = evaluationProtocol
+    if let folder = evaluation?.folder { evaluation?.folder = PrivatePath.shown(folder) }
+    if let kind = evaluation?.kind {
+      evaluation?.kind = PrivatePath.scrubbed(kind, folders: folders)
+    }
+    return Comparison(
+      entries: zip(entries, names).map { entry, name in
+        let checkpoint =
+          PrivatePath.shown(entry.checkpoint) == entry.checkpoint ? entry.checkpoint : name
+        guard case .failed(let reason) = entry.outcome else {
+          return Entry(checkpoint: checkpoint, outcome: entry.outcome)
+        }
+        return Entry(
+          checkpoint: checkpoint,
+          outcome: .failed(reason: PrivatePath.scrubbed(reason, folders: folders)))
+      }, evaluationProtocol: evaluation)
   }
 }

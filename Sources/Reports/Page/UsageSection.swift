@@ -5,20 +5,20 @@ import Diagnostics
 struct UsageSection {
   let runs: [PageRun]
 
-  var html: String {
+  var section: PageSection {
     let shared = [
       RunFigure(
-        title: "Usage against a uniform code",
+        title: "Usage relative to uniform",
         note:
-          "Codes used in a window of training, over what a code drawn uniformly would show with "
-          + "as many tokens. Flags mark when collapses began.", including: [0, 1],
+          "Codes used in a window of training, over what uniformly drawn codes would show with "
+          + "as many tokens. Flags mark where a collapse began.", including: [0, 1],
         references: [
-          .init(CodebookHealth.Threshold.usage, "a quarter: token collapse below")
+          .init(CodebookHealth.Threshold.usage, "codebook collapse below a quarter")
         ], events: events
       ).html(runs) { $0.line($0.history.uniformUsage) },
       RunFigure(
-        title: "Perplexity", note: "Codes that, used evenly, would carry as much.", including: [0],
-        decimals: 1
+        title: "Perplexity", note: "How many evenly used codes would carry as much.",
+        including: [0], decimals: 1
       ).html(runs) { run in
         let windows = run.history[.codes, "perplexity"]
         return run.line(windows.isEmpty ? run.history[.evaluation, "perplexity"] : windows)
@@ -31,18 +31,23 @@ struct UsageSection {
           run.history[.evaluation, "usedCodes"], -)
         return run.line(windows.isEmpty ? evaluated : windows)
       },
+      RunFigure(
+        title: "Revived codes", note: "Dead codes that were replaced by vectors of a batch.",
+        including: [0]
+      ).html(runs.filter { !$0.history[.codes, "revived"].isEmpty }) { $0.line(.codes, "revived") },
     ]
     return PageSection(
-      id: "usage", title: "Codebook use over time",
+      id: "usage", title: "Codebook use over time", short: "Codebook use",
       introduction: runs.telling(.codes).count == runs.count
         ? "" : runs.silence(.codes) + " Evaluations stand in for windows of training there.",
-      content: PageSection.grid(shared + timelines)
-    ).html
+      content: PageSection.grid(shared)
+        + PageSection.folded(
+          "Newly used and no longer used codes of each run", PageSection.grid(timelines)))
   }
 
   private var events: [LineChart.Event] {
     runs.compactMap { run in
-      guard let collapse = run.onset.collapse else { return nil }
+      guard let collapse = run.onset?.collapse, run.judgement.mark == .bad else { return nil }
       return .init(
         Double(collapse.step), run.style,
         "\(run.name): collapse from step \(NumberText.count(collapse.step)) on")
@@ -63,13 +68,13 @@ struct UsageSection {
           x: Double(cut), name: "up to step \(NumberText.count(cut))", up: change.0, down: change.1)
       }
       return Figure(
-        "\(run.name): codes born and died",
-        note: "Upwards: codes used that the window before had not used; downwards: the reverse.",
+        "\(run.name): newly used and no longer used codes",
+        note: "Up: codes used that the window before had not used; down: the reverse.",
         subject: run.style,
         StackChart(
-          summary: "\(run.name): codes born and died over the steps", groups, run.style,
-          axis: "step", names: ("born", "died"))
-      ).html()
+          summary: "\(run.name): newly used and no longer used codes over the steps", groups,
+          run.style, axis: "step", names: ("newly used", "no longer used"))
+      ).html
     }
   }
 

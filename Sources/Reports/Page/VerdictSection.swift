@@ -1,71 +1,112 @@
 import Charts
 import Diagnostics
-import Evaluation
 
-/// A verdict in words for each run, and the key numbers.
+/// What is made of each run, and the numbers that are compared first.
 struct VerdictSection {
   let comparison: Comparison
   let runs: [PageRun]
 
-  var html: String {
-    PageSection(
-      id: "verdicts", title: "Verdicts", introduction: "",
-      content: "<div class=\"cards\">\(cards)</div>\(keyTable)"
-    ).html
+  /// Entries from which on each verdict is a row of a table and no card.
+  static let mostCards = 4
+
+  var section: PageSection {
+    let verdicts = zip(comparison.names, comparison.entries).enumerated().map { index, pair in
+      (
+        index, pair.0,
+        runs.first { $0.index == index }?.judgement
+          ?? Judgement(pair.1, folder: pair.1.checkpoint)
+      )
+    }
+    return PageSection(
+      id: "verdicts", title: "Verdicts", short: "Verdicts",
+      content: (verdicts.count <= Self.mostCards
+        ? "<div class=\"cards\">\(verdicts.map(card).joined(separator: "\n"))</div>"
+        : rows(verdicts)) + keyTable)
   }
 
-  private var cards: String {
-    zip(comparison.names, comparison.entries).enumerated().map { index, pair in
-      let (name, entry) = pair
-      switch entry.outcome {
-      case .failed(let reason):
-        return card(index, name, "failed", [reason], story: "")
-      case .evaluated(let run):
-        let found = runs.first { $0.index == index }
-        return card(index, name, run.health.verdict.rawValue, reasons(run), story: story(found))
-      }
-    }.joined(separator: "\n")
-  }
-
-  private func card(
-    _ index: Int, _ name: String, _ verdict: String, _ reasons: [String], story: String
-  ) -> String {
-    let list = reasons.map { "<li>\(Markup.escaped(Self.sentence($0)))</li>" }.joined()
+  private func card(_ index: Int, _ name: String, _ judgement: Judgement) -> String {
+    let list = reasons(index, judgement).map { "<li>\(Markup.escaped(Self.sentence($0)))</li>" }
     return "<article class=\"verdict r\(index)\"><h3>\(Markup.escaped(name))</h3>"
-      + "<p class=\"word\">\(Markup.escaped(verdict))</p><ul>\(list)</ul>"
-      + (story.isEmpty ? "" : "<p class=\"story\">\(Markup.escaped(story))</p>") + "</article>"
+      + "<p class=\"word\">\(Self.mark(judgement))\(Markup.escaped(judgement.title))</p>"
+      + "<ul>\(list.joined())</ul>"
+      + paragraph("story", story(index, judgement)) + next(judgement) + "</article>"
   }
 
-  private func reasons(_ run: EvaluatedRun) -> [String] {
-    var last = run.health.verdict
-    var reasons =
-      run.health.findings.isEmpty
-      ? ["codes, vectors and training show nothing amiss"]
-      : run.health.findings.map { finding in
-        defer { last = finding.verdict }
-        return finding.verdict == last
-          ? finding.reason : "also \(finding.verdict.rawValue): \(finding.reason)"
+  private func rows(_ verdicts: [(Int, String, Judgement)]) -> String {
+    let rows = verdicts.map { index, name, judgement in
+      let words = reasons(index, judgement).map(Self.sentence) + [story(index, judgement)]
+      return "<tr class=\"r\(index)\"><th scope=\"row\" class=\"name\">\(Markup.escaped(name))</th>"
+        + "<td data-title=\"verdict\">\(Self.mark(judgement))\(Markup.escaped(judgement.title))</td>"
+        + "<td data-title=\"why\">\(Markup.escaped(words.filter { !$0.isEmpty }.joined(separator: " ")))"
+        + "</td><td data-title=\"next\">\(next(judgement))</td></tr>"
+    }.joined()
+    return "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Verdicts\">"
+      + "<table class=\"key words\"><thead><tr><th scope=\"col\">run</th><th scope=\"col\">verdict</th>"
+      + "<th scope=\"col\">why</th><th scope=\"col\">next</th></tr></thead><tbody>\(rows)</tbody>"
+      + "</table></div>"
+  }
+
+  /// The reasons, and what else the log warns of.
+  private func reasons(_ index: Int, _ judgement: Judgement) -> [String] {
+    guard let run = runs.first(where: { $0.index == index }), run.replacedImages > 0 else {
+      return judgement.reasons
+    }
+    return judgement.reasons + [
+      "\(NumberText.count(run.replacedImages)) images could not be read in training and were replaced"
+    ]
+  }
+
+  private func story(_ index: Int, _ judgement: Judgement) -> String {
+    guard judgement.mark == .bad, let onset = runs.first(where: { $0.index == index })?.onset else {
+      return ""
+    }
+    if onset.judged.isEmpty { return "The log has no lines to tell when it began." }
+    return judgement.story.isEmpty
+      ? "No diagnostic in the log stays beyond its limit to the end."
+      : Self.sentence(judgement.story)
+  }
+
+  /// What to do next; commands stand out.
+  private func next(_ judgement: Judgement) -> String {
+    guard !judgement.next.isEmpty else { return "" }
+    let words = judgement.next.split(separator: " ", omittingEmptySubsequences: false)
+    var (html, command): (String, [Substring]) = ("", [])
+    func flush() {
+      if !command.isEmpty {
+        html += " <code>\(Markup.escaped(command.joined(separator: " ")))</code>"
       }
-    reasons += run.health.remarks
-    if let known = run.imagesTrainedOn, known > 0 {
-      reasons.append(
-        "it was trained on \(NumberText.count(known)) of these \(NumberText.count(run.images)) "
-          + "images, which flatters its numbers")
+      command = []
     }
-    return reasons
+    for word in words {
+      let starts = ["train", "encode", "--set", "--data"].contains(String(word))
+      let ends = word.hasSuffix(",") || word.hasSuffix(":")
+      if starts || !command.isEmpty {
+        command.append(word)
+        if ends { flush() }
+      } else {
+        html += (html.isEmpty ? "" : " ") + Markup.escaped(String(word))
+      }
+    }
+    flush()
+    return "<p class=\"next\"><b>Next</b> \(html)</p>"
   }
 
-  private func story(_ found: PageRun?) -> String {
-    guard let found else { return "" }
-    let collapsed = [.tokenCollapse, .embeddingCollapse].contains(found.run.health.verdict)
-    if found.onset.judged.isEmpty {
-      return collapsed ? "The journal has no lines to tell when it began." : ""
-    }
-    let words = found.onset.words
-    if words.isEmpty {
-      return collapsed ? "No diagnostic in the journal stays beyond its limit to the end." : ""
-    }
-    return Self.sentence(words)
+  private func paragraph(_ style: String, _ words: String) -> String {
+    words.isEmpty ? "" : "<p class=\"\(style)\">\(Markup.escaped(words))</p>"
+  }
+
+  /// The verdict as a mark: a shape as well as a colour.
+  static func mark(_ judgement: Judgement) -> String {
+    let shape =
+      switch judgement.mark {
+      case .good: "<path d=\"M2 6.5 5 9.5 10.5 3\"/>"
+      case .open: "<path d=\"M6 1.5v9M2.5 5 6 1.5 9.5 5\"/>"
+      case .bad: "<path d=\"M2.5 2.5l7 7M9.5 2.5l-7 7\"/>"
+      case .none: "<path d=\"M2 6h8\"/>"
+      }
+    return
+      "<svg class=\"mark-\(judgement.mark.rawValue)\" viewBox=\"0 0 12 12\" aria-hidden=\"true\">"
+      + "\(shape)</svg>"
   }
 
   static func sentence(_ words: String) -> String {
@@ -74,31 +115,37 @@ struct VerdictSection {
     return start + words.dropFirst() + (words.hasSuffix(".") ? "" : ".")
   }
 
-  /// The numbers that are compared first, a run a row.
+  /// The numbers that are compared first, a run a row; sorted by a click on their headings.
   private var keyTable: String {
-    let titles = [
-      "run", "verdict", "quantizer", "PSNR dB", "SSIM", "codes used", "perplexity", "bits/token",
-      "parameters", "steps", "training images/s",
-    ]
-    let head = titles.map { "<th scope=\"col\">\($0)</th>" }.joined()
-    let rows = runs.map { run -> String in
-      let measured = run.run
-      let cells = [
-        measured.health.verdict.rawValue, measured.quantizer.words,
-        NumberText.decimals(measured.psnr, 2), NumberText.decimals(measured.ssim, 4),
-        "\(NumberText.count(measured.usage.used)) of \(NumberText.count(measured.usage.codes))",
-        NumberText.decimals(measured.usage.perplexity, 1),
-        NumberText.decimals(measured.bitsPerToken, 2), NumberText.count(measured.parameters),
-        NumberText.count(measured.steps), NumberText.decimals(measured.trainingRate, 1),
-      ]
-      let data = zip(titles.dropFirst(), cells).map { title, cell in
-        "<td data-title=\"\(title)\">\(Markup.escaped(cell))</td>"
-      }.joined()
-      return "<tr><th scope=\"row\" class=\"name r\(run.index)\">\(Markup.escaped(run.name))</th>"
-        + "\(data)</tr>"
-    }.joined()
     guard !runs.isEmpty else { return PageSection.absence("No run could be evaluated.") }
-    return "<table class=\"key\"><caption>Key numbers, all on the same images</caption>"
-      + "<thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table>"
+    let shown = comparison.table
+    let titles = [
+      "quantizer", "PSNR dB", "SSIM", "codes used", "codes K", "perplexity", "used by depth",
+      "bits/token", "bits/pixel", "parameters", "steps", "training images/s",
+    ]
+    let places = titles.compactMap { title in
+      shown.columns.firstIndex { $0.title == title }
+    }
+    var table = RunTable(caption: "Key numbers, all on the same images")
+    table.columns =
+      ["verdict"] + places.map { shown.columns[$0].title } + ["entropy, bits/token"]
+    table.textColumns = ["verdict", "quantizer", "used by depth"]
+    for (index, row) in shown.rows.enumerated() {
+      guard let run = runs.first(where: { $0.index == index }) else { continue }
+      table.rows.append(
+        (
+          run,
+          [run.judgement.title] + places.map { row[$0] }
+            + [NumberText.decimals(run.run?.entropyPerToken, 2)]
+        ))
+    }
+    return table.html
+  }
+}
+
+extension PageRun {
+  /// Images that could not be read in training and had others in their place.
+  var replacedImages: Int {
+    Int(history[.step, "replacedImages"].values.reduce(0, +))
   }
 }

@@ -1,0 +1,109 @@
+import Diagnostics
+
+/// A run's verdict as reports tell it: one word, its reasons, since when, and what to do next.
+public struct Judgement: Sendable, Equatable {
+  /// How it is marked.
+  public enum Mark: String, Sendable {
+    /// Nothing is wrong.
+    case good
+    /// More training will tell.
+    case open
+    /// The codebook collapsed.
+    case bad
+    /// It could not be evaluated.
+    case none
+  }
+
+  /// How it is marked.
+  public let mark: Mark
+  /// The verdict: "healthy", "codebook collapse", "embedding collapse", "still improving", "too early
+  /// to judge", "not evaluated", "failed".
+  public let title: String
+  /// Why, the gravest first; each without a full stop.
+  public let reasons: [String]
+  /// Of a collapse: since when, and what had shown it before; may be empty.
+  public let story: String
+  /// What to do, a sentence with its command; may be empty.
+  public let next: String
+
+  /// The judgement of an entry.
+  ///
+  /// - Parameter folder: the run's folder as commands should name it.
+  public init(_ entry: Comparison.Entry, folder: String) {
+    switch entry.outcome {
+    case .evaluated(let run): self.init(run, folder: folder)
+    case .failed(let reason): self.init(.none, "failed", [reason], next: "")
+    case .recorded(let run):
+      let source =
+        run.evaluationStep.map {
+          "its numbers are those of its journal's last evaluation, at step \(NumberText.count($0))"
+        } ?? "its journal has no evaluation"
+      self.init(.none, "not evaluated", [source], next: "Name images by --data")
+    }
+  }
+
+  private init(_ mark: Mark, _ title: String, _ reasons: [String], next: String) {
+    (self.mark, self.title, self.reasons, self.next) = (mark, title, reasons, next)
+    story = ""
+  }
+
+  private init(_ run: EvaluatedRun, folder: String) {
+    let health = run.health
+    title = run.verdict
+    mark =
+      switch health.verdict {
+      case .healthy: .good
+      case .underTrained: .open
+      case .tokenCollapse, .embeddingCollapse: .bad
+      }
+    var last = health.verdict
+    var reasons =
+      health.findings.isEmpty
+      ? ["codes, vectors and training show nothing amiss"]
+      : health.findings.map { finding in
+        defer { last = finding.verdict }
+        return finding.verdict == last
+          ? finding.reason : "also \(finding.verdict.rawValue): \(finding.reason)"
+      }
+    reasons += health.remarks
+    if let known = run.imagesTrainedOn, known > 0 {
+      reasons.append(
+        "it was trained on \(NumberText.count(known)) of these \(NumberText.count(run.images)) "
+          + "images, which flatters its numbers")
+    }
+    self.reasons = reasons
+    story = mark == .bad ? run.onset?.words ?? "" : ""
+    switch health.verdict {
+    case .healthy:
+      next = "Ready to use: encode --checkpoint \(folder) --output tokens.safetensors IMAGES"
+    case .underTrained:
+      let isUnfinished = run.steps < run.evidence.plannedSteps
+      next =
+        "Train on: train --resume --output \(folder)"
+        + (isUnfinished ? "" : " --steps \(2 * max(run.steps, CodebookHealth.Threshold.steps))")
+    case .tokenCollapse: next = "Train again, and \(run.quantizer.remedy)"
+    case .embeddingCollapse:
+      next =
+        "Train again with a lower training.optimizer.learningRate"
+        + (run.quantizer.has(.commitment) ? " or quantizer.commitmentWeight" : "")
+        + ": the encoder's outputs have come to one place or line, which no codebook repairs"
+    }
+  }
+
+  /// All of it as one paragraph.
+  public var words: String {
+    var parts = "\(title): " + reasons.joined(separator: "; ")
+    if !story.isEmpty { parts += "; " + story }
+    guard !next.isEmpty else { return parts }
+    return parts + (parts.hasSuffix(".") ? " " : ". ") + next
+  }
+}
+
+extension EvaluatedRun {
+  /// The verdict in words; a run that is too short to tell is "too early to judge".
+  public var verdict: String {
+    guard health.verdict == .underTrained else { return health.verdict.rawValue }
+    let gain = evidence.gainOfSecondHalf ?? 0
+    return gain > CodebookHealth.Threshold.gain ? health.verdict.rawValue : "too early to judge"
+  }
+}

@@ -1,0 +1,165 @@
+import Charts
+
+/// Where the runs come from: when, by what, on what, at what cost; and what differs between them.
+struct RunSection {
+  let runs: [PageRun]
+
+  var section: PageSection {
+    PageSection(
+      id: "runs", title: "Runs and their differences", short: "Runs",
+      introduction: runs.contains { $0.facts.sessions.isEmpty }
+        ? "Logs of older versions do not tell when, by what and on what machine a run was trained."
+        : "", content: table + origins + differences)
+  }
+
+  private var table: String {
+    let columns: [(title: String, cell: (RunFacts) -> String)] = [
+      ("started", { Self.date($0.sessions.first?.time) }),
+      ("last resumed", { $0.sessions.count > 1 ? Self.date($0.sessions.last?.time) : "–" }),
+      ("version", { $0.sessions.last { $0.version != nil }?.version ?? "–" }),
+      ("processor", { $0.sessions.last { $0.cpu != nil }?.cpu ?? "–" }),
+      (
+        "cores / threads / lanes",
+        { facts in
+          let lanes = facts.number("lanes").map(String.init) ?? facts.setting("training.lanes")
+          return [
+            facts.number("cores").map(String.init), facts.number("threads").map(String.init), lanes,
+          ].map { $0 ?? "–" }.joined(separator: " / ")
+        }
+      ),
+      ("seed", { $0.setting("training.seed") ?? "–" }),
+      ("data", { $0.setting("data.train") ?? "–" }),
+      ("training images", { Self.count($0.trainingImages) }),
+      ("validation images", { Self.count($0.number("validationImages")) }),
+      ("image size", { $0.setting("data.imageSize") ?? "–" }),
+      ("batch", { $0.setting("training.batchSize") ?? "–" }),
+      (
+        "learning rate",
+        {
+          let rate = $0.setting("training.optimizer.learningRate") ?? "–"
+          return ($0.setting("training.schedule.type").map { "\(rate) \($0)" }) ?? rate
+        }
+      ),
+      ("steps", { NumberText.count($0.steps) }),
+      (
+        "epochs",
+        {
+          $0.clock.epochs.last.map { NumberText.decimals($0.value, $0.value < 100 ? 1 : 0) } ?? "–"
+        }
+      ),
+      ("training time", { $0.seconds.map(Self.duration) ?? "–" }),
+      ("parameters", { Self.count($0.parameters) }),
+      (
+        "best PSNR",
+        { facts in
+          facts.best.map {
+            "\(NumberText.decimals($0.psnr, 2)) dB at step \(NumberText.count($0.step))"
+          } ?? "–"
+        }
+      ),
+    ]
+    var table = RunTable(caption: "Where each run comes from")
+    // What is known of no run takes no room.
+    let shown = columns.filter { column in
+      runs.contains { run in
+        column.cell(run.facts).contains { !" –/".contains($0) }
+      }
+    }
+    table.columns = shown.map(\.title)
+    table.textColumns = [
+      "started", "last resumed", "version", "processor", "data", "learning rate", "best PSNR",
+    ]
+    table.rows = runs.map { run in (run, shown.map { $0.cell(run.facts) }) }
+    return table.html
+  }
+
+  /// What weights a run was initialized from, and settings that resumptions changed.
+  private var origins: String {
+    let items = runs.flatMap { run in
+      run.facts.sessions.flatMap { session -> [String] in
+        var words: [String] = []
+        if !session.origin.isEmpty {
+          let origin = session.origin.map { key, value in
+            let shown = PrivatePath.shown(value)
+            return key == "from" ? shown : "\(key) \(shown)"
+          }
+          words.append("initialized from \(origin.joined(separator: ", "))")
+        }
+        if !session.changes.isEmpty {
+          let changes = session.changes.map {
+            "\($0.key) \(PrivatePath.scrubbed($0.old, folders: [])) → "
+              + PrivatePath.scrubbed($0.new, folders: [])
+          }
+          words.append(
+            "at step \(NumberText.count(session.step)) resumed with "
+              + changes.joined(separator: ", "))
+        }
+        return words.map {
+          "<li><b class=\"name r\(run.index)\">\(Markup.escaped(run.name))</b>: "
+            + "\(Markup.escaped($0))</li>"
+        }
+      }
+    }
+    return items.isEmpty ? "" : "<ul class=\"words\">\(items.joined())</ul>"
+  }
+
+  /// The settings that differ, a row each.
+  private var differences: String {
+    let known = runs.filter { !$0.facts.settings.isEmpty }
+    guard known.count > 1 else { return settings }
+    let rows = RunFacts.differences(known.map(\.facts))
+    guard !rows.isEmpty else {
+      return PageSection.absence("The runs' configurations are equal.") + settings
+    }
+    let head = known.map {
+      "<th scope=\"col\" class=\"name text r\($0.index)\">\(Markup.escaped($0.name))</th>"
+    }.joined()
+    let body = rows.map { key, values in
+      "<tr><th scope=\"row\" class=\"text\">\(Markup.escaped(key))</th>"
+        + zip(known, values).map { run, value in
+          "<td class=\"text r\(run.index)\">\(value.map(Markup.escaped) ?? "–")</td>"
+        }.joined() + "</tr>"
+    }.joined()
+    return "<h3 class=\"sub\">Different settings</h3>"
+      + "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Different settings\">"
+      + "<table class=\"key grid-table\"><caption>All other settings are equal</caption>"
+      + "<thead><tr><th scope=\"col\" class=\"text\">setting</th>\(head)</tr></thead>"
+      + "<tbody>\(body)</tbody></table></div>" + settings
+  }
+
+  /// All settings of each run, folded.
+  private var settings: String {
+    runs.filter { !$0.facts.settings.isEmpty }.map { run in
+      let items = run.facts.settings.map { key, value in
+        "<tr><th scope=\"row\" class=\"text\">\(Markup.escaped(key))</th>"
+          + "<td class=\"text\">\(Markup.escaped(value))</td></tr>"
+      }.joined()
+      return "<div class=\"r\(run.index)\">"
+        + PageSection.folded(
+          "All settings of \(run.name)",
+          "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Settings\">"
+            + "<table class=\"key grid-table\"><thead><tr><th scope=\"col\" class=\"text\">setting"
+            + "</th><th scope=\"col\" class=\"text\">value</th></tr></thead>"
+            + "<tbody>\(items)</tbody></table></div>")
+        + "</div>"
+    }.joined()
+  }
+
+  private static func count(_ value: Int?) -> String { value.map(NumberText.count) ?? "–" }
+
+  /// `2026-11-29T10:20:30Z` as `2026-11-29 10:20`.
+  static func date(_ text: String?) -> String {
+    guard let text else { return "–" }
+    return String(text.prefix(16)).replacing("T", with: " ")
+  }
+
+  /// Seconds as `2 h 05 min`, `3 min 20 s` or `45 s`.
+  static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "–" }
+    let whole = Int(seconds.rounded())
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
+    func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    if hours > 0 { return "\(hours) h \(two(minutes)) min" }
+    return minutes > 0 ? "\(minutes) min \(two(rest)) s" : "\(rest) s"
+  }
+}

@@ -1,0 +1,116 @@
+import Configuration
+
+/// What a page shows of a run beyond its evaluation.
+public struct RunDetails: Sendable {
+  /// What a run made of some images at one step of its training.
+  public struct Sample: Sendable {
+    /// Updates that had been made.
+    public var step: Int
+    /// A PNG file: reconstructions in a row.
+    public var png: [UInt8]
+
+    /// A sample.
+    public init(step: Int, png: [UInt8]) {
+      self.step = step
+      self.png = png
+    }
+  }
+
+  /// The run's journal.
+  public var history: RunHistory
+  /// Its codebook in a plane; nil where none was made.
+  public var plane: CodePlane?
+  /// Its resolved configuration.
+  public var configuration: JSONObject?
+  /// Images in its training folder as it is now; nil where it is not there.
+  public var listedImages: Int?
+  /// PSNR in dB of each image that it was evaluated on.
+  public var imagePSNR: [Double] = []
+  /// The share of details that is lost at each scale.
+  public var octaves: [(pixels: Int, share: Double)] = []
+  /// Samples of its training, by rising step.
+  public var samples: [Sample] = []
+
+  /// Details of a run.
+  public init(history: RunHistory = RunHistory(), plane: CodePlane? = nil) {
+    self.history = history
+    self.plane = plane
+  }
+}
+
+/// Images that a page shows: originals, and what each run made of them.
+public struct ComparisonPictures: Sendable {
+  /// An image as it was.
+  public struct Original: Sendable {
+    /// The file's name.
+    public var name: String
+    /// Why it is shown, such as "hardest"; may be empty.
+    public var note: String
+    /// A PNG file.
+    public var png: [UInt8]
+
+    /// An original.
+    public init(name: String, note: String = "", png: [UInt8]) {
+      self.name = name
+      self.note = note
+      self.png = png
+    }
+  }
+
+  /// The tokens of an image in their places.
+  public struct TokenMap: Sendable {
+    /// Columns of the grid.
+    public var width: Int
+    /// Indices to a token.
+    public var depth: Int
+    /// Ids, row by row, those of a token together.
+    public var ids: [Int]
+
+    /// A map.
+    public init(width: Int, depth: Int, ids: [Int]) {
+      self.width = width
+      self.depth = depth
+      self.ids = ids
+    }
+  }
+
+  /// What a run made of an image.
+  public struct Reconstruction: Sendable {
+    /// A PNG file.
+    public var png: [UInt8]
+    /// A PNG file of the difference in brightness, in the colours of ``ErrorRamp``.
+    public var difference: [UInt8]
+    /// PSNR in dB.
+    public var psnr: Double
+    /// Its tokens.
+    public var tokens: TokenMap?
+
+    /// A reconstruction.
+    public init(png: [UInt8], difference: [UInt8], psnr: Double, tokens: TokenMap? = nil) {
+      self.png = png
+      self.difference = difference
+      self.psnr = psnr
+      self.tokens = tokens
+    }
+  }
+
+  /// The originals.
+  public var originals: [Original]
+  /// The difference in brightness, of 255, that the end of the colour ramp stands for.
+  public var largestDifference: Int
+  /// The run whose PSNR says which images are the hardest and easiest; nil where all are shown.
+  public var judge: String?
+  /// For each entry of the comparison a reconstruction of each original; nil for those without.
+  public var rows: [[Reconstruction]?]
+
+  /// Pictures.
+  public init(
+    originals: [Original], largestDifference: Int, judge: String? = nil,
+    rows: [[Reconstruction]?]
+  ) {
+    self.originals = originals
+    self.largestDifference = largestDifference
+    self.judge = judge
+    self.rows = rows
+  }
+}
