@@ -19,11 +19,13 @@ public struct SeriesStyle: Sendable, Hashable {
   /// Colours on a light ground, after Okabe and Ito's for the colour-blind; all are darkened or
   /// turned until they have 4.5 to 1 against the page, so that text can wear them too.
   static let light = [
-    "#0069a8", "#b84a00", "#00785a", "#a8458a", "#8a6100", "#3b3b3b", "#1a79ad", "#6b6b00",
+    "#0069a8", "#b84a00", "#00785a", "#a8458a", "#8a6100", "#3b3b3b", "#6a3fc0", "#6b6b00",
+    "#c0263a", "#006d7d",
   ]
   /// The same on a dark ground.
   static let dark = [
-    "#56a9ea", "#f08a4b", "#35c79c", "#e29cc6", "#e6a817", "#d8d8d8", "#9bd3f7", "#d9cf4a",
+    "#56a9ea", "#f08a4b", "#35c79c", "#e29cc6", "#e6a817", "#d8d8d8", "#b9a5ff", "#d9cf4a",
+    "#ff8f8f", "#4fd1e0",
   ]
   /// Dash patterns; the first is a whole line.
   static let dashes = ["none", "7 3", "2 2.5", "9 3 2 3", "4 2", "10 2 2 2 2 2"]

@@ -169,7 +169,7 @@ struct BarTests {
       let colours = theme.prefix { $0 != "}" }.split(separator: ";").filter { part in
         ["--ink:", "--quiet:", "--colour-"].contains { part.hasPrefix($0) }
       }
-      #expect(colours.count == 10)
+      #expect(colours.count == 12)
       for colour in colours {
         let own = try #require(Self.luminance(String(colour.suffix(7))), "\(colour)")
         #expect((max(own, ground) + 0.05) / (min(own, ground) + 0.05) >= 4.5, "\(colour)")

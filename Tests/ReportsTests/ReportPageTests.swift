@@ -106,7 +106,7 @@ struct ReportPageTests {
         [
           "2026-11-29 08:00", "0.3.1", "Some &lt;CPU&gt;", "8 / 2 / 2", "photos", "2,000",
           "1 min 00 s",
-          "4.8", "0.001 constant", "quantizer.type", "All settings of vq", "at step 600",
+          "4.8", "0.001 constant", "quantizer.type", "All settings", "at step 600",
         ]
       ),
       (

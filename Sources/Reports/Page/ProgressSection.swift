@@ -25,16 +25,7 @@ struct ProgressSection {
       },
       RunFigure(title: "SSIM", note: "On held-out images.", decimals: 4)
         .html(runs) { $0.line(.evaluation, "ssim") },
-      RunFigure(
-        title: "Training against held-out PSNR, dB",
-        note: "Wide: held-out images. Dashed: training batches, cropped at random, unrounded; "
-          + "window means.", decimals: 2
-      ).html(runs) { run in
-        [
-          run.line(run.history[.evaluation, "psnr"], variant: 0, name: "\(run.name) held-out"),
-          run.calmLine(run.history[.step, "psnr"], variant: 1, name: "\(run.name) training"),
-        ]
-      },
+      runs.count <= Self.mostTogether ? trainingAgainstHeldOut : "",
       RunFigure(
         title: "Gradient norm", note: "Before clipping, log scale.", vertical: .logarithmic
       ).html(runs) { $0.calmLine($0.history[.step, "gradientNorm"]) },
@@ -45,7 +36,27 @@ struct ProgressSection {
     return PageSection(
       id: "progress", title: "Loss and quality", short: "Loss and quality",
       introduction: runs.silence(.step),
-      content: PageSection.grid(figures) + warnings)
+      content: PageSection.grid(figures)
+        + (runs.count > Self.mostTogether
+          ? PageSection.folded(
+            "Training against held-out PSNR", PageSection.grid([trainingAgainstHeldOut])) : "")
+        + warnings)
+  }
+
+  /// Runs from whose number on two curves a run are too many to stand among the first figures.
+  private static let mostTogether = 4
+
+  private var trainingAgainstHeldOut: String {
+    RunFigure(
+      title: "Training against held-out PSNR, dB",
+      note: "Wide: held-out images. Dashed: training batches, cropped at random, unrounded; "
+        + "window means.", decimals: 2
+    ).html(runs) { run in
+      [
+        run.line(run.history[.evaluation, "psnr"], variant: 0, name: "\(run.name) held-out"),
+        run.calmLine(run.history[.step, "psnr"], variant: 1, name: "\(run.name) training"),
+      ]
+    }
   }
 
   /// Whose weights were evaluated, once for all runs that agree.

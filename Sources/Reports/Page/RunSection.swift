@@ -103,46 +103,46 @@ struct RunSection {
     return items.isEmpty ? "" : "<ul class=\"words\">\(items.joined())</ul>"
   }
 
-  /// The settings that differ, a row each.
+  /// The settings that differ, and folded all of them.
   private var differences: String {
     let known = runs.filter { !$0.facts.settings.isEmpty }
-    guard known.count > 1 else { return settings }
-    let rows = RunFacts.differences(known.map(\.facts))
-    guard !rows.isEmpty else {
-      return PageSection.absence("The runs' configurations are equal.") + settings
+    guard !known.isEmpty else { return "" }
+    let different = RunFacts.differences(known.map(\.facts))
+    var keys: [String] = []
+    for run in known {
+      for setting in run.facts.settings where !keys.contains(setting.key) {
+        keys.append(setting.key)
+      }
     }
-    let head = known.map {
+    let all = keys.map { key in (key: key, values: known.map { $0.facts.setting(key) }) }
+    let folded = PageSection.folded(
+      known.count > 1 ? "All settings" : "Settings of \(known[0].name)",
+      Self.settings(known, all, caption: "All settings"))
+    guard known.count > 1 else { return folded }
+    guard !different.isEmpty else {
+      return PageSection.absence("The runs' configurations are equal.") + folded
+    }
+    return "<h3 class=\"sub\">Different settings</h3>"
+      + Self.settings(known, different, caption: "All other settings are equal") + folded
+  }
+
+  /// A table of settings, a row each, a column a run.
+  private static func settings(
+    _ runs: [PageRun], _ rows: [(key: String, values: [String?])], caption: String
+  ) -> String {
+    let head = runs.map {
       "<th scope=\"col\" class=\"name text r\($0.index)\">\(Markup.escaped($0.name))</th>"
     }.joined()
     let body = rows.map { key, values in
       "<tr><th scope=\"row\" class=\"text\">\(Markup.escaped(key))</th>"
-        + zip(known, values).map { run, value in
+        + zip(runs, values).map { run, value in
           "<td class=\"text r\(run.index)\">\(value.map(Markup.escaped) ?? "–")</td>"
         }.joined() + "</tr>"
     }.joined()
-    return "<h3 class=\"sub\">Different settings</h3>"
-      + "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Different settings\">"
-      + "<table class=\"key grid-table\"><caption>All other settings are equal</caption>"
+    return "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"\(caption)\">"
+      + "<table class=\"key grid-table\"><caption>\(caption)</caption>"
       + "<thead><tr><th scope=\"col\" class=\"text\">setting</th>\(head)</tr></thead>"
-      + "<tbody>\(body)</tbody></table></div>" + settings
-  }
-
-  /// All settings of each run, folded.
-  private var settings: String {
-    runs.filter { !$0.facts.settings.isEmpty }.map { run in
-      let items = run.facts.settings.map { key, value in
-        "<tr><th scope=\"row\" class=\"text\">\(Markup.escaped(key))</th>"
-          + "<td class=\"text\">\(Markup.escaped(value))</td></tr>"
-      }.joined()
-      return "<div class=\"r\(run.index)\">"
-        + PageSection.folded(
-          "All settings of \(run.name)",
-          "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Settings\">"
-            + "<table class=\"key grid-table\"><thead><tr><th scope=\"col\" class=\"text\">setting"
-            + "</th><th scope=\"col\" class=\"text\">value</th></tr></thead>"
-            + "<tbody>\(items)</tbody></table></div>")
-        + "</div>"
-    }.joined()
+      + "<tbody>\(body)</tbody></table></div>"
   }
 
   private static func count(_ value: Int?) -> String { value.map(NumberText.count) ?? "–" }
