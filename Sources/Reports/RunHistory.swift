@@ -10,6 +10,8 @@ public struct RunHistory: Sendable {
   public enum Kind: String, Sendable, CaseIterable {
     /// A start or a resumption: program, machine, images.
     case run
+    /// An image that could not be used, and the one in its place.
+    case replaced
     /// Loss, rate, gradient of a batch.
     case step
     /// Quality on held-out images.
@@ -97,6 +99,9 @@ public struct RunHistory: Sendable {
   public private(set) var warnings: [WarningSpan] = []
   /// Starts and resumptions, in order.
   public private(set) var sessions: [RunSession] = []
+  /// Images that could not be used and were replaced by others: `training` or `validation`, the file's
+  /// path within its folder, and why.
+  public private(set) var replacements: [(set: String, file: String, reason: String)] = []
   /// The Simpson flags by step.
   public private(set) var simpson: [(step: Int, flags: [String])] = []
 
@@ -111,6 +116,11 @@ public struct RunHistory: Sendable {
       guard line.step <= limit, let kind = Kind(rawValue: line.kind) else { return }
       if kind == .run {
         sessions.append(RunSession(line, journal))
+        return
+      }
+      if kind == .replaced {
+        func text(_ key: String) -> String { line.texts.first { $0.key == key }?.value ?? "" }
+        replacements.append((text("set"), text("file"), text("reason")))
         return
       }
       for (key, value) in line.numbers where key != "step" {

@@ -20,7 +20,8 @@ public struct RunSession: Sendable, Equatable {
   public var version: String?
   /// The machine's processor.
   public var cpu: String?
-  /// Numbers by name: `cores`, `threads`, `lanes`, `trainingImages`, `validationImages`.
+  /// Numbers by name: `cores`, `threads`, `lanes`, `trainingImages`, `validationImages`, and of images
+  /// that differ from those before `changedImages.missing` and `changedImages.new`.
   public var numbers: [String: Int] = [:]
   /// Settings that differ from those before.
   public var changes: [Change] = []
@@ -46,12 +47,15 @@ public struct RunSession: Sendable, Equatable {
       case "time": time = value
       case "version": version = value
       case "cpu": cpu = value
+      case "from.fingerprint": break
       case _ where key.hasPrefix("from"): origin.append((Self.tail(key), value))
       default: break
       }
     }
     for (key, value) in line.numbers where value >= 0 && value < 1e15 {
-      if key.hasPrefix("from.") {
+      if key == "from.codebooks" {
+        if value == 0 { origin.append(("codebooks", "not taken over")) }
+      } else if key.hasPrefix("from.") {
         origin.append((Self.tail(key), String(Int(value))))
       } else {
         numbers[key] = Int(value)

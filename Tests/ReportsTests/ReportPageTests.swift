@@ -40,7 +40,7 @@ struct ReportPageTests {
       "healthy", "Codes, vectors and training show nothing amiss.", "failed",
       "No &lt;checkpoint&gt; &amp; nothing else.", "vq 1000x3 straight-through", "1,234,567",
       "24.13",
-      "0.9123", "<td data-title=\"codes K\">12</td>", "600.5",
+      "0.9123", "12 of 12", "600.5",
     ] {
       #expect(verdicts.contains(words), "\(words)")
     }
@@ -246,6 +246,46 @@ struct ReportPageTests {
     #expect(
       page([SyntheticComparison.scalar(), better]).contains(
         "at 2.00 times the bits (0.500 against 0.250 bits/pixel)"))
+  }
+
+  @Test("replaced images and where weights come from are told")
+  func origins() throws {
+    let lines =
+      SyntheticJournal.line(
+        "run", 0,
+        "\"from\":{\"folder\":\"/home/x/scenes\",\"fingerprint\":\"abc\",\"step\":6000,\"codebooks\":false}"
+      )
+      + SyntheticJournal.line("step", 10, "\"loss\":1")
+      + SyntheticJournal.line(
+        "replaced", 10,
+        "\"file\":\"a/<b>.jpg\",\"set\":\"training\",\"by\":\"c.jpg\",\"reason\":\"cut\"")
+      + SyntheticJournal.line(
+        "run", 10,
+        "\"changes\":{\"training.steps\":[600,1200]},\"changedImages\":{\"missing\":1,\"new\":20,\"names\":[\"z\"]}"
+      )
+      + SyntheticJournal.line("step", 20, "\"loss\":1")
+    let page = ReportPage(
+      Comparison(
+        entries: [.init(checkpoint: "a", outcome: .evaluated(SyntheticComparison.scalar()))],
+        evaluationProtocol: nil),
+      details: [
+        SyntheticComparison.details(
+          RunHistory(journal: Array(lines.utf8)), nil, type: "fsq")
+      ]
+    ).html
+    let runs = try Self.section("runs", in: page)
+    for words in [
+      "initialized from scenes, step 6000, codebooks not taken over",
+      "at step 10 resumed with training.steps 600 → 1200",
+      "at step 10 resumed on other images: 1 missing, 20 new",
+    ] {
+      #expect(runs.contains(words), "\(words): \(runs)")
+    }
+    let warning =
+      "1 training image could not be used and had others in their place, the first: a/&lt;b&gt;.jpg"
+    #expect(try Self.section("progress", in: page).contains(warning))
+    #expect(try Self.section("verdicts", in: page).contains(warning))
+    #expect(!page.contains("abc") && !page.contains("/home/x"))
   }
 
   @Test("a title, notes, when and by what it was made")

@@ -36,6 +36,20 @@
     const span = xs[k] - xs[k - 1];
     return span > 0 ? ys[k - 1] + (ys[k] - ys[k - 1]) * (x - xs[k - 1]) / span : ys[k];
   };
+  // The points of a curve from one place to another, and where it crosses them.
+  const within = (xs, ys, low, high) => {
+    const x = [], y = [];
+    for (let i = 0; i < xs.length; i++) {
+      if (i > 0)
+        for (const edge of [low, high])
+          if (xs[i - 1] < edge && edge < xs[i]) {
+            x.push(edge);
+            y.push(ys[i - 1] + (ys[i] - ys[i - 1]) * (edge - xs[i - 1]) / (xs[i] - xs[i - 1]));
+          }
+      if (xs[i] >= low && xs[i] <= high) { x.push(xs[i]); y.push(ys[i]); }
+    }
+    return [x, y];
+  };
   const share = (v, low, high, log) =>
     log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low);
   const niceStep = (span, count) => {
@@ -184,6 +198,15 @@
         [shape.y0, shape.y1] = scale(ys, state.zoom ? [] : data.including, state.log);
         shape.ylog = state.log ? 1 : 0;
       }
+      // What is drawn of a curve in a part of the axis ends at its edges.
+      if (state.zoom)
+        shape.curves = all.map(s => {
+          if (!s) return s;
+          const [x, y] = within(s.x, s.y, shape.x0, shape.x1);
+          return {...s, x, y, raw: s.raw && within(s.x, s.raw, shape.x0, shape.x1)[1],
+            b: s.b && [...within(s.b[0], s.b[1], shape.x0, shape.x1),
+              ...within(s.b[2], s.b[3], shape.x0, shape.x1)]};
+        });
       const px = x => shape.left + share(x, shape.x0, shape.x1, shape.xlog) * (shape.right - shape.left);
       const py = y => shape.bottom + share(y, shape.y0, shape.y1, shape.ylog) * (shape.top - shape.bottom);
       Object.assign(shape, {px, py, isDefault});

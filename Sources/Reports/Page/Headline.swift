@@ -70,7 +70,8 @@ struct Headline {
       ? "at the same bits"
       : "at \(NumberText.decimals(ratio, 2)) times the bits (\(NumberText.decimals(own, 3)) against "
         + "\(NumberText.decimals(other, 3)) bits/pixel)"
-    if let time = a.facts.seconds, let rest = b.facts.seconds, rest > 0, abs(time / rest - 1) > 0.25
+    if let time = a.facts.seconds, let rest = b.facts.seconds, rest > 0,
+      time / rest > 1.5 || time / rest < 1 / 1.5
     {
       words += ", in \(NumberText.decimals(time / rest, 1)) times the training time"
     }

@@ -87,11 +87,7 @@ struct ProgressSection {
       var words = run.history.warnings.prefix(6).map(\.words)
       let more = run.history.warnings.count - words.count
       if more > 0 { words.append("and \(more) more") }
-      if run.replacedImages > 0 {
-        words.append(
-          "\(NumberText.count(run.replacedImages)) images could not be read and were replaced by others"
-        )
-      }
+      if let replaced = run.replacements { words.append(replaced) }
       guard !words.isEmpty else { return nil }
       return "<li class=\"r\(run.index)\"><b class=\"name\">\(Markup.escaped(run.name))</b>: "
         + "\(Markup.escaped(words.joined(separator: "; ")))</li>"

@@ -81,7 +81,7 @@ struct RunSection {
         if !session.origin.isEmpty {
           let origin = session.origin.map { key, value in
             let shown = PrivatePath.shown(value)
-            return key == "from" ? shown : "\(key) \(shown)"
+            return ["from", "folder"].contains(key) ? shown : "\(key) \(shown)"
           }
           words.append("initialized from \(origin.joined(separator: ", "))")
         }
@@ -93,6 +93,14 @@ struct RunSection {
           words.append(
             "at step \(NumberText.count(session.step)) resumed with "
               + changes.joined(separator: ", "))
+        }
+        let (gone, new) = (
+          session.numbers["changedImages.missing"] ?? 0, session.numbers["changedImages.new"] ?? 0
+        )
+        if gone + new > 0 {
+          words.append(
+            "at step \(NumberText.count(session.step)) resumed on other images: "
+              + "\(NumberText.count(gone)) missing, \(NumberText.count(new)) new")
         }
         return words.map {
           "<li><b class=\"name r\(run.index)\">\(Markup.escaped(run.name))</b>: "

@@ -48,12 +48,10 @@ struct VerdictSection {
 
   /// The reasons, and what else the log warns of.
   private func reasons(_ index: Int, _ judgement: Judgement) -> [String] {
-    guard let run = runs.first(where: { $0.index == index }), run.replacedImages > 0 else {
+    guard let words = runs.first(where: { $0.index == index })?.replacements else {
       return judgement.reasons
     }
-    return judgement.reasons + [
-      "\(NumberText.count(run.replacedImages)) images could not be read in training and were replaced"
-    ]
+    return judgement.reasons + [words]
   }
 
   private func story(_ index: Int, _ judgement: Judgement) -> String {
@@ -119,24 +117,29 @@ struct VerdictSection {
   private var keyTable: String {
     guard !runs.isEmpty else { return PageSection.absence("No run could be evaluated.") }
     let shown = comparison.table
-    let titles = [
-      "quantizer", "PSNR dB", "SSIM", "codes used", "codes K", "perplexity", "used by depth",
-      "bits/token", "bits/pixel", "parameters", "steps", "training images/s",
-    ]
-    let places = titles.compactMap { title in
-      shown.columns.firstIndex { $0.title == title }
-    }
+    let isDeep = shown.columns.contains { $0.title == "used by depth" }
+    let titles =
+      ["verdict", "quantizer", "PSNR dB", "SSIM", "codes used", "perplexity"]
+      + (isDeep ? ["used by depth"] : [])
+      + ["bits/pixel", "entropy, bits/token", "parameters", "steps", "training images/s"]
     var table = RunTable(caption: "Key numbers, all on the same images")
-    table.columns =
-      ["verdict"] + places.map { shown.columns[$0].title } + ["entropy, bits/token"]
+    table.columns = titles
     table.textColumns = ["verdict", "quantizer", "used by depth"]
     for (index, row) in shown.rows.enumerated() {
       guard let run = runs.first(where: { $0.index == index }) else { continue }
+      func cell(_ title: String) -> String {
+        shown.columns.firstIndex { $0.title == title }.map { row[$0] } ?? "-"
+      }
       table.rows.append(
         (
           run,
-          [run.judgement.title] + places.map { row[$0] }
-            + [NumberText.decimals(run.run?.entropyPerToken, 2)]
+          titles.map { title in
+            switch title {
+            case "codes used": "\(cell(title)) of \(cell("codes K"))"
+            case "entropy, bits/token": NumberText.decimals(run.run?.entropyPerToken, 2)
+            default: cell(title)
+            }
+          }
         ))
     }
     return table.html
@@ -144,8 +147,18 @@ struct VerdictSection {
 }
 
 extension PageRun {
-  /// Images that could not be read in training and had others in their place.
-  var replacedImages: Int {
-    Int(history[.step, "replacedImages"].values.reduce(0, +))
+  /// A sentence on images that could not be used and had others in their place; nil where there were
+  /// none.
+  var replacements: String? {
+    let all = history.replacements
+    guard let first = all.first else { return nil }
+    let sets = Dictionary(grouping: all, by: \.set).sorted { $0.key < $1.key }
+    let counts = sets.map { set, images in
+      "\(NumberText.count(images.count)) \(set.isEmpty ? "" : set + " ")image"
+        + (images.count == 1 ? "" : "s")
+    }
+    return counts.joinedInWords
+      + " could not be used and had others in their place, the first: "
+      + PrivatePath.shown(first.file)
   }
 }
