@@ -39,25 +39,35 @@ public struct KMeans: Sendable {
   public func centres(
     _ count: Int, of vectors: [Float], random: inout Generator, nearest: ([Float]) -> [Int32]
   ) -> Result {
+    centres(count, of: vectors, random: &random, beforeEach: {}, nearest: nearest)
+  }
+
+  /// The same; `beforeEach` is called before each seed is taken in, and may throw to end the work, as
+  /// may `nearest`.
+  public func centres(
+    _ count: Int, of vectors: [Float], random: inout Generator,
+    beforeEach: () throws -> Void, nearest: ([Float]) throws -> [Int32]
+  ) rethrows -> Result {
     let seeds =
       vectors.count / dimension > count
-      ? PlusPlusSeeding.choose(count, of: vectors, dimension: dimension, random: &random) : []
+      ? try PlusPlusSeeding.choose(
+        count, of: vectors, dimension: dimension, random: &random, beforeEach: beforeEach) : []
     guard seeds.count == count else {
       let sampled = CodeSampling.sample(count, of: vectors, dimension: dimension, random: &random)
       return Result(centres: sampled, inertias: [])
     }
-    return refine(
+    return try refine(
       seeds.flatMap { vectors[$0 * dimension..<($0 + 1) * dimension] }, for: vectors,
       nearest: nearest)
   }
 
   /// Iterates from given centres `[K, d]`, until no vector changes its centre or the rounds are over.
   public func refine(
-    _ start: [Float], for vectors: [Float], nearest: ([Float]) -> [Int32]
-  ) -> Result {
+    _ start: [Float], for vectors: [Float], nearest: ([Float]) throws -> [Int32]
+  ) rethrows -> Result {
     var (centres, inertias, before) = (start, [Double](), [Int32]())
     for _ in 0..<iterations {
-      let assigned = nearest(centres)
+      let assigned = try nearest(centres)
       let distances = distances(of: vectors, to: centres, assigned)
       inertias.append(distances.reduce(0, +))
       if assigned == before { break }

@@ -10,9 +10,12 @@ enum PlusPlusSeeding {
   private static let group = 64
 
   /// Chooses centres among vectors `[n, d]`; fewer than asked for where all vectors are centres.
+  ///
+  /// - Parameter beforeEach: called before each centre is taken in; may throw to end the work.
   static func choose(
-    _ count: Int, of vectors: [Float], dimension: Int, random: inout Generator
-  ) -> [Int] {
+    _ count: Int, of vectors: [Float], dimension: Int, random: inout Generator,
+    beforeEach: () throws -> Void
+  ) rethrows -> [Int] {
     let set = ChannelBlocks(vectors, dimension: dimension)
     // Vectors beyond the last do not exist: they are at distance 0 of everything.
     var nearest = [SIMD8<Float>](repeating: SIMD8(repeating: .infinity), count: set.blocks)
@@ -20,6 +23,7 @@ enum PlusPlusSeeding {
     var groups = [Double](repeating: 0, count: (set.blocks + group - 1) / group)
     var chosen = [random.integer(below: set.count)]
     while true {
+      try beforeEach()
       let centre = chosen.last!
       let point = Array(vectors[centre * dimension..<(centre + 1) * dimension])
       update(&nearest, &groups, set, point)

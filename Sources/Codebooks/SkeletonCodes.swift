@@ -14,6 +14,13 @@ public enum SkeletonCodes {
   ///
   /// - Returns: different vectors, `count` of them or as many as there are.
   public static func choose(_ count: Int, of vectors: [Float], dimension: Int) -> [Int] {
+    choose(count, of: vectors, dimension: dimension, beforeEach: {})
+  }
+
+  /// The same; `beforeEach` is called before each pass over the vectors, and may throw to end the work.
+  public static func choose(
+    _ count: Int, of vectors: [Float], dimension: Int, beforeEach: () throws -> Void
+  ) rethrows -> [Int] {
     let set = ChannelBlocks(vectors, dimension: dimension)
     var chosen: [Int] = []
     var squares = [Float](repeating: .infinity, count: set.blocks * 8)
@@ -28,12 +35,16 @@ public enum SkeletonCodes {
       }
       var round: [Int] = []
       while round.count < min(dimension, count - chosen.count), let next = factors.takeNext() {
+        try beforeEach()
         round.append(next)
       }
       // With no codes yet a vector of zeros has no residual, and is as new as any.
       if round.isEmpty, chosen.isEmpty { round = [0] }
       if round.isEmpty { break }
-      for code in round { claim(code, vectors, set, &squares, &owners) }
+      for code in round {
+        try beforeEach()
+        claim(code, vectors, set, &squares, &owners)
+      }
       chosen += round
     }
     return chosen

@@ -54,7 +54,7 @@ final class ComparisonEvaluator {
     var reconstructions: [Image] = []
     var octaves = OctaveError()
     let result: EvaluationResult
-    do throws(CodecError) {
+    do {
       // Plans are made and memory is touched before the clock runs.
       _ = try opened.codec.reconstruct([set.images[0]])
       result = try Evaluator.evaluate(set.images, with: opened.codec) { index, image in
@@ -65,7 +65,7 @@ final class ComparisonEvaluator {
         }
         terminal.progress("\(folder): image \(index + 1) of \(set.images.count)")
       }
-    } catch {
+    } catch let error as CodecError {
       throw Failure(.badData, "\(folder): \(error)")
     }
     terminal.say(

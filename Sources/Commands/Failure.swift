@@ -73,7 +73,7 @@ public struct Failure: Error, CustomStringConvertible {
     switch error {
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages: return .noInput
     case .image(let error): return code(of: error)
-    case .noReadableImages, .tooFewImages, .tooSmall, .tooThin: return .badData
+    case .noReadableImages, .tooFewImages, .tooSmall, .tooThin, .tooManyDamaged: return .badData
     case .stopped: return .internal
     }
   }
@@ -89,10 +89,12 @@ public struct Failure: Error, CustomStringConvertible {
   private static func code(of error: TrainingError) -> Code {
     switch error {
     case .notFinite: return .internal
-    case .noCheckpoint: return .noInput
-    case .outputExists, .cannotMakeFolder: return .cannotCreate
-    case .alreadyDone: return .usage
-    case .version, .damaged, .otherConfiguration: return .badData
+    case .noCheckpoint, .nothingSaved, .imagesMoved: return .noInput
+    case .outputExists, .weightsExist, .foreignFile, .folderInUse, .cannotMakeFolder:
+      return .cannotCreate
+    case .alreadyDone, .patienceEnded: return .usage
+    case .version, .damaged, .doesNotFit, .otherConfiguration, .otherImages, .noEvaluationImages:
+      return .badData
     case .file(let error): return code(of: error)
     }
   }

@@ -4,6 +4,7 @@ import Configuration
 import Datasets
 import Execution
 import Foundation
+import Safetensors
 import Training
 
 /// Trains a tokenizer on folders of images.
@@ -23,6 +24,9 @@ public struct TrainCommand: ParsableCommand {
         train --config configs/fsq.json --data ~/photos --output checkpoints/photos
         train --config configs/vq.json --set quantizer.codebookSize=512 --steps 2000
         train --resume --output checkpoints/photos --steps 4000
+        train --resume --output checkpoints/photos --set training.optimizer.learningRate=1e-4 \
+          --allow-changes
+        train --from checkpoints/scenes --data ~/photos --steps 500 --output checkpoints/mine
         train --config configs/vq.json --trace
       """)
 
@@ -55,6 +59,27 @@ public struct TrainCommand: ParsableCommand {
   @Flag(help: "Go on with the run in the output folder.")
   var resume = false
 
+  @Flag(
+    help: """
+      With --resume: go on with other values of what the further course of a run depends on, such as \
+      the learning rate; docs/fine-tuning.md lists them. The journal records it.
+      """)
+  var allowChanges = false
+
+  @Flag(
+    help: """
+      With --resume: go on although images were added to the folder or removed from it. The journal \
+      records it.
+      """)
+  var allowChangedData = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Begin a new run with the weights of this checkpoint (fine-tuning); without --config its "
+        + "configuration is taken over as well.",
+      valueName: "folder"))
+  var from: String?
+
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
@@ -86,6 +111,18 @@ public struct TrainCommand: ParsableCommand {
       throw ValidationError(
         "--trace saves nothing, so there is nothing to go on with: leave out --resume")
     }
+    if from != nil, resume {
+      throw ValidationError(
+        "--from begins a new run and --resume goes on with one: leave out either")
+    }
+    if allowChanges || allowChangedData, !resume {
+      throw ValidationError(
+        "\(allowChanges ? "--allow-changes" : "--allow-changed-data") is about a run that goes on: "
+          + "add --resume")
+    }
+    if output?.isEmpty ?? false {
+      throw ValidationError("--output: expected a folder, found an empty name")
+    }
     if trace, let steps, steps < 1 {
       throw ValidationError("--trace --steps: expected at least 1, found \(steps)")
     }
@@ -98,57 +135,94 @@ public struct TrainCommand: ParsableCommand {
       return
     }
     try conclude(options) { terminal in
-      let run = try configuration()
+      let start = try from.map { try StartingWeights(folder: $0) }
+      let run = try configuration(start)
       let folder = try outputFolder()
-      let checkpoint = Checkpoint(folder: folder)
-      if !printPlan && !trace && !resume && checkpoint.hasRun {
-        throw TrainingError.outputExists(folder: folder)
-      }
-      let dataset = try open(run, terminal)
+      let lock = try lockFolder(Checkpoint(folder: folder))
+      defer { lock?.release() }
       Interruption.listen()
-      let progress = TrainingProgress(terminal, run)
-      let trainer = try Trainer(
-        run, dataset: dataset, folder: folder, isResuming: resume, backend: Device(),
-        threads: options.threadCount, observer: progress,
-        shouldStop: { Interruption.isRequested })
-      if printPlan {
-        terminal.result(trainer.plan.description)
-        return
-      }
-      if trace {
-        let measured = try trainer.trace(steps: steps ?? 5)
-        terminal.result(TraceReport(measured, run).text)
-        return
-      }
-      switch try trainer.train() {
-      case .finished:
-        terminal.result(progress.summary(folder))
-      case .interrupted(let step):
-        terminal.say(
-          "stopped after step \(step); everything is in \(folder). Go on with: "
-            + "train --resume --output \(shellQuoted(folder))")
+      do {
+        let dataset = try open(run, folder, terminal)
+        let progress = TrainingProgress(terminal, run)
+        let trainer = try Trainer(
+          run, dataset: dataset, folder: folder, isResuming: resume, start: start,
+          allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
+          observer: progress, shouldStop: { Interruption.isRequested })
+        if printPlan {
+          terminal.result(trainer.plan.description)
+        } else if trace {
+          let measured = try trainer.trace(steps: steps ?? 5)
+          terminal.result(TraceReport(measured, run).text)
+        } else {
+          try tell(try trainer.train(), progress, folder, terminal)
+        }
+      } catch DatasetError.stopped {
+        terminal.say("stopped before anything was computed; \(folder) is as it was")
         throw ExitCode(Interruption.exitCode)
       }
     }
   }
 
+  /// Says how the run ended.
+  private func tell(
+    _ end: Trainer<Device>.End, _ progress: TrainingProgress, _ folder: String, _ terminal: Terminal
+  ) throws {
+    switch end {
+    case .finished:
+      terminal.result(progress.summary(folder))
+    case .patienceEnded(let step, let evaluations, let bestStep, let best):
+      terminal.result(
+        progress.summary(
+          folder, steps: step, evaluations: evaluations, bestStep: bestStep, best: best))
+    case .interrupted(let step):
+      terminal.say(
+        "stopped after step \(step); everything is in \(folder). Go on with: "
+          + "train --resume --output \(shellQuoted(folder))")
+      throw ExitCode(Interruption.exitCode)
+    }
+  }
+
+  /// What a resumed run may differ in.
+  private var allowed: ResumeAllowance {
+    var allowed: ResumeAllowance = []
+    if allowChanges { allowed.insert(.configuration) }
+    if allowChangedData { allowed.insert(.images) }
+    return allowed
+  }
+
+  /// Keeps other processes out of the run's folder, before anything else takes its time; nil where
+  /// there is none yet, or nothing is written.
+  private func lockFolder(_ checkpoint: Checkpoint) throws -> FolderLock? {
+    if printPlan || trace { return nil }
+    if resume {
+      guard checkpoint.hasState else { throw checkpoint.withoutState }
+    } else {
+      try checkpoint.checkIsFree()
+    }
+    return checkpoint.hasFolder ? try checkpoint.lock() : nil
+  }
+
   /// The configuration with the command line's values over the file's.
-  private func configuration() throws -> RunConfiguration {
+  private func configuration(_ start: StartingWeights?) throws -> RunConfiguration {
+    var assignments = assignments + flagAssignments
     let path: String
     if let config {
       path = config
     } else if resume, let output {
-      guard Checkpoint(folder: output).hasRun else {
-        throw TrainingError.noCheckpoint(folder: output, missing: Checkpoint.stateFile)
-      }
+      let checkpoint = Checkpoint(folder: output)
+      guard checkpoint.hasState else { throw checkpoint.withoutState }
       path = output + "/" + Checkpoint.configurationFile
+    } else if let start {
+      path = start.checkpoint.folder + "/" + Checkpoint.configurationFile
+      let words = JSONValue.string("Fine-tuned from \(start.checkpoint.folder).").compactText
+      assignments.insert("description=" + words, at: 0)
     } else {
       throw Failure(
         .usage,
         "expected --config with a configuration, such as configs/fsq.json"
           + (resume ? ", or --output with the run to go on with" : ""))
     }
-    return try RunConfiguration.load(path: path, overrides: assignments + flagAssignments)
+    return try RunConfiguration.load(path: path, overrides: assignments)
   }
 
   /// The flags that stand for values of the configuration.
@@ -164,16 +238,25 @@ public struct TrainCommand: ParsableCommand {
 
   private func outputFolder() throws -> String {
     if let output { return output }
-    guard let config else { return "" }
+    guard let config else {
+      throw Failure(.usage, "expected --output with a folder for the new run")
+    }
     let name = URL(fileURLWithPath: config).deletingPathExtension().lastPathComponent
     return "checkpoints/" + name
   }
 
   /// Opens the images and tells of those that cannot be used.
-  private func open(_ run: RunConfiguration, _ terminal: Terminal) throws -> Dataset {
+  private func open(
+    _ run: RunConfiguration, _ folder: String, _ terminal: Terminal
+  ) throws -> Dataset {
     let data = run.data
+    let checkpoint = Checkpoint(folder: from ?? folder)
+    let folders =
+      resume || from != nil
+      ? try checkpoint.imageFolders(run)
+      : RunImageFolders(train: data.train, validation: data.validation)
     let dataset = try Dataset(
-      train: data.train, validation: data.validation, validationShare: data.validationShare,
+      train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
       cacheMegabytes: data.cacheMegabytes)
     for image in dataset.rejected.prefix(10) { terminal.warn("left out: \(image.reason)") }
@@ -182,20 +265,4 @@ public struct TrainCommand: ParsableCommand {
     }
     return dataset
   }
-}
-
-/// A path as a shell takes it; one with control characters as bash, zsh and ksh do.
-func shellQuoted(_ path: String) -> String {
-  if path.allSatisfy({ $0.isLetter || $0.isNumber || "/._-".contains($0) }) { return path }
-  if path == VisibleText.line(path) {
-    return "'" + path.replacingOccurrences(of: "'", with: "'\\''") + "'"
-  }
-  return "$'"
-    + path.utf8.map { byte in
-      switch byte {
-      case UInt8(ascii: "'"), UInt8(ascii: "\\"): "\\" + String(UnicodeScalar(byte))
-      case 0x20..<0x7F: String(UnicodeScalar(byte))
-      default: "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }
-    }.joined() + "'"
 }

@@ -4,6 +4,9 @@ import Training
 
 /// Tells how a run fares: a line over itself on a terminal, plain lines elsewhere.
 final class TrainingProgress: TrainingObserver {
+  /// Evaluations of fewer images say how many.
+  private static let fewImages = 8
+
   private let terminal: Terminal
   private let run: RunConfiguration
   private var lastResult: EvaluationResult?
@@ -24,6 +27,12 @@ final class TrainingProgress: TrainingObserver {
         + "\(Display.count(overview.evaluationImages)) to evaluate with; "
         + "\(Display.count(overview.parameters, "parameter")); "
         + "\(Display.megabytes(overview.arenaBytes)) for \(run.training.lanes) lanes")
+    if overview.evaluationImages < Self.fewImages {
+      terminal.say(
+        "only \(Display.count(overview.evaluationImages, "image")) to evaluate with: PSNR and SSIM of "
+          + "so few say little of other images. Raise data.validationShare or name a folder by "
+          + "--validation.")
+    }
     if firstStep > 0 { terminal.say("going on after step \(firstStep)") }
   }
 
@@ -56,6 +65,29 @@ final class TrainingProgress: TrainingObserver {
     terminal.say("step \(step): saved in \(folder)")
   }
 
+  func note(_ text: String) { terminal.warn(text) }
+
+  func willFail(step: Int, savedStep: Int, folder: String) {
+    let saved =
+      savedStep > 0 ? "the state of step \(savedStep) is in \(folder)" : "no step was saved"
+    terminal.warn(
+      "the run ends after step \(step); \(saved)"
+        + (savedStep > 0
+          ? ". Once the cause is mended, go on with: train --resume --output \(shellQuoted(folder))"
+          : ""))
+  }
+
+  /// The result of a run that ended because its evaluations did not improve any more.
+  func summary(
+    _ folder: String, steps: Int, evaluations: Int, bestStep: Int, best: Double
+  ) -> String {
+    let value =
+      run.monitor.keepBest == .ssim
+      ? "SSIM \(Display.decimals(best, 4))" : "\(Display.decimals(best, 2)) dB"
+    return "\(folder): ended after \(Display.count(steps, "step")), no improvement for "
+      + "\(Display.count(evaluations, "evaluation")); best \(value) at step \(bestStep)"
+  }
+
   /// The result of the whole run.
   func summary(_ folder: String) -> String {
     let steps = "\(folder): \(Display.count(run.training.steps, "step"))"
@@ -78,9 +110,11 @@ final class TrainingProgress: TrainingObserver {
 
   private static func words(_ result: EvaluationResult) -> String {
     let usage = result.usage
+    let few =
+      result.images < fewImages ? " (on \(Display.count(result.images, "image")) alone)" : ""
     return "PSNR \(Display.decimals(result.psnr, 2)) dB, SSIM \(Display.decimals(result.ssim, 3)), "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used by "
       + "\(Display.count(usage.tokens, "token")), "
-      + "perplexity \(Display.decimals(usage.perplexity, 0))"
+      + "perplexity \(Display.decimals(usage.perplexity, 0))" + few
   }
 }

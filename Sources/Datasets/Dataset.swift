@@ -1,34 +1,3 @@
-import Imaging
-import Randomness
-
-/// Some images of a store, in a fixed order: what is trained on, or what is validated with.
-public struct ImageSet: Sendable {
-  /// Where the images are.
-  public let store: ImageStore
-  /// Their numbers in the store.
-  public let indices: [Int]
-
-  /// The given images of a store.
-  public init(store: ImageStore, indices: [Int]) {
-    self.store = store
-    self.indices = indices
-  }
-
-  /// All images of a store.
-  public init(store: ImageStore) { self.init(store: store, indices: Array(0..<store.count)) }
-
-  /// How many images there are.
-  public var count: Int { indices.count }
-
-  /// The path of an image within its folder.
-  public func file(_ index: Int) -> String { store.files[indices[index]] }
-
-  /// An image, resized as the recipe says.
-  public func image(_ index: Int) throws(DatasetError) -> Image {
-    try store.image(indices[index])
-  }
-}
-
 /// The images of a run: those to train on, those to validate with, and what was wrong.
 public struct Dataset: Sendable {
   /// The images to train on.
@@ -73,5 +42,28 @@ public struct Dataset: Sendable {
       self.validation = ImageSet(store: store, indices: split.validation)
       rejected = store.rejected
     }
+  }
+
+  /// The same images, to go on with a run that was started with a list of names to train on.
+  ///
+  /// - Parameters:
+  ///   - files: the names of all images to train on, in their order.
+  ///   - damaged: those among them that were found bad before.
+  ///   - damagedValidation: the same of the images to validate with.
+  /// - Throws: `tooManyDamaged` if hardly any is left.
+  public func following(
+    _ files: [String], damaged: Set<String>, damagedValidation: Set<String>
+  ) throws(DatasetError) -> Dataset {
+    Dataset(
+      training: try ImageSet(store: training.store, files: files, damaged: damaged),
+      validation: try ImageSet(
+        store: validation.store, files: validation.files, damaged: damagedValidation),
+      rejected: rejected)
+  }
+
+  private init(training: ImageSet, validation: ImageSet, rejected: [RejectedImage]) {
+    self.training = training
+    self.validation = validation
+    self.rejected = rejected
   }
 }

@@ -20,7 +20,10 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   case tooThin(file: String, width: Int, height: Int)
   /// A file that was good when the data set was opened cannot be decoded any more.
   case image(ImageError)
-  /// Batches are no longer to be had: the loader was stopped.
+  /// More than half of the images that were good when the data set was opened are bad; the first is
+  /// told.
+  case tooManyDamaged(path: String, damaged: Int, count: Int, first: String)
+  /// Images or batches are no longer to be had: someone asked to stop.
   case stopped
 
   /// What was expected, what was found, and the way out.
@@ -50,7 +53,23 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file): \(width)x\(height) pixels are too long and thin to scale the shorter side; at most "
         + "1 : \(Augmentation.longestRatio) is. Crop or remove the file."
     case .image(let error): error.description
+    case .tooManyDamaged(let path, let damaged, let count, let first):
+      "\(path): \(damaged) of its \(count) images cannot be used, more than half. The first: "
+        + first + " Check the disk and the folder."
     case .stopped: "the loader was stopped while a batch was asked for"
+    }
+  }
+
+  /// Whether the fault is the image's own, so that another try would end the same way; not so where
+  /// the process or the machine is at its limits, or the disk failed.
+  var isOfTheFile: Bool {
+    switch self {
+    case .tooSmall, .tooThin: true
+    case .image(let error): error.isOfTheFile
+    case .missingFolder, .notAFolder, .unreadableFolder, .noImages, .noReadableImages,
+      .tooFewImages,
+      .tooManyDamaged, .stopped:
+      false
     }
   }
 

@@ -13,8 +13,14 @@ public struct FixedSet: Sendable {
   /// Takes `count` images of a set, or all if there are fewer.
   ///
   /// They are spread evenly over the set, from its first image on: in sorted order the first few
-  /// alone would all be of one class where each class has its folder.
-  public init(_ set: ImageSet, count: Int) throws(DatasetError) {
+  /// alone would all be of one class where each class has its folder. Bad images are replaced as
+  /// ``ImageSet`` says.
+  ///
+  /// - Parameter shouldStop: asked before each image.
+  /// - Throws: `stopped` where that says so.
+  public init(
+    _ set: ImageSet, count: Int, shouldStop: () -> Bool = { false }
+  ) throws(DatasetError) {
     precondition(count >= 0, "a set has no negative count")
     let recipe = set.store.augmentation.withoutChance
     let taken = min(count, set.count)
@@ -23,6 +29,7 @@ public struct FixedSet: Sendable {
     // No chance is left in the recipe, so nothing is drawn from this.
     var unused = Generator(seed: 0)
     for position in 0..<taken {
+      if shouldStop() { throw .stopped }
       let index = position * set.count / taken
       files.append(set.file(index))
       images.append(recipe.sample(try set.image(index), random: &unused))

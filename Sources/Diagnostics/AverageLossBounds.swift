@@ -11,7 +11,7 @@ extension AverageLossMonitor {
   ///
   /// `D^2 / (2 T eta_T) + sum eta_t |g_t|^2 / (2 T)`. Infinite where ``isMonotone`` is false.
   public func meanLossBound(diameter: Double) -> Double {
-    guard let last = rates.last, isMonotone else { return .infinity }
+    guard let last = history.lastRate, isMonotone else { return .infinity }
     return ConvergenceBounds.meanLoss(
       steps: steps, lastRate: last, rateGradients: sums.rateGradients, diameter: diameter)
   }
@@ -25,14 +25,12 @@ extension AverageLossMonitor {
   ///
   /// Goes over the history.
   public func lastIterateBound(radius: Double) -> Double {
-    guard steps > 0 else { return .infinity }
-    return ConvergenceBounds.lastIterate(
-      rates: rates, gradientNorms: gradientNorms, radius: radius)
+    history.lastIterateBound(radius: radius)
   }
 
   /// B6: the same for a run that is linear decay to zero, and has arrived there; nil for any other.
   public func linearDecayBound(radius: Double) -> Double? {
-    guard let weight = ScheduleDuality.constantWeight(ofLinearDecay: rates) else { return nil }
+    guard let weight = history.weightOfLinearDecay else { return nil }
     let total = weight * Double(steps)
     return (radius * radius + weight * weight * sums.squaredGradients) / (2 * total)
   }
@@ -51,7 +49,7 @@ extension AverageLossMonitor {
   ///
   /// Far above 1 the rate is higher than theory would have it. NaN before the first step.
   public func rateRatio(radius: Double) -> Double {
-    (rates.last ?? .nan) / bestConstantRate(radius: radius)
+    (history.lastRate ?? .nan) / bestConstantRate(radius: radius)
   }
 
   /// What the loss is held against.

@@ -1,8 +1,8 @@
 /// Watches a run's mean loss beside what theory promises of it.
 ///
 /// Fed once a step with numbers that the trainer measures around its update
-/// `theta_{t+1} = theta_t - eta_t u_t`. It keeps sums, and the history of rates and gradient norms: two numbers
-/// a step, which bounds of the last iterate need. What it promises by them is in
+/// `theta_{t+1} = theta_t - eta_t u_t`. It keeps sums, and a ``StepHistory`` of rates and gradient norms,
+/// which bounds of the last iterate need. What it promises by them is in
 /// `AverageLossBounds.swift`, and holds under the conditions of ``GuaranteeLabel`` only. Sums are in
 /// double precision. Su, "Convergence of SGD", kexue.fm 9902, 11469, 11480, 11494, 11530.
 public struct AverageLossMonitor: Sendable, Equatable {
@@ -40,10 +40,8 @@ public struct AverageLossMonitor: Sendable, Equatable {
   /// Gradients shorter than this are left out of ``sumOfInverseGradients``.
   public static let leastGradient = 1e-12
 
-  /// The learning rate of each step.
-  public internal(set) var rates: [Double] = []
-  /// The gradient's norm at each step.
-  public internal(set) var gradientNorms: [Double] = []
+  /// The rates and gradient norms.
+  public internal(set) var history = StepHistory()
   /// The mean loss at the steps 1, 2, 4, 8, ...
   public internal(set) var dyadicMeans: [Double] = []
   var sums = Sums()
@@ -77,14 +75,18 @@ public struct AverageLossMonitor: Sendable, Equatable {
   public init() {}
 
   /// Steps that were recorded, `T`.
-  public var steps: Int { rates.count }
+  public var steps: Int { history.steps }
+
+  /// The learning rate of each step, or of each entry of the history of a long run.
+  public var rates: [Double] { history.rates }
+  /// The gradient's norm at each step, or at the first one of each entry.
+  public var gradientNorms: [Double] { history.norms }
 
   /// Takes in a step; each one once, in order.
   public mutating func record(_ step: Observation) {
     let (rate, norm) = (step.learningRate, step.gradientNorm)
-    if let last = rates.last, rate > last { sums.rises = 1 }
-    rates.append(rate)
-    gradientNorms.append(norm)
+    if let last = history.lastRate, rate > last { sums.rises = 1 }
+    history.record(rate: rate, norm: norm)
     recordLoss(step.loss, rate: rate)
     sums.rates += rate
     sums.squaredRates += rate * rate

@@ -27,7 +27,8 @@ extension AverageLossMonitor {
   public var gradientMax: Double { sums.largestGradient }
   /// `sqrt(V / T)`.
   public var gradientRMS: Double { (sums.squaredGradients / Double(steps)).squareRoot() }
-  /// The 95th percentile of `|g_t|`, exact; sorts the history.
+  /// The 95th percentile of `|g_t|`: of all steps, or in a run of ``StepHistory/capacity`` steps and
+  /// more of every so many; sorts the history.
   public var gradientP95: Double { Quantile.of(gradientNorms, 0.95) }
 
   /// `|theta_{T+1} - theta_1|`.

@@ -9,6 +9,8 @@ enum EventFileName {
 
   /// A name that comes after those of all event files in the folder: the seconds are the time, or
   /// one more than the latest there are, whichever is more.
+  ///
+  /// A file of the last second that ten digits can tell is passed over: no name could come after it.
   static func next(in folder: String, wallTime: Double) -> String {
     // A folder one may write into but not list shows no names; opening then fails on a name that
     // is taken.
@@ -24,7 +26,8 @@ enum EventFileName {
   /// The seconds in a name, where it is an event file's; of finer units only the seconds.
   private static func seconds(in name: String) -> Int? {
     guard name.hasPrefix(prefix) else { return nil }
-    return Int(name.dropFirst(prefix.count).prefix(10).prefix { $0.isWholeNumber })
+    let seconds = Int(name.dropFirst(prefix.count).prefix(10).prefix { $0.isWholeNumber })
+    return seconds == 9_999_999_999 ? nil : seconds
   }
 
   /// This machine's name, of letters that any file system takes.

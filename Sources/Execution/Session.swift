@@ -30,6 +30,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ///
   /// Called in the lane's own thread.
   public var collect: (Replay) -> Void = { _ in }
+  /// Asked before each replay, in the lane's own thread: where it says so, the run ends early and what
+  /// came of it is worth nothing.
+  public var isCancelled: (() -> Bool)?
   /// Where the time goes, if anyone asks: a trace of this session's plan and lanes.
   public var trace: Trace?
 
@@ -153,10 +156,12 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     stopwatch?.end(.clearing)
     if isDealtInTurn {
       for item in stride(from: lane, to: items, by: lanes) {
+        if isCancelled?() ?? false { return }
         replay(item, lane, memory, stopwatch)
       }
     } else {
       while case let item = nextItem.wrappingAdd(1, ordering: .relaxed).oldValue, item < items {
+        if isCancelled?() ?? false { return }
         replay(item, lane, memory, stopwatch)
       }
     }

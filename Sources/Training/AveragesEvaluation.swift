@@ -11,6 +11,7 @@ final class AveragesEvaluation<B: Backend> {
   private let images: [Image]
   /// What estimates codebooks anew; nil where none is trained entry by entry.
   private let reestimation: CodebookReestimation<B>?
+  private let shouldStop: () -> Bool
 
   // The losses of the last weights at the evaluations so far.
   private var evaluations = 0.0
@@ -20,22 +21,24 @@ final class AveragesEvaluation<B: Backend> {
 
   init(
     _ configuration: AveragingConfiguration, averages: IterateAverages<B>,
-    heldOut: HeldOutLoss<B>, images: [Image], reestimation: CodebookReestimation<B>?
+    heldOut: HeldOutLoss<B>, images: [Image], reestimation: CodebookReestimation<B>?,
+    shouldStop: @escaping () -> Bool
   ) {
     self.averages = averages
     self.configuration = configuration
     self.heldOut = heldOut
     self.images = images
     self.reestimation = reestimation
+    self.shouldStop = shouldStop
   }
 
   /// Evaluates the last weights and every average; nil where none is kept.
+  ///
+  /// ``leastLoss`` and what later comparisons look back on change at the end, if nothing failed.
   func compare() throws -> AveragesReport? {
     guard !averages.kinds.isEmpty else { return nil }
-    let last = heldOut.evaluate(images)
-    evaluations += 1
-    lossSum += last.loss
-    leastLoss = min(leastLoss ?? .infinity, last.loss)
+    let last = try heldOut.evaluate(images)
+    let (evaluations, lossSum) = (self.evaluations + 1, self.lossSum + last.loss)
     var entries = [
       AveragesReport.Entry(name: "last", loss: last.loss, psnr: last.psnr, jensenGap: nil)
     ]
@@ -47,12 +50,14 @@ final class AveragesEvaluation<B: Backend> {
     }
     for kind in averages.kinds {
       try averages.withWeights(of: kind) {
-        add(kind.rawValue, heldOut.evaluate(images))
-        try reestimation?.withCodebooks {
-          add(kind.rawValue + "+codebook", heldOut.evaluate(images))
+        add(kind.rawValue, try heldOut.evaluate(images))
+        try reestimation?.withCodebooks(shouldStop) {
+          add(kind.rawValue + "+codebook", try heldOut.evaluate(images))
         }
       }
     }
+    (self.evaluations, self.lossSum) = (evaluations, lossSum)
+    leastLoss = min(leastLoss ?? .infinity, last.loss)
     return AveragesReport(images: heldOut.evaluated(of: images.count), entries: entries)
   }
 
@@ -63,10 +68,12 @@ final class AveragesEvaluation<B: Backend> {
   }
 
   /// Does something with the weights that are saved in place of the last ones.
-  func withSavedWeights<R>(_ body: () throws -> R) throws -> R {
+  ///
+  /// - Parameter isSaving: whether that must not be cut short, whoever asks to stop.
+  func withSavedWeights<R>(isSaving: Bool = false, _ body: () throws -> R) throws -> R {
     try averages.withWeights(of: configuration.savedKind) {
       guard reestimates, let reestimation else { return try body() }
-      return try reestimation.withCodebooks(body)
+      return try reestimation.withCodebooks({ !isSaving && shouldStop() }, body)
     }
   }
 

@@ -10,19 +10,23 @@ import Tokenizers
 ///
 ///     config.json          the resolved configuration
 ///     model.safetensors    the weights to encode with, named and laid out as in diffusers
+///     best.safetensors     the best evaluated ones, where they are kept
 ///     state.safetensors    weights, moments, averages, the step, what the training set was
+///     data.jsonl           where the images are, and the names of those to train on
 ///     metrics.jsonl        the journal
 ///     samples/*.png        originals over reconstructions
 ///
 /// Every file is written beside its place, synced and renamed, so that a crash at any instant
 /// leaves the previous one whole. The state is complete in itself: it is all that resuming reads.
-public struct Checkpoint: Sendable {
+public struct Checkpoint: Sendable, Equatable {
   /// The version of the format.
   public static let version = "1"
   /// The resolved configuration's file.
   public static let configurationFile = "config.json"
   /// The weights' file.
   public static let modelFile = "model.safetensors"
+  /// The file of the best evaluated weights, where they are kept.
+  public static let bestFile = "best.safetensors"
   /// The file that resuming reads.
   public static let stateFile = "state.safetensors"
   /// The folder of sample sheets.
@@ -33,16 +37,6 @@ public struct Checkpoint: Sendable {
 
   /// The run's folder.
   public let folder: String
-
-  /// Where in the run a state was saved.
-  public struct Progress: Sendable, Equatable {
-    /// Updates that were made.
-    public var step: Int
-    /// Seconds of training so far, over all resumptions.
-    public var seconds: Double
-    /// Which files the run trains on: a hash of their names.
-    public var trainingSet: String
-  }
 
   /// What a state holds beside weights and moments: averages, and what diagnoses look back on.
   struct StateExtras {
@@ -57,39 +51,22 @@ public struct Checkpoint: Sendable {
     self.folder = folder
   }
 
-  /// Whether the folder holds a state to resume from.
-  public var hasState: Bool { exists(Self.stateFile) }
-
-  /// Whether a run began in the folder.
-  public var hasRun: Bool { exists(Self.configurationFile) || hasState }
-
   // MARK: Writing
-
-  /// Makes the folder and writes the configuration.
-  func begin(_ run: RunConfiguration) throws(TrainingError) {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: path(Self.samplesFolder), withIntermediateDirectories: true)
-    } catch {
-      throw .cannotMakeFolder(folder: folder, reason: error.localizedDescription)
-    }
-    do { try AtomicFile.write(run.resolved, to: path(Self.configurationFile)) } catch {
-      throw .file(error)
-    }
-  }
 
   /// Writes the weights to encode with, a tensor at a time.
   ///
-  /// - Parameter weights: which ones those are, for whoever asks the file.
+  /// - Parameters:
+  ///   - file: where: ``modelFile``, or ``bestFile``.
+  ///   - weights: which ones those are, for whoever asks the file.
   func writeModel<B: Backend>(
-    _ parameters: ParameterMemory<B>, step: Int, weights: String
+    _ parameters: ParameterMemory<B>, to file: String = Self.modelFile, step: Int, weights: String
   ) throws(TrainingError) {
     do {
       try write(
         [(.values, "")], of: parameters,
         metadata: [
           "format": "pt", "tessera": Self.version, "step": String(step), "weights": weights,
-        ], to: path(Self.modelFile))
+        ], to: path(file))
     } catch { throw TrainingError(error) }
   }
 
@@ -101,10 +78,8 @@ public struct Checkpoint: Sendable {
       try write(
         (ParameterBlock.trained + extras.blocks).map { ($0, $0.name + ".") }, of: parameters,
         numbers: extras.numbers,
-        metadata: [
-          "tessera": Self.version, "step": String(progress.step),
-          "seconds": String(progress.seconds), "trainingSet": progress.trainingSet,
-        ], to: path(Self.stateFile))
+        metadata: progress.metadata.merging(["tessera": Self.version]) { $1 },
+        to: path(Self.stateFile))
     } catch { throw TrainingError(error) }
   }
 
@@ -161,13 +136,26 @@ public struct Checkpoint: Sendable {
 
   /// Reads the weights into memory.
   ///
+  /// - Parameter name: the file: ``modelFile``, or ``bestFile``.
   /// - Returns: their hash, taken on the way.
   @discardableResult
   public func readModel<B: Backend>(
-    into parameters: ParameterMemory<B>
+    _ name: String = Self.modelFile, into parameters: ParameterMemory<B>
   ) throws(TrainingError) -> WeightsHash {
-    let file = try open(Self.modelFile)
+    let file = try open(name)
     return try read(file, .values, prefix: "", into: parameters)
+  }
+
+  /// Where in the run the state was saved.
+  func readProgress() throws(TrainingError) -> Progress {
+    try progress(of: open(Self.stateFile))
+  }
+
+  private func progress(of file: SafetensorsFile) throws(TrainingError) -> Progress {
+    guard let progress = Progress(file.metadata) else {
+      throw .damaged(file: path(Self.stateFile), reason: "its metadata lack the step")
+    }
+    return progress
   }
 
   /// Reads a state into memory.
@@ -185,16 +173,7 @@ public struct Checkpoint: Sendable {
     for block in ParameterBlock.trained + found {
       _ = try read(file, block, prefix: block.name + ".", into: parameters)
     }
-    guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0,
-      let seconds = file.metadata["seconds"].flatMap({ Double($0) }),
-      let trainingSet = file.metadata["trainingSet"]
-    else {
-      throw .damaged(file: path(Self.stateFile), reason: "its metadata lack the step")
-    }
-    return (
-      Progress(step: step, seconds: seconds, trainingSet: trainingSet),
-      StateExtras(blocks: found, numbers: numbers(in: file))
-    )
+    return (try progress(of: file), StateExtras(blocks: found, numbers: numbers(in: file)))
   }
 
   /// The lists of numbers in a state.
@@ -237,34 +216,15 @@ public struct Checkpoint: Sendable {
     return hash.hexadecimal
   }
 
-  /// Checks that a run may go on under a configuration: all that shapes the result is the same.
-  ///
-  /// The length of the run, what it reports and where its files lie may change.
-  func checkUnchanged(_ run: RunConfiguration) throws {
-    let stored = leaves(try readConfiguration())
-    let given = leaves(run)
-    let differences = Set(stored.keys).union(given.keys).filter { stored[$0] != given[$0] }
-      .filter { key in
-        !["$schema", "description", "training.steps", "data.cacheMegabytes"].contains(key)
-          && ![
-            "data.train", "data.validation", "monitor.", "training.averaging.save",
-            "training.averaging.codebook", "training.averaging.evaluationImages",
-          ].contains { key.hasPrefix($0) }
-      }
-    if !differences.isEmpty {
-      throw TrainingError.otherConfiguration(folder: folder, differences: differences.sorted())
-    }
-  }
-
   // MARK: Parts
 
   func path(_ name: String) -> String { folder + "/" + name }
 
-  private func exists(_ name: String) -> Bool {
+  func exists(_ name: String) -> Bool {
     FileManager.default.fileExists(atPath: path(name))
   }
 
-  private func open(_ name: String) throws(TrainingError) -> SafetensorsFile {
+  func open(_ name: String) throws(TrainingError) -> SafetensorsFile {
     guard exists(name) else { throw .noCheckpoint(folder: folder, missing: name) }
     let file: SafetensorsFile
     do { file = try SafetensorsFile(path: path(name)) } catch { throw TrainingError(error) }
@@ -316,20 +276,4 @@ extension ParameterBlock {
   fileprivate func holds(_ parameter: Parameter) -> Bool {
     self == .values || parameter.isTrained
   }
-}
-
-/// Every value of a configuration by its key path.
-private func leaves(_ run: RunConfiguration) -> [String: JSONValue] {
-  var result: [String: JSONValue] = [:]
-  func walk(_ value: JSONValue, _ path: String) {
-    if case .object(let object) = value {
-      for member in object.members {
-        walk(member.value, path.isEmpty ? member.key : path + "." + member.key)
-      }
-    } else {
-      result[path] = value
-    }
-  }
-  if let value = try? JSONValue(parsing: run.resolved) { walk(value, "") }
-  return result
 }

@@ -13,8 +13,6 @@ struct CodebookInitialization<B: Backend> {
   /// Vectors that k-means and skeletons are made of: so many a code, and so many at most.
   private static var vectorsPerCode: Int { 16 }
   private static var mostVectors: Int { 32_768 }
-  /// Images that are held as results at once.
-  private static var portion: Int { 64 }
 
   let quantizer: QuantizerConfiguration
   /// One that is made of encoder outputs.
@@ -22,6 +20,8 @@ struct CodebookInitialization<B: Backend> {
   let codec: Codec<B>
   let backend: B
   let pool: LanePool
+  /// Asked now and then; where it says so, the work ends by `CancellationError`.
+  let shouldStop: () -> Bool
 
   /// How many images codebooks are made of.
   ///
@@ -42,22 +42,26 @@ struct CodebookInitialization<B: Backend> {
   /// - Parameter write: takes each codebook `[K, d]` in its turn, and puts it among the parameters.
   func makeCodebooks(
     from images: [Image], random: inout Generator, write: (_ depth: Int, _ codes: [Float]) -> Void
-  ) throws(CodecError) {
-    var inputs = CodebookInputs(quantizer, vectors: try encode(images).vectors)
+  ) throws {
+    func encode() throws -> (vectors: [Float], indices: [Int32]) {
+      try codec.vectors(of: images, shouldStop: shouldStop)
+    }
+    var inputs = CodebookInputs(quantizer, vectors: try encode().vectors)
     while inputs.depth < quantizer.depth {
       // Where there are fewer vectors than codes a depth leaves nothing: the drawn values stay.
       if inputs.areRemainders, CodeSampling.deviation(inputs.vectors) == 0 { return }
-      let codes = codebook(of: inputs.vectors, inputs.dimension, &random)
+      let codes = try codebook(of: inputs.vectors, inputs.dimension, &random)
       write(inputs.depth, codes)
       let needsTokens = inputs.nextDependsOnCodes
-      inputs.advance(past: codes, indices: needsTokens ? try encode(images).indices : [])
+      inputs.advance(past: codes, indices: needsTokens ? try encode().indices : [])
     }
   }
 
   /// The codes `[K, d]` of vectors `[n, d]`.
   private func codebook(
     of vectors: [Float], _ dimension: Int, _ random: inout Generator
-  ) -> [Float] {
+  ) throws -> [Float] {
+    func look() throws { if shouldStop() { throw CancellationError() } }
     let count = quantizer.codebookSize
     switch initialization {
     case .kMeans:
@@ -65,10 +69,13 @@ struct CodebookInitialization<B: Backend> {
       let search = NearestSearch(
         count, for: few, dimension: dimension, on: backend, lanes: codec.lanes, pool: pool)
       let clusters = KMeans(dimension: dimension, onSphere: isOnSphere)
-      return clusters.centres(count, of: few, random: &random, nearest: search.nearest).centres
+      return try clusters.centres(count, of: few, random: &random, beforeEach: look) {
+        try search.nearest(in: $0, beforeEach: look)
+      }.centres
     case .skeleton:
       let few = spread(vectors, dimension)
-      let chosen = SkeletonCodes.choose(count, of: few, dimension: dimension)
+      let chosen = try SkeletonCodes.choose(
+        count, of: few, dimension: dimension, beforeEach: look)
       let codes = chosen.flatMap { few[$0 * dimension..<($0 + 1) * dimension] }
       guard chosen.count < count else { return codes }
       // All vectors are codes: the others are near some of them.
@@ -84,20 +91,6 @@ struct CodebookInitialization<B: Backend> {
     if case .cosine = quantizer { true } else { false }
   }
 
-  /// The vectors of images and their tokens.
-  private func encode(_ images: [Image]) throws(CodecError) -> (vectors: [Float], indices: [Int32])
-  {
-    var (vectors, indices): ([Float], [Int32]) = ([], [])
-    for start in stride(from: 0, to: images.count, by: Self.portion) {
-      let part = Array(images[start..<min(start + Self.portion, images.count)])
-      for result in try codec.reconstruct(part) {
-        vectors += result.latents
-        indices += result.tokens.indices
-      }
-    }
-    return (vectors, indices)
-  }
-
   /// As many vectors as are worth the work, spread evenly over all.
   private func spread(_ vectors: [Float], _ dimension: Int) -> [Float] {
     let all = vectors.count / dimension
@@ -106,5 +99,25 @@ struct CodebookInitialization<B: Backend> {
       let start = index * all / count * dimension
       return vectors[start..<start + dimension]
     }
+  }
+}
+
+extension Codec {
+  /// The vectors of images before quantization, and their tokens, a portion of the images at a time.
+  ///
+  /// - Throws: `CancellationError` where someone asks to stop.
+  func vectors(
+    of images: [Image], shouldStop: () -> Bool
+  ) throws -> (vectors: [Float], indices: [Int32]) {
+    var (vectors, indices): ([Float], [Int32]) = ([], [])
+    let portion = Evaluator.portion(of: images, lanes: lanes)
+    for start in stride(from: 0, to: images.count, by: portion) {
+      if shouldStop() { throw CancellationError() }
+      for result in try reconstruct(Array(images[start..<min(start + portion, images.count)])) {
+        vectors += result.latents
+        indices += result.tokens.indices
+      }
+    }
+    return (vectors, indices)
   }
 }

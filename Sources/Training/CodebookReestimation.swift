@@ -17,16 +17,20 @@ struct CodebookReestimation<B: Backend> {
 
   /// Does something with codebooks that the weights in memory give rise to, in place of those in
   /// memory, which come back afterwards.
-  func withCodebooks<R>(_ body: () throws -> R) throws -> R {
+  ///
+  /// - Parameter shouldStop: asked now and then; where it says so, the work ends by `CancellationError`.
+  func withCodebooks<R>(_ shouldStop: () -> Bool, _ body: () throws -> R) throws -> R {
     let own = codebooks.map { $0.read() }
     defer { for (codebook, codes) in zip(codebooks, own) { codebook.write(codes) } }
-    let (vectors, first) = try encode()
+    let (vectors, first) = try codec.vectors(of: images, shouldStop: shouldStop)
     var (inputs, indices) = (CodebookInputs(quantizer, vectors: vectors), first)
     for (depth, codebook) in codebooks.enumerated() {
       let codes = means(
         of: inputs.vectors, codes: inputs.codes(in: indices), from: own[depth])
       codebook.write(codes)
-      if inputs.nextDependsOnCodes { indices = try encode().indices }
+      if inputs.nextDependsOnCodes {
+        indices = try codec.vectors(of: images, shouldStop: shouldStop).indices
+      }
       inputs.advance(past: codes, indices: indices)
     }
     return try body()
@@ -47,11 +51,5 @@ struct CodebookReestimation<B: Backend> {
       let count = counts[place / dimension]
       return count > 0 ? Float(sums[place] / Double(count)) : codebook[place]
     }
-  }
-
-  /// The vectors of the images and their tokens.
-  private func encode() throws(CodecError) -> (vectors: [Float], indices: [Int32]) {
-    let results = try codec.reconstruct(images)
-    return (results.flatMap(\.latents), results.flatMap(\.tokens.indices))
   }
 }

@@ -38,8 +38,12 @@ public struct EvaluationResult: Sendable, Equatable {
 
 /// Evaluates tokenizers on images: PSNR, SSIM, codebook usage, quantization error.
 public enum Evaluator {
-  /// Images that are held in memory at once.
-  static var portion: Int { 64 }
+  /// Images that are held in memory at once, and between two looks at whether to stop; fewer of large
+  /// ones.
+  static func portion(of images: [Image], lanes: Int) -> Int {
+    let pixels = images.map { $0.width * $0.height }.max() ?? 1
+    return max(lanes, min(64, (1 << 18) / max(1, pixels)))
+  }
 
   /// Runs images through a codec.
   ///
@@ -47,9 +51,11 @@ public enum Evaluator {
   ///   - images: at least one; sides that are multiples of the downsampling.
   ///   - codec: the tokenizer.
   ///   - visit: called with the number of each image and its reconstruction.
+  ///   - shouldStop: asked now and then; where it says so, the evaluation ends by `CancellationError`.
   public static func evaluate<B: Backend>(
-    _ images: [Image], with codec: Codec<B>, visit: (Int, Image) -> Void = { _, _ in }
-  ) throws(CodecError) -> EvaluationResult {
+    _ images: [Image], with codec: Codec<B>, visit: (Int, Image) -> Void = { _, _ in },
+    shouldStop: () -> Bool = { false }
+  ) throws -> EvaluationResult {
     var psnr = PeakSignalToNoise()
     var ssim = StructuralSimilarity()
     let quantizer = codec.configuration.quantizer
@@ -57,7 +63,9 @@ public enum Evaluator {
     var moments = VectorMoments(dimension: codec.configuration.quantizer.codeDimension)
     var (error, tokens, pixels, seconds) = (0.0, 0, 0, 0.0)
     let clock = ContinuousClock()
+    let portion = portion(of: images, lanes: codec.lanes)
     for start in stride(from: 0, to: images.count, by: portion) {
+      if shouldStop() { throw CancellationError() }
       let range = start..<min(start + portion, images.count)
       let began = clock.now
       let results = try codec.reconstruct(Array(images[range]))

@@ -18,14 +18,16 @@ final class HeldOutLoss<B: Backend> {
   }
 
   private let session: Session<B>
+  private let shouldStop: () -> Bool
   private let imagesPerReplay: Int
   private let imageSize: Int
 
   /// Plans the passes, which use the memory of a session that never runs at the same time.
   init(
     _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
-    lender: Session<B>
+    lender: Session<B>, shouldStop: @escaping () -> Bool
   ) {
+    self.shouldStop = shouldStop
     self.imageSize = imageSize
     imagesPerReplay = configuration.imagesPerReplay(imageSize: imageSize)
     let objective = Objective(
@@ -60,7 +62,10 @@ final class HeldOutLoss<B: Backend> {
   }
 
   /// Loss and PSNR on images; where they do not fill one replay they are repeated.
-  func evaluate(_ images: [Image]) -> Result {
+  ///
+  /// - Throws: `CancellationError` where someone asks to stop.
+  func evaluate(_ images: [Image]) throws(CancellationError) -> Result {
+    if shouldStop() { throw CancellationError() }
     let count = evaluated(of: images.count)
     let errors = UnsafeMutableBufferPointer<Double>.allocate(capacity: count)
     defer { errors.deallocate() }
@@ -87,9 +92,12 @@ final class HeldOutLoss<B: Backend> {
           images[item % images.count].pixels, image.pixels)
       }
     }
+    session.isCancelled = shouldStop
     session.run(items: count / batch)
+    session.isCancelled = nil
     session.feed = { _ in }
     session.collect = { _ in }
+    if shouldStop() { throw CancellationError() }
     var psnr = PeakSignalToNoise()
     for error in errors { psnr.add(meanSquaredError: error) }
     return Result(loss: session.mean("loss"), psnr: psnr.decibels ?? 0)

@@ -2,53 +2,138 @@ import Configuration
 import Foundation
 import Safetensors
 
-/// The diary of a run: `metrics.jsonl`, one JSON object a line.
+/// The journal of a run: `metrics.jsonl`, one JSON object a line.
 ///
-/// Lines of steps that a resumed run repeats are dropped when it begins, so that the file reads
-/// as if the run had never stopped.
+/// A resumed run keeps the lines of the steps that it has behind it, byte for byte, and drops those
+/// of later steps, which it makes again; so the file reads as if the run had never stopped. The file
+/// is gone through line by line, and left alone where all lines stay.
 public final class Journal {
   /// The file's name in a checkpoint's folder.
   public static let fileName = "metrics.jsonl"
+  /// The file beside it that takes lines nobody can read, as a damaged disk leaves them.
+  public static let unreadableFileName = "metrics.unreadable"
 
-  private let handle: FileHandle
-  private let path: String
+  /// What stays of a journal that is there.
+  enum Kept {
+    /// Nothing: a run begins.
+    case nothing
+    /// The lines of the steps up to this one. Up to 0, those of starts alone: all others are written
+    /// anew.
+    case steps(Int)
 
-  /// Opens a journal, keeping the lines of the steps up to the given one.
-  public init(folder: String, keepingSteps steps: Int) throws(TrainingError) {
-    path = folder + "/" + Self.fileName
-    let kept = Self.lines(folder: folder).filter { line in
-      if case .integer(let step)? = line["step"] { return step <= steps }
-      return false
+    func includes(_ line: JournalLineHead) -> Bool {
+      switch self {
+      case .nothing: false
+      case .steps(0): line.isRun && line.step == 0
+      case .steps(let last): line.step.map { $0 <= last } ?? true
+      }
     }
-    do {
-      try AtomicFile.write(
-        kept.map { JSONValue.object($0).compactText + "\n" }.joined(), to: path)
-    } catch { throw .file(error) }
-    guard let handle = FileHandle(forWritingAtPath: path) else {
-      throw .file(FileError(.write, path, .system(errno)))
-    }
-    self.handle = handle
-    _ = try? handle.seekToEnd()
   }
+
+  /// Lines that could not be read, and were put aside.
+  let unreadableLines: Int
+
+  private let path: String
+  private let calls = SystemCalls.current
+  private let descriptor: Int32
+  private var byteCount: Int
+
+  /// Opens a journal.
+  init(folder: String, keeping kept: Kept) throws {
+    path = folder + "/" + Self.fileName
+    if case .nothing = kept {
+      unreadableLines = 0
+      do { try AtomicFile.write("", to: path) } catch { throw TrainingError.file(error) }
+    } else {
+      unreadableLines = try Self.cut(path, in: folder, keeping: kept)
+    }
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw TrainingError.file(FileError(.write, path, .system(errno))) }
+    var status = stat()
+    fstat(descriptor, &status)
+    byteCount = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
 
   /// Appends one line.
-  public func record(_ object: JSONObject) throws(TrainingError) {
+  ///
+  /// One that cannot be written whole, as on a full disk, is taken back.
+  func record(_ object: JSONObject) throws(TrainingError) {
+    let bytes = Array((JSONValue.object(object).compactText + "\n").utf8)
+    let code = bytes.withUnsafeBytes { calls.writeAll($0, to: descriptor) }
+    guard code == 0 else {
+      ftruncate(descriptor, off_t(byteCount))
+      throw .file(FileError(.write, path, .system(code)))
+    }
+    byteCount += bytes.count
+  }
+
+  /// The lines of a run's journal; those that cannot be read are passed over.
+  public static func lines(folder: String) -> [JSONObject] {
+    var objects: [JSONObject] = []
+    try? JournalReading.lines(of: folder + "/" + fileName) { line, _ in
+      if let value = try? JSONValue(parsing: String(decoding: line, as: UTF8.self)),
+        case .object(let object) = value
+      {
+        objects.append(object)
+      }
+    }
+    return objects
+  }
+
+  // MARK: Resuming
+
+  /// Drops the lines that are not kept.
+  ///
+  /// The last line, where it was cut short, is dropped too; any other that is no JSON object is put
+  /// aside.
+  ///
+  /// - Returns: how many were put aside.
+  private static func cut(_ path: String, in folder: String, keeping kept: Kept) throws -> Int {
+    var dropped = 0
+    try JournalReading.lines(of: path) { line, isWhole in
+      guard isWhole, let head = JournalLineHead(line), kept.includes(head) else {
+        dropped += 1
+        return
+      }
+    }
+    guard dropped > 0 else { return 0 }
     do {
-      try handle.write(contentsOf: Data((JSONValue.object(object).compactText + "\n").utf8))
-    } catch {
-      throw .file(FileError(.write, path, .system(errno)))
+      let rest = try AtomicFile(path: path)
+      var unreadable: [UInt8] = []
+      var count = 0
+      try JournalReading.lines(of: path) { line, isWhole in
+        if let head = JournalLineHead(line) {
+          guard kept.includes(head) else { return }
+          try rest.append(line)
+          try rest.append([10])
+        } else if isWhole, line.contains(where: { $0 > 32 || $0 == 0 }) {
+          count += 1
+          unreadable += Array(line) + [10]
+          if unreadable.count > 1 << 20 {
+            try putAside(unreadable, in: folder)
+            unreadable = []
+          }
+        }
+      }
+      if !unreadable.isEmpty { try putAside(unreadable, in: folder) }
+      try rest.finish()
+      return count
+    } catch let error as FileError {
+      throw TrainingError.file(error)
     }
   }
 
-  /// The lines of a run's journal; those that are cut short are passed over.
-  public static func lines(folder: String) -> [JSONObject] {
-    guard let text = try? String(contentsOfFile: folder + "/" + fileName, encoding: .utf8) else {
-      return []
-    }
-    return text.split(separator: "\n").compactMap { line in
-      guard let value = try? JSONValue(parsing: String(line)), case .object(let object) = value
-      else { return nil }
-      return object
-    }
+  /// Adds lines to those that nobody can read.
+  private static func putAside(_ lines: [UInt8], in folder: String) throws(FileError) {
+    let path = folder + "/" + unreadableFileName
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError(.write, path, .system(errno)) }
+    defer { close(descriptor) }
+    let calls = SystemCalls.current
+    var code = lines.withUnsafeBytes { calls.writeAll($0, to: descriptor) }
+    if code == 0, calls.sync(descriptor) != 0 { code = errno }
+    if code != 0 { throw FileError(.write, path, .system(code)) }
   }
 }

@@ -6,7 +6,7 @@ extension StepReport {
   ///
   /// Losses are means over the batch; `psnr` is that of its images before they are rounded to 8 bits;
   /// `usage` is the share of the codebook that the batch's `tokens` used; `imagesPerSecond` is training
-  /// alone, since the previous line.
+  /// alone, since the previous line, and `seconds` all of it so far.
   var line: JSONObject {
     var line: JSONObject = JSONObject([
       "kind": .string("step"), "step": .integer(step), "loss": .number(loss),
@@ -18,6 +18,7 @@ extension StepReport {
       line["tokens"] = .integer(tokens)
     }
     line["imagesPerSecond"] = .number(imagesPerSecond)
+    line["seconds"] = .number(seconds)
     line.add("psnr", psnr)
     for (name, value) in quantizer.sorted(by: { $0.key < $1.key }) { line.add(name, value) }
     if let warning { line["warning"] = .string(warning) }
@@ -30,8 +31,10 @@ extension EvaluationResult {
   ///
   /// Of tokens with several indices, usage is pooled, and told for each depth as well.
   ///
-  /// - Parameter weights: which weights were evaluated: "last" or an average.
-  func line(step: Int, weights: String) -> JSONObject {
+  /// - Parameters:
+  ///   - seconds: of training so far.
+  ///   - weights: which weights were evaluated: "last" or an average.
+  func line(step: Int, seconds: Double, weights: String) -> JSONObject {
     var line = JSONObject([
       "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
       "weights": .string(weights), "ssim": .number(ssim),
@@ -42,6 +45,7 @@ extension EvaluationResult {
       "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
     ])
     line.add("psnr", psnr)
+    line["seconds"] = .number(seconds)
     if depths.depths.count > 1 {
       line["usedCodesByDepth"] = .array(depths.depths.map { .integer($0.used) })
       line["perplexityByDepth"] = .array(depths.depths.map { .number($0.perplexity) })

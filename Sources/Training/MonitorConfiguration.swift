@@ -2,6 +2,16 @@ import Configuration
 
 /// What a run says of itself, and how often.
 public struct MonitorConfiguration: Sendable, Equatable {
+  /// What the best evaluated weights are best in.
+  public enum Best: String, Sendable, CaseIterable {
+    /// None are kept.
+    case none
+    /// The peak signal to noise ratio.
+    case psnr
+    /// The structural similarity.
+    case ssim
+  }
+
   /// Steps between two lines of the journal.
   public var logEvery: Int
   /// Steps between two evaluations.
@@ -34,12 +44,15 @@ public struct MonitorConfiguration: Sendable, Equatable {
   public var quantizer: Bool
   /// Whether event files are written, for TensorBoard.
   public var tensorBoard: Bool
+  /// By what measure the best evaluated weights are kept, beside the last ones.
+  public var keepBest: Best
 
   /// Describes the reports of a run.
   public init(
     logEvery: Int = 10, evaluateEvery: Int = 200, evaluationImages: Int = 256, samples: Int = 8,
     checkpointEvery: Int = 500, diagnoseEvery: Int = 50, averageLoss: Bool = true,
-    cosines: Bool = true, decrease: Bool = true, quantizer: Bool = true, tensorBoard: Bool = true
+    cosines: Bool = true, decrease: Bool = true, quantizer: Bool = true, tensorBoard: Bool = true,
+    keepBest: Best = .none
   ) {
     self.logEvery = logEvery
     self.evaluateEvery = evaluateEvery
@@ -52,6 +65,7 @@ public struct MonitorConfiguration: Sendable, Equatable {
     self.decrease = decrease
     self.quantizer = quantizer
     self.tensorBoard = tensorBoard
+    self.keepBest = keepBest
   }
 }
 
@@ -92,5 +106,8 @@ extension MonitorConfiguration: Configurable {
       "quantizer", &quantizer,
       "Whether diagnoses tell what the quantizer does to vectors and gradients.")
     fields.flag("tensorBoard", &tensorBoard, "Whether event files are written, for TensorBoard.")
+    fields.choice(
+      "keepBest", &keepBest,
+      "By what measure of the evaluations the best weights are kept too, in best.safetensors.")
   }
 }

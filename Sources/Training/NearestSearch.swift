@@ -5,6 +5,8 @@ import Execution
 final class NearestSearch<B: Backend> {
   /// Vectors in a replay.
   private static var portion: Int { 512 }
+  /// Multiply-adds between two looks at whether the search is to end.
+  private static var mostBetweenLooks: Int { 1 << 33 }
 
   private let vectors: [Float]
   private let dimension: Int
@@ -30,27 +32,42 @@ final class NearestSearch<B: Backend> {
 
   /// The point nearest to each vector, ties to the lowest.
   ///
-  /// - Parameter points: `[K, d]`.
-  func nearest(in points: [Float]) -> [Int32] {
+  /// - Parameters:
+  ///   - points: `[K, d]`.
+  ///   - beforeEach: called before each part of the work; may throw to end it.
+  func nearest(in points: [Float], beforeEach: () throws -> Void) rethrows -> [Int32] {
     parameters.write(points, toParameter: 0)
     let (count, portion, words) = (
       vectors.count / dimension, Self.portion, Self.portion * dimension
     )
     let items = (count + portion - 1) / portion
     let found = FoundPoints(count: items * portion)
+    let each = max(session.lanes, Self.mostBetweenLooks / (portion * max(1, points.count)))
+    defer {
+      session.feed = { _ in }
+      session.collect = { _ in }
+    }
+    for first in stride(from: 0, to: items, by: each) {
+      try beforeEach()
+      search(first..<min(first + each, items), words: words, into: found)
+    }
+    return Array(found.places[..<count])
+  }
+
+  /// Searches for the vectors of some portions.
+  private func search(_ items: Range<Int>, words: Int, into found: FoundPoints) {
+    let portion = Self.portion
     session.feed = { [vectors] replay in
       // The last portion is filled up with zeros.
-      let start = replay.item * words
+      let start = (items.lowerBound + replay.item) * words
       let piece = Array(vectors[start..<min(start + words, vectors.count)])
       replay.write("vectors", piece + Array(repeating: 0, count: words - piece.count))
     }
     session.collect = { replay in
-      replay.read("found", intoWords: found.places.baseAddress! + replay.item * portion)
+      let item = items.lowerBound + replay.item
+      replay.read("found", intoWords: found.places.baseAddress! + item * portion)
     }
-    session.runUnordered(items: items)
-    session.feed = { _ in }
-    session.collect = { _ in }
-    return Array(found.places[..<count])
+    session.runUnordered(items: items.count)
   }
 }
 

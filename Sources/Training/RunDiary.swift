@@ -1,6 +1,7 @@
 import Configuration
 import EventFiles
 import Execution
+import Foundation
 import Imaging
 
 /// Where a run writes what it says of itself: the journal, the folder of samples, and event files
@@ -9,45 +10,68 @@ final class RunDiary {
   private let folder: String
   private let journal: Journal
   private let events: EventLog?
-  private let isNew: Bool
+  /// Lines that are still to be written, because a write failed.
+  private var due: [JSONObject]
 
-  /// Opens the diary of a run that has some steps behind it.
+  /// Opens the diary of a run.
+  ///
+  /// - Parameters:
+  ///   - steps: the steps behind it; nil for a run that begins.
+  ///   - due: lines that could not be written before.
   init(
-    folder: String, _ monitor: MonitorConfiguration, keepingSteps steps: Int
-  ) throws(TrainingError) {
+    folder: String, _ monitor: MonitorConfiguration, keepingSteps steps: Int?, due: [String]
+  ) throws {
     self.folder = folder
-    isNew = steps == 0
-    journal = try Journal(folder: folder, keepingSteps: steps)
-    events = monitor.tensorBoard ? try EventLog(folder: folder, after: steps) : nil
+    journal = try Journal(folder: folder, keeping: steps.map { .steps($0) } ?? .nothing)
+    events = monitor.tensorBoard ? try EventLog(folder: folder, after: steps ?? 0) : nil
+    self.due = due.compactMap {
+      if case .object(let line)? = try? JSONValue(parsing: $0) { line } else { nil }
+    }
   }
 
-  /// Writes what stands before the first step of a run.
-  func begin(_ lines: [JSONObject]) throws(TrainingError) {
-    guard isNew else { return }
-    for line in lines { try journal.record(line) }
+  /// Writes what stands before the next step: a line of this start, and the first lines of a run.
+  func begin(_ run: JSONObject, _ first: [JSONObject]) throws(TrainingError) {
+    try journal.record(run)
+    for line in first { try journal.record(line) }
   }
 
-  /// Writes a line.
-  func record(_ line: JSONObject) throws(TrainingError) {
-    try journal.record(line)
-    try events?.record(line)
+  /// What there is to say of the journal that was there; nil if it was whole.
+  var damage: String? {
+    guard journal.unreadableLines > 0 else { return nil }
+    return
+      "\(folder)/\(Journal.fileName): \(journal.unreadableLines) lines could not be read and were "
+      + "put aside, into \(Journal.unreadableFileName)"
   }
 
-  /// Writes a diagnosis.
-  func record<B: Backend>(
-    _ monitor: RunMonitor<B>, step: Int, leastEvaluation: Double?
-  ) throws(TrainingError) {
-    let counts = monitor.codeCounts
-    for line in monitor.lines(step: step, leastEvaluation: leastEvaluation) { try record(line) }
-    try events?.record(codeCounts: counts, step: step)
+  /// The lines that are still to be written, as a state keeps them.
+  var dueLines: [String] { due.map { JSONValue.object($0).compactText } }
+
+  /// Writes lines, those first that could not be written before.
+  func record(_ lines: [JSONObject] = []) throws(TrainingError) {
+    due += lines
+    while let line = due.first {
+      try journal.record(line)
+      due.removeFirst()
+      try events?.record(line)
+    }
   }
 
-  /// Writes a sheet of samples.
+  /// Writes a line that has no numbers to plot.
+  func note(_ line: JSONObject) throws(TrainingError) { try journal.record(line) }
+
+  /// Writes how often each code was used since the last diagnosis.
+  func record(codeCounts: [Double], step: Int) throws(TrainingError) {
+    try events?.record(codeCounts: codeCounts, step: step)
+  }
+
+  /// Writes a sheet of samples; its folder is made anew where someone removed it.
   func record(samples sheet: Image, step: Int) throws {
     let digits = String(step)
     let name = String(repeating: "0", count: max(0, 7 - digits.count)) + digits + ".png"
-    let path = folder + "/" + Checkpoint.samplesFolder + "/" + name
-    try ImageEncoder().write(sheet, to: path, as: .png)
+    let samples = folder + "/" + Checkpoint.samplesFolder
+    try? FileManager.default.createDirectory(
+      atPath: samples, withIntermediateDirectories: false)
+    try ImageEncoder().write(sheet, to: samples + "/" + name, as: .png)
     try events?.record(samples: sheet, step: step)
   }
 }

@@ -166,8 +166,8 @@ final class RunMonitor<B: Backend> {
   /// What stands before the first step: the names of the tensors that lists go by.
   var firstLines: [JSONObject] { cosines.map { [$0.namesLine] } ?? [] }
 
-  /// The lines of a step that is diagnosed.
-  func lines(step: Int, leastEvaluation: Double?) -> [JSONObject] {
+  /// The lines of a step that is diagnosed, but for that of the average loss.
+  func lines(step: Int) -> [JSONObject] {
     var lines: [JSONObject] = []
     if !isDeferred(step) {
       if run.monitor.quantizer {
@@ -178,12 +178,13 @@ final class RunMonitor<B: Backend> {
       if revived != nil { revived = 0 }
     }
     if let cosines { lines.append(cosines.line(step: step)) }
-    if let averageLoss {
-      lines.append(
-        averageLoss.line(
-          step: step, isLast: step == run.training.steps, leastEvaluation: leastEvaluation,
-          averages: averages, parameters: parameters))
-    }
     return lines
+  }
+
+  /// The line of the average loss of a step that is diagnosed, which takes in the step's evaluation.
+  func averageLossLine(step: Int, leastEvaluation: Double?) -> JSONObject? {
+    averageLoss?.line(
+      step: step, isLast: step == run.training.steps, leastEvaluation: leastEvaluation,
+      averages: averages, parameters: parameters)
   }
 }

@@ -8,7 +8,7 @@ extension Trainer {
   ///   - steps: the steps that are measured.
   ///   - warmup: the steps before, in which memory is touched for the first time.
   public func trace(steps: Int, warmup: Int = 1) throws -> Trace {
-    try drawFirstValues()
+    try makeFirstCodebooks()
     let step = makeStep()
     let loader = makeLoader(firstStep: 0)
     defer { loader.stop() }

@@ -1,11 +1,9 @@
-import Configuration
 import Datasets
-import Evaluation
 import Execution
 import Foundation
-import Imaging
 import Inference
 import Randomness
+import Safetensors
 import Tokenizers
 
 /// Trains a tokenizer from images to a checkpoint.
@@ -17,22 +15,33 @@ public final class Trainer<B: Backend> {
   public enum End: Sendable, Equatable {
     /// All steps were made.
     case finished
+    /// None of the last evaluations was better than the best one, which is of a step before.
+    case patienceEnded(step: Int, evaluations: Int, bestStep: Int, best: Double)
     /// Someone asked to stop; the checkpoint is of this step.
     case interrupted(step: Int)
   }
 
   let run: RunConfiguration
-  let dataset: Dataset
+  var dataset: Dataset
   let checkpoint: Checkpoint
   let parameters: ParameterMemory<B>
   let pool: LanePool
   let codec: Codec<B>
-  private let evaluationSet: FixedSet
+  let evaluationSet: FixedSet
   let averages: IterateAverages<B>
   let codebooks: [CodebookMemory<B>]
   let isResuming: Bool
+  let allowed: ResumeAllowance
   let observer: any TrainingObserver
   let shouldStop: () -> Bool
+
+  private let threads: Int
+  private let heldLock: FolderLock?
+  let origin: Checkpoint.Origin?
+  /// The step of the state in the folder.
+  var savedStep = 0
+  var changes: [ConfigurationChange] = []
+  var imageChange: TrainingSetChange?
 
   /// A run over opened images.
   ///
@@ -41,26 +50,37 @@ public final class Trainer<B: Backend> {
   ///   - dataset: the images to train on and to evaluate with.
   ///   - folder: where the checkpoint goes.
   ///   - isResuming: whether to go on from the state in the folder.
+  ///   - start: the weights of a new run to begin with; nil draws them.
+  ///   - allowed: what a resumed run may differ in.
+  ///   - lock: the folder's lock, where the caller has it; else the run takes it.
   ///   - backend: the device.
   ///   - threads: how many lanes compute at once; the result does not depend on it.
   ///   - observer: who watches.
-  ///   - shouldStop: asked after each step.
+  ///   - shouldStop: asked after each step, and in long work between steps, there from any thread.
+  /// - Throws: ``TrainingError``, ``DatasetError``; `DatasetError.stopped` where someone asked to stop.
   public init(
-    _ run: RunConfiguration, dataset: Dataset, folder: String, isResuming: Bool, backend: B,
+    _ run: RunConfiguration, dataset: Dataset, folder: String, isResuming: Bool,
+    start: StartingWeights? = nil, allowed: ResumeAllowance = [], lock: FolderLock? = nil,
+    backend: B,
     threads: Int, observer: any TrainingObserver, shouldStop: @escaping () -> Bool = { false }
   ) throws {
+    guard dataset.validation.count > 0 else { throw TrainingError.noEvaluationImages }
     self.run = run
     self.dataset = dataset
     self.isResuming = isResuming
+    self.allowed = allowed
     self.observer = observer
     self.shouldStop = shouldStop
+    self.threads = threads
+    heldLock = lock
     checkpoint = Checkpoint(folder: folder)
     parameters = ParameterMemory(Codec<B>.parameterLayout(run.tokenizer), on: backend)
     pool = LanePool(threads: min(threads, run.training.lanes))
     codec = Codec(run.tokenizer, parameters: parameters, lanes: run.training.lanes, pool: pool)
+    parameters.initialize(seed: UInt64(bitPattern: Int64(run.training.seed)))
+    origin = try start?.load(into: parameters, run.quantizer)
     evaluationSet = try FixedSet(
-      dataset.validation.count > 0 ? dataset.validation : dataset.training,
-      count: run.monitor.evaluationImages)
+      dataset.validation, count: run.monitor.evaluationImages, shouldStop: shouldStop)
     averages = IterateAverages(run.training, parameters: parameters)
     let (parameters, averages) = (parameters, averages)
     codebooks = Tokenizer.codebookNames(run.quantizer).map {
@@ -68,105 +88,107 @@ public final class Trainer<B: Backend> {
     }
   }
 
-  /// Trains until the last step, or until someone asks to stop.
+  /// Trains until the last step, until evaluations improve no more, or until someone asks to stop.
+  ///
+  /// Whatever ends it, the folder holds a state to go on from, but for weights that are no longer
+  /// numbers: then it holds the last ones that were saved.
   public func train() throws -> End {
     let training = run.training
+    let lock = try takeLock()
+    defer { lock.release() }
 
-    // Where to begin.
-    var progress = Checkpoint.Progress(step: 0, seconds: 0, trainingSet: trainingSetHash)
-    var extras = Checkpoint.StateExtras()
-    if isResuming {
-      (progress, extras) = try resume()
-    } else {
-      if checkpoint.hasRun { throw TrainingError.outputExists(folder: checkpoint.folder) }
-      try checkpoint.begin(run)
-      try drawFirstValues()
+    // Where to begin: from here on there is a state in the folder.
+    var (progress, extras) = isResuming ? try resume() : (try begin(), Checkpoint.StateExtras())
+    let parts: Parts
+    do {
+      if progress.step == 0, progress.origin?.hasCodebooks != true { try makeFirstCodebooks() }
+      parts = try makeParts(&progress, extras)
+    } catch  where error.isRequestToStop {
+      return .interrupted(step: progress.step)
     }
-
-    // The step, planned once. All else comes between steps, and uses their memory.
-    let keeper = CodebookKeeper(
-      run, codebooks, random: Generator(seed: seed).split(named: "revival"))
-    var step = makeStep()
-    let quantized = step
-    if progress.step < training.deferQuantization {
-      step = TrainingStep(
-        deferredBefore: quantized, run.tokenizer, imageSize: run.data.imageSize)
-    }
-    codec.releaseMemory()
-    codec.borrowArenas(of: quantized.session)
-    let heldOut = HeldOutLoss(
-      run.tokenizer, imageSize: run.data.imageSize, training, lender: quantized.session)
-    let monitor = RunMonitor(
-      run, after: progress.step, extras: extras, parameters: parameters, averages: averages)
-    let weighing = try makeWeighing(heldOut)
-    try restore(extras, weighing, keeper)
-    let diary = try RunDiary(folder: checkpoint.folder, run.monitor, keepingSteps: progress.step)
-    try diary.begin(monitor.firstLines)
-    let loader = makeLoader(firstStep: progress.step)
-    defer { loader.stop() }
-    observer.trainingWillBegin(overview(quantized.session.plan, firstStep: progress.step))
+    defer { parts.loader.stop() }
 
     // The loop.
     let clock = ContinuousClock()
     var (windowSeconds, windowImages) = (0.0, 0)
-    while progress.step < training.steps {
-      let began = clock.now
-      if progress.step == training.deferQuantization, progress.step > 0 {
-        try endDeferral(keeper)
-        step = quantized
+    do {
+      if progress.step == 0, shouldStop() { throw CancellationError() }
+      if progress.isEvaluationDue {
+        try evaluate(&progress, parts)
+        try save(progress, parts)
       }
-      let (number, rate) = (progress.step + 1, training.learningRate(ofStep: progress.step))
-      let outcome = try loader.withBatch(step: progress.step) { batch in
-        let batch = batch.baseAddress!
-        let outcome = step.measure(
-          batch, probe: monitor.probe(at: number), assignments: keeper?.assignments)
-        if !outcome.loss.isFinite || !outcome.gradientNorm.isFinite {
-          throw notFinite(step.firstNonFinite() ?? "the gradient", step: progress.step)
-        }
-        let update = step.update(step: progress.step, gradientNorm: outcome.gradientNorm) {
-          monitor.ask(&$0, step: number, learningRate: rate)
-        }
-        monitor.record(
-          outcome, update, step: number, learningRate: rate,
-          lossAfter: monitor.measuresDecrease(at: number)
-            ? heldOut.loss(of: batch, count: training.batchSize) : nil)
-        if let keeper, !step.isDeferred {
-          monitor.record(revived: keeper.update(step: number))
-        }
-        return outcome
-      }
-      let seconds = began.duration(to: clock.now) / .seconds(1)
-      progress.step += 1
-      progress.seconds += seconds
-      windowSeconds += seconds
-      windowImages += training.batchSize
-
-      let report = report(
-        outcome, progress.step, imagesPerSecond: Double(windowImages) / windowSeconds,
-        warning: monitor.warning)
-      observer.didStep(report)
-      let isLast = progress.step == training.steps
-      let isStopping = shouldStop()
-      if isLast || progress.step.isMultiple(of: run.monitor.logEvery) {
-        try diary.record(report.line)
-        (windowSeconds, windowImages) = (0, 0)
-      }
-      if isLast || progress.step.isMultiple(of: run.monitor.evaluateEvery), !step.isDeferred {
-        try evaluate(step: progress.step, weighing, diary)
-      }
-      if monitor.diagnoses(progress.step) {
+      while progress.step < training.steps {
+        if parts.best.isExhausted(training.patience) { return parts.patienceEnded(progress.step) }
         let began = clock.now
-        try diary.record(monitor, step: progress.step, leastEvaluation: weighing.leastLoss)
+        if progress.step == training.deferQuantization, progress.step > 0 {
+          if savedStep != progress.step { try save(progress, parts) }
+          try endDeferral(parts.keeper)
+          parts.step = parts.quantized
+        }
+        let (step, monitor, number) = (parts.step, parts.monitor, progress.step + 1)
+        let rate = training.learningRate(ofStep: progress.step)
+        let outcome = try parts.loader.withBatch(step: progress.step) { batch in
+          let batch = batch.baseAddress!
+          let outcome = step.measure(
+            batch, probe: monitor.probe(at: number), assignments: parts.keeper?.assignments)
+          if !outcome.loss.isFinite || !outcome.gradientNorm.isFinite {
+            throw notFinite(step.firstNonFinite() ?? "the gradient", step: number)
+          }
+          let update = step.update(step: progress.step, gradientNorm: outcome.gradientNorm) {
+            monitor.ask(&$0, step: number, learningRate: rate)
+          }
+          monitor.record(
+            outcome, update, step: number, learningRate: rate,
+            lossAfter: monitor.measuresDecrease(at: number)
+              ? parts.heldOut.loss(of: batch, count: training.batchSize) : nil)
+          if let keeper = parts.keeper, !step.isDeferred {
+            monitor.record(revived: keeper.update(step: number))
+          }
+          return outcome
+        }
         let seconds = began.duration(to: clock.now) / .seconds(1)
+        progress.step = number
         progress.seconds += seconds
         windowSeconds += seconds
+        windowImages += training.batchSize
+
+        let report = report(
+          outcome, progress, imagesPerSecond: Double(windowImages) / windowSeconds,
+          warning: monitor.warning)
+        observer.didStep(report)
+        let isLast = number == training.steps
+        let isLogged = isLast || number.isMultiple(of: run.monitor.logEvery)
+        progress.isEvaluationDue =
+          !step.isDeferred && (isLast || number.isMultiple(of: run.monitor.evaluateEvery))
+        try tellReplacements(
+          &progress, parts, samples: parts.loader.order.samples(ofStep: number - 1))
+        let diagnosed = clock.now
+        try diagnose(progress, parts, logging: isLogged ? report.line : nil)
+        if monitor.diagnoses(number) {
+          let seconds = diagnosed.duration(to: clock.now) / .seconds(1)
+          progress.seconds += seconds
+          windowSeconds += seconds
+        }
+        if isLogged { (windowSeconds, windowImages) = (0, 0) }
+        if progress.isEvaluationDue { try evaluate(&progress, parts) }
+        let isStopping = shouldStop()
+        let isExhausted = parts.best.isExhausted(training.patience)
+        if isLast || isStopping || isExhausted
+          || number.isMultiple(of: run.monitor.checkpointEvery)
+        {
+          try save(progress, parts)
+        }
+        if isStopping && !isLast { return .interrupted(step: number) }
       }
-      if isLast || isStopping || progress.step.isMultiple(of: run.monitor.checkpointEvery) {
-        try save(progress, monitor, weighing, keeper)
-      }
-      if isStopping && !isLast { return .interrupted(step: progress.step) }
+      return .finished
+    } catch  where error.isRequestToStop {
+      // Evaluations are made again when the run goes on, and codebooks after deferral too.
+      if savedStep != progress.step { try save(progress, parts) }
+      return .interrupted(step: progress.step)
+    } catch {
+      rescue(progress, parts, from: error)
+      throw error
     }
-    return .finished
   }
 
   /// The plan of a training step, to be printed.
@@ -181,23 +203,6 @@ public final class Trainer<B: Backend> {
       assigning: run.quantizer.upkeep?.isNeeded ?? false)
   }
 
-  /// What holds the last weights and the averages side by side.
-  private func makeWeighing(_ heldOut: HeldOutLoss<B>) throws -> AveragesEvaluation<B> {
-    let count = averages.kinds.isEmpty ? 0 : run.training.averaging.evaluationImages
-    let held = (0..<min(count, evaluationSet.count)).map {
-      evaluationSet.images[$0 * evaluationSet.count / min(count, evaluationSet.count)]
-    }
-    let reestimation =
-      codebooks.isEmpty || count == 0
-      ? nil
-      : CodebookReestimation(
-        quantizer: run.quantizer, codebooks: codebooks, codec: codec,
-        images: try FixedSet(dataset.training, count: count).images)
-    return AveragesEvaluation(
-      run.training.averaging, averages: averages, heldOut: heldOut, images: held,
-      reestimation: reestimation)
-  }
-
   func makeLoader(firstStep: Int) -> BatchLoader {
     BatchLoader(
       images: dataset.training, batchSize: run.training.batchSize, seed: seed,
@@ -206,59 +211,47 @@ public final class Trainer<B: Backend> {
 
   var seed: UInt64 { UInt64(bitPattern: Int64(run.training.seed)) }
 
-  /// Evaluates the weights that are saved on the fixed set, draws originals over reconstructions,
-  /// and holds the last weights and the averages side by side.
-  ///
-  /// The samples are spread evenly over the set: its first images may all be of one class.
-  private func evaluate(
-    step: Int, _ weighing: AveragesEvaluation<B>, _ diary: RunDiary
-  ) throws {
-    let images = evaluationSet.images
-    let count = min(run.monitor.samples, images.count)
-    let samples = (0..<count).map { $0 * images.count / count }
-    var reconstructions: [Image] = []
-    let result = try weighing.withSavedWeights {
-      try Evaluator.evaluate(images, with: codec) { index, image in
-        if samples.contains(index) { reconstructions.append(image) }
-      }
-    }
-    try diary.record(result.line(step: step, weights: weighing.savedName))
-    observer.didEvaluate(result, step: step)
-    if count > 0 {
-      let sheet = ContactSheet.pairs(
-        originals: samples.map { images[$0] }, reconstructions: reconstructions, columns: count)
-      try diary.record(samples: sheet, step: step)
-    }
-    if let comparison = try weighing.compare() {
-      try diary.record(comparison.line(step: step))
-      observer.didCompare(comparison, step: step)
-    }
-  }
-
-  func notFinite(_ place: String, step: Int) -> TrainingError {
-    .notFinite(
-      step: step + 1, place: place, checkpoint: checkpoint.hasState ? checkpoint.folder : nil)
-  }
-
   private func report(
-    _ outcome: TrainingStep<B>.Outcome, _ step: Int, imagesPerSecond: Double, warning: String?
+    _ outcome: TrainingStep<B>.Outcome, _ progress: Checkpoint.Progress, imagesPerSecond: Double,
+    warning: String?
   ) -> StepReport {
     let used = outcome.codeCounts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
     return StepReport(
-      step: step, steps: run.training.steps, loss: outcome.loss,
+      step: progress.step, steps: run.training.steps, loss: outcome.loss,
       psnr: 10 * log10(4 / outcome.squaredError), reconstruction: outcome.reconstruction,
       gradientNorm: outcome.gradientNorm,
-      learningRate: run.training.learningRate(ofStep: step - 1),
+      learningRate: run.training.learningRate(ofStep: progress.step - 1), seconds: progress.seconds,
       imagesPerSecond: imagesPerSecond,
       usage: Double(used) / Double(max(1, outcome.codeCounts.count)),
       tokens: Int(outcome.codeCounts.reduce(0, +)), quantizer: outcome.quantizer,
       warning: warning)
   }
 
-  private func overview(_ plan: Plan, firstStep: Int) -> TrainingOverview {
-    TrainingOverview(
-      trainingImages: dataset.training.count, evaluationImages: evaluationSet.count,
-      parameters: parameters.layout.count, firstStep: firstStep, steps: run.training.steps,
-      arenaBytes: plan.arenaWords * 4 * run.training.lanes)
+  /// The right to write into the folder, which a new run makes.
+  private func takeLock() throws -> FolderLock {
+    if let heldLock { return heldLock }
+    if isResuming {
+      guard checkpoint.hasState else { throw checkpoint.withoutState }
+    } else {
+      try checkpoint.checkIsFree()
+      try checkpoint.makeFolder()
+    }
+    return try checkpoint.lock()
+  }
+
+  /// What the journal tells of this start.
+  func runLine(_ progress: Checkpoint.Progress) -> RunLine {
+    RunLine(
+      step: progress.step, threads: threads, lanes: run.training.lanes,
+      trainingImages: dataset.training.count, validationImages: dataset.validation.count,
+      changes: changes, images: imageChange,
+      origin: progress.origin)
+  }
+}
+
+extension Error {
+  /// Whether work ended because someone asked to stop.
+  var isRequestToStop: Bool {
+    self is CancellationError || (self as? DatasetError) == .stopped
   }
 }

@@ -46,6 +46,11 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var deferQuantization: Int
   /// Averages of the weights over steps.
   public var averaging: AveragingConfiguration
+  /// Evaluations without improvement after which a run ends; 0 is off.
+  public var patience: Int
+  /// What an evaluation must be better by to count as an improvement, in dB of PSNR, or in SSIM where
+  /// `monitor.keepBest` is that.
+  public var minDelta: Double
 
   /// Describes a training run.
   public init(
@@ -53,7 +58,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     reconstructionLoss: ReconstructionLoss = .squared,
     optimizer: OptimizerConfiguration = .adamw(AdamWConfiguration()),
     schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1,
-    deferQuantization: Int = 0, averaging: AveragingConfiguration = AveragingConfiguration()
+    deferQuantization: Int = 0, averaging: AveragingConfiguration = AveragingConfiguration(),
+    patience: Int = 0, minDelta: Double = 0
   ) {
     self.steps = steps
     self.batchSize = batchSize
@@ -66,6 +72,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     self.gradientClip = gradientClip
     self.deferQuantization = deferQuantization
     self.averaging = averaging
+    self.patience = patience
+    self.minDelta = minDelta
   }
 
   /// Images a lane computes at a time.
@@ -122,6 +130,13 @@ extension TrainingConfiguration: Configurable {
       "Steps at the start in which the decoder sees unquantized vectors; then a codebook is made of the "
         + "encoder's outputs, and training goes on quantized. 0 is none.")
     fields.object("averaging", &averaging, AveragingConfiguration.summary)
+    fields.integer(
+      "patience", &patience, in: .atLeast(0),
+      "Evaluations without improvement after which the run ends; 0 is off.")
+    fields.number(
+      "minDelta", &minDelta, in: .atLeast(0),
+      "What an evaluation must be better by to be an improvement: in dB, or in SSIM with "
+        + "monitor.keepBest = ssim.")
     checkBatch(&fields)
     fields.check(
       "deferQuantization", with: ["steps"], deferQuantization < steps,

@@ -10,6 +10,21 @@ public protocol TrainingObserver: AnyObject {
   func didCompare(_ averages: AveragesReport, step: Int)
   /// A checkpoint was written.
   func didSave(step: Int, folder: String)
+  /// Something happened that the user should know, and that does not end the run.
+  func note(_ text: String)
+  /// The run is about to end with an error.
+  ///
+  /// - Parameters:
+  ///   - step: updates that were made.
+  ///   - savedStep: the step of the state in the folder.
+  func willFail(step: Int, savedStep: Int, folder: String)
+}
+
+extension TrainingObserver {
+  /// Tells nobody.
+  public func note(_ text: String) {}
+  /// Tells nobody.
+  public func willFail(step: Int, savedStep: Int, folder: String) {}
 }
 
 /// What there is to say before a run.
@@ -44,6 +59,8 @@ public struct StepReport: Sendable {
   public let gradientNorm: Double
   /// The learning rate of the update.
   public let learningRate: Double
+  /// Seconds of training so far, over all resumptions.
+  public let seconds: Double
   /// Images a second since the last line of the journal: training alone.
   public let imagesPerSecond: Double
   /// The share of the codebook that this batch used, and the tokens in the batch.

@@ -73,19 +73,60 @@ import Testing
     #expect(one == Array(batch[192..<384]))
   }
 
-  @Test func deletedFileIsAnErrorOfItsStepAlone() throws {
+  @Test func aFileThatGoesBadIsReplacedByTheNextOne() throws {
     let folder = try TemporaryFolder()
     try folder.fill(4)
     let images = try images(folder, megabytes: 0)
-    try FileManager.default.removeItem(atPath: folder.path + "/002.png")
+    try FileManager.default.removeItem(atPath: folder.path + "/003.png")
     let loader = BatchLoader(images: images, batchSize: 1, seed: 3)
-    for step in 0..<8 {
-      if loader.order.image(ofSample: step) == 2 {
-        let error = #expect(throws: DatasetError.self) { try loader.withBatch(step: step) { _ in } }
-        #expect(error?.description.contains("002.png") == true)
-      } else {
-        #expect(try loader.withBatch(step: step) { $0.count } == 192)
-      }
+    var met = 0
+    for step in 0..<12 {
+      let batch = try loader.withBatch(step: step) { Array($0) }
+      guard loader.order.image(ofSample: step) == 3 else { continue }
+      met += 1
+      #expect(images.damage[3]?.contains("003.png") == true)
+      // From the last one the search goes on at the first; chance stays that of the sample.
+      var (random, expected) = (
+        Generator(seed: 3).split(named: "augmentation").split(UInt64(step)),
+        [Float](repeating: 9, count: 192)
+      )
+      images.store.augmentation.write(
+        try images.store.image(0), random: &random, to: &expected)
+      #expect(batch == expected)
+    }
+    #expect(met == 3 && images.damage.entries.map(\.index) == [3])
+  }
+
+  @Test func moreBadFilesThanGoodOnesAreAnError() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(4)
+    let images = try images(folder, megabytes: 0)
+    for name in ["000", "001", "003"] {
+      try FileManager.default.removeItem(atPath: folder.path + "/\(name).png")
+    }
+    let loader = BatchLoader(images: images, batchSize: 4, seed: 3)
+    let error = #expect(throws: DatasetError.self) { try loader.withBatch(step: 0) { _ in } }
+    guard case .tooManyDamaged(folder.path, 3, 4, _)? = error else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+  }
+
+  /// A list of names from before decides over the order, whatever is in the folder now.
+  @Test func aListOfNamesIsFollowed() throws {
+    let folder = try TemporaryFolder()
+    try folder.fill(5)
+    let store = try ImageStore(
+      folder: ImageFolder(path: folder.path), augmentation: Augmentation(size: 8),
+      cacheMegabytes: 1)
+    let names = ["000.png", "002.png", "gone.png", "003.png", "004.png"]
+    let set = try ImageSet(store: store, files: names, damaged: ["004.png"])
+    #expect(set.files == names)
+    #expect(set.damage.entries.map(\.index) == [2, 4])
+    #expect([0, 1, 2, 3, 4].map(set.substitute) == [0, 1, 3, 3, 0])
+    #expect(try set.image(2) == store.image(3) && set.image(4) == store.image(0))
+    #expect(throws: DatasetError.self) {
+      try ImageSet(store: store, files: ["a.png", "b.png", "000.png"])
     }
   }
 

@@ -165,7 +165,8 @@ struct CheckpointTests {
     other.data.flip = false
     #expect(
       throws: TrainingError.otherConfiguration(
-        folder: folder, differences: ["data.flip", "model.blocksPerLevel", "training.seed"])
+        folder: folder, differences: ["data.flip", "model.blocksPerLevel", "training.seed"],
+        canBeAllowed: false)
     ) { try resume(other) }
     other = run
     other.quantizer = .fsq(FiniteScalarConfiguration())
@@ -188,8 +189,8 @@ struct CheckpointTests {
     try FileManager.default.copyItem(
       atPath: small.data + "/100.png", toPath: small.data + "/100 again.png")
     #expect(
-      throws: TrainingError.otherConfiguration(
-        folder: folder, differences: ["the names of the files in data.train"])
+      throws: TrainingError.otherImages(
+        folder: folder, change: TrainingSetChange(new: ["100 again.png"]))
     ) { try resume() }
   }
 

@@ -190,7 +190,7 @@ struct DiagnosisTests {
     try SmallRun.train(run, in: bare)
     #expect(
       Journal.lines(folder: bare).allSatisfy {
-        $0["kind"] == .string("step") || $0["kind"] == .string("evaluation")
+        [.string("run"), .string("step"), .string("evaluation")].contains($0["kind"])
       })
     let state = try SafetensorsFile(path: bare + "/" + Checkpoint.stateFile)
     #expect(!state.entries.contains { $0.name.hasPrefix("origin.") })

@@ -56,7 +56,8 @@ struct EventLogTests {
       guard case .string(let kind)? = line["kind"], case .integer(let step)? = line["step"] else {
         continue
       }
-      collect(line, kind, step)
+      // What happened, and when, is no course of numbers.
+      if kind != "run" { collect(line, kind, step) }
     }
     #expect(expected.count > 100)
     for (tag, points) in expected {

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Foundation
 import Testing
 import Training
@@ -43,9 +44,14 @@ struct JournalKeysTests {
   @Test func everyKeyIsDocumentedAndWritten() throws {
     let small = try SmallRun()
     var written: [String: Set<String>] = [:]
+    // One file is damaged behind its header, and met in training.
+    let cut = small.data + "/104.png"
+    let whole = try bytes(cut)
+    try Data(whole[..<(whole.count - 20)]).write(to: URL(fileURLWithPath: cut))
     for kind in ["fsq", "averaged", "revived"] {
       var run = SmallRun.configuration(kind, data: small.data, steps: 8)
       run.monitor.diagnoseEvery = 2
+      run.data.cacheMegabytes = 0
       if kind == "fsq" {
         // Its end has the bounds of a linear decay to zero.
         run.training.schedule = .linear(DecayConfiguration())
@@ -62,7 +68,7 @@ struct JournalKeysTests {
     // What depends on how the run goes.
     let occasional: Set = [
       "warning", "simpson", "decayExponent", "lossLimit", "noiseRatio", "slack1", "bound1",
-      "usedCodesByDepth", "perplexityByDepth",
+      "usedCodesByDepth", "perplexityByDepth", "changes", "changedImages", "from",
     ]
     for (kind, keys) in written {
       let listed = documented[kind] ?? []

@@ -17,10 +17,12 @@ final class SmallRun: Sendable {
     path = NSTemporaryDirectory() + "tessera training \(UUID().uuidString)"
     try FileManager.default.createDirectory(
       atPath: path + "/data", withIntermediateDirectories: true)
-    for index in 0..<images {
-      try ImageEncoder().write(
-        Self.picture(index, side: side), to: data + "/\(100 + index).png", as: .png)
-    }
+    for index in 0..<images { try Self.draw(index, side: side, in: data) }
+  }
+
+  static func draw(_ index: Int, side: Int = 16, in folder: String) throws {
+    try ImageEncoder().write(
+      picture(index, side: side), to: folder + "/\(100 + index).png", as: .png)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -160,17 +162,25 @@ final class SmallRun: Sendable {
   /// Trains in a folder.
   @discardableResult
   static func train(
-    _ run: RunConfiguration, in folder: String, isResuming: Bool = false, threads: Int = 2,
-    recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil
+    _ run: RunConfiguration, on opened: Dataset? = nil, in folder: String,
+    isResuming: Bool = false, threads: Int = 2,
+    allowed: ResumeAllowance = [], start: StartingWeights? = nil,
+    recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil,
+    shouldStop: @escaping () -> Bool = { false }
   ) throws -> Trainer<CPUBackend>.End {
     let data = run.data
-    let dataset = try Dataset(
-      train: data.train, validation: data.validation, validationShare: data.validationShare,
-      seed: UInt64(run.training.seed), augmentation: data.augmentation, cacheMegabytes: 64)
+    let dataset =
+      try opened
+      ?? Dataset(
+        train: data.train, validation: data.validation, validationShare: data.validationShare,
+        seed: UInt64(run.training.seed), augmentation: data.augmentation,
+        cacheMegabytes: data.cacheMegabytes)
     let trainer = try Trainer(
-      run, dataset: dataset, folder: folder, isResuming: isResuming, backend: CPUBackend(),
-      threads: threads, observer: recorder,
-      shouldStop: { stop != nil && recorder.reports.last?.step == stop })
+      run, dataset: dataset, folder: folder, isResuming: isResuming, start: start,
+      allowed: allowed, backend: CPUBackend(), threads: threads, observer: recorder,
+      shouldStop: {
+        stop != nil && recorder.reports.last?.step == stop || shouldStop()
+      })
     return try trainer.train()
   }
 }
@@ -182,6 +192,8 @@ final class Recorder: TrainingObserver {
   private(set) var evaluations: [(step: Int, result: EvaluationResult)] = []
   private(set) var comparisons: [(step: Int, report: AveragesReport)] = []
   private(set) var saved: [Int] = []
+  private(set) var notes: [String] = []
+  private(set) var failures: [(step: Int, savedStep: Int)] = []
   var afterStep: (StepReport) -> Void = { _ in }
   var afterSaving: () -> Void = {}
 
@@ -193,6 +205,10 @@ final class Recorder: TrainingObserver {
   }
 
   func didEvaluate(_ result: EvaluationResult, step: Int) { evaluations.append((step, result)) }
+
+  func note(_ text: String) { notes.append(text) }
+
+  func willFail(step: Int, savedStep: Int, folder: String) { failures.append((step, savedStep)) }
 
   func didCompare(_ averages: AveragesReport, step: Int) { comparisons.append((step, averages)) }
 

@@ -33,7 +33,7 @@ struct TrainerTests {
   func oneImageIsLearned(_ kind: String) throws {
     let small = try SmallRun(images: 1, side: 8)
     var run = SmallRun.configuration(kind, data: small.data, steps: 120)
-    run.data.validationShare = 0
+    run.data.validation = small.data
     run.data.flip = false
     run.data.crop = .centre
     run.model = ModelConfiguration(channels: [16], latentChannels: 4, normGroups: 4)
@@ -239,19 +239,20 @@ struct TrainerTests {
     let error = #expect(throws: TrainingError.self) {
       try SmallRun.train(run, in: folder, recorder: recorder)
     }
-    guard case .notFinite(let step, let place, let checkpoint)? = error else {
+    guard case .notFinite(let step, let place, let named, let savedStep, _)? = error else {
       Issue.record("another error: \(String(describing: error))")
       return
     }
     #expect(step == 2)
     #expect(place.contains(" of encoder."), "\(place)")
-    #expect(checkpoint == folder)
+    #expect(named == folder && savedStep == 1)
     #expect(recorder.saved == [1])
     let state = try SafetensorsFile(path: folder + "/" + Checkpoint.stateFile)
     #expect(state.metadata["step"] == "1")
     #expect(try trained(run, folder).firstNonFinite() == nil)
     let text = String(describing: error!)
     #expect(text.contains("step 2") && text.contains("learningRate") && text.contains(folder))
+    #expect(text.contains("--allow-changes --set training.optimizer.learningRate=0.001"))
   }
 
   @Test func withoutACheckpointTheErrorSaysSo() throws {
@@ -264,12 +265,15 @@ struct TrainerTests {
     let error = #expect(throws: TrainingError.self) {
       try SmallRun.train(run, in: small.folder("run"))
     }
-    guard case .notFinite(_, let place, let checkpoint)? = error else {
+    guard case .notFinite(_, let place, _, let savedStep, _)? = error else {
       Issue.record("another error: \(String(describing: error))")
       return
     }
-    #expect(checkpoint == nil)
+    #expect(savedStep == 0)
     #expect(!place.isEmpty)
-    #expect(String(describing: error!).contains("No checkpoint had been written yet."))
+    #expect(String(describing: error!).contains("No step had been saved yet"))
+    // The advice works: there is nothing to lose, and the folder is free.
+    run.training.optimizer = .sgd(SGDConfiguration(learningRate: 1e-3, momentum: 0))
+    #expect(try SmallRun.train(run, in: small.folder("run")) == .finished)
   }
 }

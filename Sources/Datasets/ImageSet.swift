@@ -1,0 +1,90 @@
+import Imaging
+
+/// Some images of a store, in a fixed order: what is trained on, or what is validated with.
+///
+/// An image that cannot be used is replaced by the next one of the order that can: from the last one
+/// the search goes on at the first. So what stands for an image depends on which files are bad, and
+/// on nothing else. A file that was found bad stays bad for this set, whatever becomes of it.
+public struct ImageSet: Sendable {
+  /// Where the images are.
+  public let store: ImageStore
+  /// Their paths within the folder, in order.
+  public let files: [String]
+  /// Which of them are bad, as far as is known.
+  public let damage: ImageDamage
+
+  /// Their numbers in the store; nil for those that are not there.
+  private let indices: [Int?]
+
+  /// The given images of a store.
+  public init(store: ImageStore, indices: [Int]) {
+    self.store = store
+    self.indices = indices
+    files = indices.map { store.files[$0] }
+    damage = ImageDamage(folder: store.folder.path, count: indices.count)
+  }
+
+  /// All images of a store.
+  public init(store: ImageStore) { self.init(store: store, indices: Array(0..<store.count)) }
+
+  /// The images of the given names, in that order, as far as the store has them; the others count as
+  /// damaged, and so do those that are named.
+  ///
+  /// - Throws: `tooManyDamaged` if hardly any is left.
+  public init(
+    store: ImageStore, files: [String], damaged: Set<String> = []
+  ) throws(DatasetError) {
+    let numbers = Dictionary(
+      zip(store.files, store.files.indices), uniquingKeysWith: { first, _ in first })
+    let reasons = Dictionary(
+      store.rejected.map { ($0.file, $0.reason) }, uniquingKeysWith: { first, _ in first })
+    self.store = store
+    self.files = files
+    indices = files.map { numbers[$0] }
+    damage = ImageDamage(folder: store.folder.path, count: files.count)
+    for (index, file) in files.enumerated() {
+      if damaged.contains(file) {
+        try damage.add(
+          index, reason: store.folder.fullPath(file) + ": it was found damaged before.")
+      } else if indices[index] == nil {
+        try damage.add(
+          index,
+          reason: reasons[file] ?? store.folder.fullPath(file) + ": it is not there any more."
+        )
+      }
+    }
+  }
+
+  /// How many images there are, bad ones included.
+  public var count: Int { files.count }
+
+  /// The path of an image within its folder.
+  public func file(_ index: Int) -> String { files[index] }
+
+  /// An image, resized as the recipe says, or the one that takes its place.
+  ///
+  /// - Throws: `tooManyDamaged` if more than half of the images are bad; and what says nothing about
+  ///   the file, as when the process may open no more files.
+  public func image(_ index: Int) throws(DatasetError) -> Image {
+    var place = index
+    while true {
+      if let number = indices[place], !damage.contains(place) {
+        do throws(DatasetError) {
+          return try store.image(number)
+        } catch {
+          guard error.isOfTheFile else { throw error }
+          try damage.add(place, reason: error.description)
+        }
+      }
+      // Half of the images are good, so that one is found.
+      place = (place + 1) % count
+    }
+  }
+
+  /// The image that stands for one, as far as damage is known.
+  public func substitute(of index: Int) -> Int {
+    var place = index
+    while damage.contains(place) { place = (place + 1) % count }
+    return place
+  }
+}

@@ -1,0 +1,116 @@
+import Configuration
+import Datasets
+import Foundation
+import Safetensors
+
+/// Where the images of a run are.
+public struct RunImageFolders: Sendable, Equatable {
+  /// The folder to train on.
+  public var train: String
+  /// The folder to validate with; nil where a share of the first is held out.
+  public var validation: String?
+
+  /// The folders by their paths.
+  public init(train: String, validation: String? = nil) {
+    self.train = train
+    self.validation = validation
+  }
+}
+
+/// The images that a run was started with: `data.jsonl`.
+///
+/// The first line tells the folders, as they were named and as absolute paths, so that a run is gone
+/// on with from any working directory. Each further line is the name of an image to train on, in the
+/// order that the samples of the run are numbered by; so differences can be named later.
+extension Checkpoint {
+  /// The file's name.
+  public static let dataFile = "data.jsonl"
+
+  /// Where the images of a run are now: where they were when it began, or else as its configuration
+  /// names them, relative to the working directory.
+  ///
+  /// - Throws: `noImages` if a folder is at neither place.
+  public func imageFolders(_ run: RunConfiguration) throws(TrainingError) -> RunImageFolders {
+    let recorded = readFolders()
+    return RunImageFolders(
+      train: try place("data.train", run.data.train, recorded["train"]),
+      validation: try run.data.validation.map { (given) throws(TrainingError) in
+        try place("data.validation", given, recorded["validation"])
+      })
+  }
+
+  private func place(
+    _ key: String, _ given: String, _ recorded: Recorded?
+  ) throws(TrainingError) -> String {
+    guard let recorded, recorded.given == given, recorded.path != given else { return given }
+    let files = FileManager.default
+    if files.fileExists(atPath: recorded.path) { return recorded.path }
+    if files.fileExists(atPath: given) { return given }
+    throw .imagesMoved(key: key, given: given, recorded: recorded.path)
+  }
+
+  /// Writes where the images are and which ones are trained on.
+  func writeData(_ run: RunConfiguration, _ dataset: Dataset) throws(TrainingError) {
+    func entry(_ given: String, _ folder: String) -> JSONValue {
+      .object(
+        JSONObject([
+          "given": .string(given),
+          "path": .string(URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL.path),
+        ]))
+    }
+    var head = JSONObject([
+      "images": .integer(dataset.training.count),
+      "train": entry(run.data.train, dataset.training.store.folder.path),
+    ])
+    if let validation = run.data.validation {
+      head["validation"] = entry(validation, dataset.validation.store.folder.path)
+    }
+    do {
+      let file = try AtomicFile(path: path(Self.dataFile))
+      try file.append(Array((JSONValue.object(head).compactText + "\n").utf8))
+      for name in dataset.training.files {
+        try file.append(Array((JSONValue.string(name).compactText + "\n").utf8))
+      }
+      try file.finish()
+    } catch { throw .file(error) }
+  }
+
+  /// The names of the images to train on; nil where they are not known.
+  func readNames() -> [String]? {
+    var names: [String] = []
+    var isHead = true
+    try? JournalReading.lines(of: path(Self.dataFile)) { line, _ in
+      defer { isHead = false }
+      if !isHead,
+        case .string(let name)? = try? JSONValue(parsing: String(decoding: line, as: UTF8.self))
+      {
+        names.append(name)
+      }
+    }
+    return isHead ? nil : names
+  }
+
+  /// A folder as it was named, and where it was.
+  private struct Recorded {
+    var given: String
+    var path: String
+  }
+
+  private func readFolders() -> [String: Recorded] {
+    struct Enough: Error {}
+    var folders: [String: Recorded] = [:]
+    try? JournalReading.lines(of: path(Self.dataFile)) { line, _ in
+      if case .object(let object)? = try? JSONValue(parsing: String(decoding: line, as: UTF8.self))
+      {
+        for member in object.members {
+          guard case .object(let entry) = member.value, case .string(let given)? = entry["given"],
+            case .string(let path)? = entry["path"]
+          else { continue }
+          folders[member.key] = Recorded(given: given, path: path)
+        }
+      }
+      throw Enough()
+    }
+    return folders
+  }
+}

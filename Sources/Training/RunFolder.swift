@@ -1,0 +1,128 @@
+import Configuration
+import Foundation
+import Safetensors
+
+/// The folder of a run before its first step: what is there, who may write, how a run begins.
+extension Checkpoint {
+  /// What is in a folder where a run is to begin.
+  enum Occupant: Equatable {
+    /// Nothing of a run.
+    case nothing
+    /// A run that ended before any step of it was saved: there is nothing to lose.
+    case unsavedRun
+    /// A run with steps to go on from, or with a state that cannot be read.
+    case run
+    /// Weights without a state, such as a checkpoint that was copied or came with the software.
+    case weights(file: String)
+    /// A file of the name of one of a run's, which no run wrote.
+    case foreign(file: String)
+  }
+
+  /// Whether the folder holds a state to resume from.
+  public var hasState: Bool { exists(Self.stateFile) }
+
+  /// Whether there is a folder.
+  public var hasFolder: Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+      && isFolder.boolValue
+  }
+
+  /// What is in the folder.
+  var occupant: Occupant {
+    let weights = [Self.modelFile, Self.bestFile].first(where: exists)
+    if hasState {
+      let isAtStart = (try? readProgress().step) == 0
+      return isAtStart && weights == nil ? .unsavedRun : .run
+    }
+    if let weights { return .weights(file: weights) }
+    if exists(Self.configurationFile) {
+      // Of this version or another: what has these keys is a run's.
+      let text = try? String(contentsOfFile: path(Self.configurationFile), encoding: .utf8)
+      guard let text, case .object(let object)? = try? JSONValue(parsing: text),
+        ["model", "quantizer", "training"].allSatisfy({ object[$0] != nil })
+      else { return .foreign(file: Self.configurationFile) }
+      return .unsavedRun
+    }
+    return exists(Journal.fileName) ? .foreign(file: Journal.fileName) : .nothing
+  }
+
+  /// Checks that a run may begin in the folder without anything being lost.
+  public func checkIsFree() throws(TrainingError) {
+    switch occupant {
+    case .nothing, .unsavedRun: return
+    case .run: throw .outputExists(folder: folder)
+    case .weights(let file): throw .weightsExist(folder: folder, file: file)
+    case .foreign(let file): throw .foreignFile(folder: folder, file: file)
+    }
+  }
+
+  /// Keeps all others from writing into the folder, which exists.
+  ///
+  /// Who comes second is refused at once.
+  public func lock() throws(TrainingError) -> FolderLock {
+    do {
+      return try FolderLock(folder: folder)
+    } catch {
+      switch error {
+      case .held(let process): throw .folderInUse(folder: folder, process: process)
+      case .file(let error): throw .file(error)
+      }
+    }
+  }
+
+  /// Makes the folder.
+  func makeFolder() throws(TrainingError) {
+    guard !folder.isEmpty else {
+      throw .cannotMakeFolder(folder: folder, reason: "its name is empty")
+    }
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .cannotMakeFolder(folder: folder, reason: Self.reason(error))
+    }
+  }
+
+  /// Makes the folder of samples and writes the configuration.
+  func write(_ run: RunConfiguration) throws(TrainingError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path(Self.samplesFolder), withIntermediateDirectories: true)
+    } catch {
+      throw .cannotMakeFolder(folder: path(Self.samplesFolder), reason: Self.reason(error))
+    }
+    do {
+      try AtomicFile.write(run.savedText, to: path(Self.configurationFile))
+    } catch { throw .file(error) }
+  }
+
+  /// Removes what a run left that ended before any step of it was saved.
+  func clear() throws(TrainingError) {
+    let files = FileManager.default
+    // The state first: nobody may go on with it once something else is gone.
+    for name in [Self.stateFile, Journal.fileName] where exists(name) {
+      guard unlink(path(name)) == 0 else {
+        throw .file(FileError(.write, path(name), .system(errno)))
+      }
+    }
+    let sheets = (try? files.contentsOfDirectory(atPath: path(Self.samplesFolder))) ?? []
+    for name in sheets where name.wholeMatch(of: /[0-9]{7,}\.png/) != nil {
+      unlink(path(Self.samplesFolder) + "/" + name)
+    }
+  }
+
+  /// The words of an error of Foundation, without a point at their end.
+  private static func reason(_ error: any Error) -> String {
+    let text = error.localizedDescription
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
+  }
+}
+
+extension RunConfiguration {
+  /// What a run's folder keeps: all values, without the path of the schema, which is not there.
+  var savedText: String {
+    guard case .object(var object)? = try? JSONValue(parsing: resolved) else { return resolved }
+    object["$schema"] = nil
+    return JSONValue.object(object).prettyText + "\n"
+  }
+}
