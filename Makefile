@@ -22,7 +22,19 @@ PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: demo test build bench study format check packages clean
+.PHONY: help demo test build bench study format check packages clean
+
+help:
+	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep"
+	@echo "make demo     build, draw a data set, train three tokenizers, encode, decode, compare"
+	@echo "make test     all tests"
+	@echo "make bench    measure, beside PyTorch where it is there (SECTION=, PRESETS=, ROUNDS=)"
+	@echo "make study    train the runs of a study (STUDY=, DATA=, VALIDATION=, MINUTES=)"
+	@echo "make format   rewrite the layout of the sources;  make check   what CI runs first"
+	@echo "make clean    remove what was built"
+	@echo "System packages are installed where they are missing (make packages). NATIVE= builds portably."
+	@echo "Then: $(BIN)/train photos-256 --data ~/photos   (see docs/photos.md)"
+
 
 packages:
 	@./.ci/packages

@@ -17,6 +17,12 @@ func wall(
     swiftSettings: settings)
 }
 
+/// The configurations that are built into the commands: links to `configs/`.
+let presets = [
+  "fsq", "vq", "vq-plain", "scenes-vq", "photos-64", "photos-128", "photos-256", "cifar10-fsq",
+  "cifar10-vq", "cifar10-vq-rotation",
+]
+
 /// An executable of one page: flags in, exit code out.
 func command(_ name: String) -> Target {
   .executableTarget(
@@ -40,7 +46,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let package = Package(
   name: "Tessera",
   platforms: [.macOS("26.0")],
-  products: ["train", "encode", "decode", "compare", "scenes"].map {
+  products: ["train", "encode", "decode", "compare", "scenes", "sweep"].map {
     .executable(name: $0, targets: [$0])
   } + [
     // What the package in Benchmarks/ measures.
@@ -49,6 +55,7 @@ let package = Package(
       targets: [
         "Autodiff", "Kernels", "Configuration", "Execution", "Imaging", "Tokenizers", "Datasets",
         "SceneRendering", "Evaluation", "Inference", "CPUBackend", "Training", "Reports", "Charts",
+        "Commands",
       ])
   ],
   dependencies: [
@@ -109,10 +116,11 @@ let package = Package(
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Randomness", "Configuration", argumentParser, logging,
-      ]),
+      ],
+      embedding: presets.map { "Presets/\($0).json" }),
     // 7
     command("train"), command("encode"), command("decode"), command("compare"),
-    command("scenes"),
+    command("scenes"), command("sweep"),
 
     .target(
       name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],

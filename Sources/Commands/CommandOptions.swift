@@ -12,7 +12,7 @@ public struct CommandOptions: ParsableArguments {
   public var threads: Int?
 
   /// Whether progress is left out.
-  @Flag(name: .long, help: "Tell only results, warnings and errors.")
+  @Flag(name: .long, help: "Print only results, warnings and errors.")
   public var quiet = false
 
   /// Options as the parser fills them in.

@@ -6,35 +6,40 @@ import Safetensors
 import Training
 
 /// Compares runs on one set of images.
-public struct CompareCommand: ParsableCommand {
+public struct CompareCommand: DocumentedCommand {
   /// Name, summary and examples.
-  public static let configuration = CommandConfiguration(
-    commandName: "compare",
-    abstract: "Compares trained tokenizers, and says whose codebook collapsed, and why.",
-    discussion: """
-      All runs see the same images: those of --data, or else the validation images of the first
-      run. The table has PSNR, SSIM, codebook usage with what a uniform code would show, perplexity,
-      bits and speeds; each run gets a verdict with its reasons and what to do next: healthy, codebook
-      collapse (few codes are used), embedding collapse (the vectors before quantization concentrate),
-      still improving, or too early to judge.
+  public static let configuration = documented(
+    "compare", "Compares trained tokenizers, and says whose codebook collapsed, and why.")
 
-      A folder of runs stands for the runs in it; files beside runs are passed over. Without images
-      the table has what the runs' journals tell, and the exit code is 66.
-
-      --html writes one page that needs nothing else: verdicts with when a collapse began and which
-      sign came first, what differs between the runs' configurations, curves from their journals,
-      code frequencies, cosines by layer, the codebook's projection, and images with their
-      errors. It works with mouse, touch and keyboard.
-
-      A run that cannot be evaluated is listed as failed; the exit code is 65 then, or that of its
-      failure if no run could be evaluated.
-
-      EXAMPLES
-        compare checkpoints/fsq checkpoints/vq
-        compare checkpoints/* --data ~/photos --images 500 --samples sheet.png
-        compare checkpoints/fsq checkpoints/vq --html report.html --title "FSQ or VQ"
-        compare checkpoints/fsq checkpoints/vq --json - | jq '.runs[].verdict'
-      """)
+  static let help = HelpText(
+    paragraphs: [
+      "All runs see the same images: those of --data, or else the validation images of the "
+        + "first run. The table has PSNR, SSIM, codebook usage with what a uniform code would "
+        + "show, perplexity, bits and speeds; each run gets a verdict with its reasons and what "
+        + "to do next: healthy, codebook collapse (few codes are used), embedding collapse (the "
+        + "vectors before quantization concentrate), still improving, or too early to judge.",
+      "A folder of runs stands for the runs in it; files beside runs are passed over. "
+        + "Without images the table has what the runs' metrics logs tell, and the exit code is "
+        + "66.",
+      "--html writes one page that needs nothing else: verdicts with when a collapse began "
+        + "and which sign came first, what differs between the runs' configurations, curves "
+        + "from their logs, code frequencies, cosines by layer, the codebook's projection, and "
+        + "images with their errors. It works with mouse, touch and keyboard.",
+      "A run that cannot be evaluated is listed as failed; the exit code is 65 then, or "
+        + "that of its failure if no run could be evaluated.",
+    ],
+    examples: [
+      "compare checkpoints/fsq checkpoints/vq",
+      "compare checkpoints/* --data ~/photos --images 500",
+      #"""
+      compare checkpoints/fsq checkpoints/vq --html page.html \
+        --title "FSQ or VQ"
+      """#,
+      #"""
+      compare checkpoints/fsq checkpoints/vq --json - \
+        | jq '.runs[].verdict'
+      """#,
+    ])
 
   @Argument(
     help: ArgumentHelp("Folders that `train` wrote, or folders of such.", valueName: "checkpoint"))

@@ -13,23 +13,30 @@ extension ImageFormat: ExpressibleByArgument {
 }
 
 /// Turns tokens back into images.
-public struct DecodeCommand: ParsableCommand {
+public struct DecodeCommand: DocumentedCommand {
   /// Name, summary and examples.
-  public static let configuration = CommandConfiguration(
-    commandName: "decode",
-    abstract: "Turns tokens back into PNG or JPEG files.",
-    discussion: """
-      The tokens must be of the very checkpoint that is to decode them. Each image goes to the
-      output folder under the name that it was encoded from, with the new ending; where a.png and
-      a.jpg would both become a.png, they become a.png.png and a.jpg.png. Images encoded at their
-      native size get that size again. A PNG file holds the pixels of the model's forward pass
-      exactly. Of tokens in numbered pieces, name the whole (tokens.safetensors for
-      tokens-00001.safetensors and so on) or one piece.
+  public static let configuration = documented(
+    "decode", "Turns tokens back into PNG or JPEG files.")
 
-      EXAMPLES
-        decode --checkpoint checkpoints/fsq --output decoded tokens.safetensors
-        decode --checkpoint checkpoints/vq --output decoded --format jpeg --quality 90 tokens.npy
-      """)
+  static let help = HelpText(
+    paragraphs: [
+      "Tokens can only be decoded by the checkpoint that produced them. Each image goes to "
+        + "the output folder under the name that it was encoded from, with the new extension; "
+        + "where a.png and a.jpg would both become a.png, they become a.png.png and a.jpg.png. "
+        + "Images encoded at their native size get that size again. A PNG file holds the pixels "
+        + "of the model's forward pass exactly. Of tokens in numbered shards, name the whole "
+        + "(tokens.safetensors for tokens-00001.safetensors and so on) or one shard."
+    ],
+    examples: [
+      #"""
+      decode --checkpoint checkpoints/fsq --output decoded \
+        tokens.safetensors
+      """#,
+      #"""
+      decode --checkpoint checkpoints/vq --output decoded \
+        --format jpeg --quality 90 tokens.npy
+      """#,
+    ])
 
   @Option(help: ArgumentHelp("The trained run that encoded the images.", valueName: "folder"))
   var checkpoint: String

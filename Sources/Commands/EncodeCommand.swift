@@ -8,29 +8,41 @@ import Training
 extension TokenFormat: ExpressibleByArgument {}
 
 /// Turns images into tokens.
-public struct EncodeCommand: ParsableCommand {
+public struct EncodeCommand: DocumentedCommand {
   /// Name, summary and examples.
-  public static let configuration = CommandConfiguration(
-    commandName: "encode",
-    abstract: "Turns PNG and JPEG files into tokens of a trained tokenizer.",
-    discussion: """
-      Each path is an image, or a folder of images that is searched however deep. The token file
-      holds the images' names: within a single folder the paths in it, else as much of each path
-      as makes all names different. Images are encoded in the order of their names, in bounded
-      memory. A file that cannot be used is named with the reason and left out; the exit code is
-      then 65.
+  public static let configuration = documented(
+    "encode", "Turns PNG and JPEG files into tokens of a trained tokenizer.")
 
-      The file's ending says the format: .safetensors is one file that explains itself; .npy and
-      .bin hold the ids alone, and a .json file beside them the rest. With --shard, numbered
-      pieces are written as they fill up, and --resume goes on behind them after an interruption.
-
-      EXAMPLES
-        encode --checkpoint checkpoints/fsq --output tokens.safetensors photos
-        encode --checkpoint checkpoints/fsq --output tokens.safetensors --size native --verify a.png
-        encode --checkpoint checkpoints/vq --output tokens.bin --size 256x256 --shard 10000 photos
-        encode --checkpoint checkpoints/vq --output tokens.bin --size 256x256 --shard 10000 \\
-               --resume photos
-      """)
+  static let help = HelpText(
+    paragraphs: [
+      "Each path is an image, or a folder of images that is searched however deep. The "
+        + "token file holds the images' names: within a single folder the paths in it, "
+        + "otherwise as much of each path as makes all names different. Images are encoded in "
+        + "the order of their names, in bounded memory. A file that cannot be used is named "
+        + "with the reason and skipped; the exit code is then 65.",
+      "The file extension determines the format: .safetensors is a self-describing file; "
+        + ".npy and .bin hold the ids alone, and a .json file beside them the rest. With "
+        + "--shard, numbered shards are written as they fill up, and --resume continues after "
+        + "the last complete shard.",
+    ],
+    examples: [
+      #"""
+      encode --checkpoint checkpoints/fsq --output t.safetensors \
+        photos
+      """#,
+      #"""
+      encode --checkpoint checkpoints/fsq --output t.safetensors \
+        --size native --verify a.png
+      """#,
+      #"""
+      encode --checkpoint checkpoints/vq --output t.bin \
+        --size 256x256 --shard 10000 photos
+      """#,
+      #"""
+      encode --checkpoint checkpoints/vq --output t.bin \
+        --size 256x256 --shard 10000 --resume photos
+      """#,
+    ])
 
   @Option(help: ArgumentHelp("The trained run, as train wrote it.", valueName: "folder"))
   var checkpoint: String

@@ -25,14 +25,14 @@ final class ItemProgress {
   func advance(by count: Int) {
     done += count
     let left = seconds / Double(max(1, done)) * Double(total - done)
-    let line =
-      "\(doing) \(Display.count(done)) of \(Display.count(total))  \(rate)  "
-      + "\(Display.duration(left)) left"
+    let line = ProgressLine(
+      position: "\(doing) \(Display.count(done)) of \(Display.count(total))",
+      timeLeft: "\(Display.duration(left)) left", details: [rate])
     if terminal.isInteractive {
       terminal.progress(line)
     } else if lastTold.duration(to: .now) > .seconds(5), done < total {
       lastTold = .now
-      terminal.say(line)
+      terminal.say(line.text())
     }
   }
 }

@@ -11,14 +11,16 @@ public enum Program {
   /// command that did its work otherwise with 74.
   public static func run<Command: ParsableCommand>(_ type: Command.Type) -> Never {
     StandardStream.prepare()
+    let arguments = prepared(Array(CommandLine.arguments.dropFirst()))
     do {
-      var command = try type.parseAsRoot()
+      var command = try type.parseAsRoot(arguments)
       try command.run()
     } catch let code as ExitCode {
       end(code.rawValue)
     } catch {
       let code = type.exitCode(for: error).rawValue
-      let text = VisibleText.lines(onOneLineEach(type.fullMessage(for: error)))
+      let text = VisibleText.lines(
+        onOneLineEach(hint(arguments, type, error) ?? type.fullMessage(for: error)))
       if code == 0 {
         StandardStream.output.write(text + "\n", isNeeded: true)
       } else {
@@ -30,6 +32,37 @@ public enum Program {
       end(code)
     }
     end(0)
+  }
+
+  /// The arguments with `~` at their start expanded, where no shell did it, and `help` as `--help`.
+  private static func prepared(_ arguments: [String]) -> [String] {
+    let arguments = arguments.map { argument in
+      guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else {
+        return argument.hasPrefix("~") ? expandingHome(argument) : argument
+      }
+      let start = argument.index(after: equals)
+      return argument[..<start] + expandingHome(String(argument[start...]))
+    }
+    let asksForHelp =
+      arguments.first == "help" && !FileManager.default.fileExists(atPath: "help")
+    return asksForHelp ? ["--help"] : arguments
+  }
+
+  /// What to say in place of the parser's message: an unknown option comes first, and who typed the
+  /// bare name gets examples; nil where the parser's message is best.
+  private static func hint(
+    _ arguments: [String], _ type: any ParsableCommand.Type, _ error: any Error
+  ) -> String? {
+    guard type.exitCode(for: error) == .validationFailure else { return nil }
+    if let unknown = UnknownOption(in: arguments, of: type) {
+      let name = type.configuration.commandName ?? ""
+      return unknown.message + "\nUsage: " + type.usageString()
+        + "\n  See '\(name) --help' for more information."
+    }
+    guard arguments.isEmpty, let documented = type as? any DocumentedCommand.Type else {
+      return nil
+    }
+    return type.fullMessage(for: error) + "\n\n" + documented.help.exampleLines(3)
   }
 
   /// A message with the line feeds of arguments in it escaped, and those of its own kept.

@@ -3,18 +3,20 @@ import Foundation
 import SceneRendering
 
 /// Draws the built-in data set.
-public struct ScenesCommand: ParsableCommand {
+public struct ScenesCommand: DocumentedCommand {
   /// Name, summary and examples.
-  public static let configuration = CommandConfiguration(
-    commandName: "scenes",
-    abstract: "Draws a data set: shaded solids on patterned floors, every factor known.",
-    discussion: """
-      Writes PNG and JPEG files under train/ and validation/, and factors.jsonl, which tells what
-      is in each. The same seed draws the same files; a folder that is complete is left as it is.
+  public static let configuration = documented(
+    "scenes", "Draws a data set: shaded solids on patterned floors, every factor known.")
 
-      EXAMPLE
-        scenes --output data/scenes --count 2000 --validation 200
-      """)
+  static let help = HelpText(
+    paragraphs: [
+      "Writes PNG and JPEG files under train/ and validation/, and factors.jsonl, which "
+        + "describes what is in each. The same seed draws the same files; a folder that is "
+        + "complete is left as it is."
+    ],
+    examples: [
+      "scenes --output data/scenes --count 2000 --validation 200"
+    ])
 
   @Option(help: ArgumentHelp("Where the files go.", valueName: "folder"))
   var output = "data/scenes"

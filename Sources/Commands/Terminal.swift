@@ -3,22 +3,32 @@ import Foundation
 
 /// What a command says while it works: results to standard output, talk to standard error.
 ///
-/// On a terminal a progress line is drawn over itself; elsewhere each report is a plain line.
+/// On a terminal a progress line is drawn over itself; elsewhere, and where `TERM` is `dumb`, each
+/// report is a plain line. Nothing is coloured, so that `NO_COLOR` has nothing to turn off.
 /// With `quiet` only warnings and errors are told. Here alone foreign text, such as a file's name,
 /// is made fit to be shown: control characters are escaped.
 public final class Terminal {
-  /// Whether standard error is a terminal.
+  /// Whether standard error is a terminal that lines can be drawn over on.
   public let isInteractive: Bool
   /// Whether progress is left out.
   public let isQuiet: Bool
 
+  /// Columns of the progress line that stands there; 0 where none does.
   private var drawn = 0
+  /// Whether the terminal breaks drawn lines anew when it becomes narrower.
+  private let reflows: Bool
   private var lastDrawn = ContinuousClock.now - .seconds(60)
 
   /// A terminal for one command.
   public init(isQuiet: Bool) {
     self.isQuiet = isQuiet
-    isInteractive = isatty(STDERR_FILENO) != 0
+    let environment = ProcessInfo.processInfo.environment
+    let kind = environment["TERM"] ?? ""
+    isInteractive = isatty(STDERR_FILENO) != 0 && !["", "dumb", "unknown"].contains(kind)
+    reflows = [
+      "TMUX", "VTE_VERSION", "KONSOLE_VERSION", "KITTY_WINDOW_ID", "WT_SESSION", "TERM_PROGRAM",
+      "ALACRITTY_WINDOW_ID",
+    ].contains { environment[$0]?.isEmpty == false }
   }
 
   /// Prints a result, in the lines that it has.
@@ -51,23 +61,46 @@ public final class Terminal {
 
   /// Draws progress over the previous one, at most ten times a second; only on a terminal.
   public func progress(_ text: @autoclosure () -> String) {
+    draw { DisplayWidth.prefix(VisibleText.line(text()), columns: $0) }
+  }
+
+  /// Draws a line of progress that fits the terminal, see the other `progress`.
+  func progress(_ line: @autoclosure () -> ProgressLine) {
+    draw { line().text(columns: $0) }
+  }
+
+  private func draw(_ text: (_ columns: Int) -> String) {
     guard isInteractive, !isQuiet, lastDrawn.duration(to: .now) > .milliseconds(100) else { return }
     lastDrawn = .now
-    let line = VisibleText.line(String(text().prefix(width - 1)))
-    tell("\r" + line + String(repeating: " ", count: max(0, drawn - line.count)))
-    drawn = line.count
+    let columns = width
+    // The last column stays free: in it some terminals break the line.
+    let line = text(columns - 1)
+    tell(clearing(columns) + line)
+    drawn = DisplayWidth.columns(line)
   }
 
   private func erase() {
     guard drawn > 0 else { return }
-    tell("\r" + String(repeating: " ", count: drawn) + "\r")
+    tell(clearing(width))
     drawn = 0
   }
 
+  /// What clears the progress line and leaves the cursor at its start.
+  ///
+  /// A terminal that became narrower may have broken the line into several rows.
+  private func clearing(_ columns: Int) -> String {
+    let rows = (max(drawn, 1) + columns - 1) / columns
+    guard reflows, rows > 1 else { return "\r\u{1b}[K" }
+    return "\r\u{1b}[\(rows - 1)A\u{1b}[J"
+  }
+
+  /// The columns of the terminal, asked for anew each time as they change with the window.
   private var width: Int {
     var size = winsize()
-    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20
-      ? Int(size.ws_col) : 100
+    if ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
+      return max(2, Int(size.ws_col))
+    }
+    return ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init).map { max(2, $0) } ?? 80
   }
 
   /// Writes what may be lost.

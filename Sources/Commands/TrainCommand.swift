@@ -4,33 +4,56 @@ import Configuration
 import Datasets
 import Execution
 import Foundation
+import Inference
 import Safetensors
 import Training
 
 /// Trains a tokenizer on folders of images.
-public struct TrainCommand: ParsableCommand {
+public struct TrainCommand: DocumentedCommand {
   /// Name, summary and examples.
-  public static let configuration = CommandConfiguration(
-    commandName: "train",
-    abstract: "Trains an image tokenizer on folders of PNG and JPEG files.",
-    discussion: """
-      The configuration is one JSON file; any of its values can be set on the command line. The
-      run's folder holds the resolved configuration, the weights, the state to resume from, the
-      journal (metrics.jsonl) and sample pictures. Ctrl-C finishes the step, saves and says how to
-      go on; the continuation is bit by bit what an unstopped run would have been.
+  public static let configuration = documented(
+    "train", "Trains an image tokenizer on folders of PNG and JPEG files.")
 
-      EXAMPLES
-        train --config configs/fsq.json
-        train --config configs/fsq.json --data ~/photos --output checkpoints/photos
-        train --config configs/vq.json --set quantizer.codebookSize=512 --steps 2000
-        train --resume --output checkpoints/photos --steps 4000
-        train --resume --output checkpoints/photos --set training.optimizer.learningRate=1e-4 \
-          --allow-changes
-        train --from checkpoints/scenes --data ~/photos --steps 500 --output checkpoints/mine
-        train --config configs/vq.json --trace
-      """)
+  static let help = HelpText(
+    paragraphs: [
+      "The configuration is one JSON file or the name of a preset (photos-64, photos-128 "
+        + "and photos-256 for photographs of your own; fsq and vq for a first try). Any of its "
+        + "values can be set on the command line; --list-keys lists them.",
+      "The run's folder holds the resolved configuration, the weights, the state to resume "
+        + "from, the metrics log (metrics.jsonl) and sample pictures. Ctrl-C finishes the step, "
+        + "saves and prints the command to resume with; the resumed run is bit by bit what an "
+        + "uninterrupted run would have been.",
+    ],
+    examples: [
+      "train photos-256 --data ~/photos",
+      "train fsq --data ~/photos --output checkpoints/first",
+      "train photos-256 --data ~/photos --estimate",
+      "train configs/vq.json --set quantizer.codebookSize=512",
+      #"""
+      train vq --set 'quantizer={"type": "lfq", "bits": 10}'
+      """#,
+      "train --resume --output checkpoints/first --steps 4000",
+      #"""
+      train --from checkpoints/scenes --data ~/photos \
+        --steps 500 --output checkpoints/mine
+      """#,
+      #"""
+      train --resume --output checkpoints/first \
+        --set training.optimizer.learningRate=1e-4 --allow-changes
+      """#,
+      "train --list-keys quantizer",
+    ])
 
-  @Option(help: ArgumentHelp("The configuration, a JSON file.", valueName: "file"))
+  @Argument(
+    help: ArgumentHelp(
+      "The configuration: a JSON file or the name of a preset; the same as --config.",
+      valueName: "configuration"))
+  var configurationName: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The configuration: a JSON file, or the name of a preset such as photos-256.",
+      valueName: "file"))
   var config: String?
 
   @Option(
@@ -40,7 +63,7 @@ public struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Folder of images to evaluate on; with --data alone, a share of that folder is held out.",
+      "Folder of images to evaluate on; with --data alone, a fraction of that folder is held out.",
       valueName: "folder"))
   var validation: String?
 
@@ -50,13 +73,13 @@ public struct TrainCommand: ParsableCommand {
       valueName: "folder"))
   var output: String?
 
-  @Option(help: ArgumentHelp("Updates to make.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of optimizer steps.", valueName: "n"))
   var steps: Int?
 
-  @Option(help: ArgumentHelp("Start of all random numbers.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: Int?
 
-  @Flag(help: "Go on with the run in the output folder.")
+  @Flag(help: "Resume the run in --output.")
   var resume = false
 
   @Flag(
@@ -87,17 +110,40 @@ public struct TrainCommand: ParsableCommand {
       valueName: "key.path=value"))
   var assignments: [String] = []
 
-  @Flag(help: "Print the plan of a training step with its memory, and end.")
+  @Flag(help: "Print the execution plan and memory use of a step, and exit.")
   var printPlan = false
 
   @Flag(
     help: """
-      Print where the time of a training step goes, by operation and by layer, and end; nothing is \
-      saved. Measures 5 steps, or as many as --steps says.
+      Profile training steps by operation and by layer, and exit; nothing is saved. Measures 5 \
+      steps, or --steps.
       """)
   var trace = false
 
-  @Flag(help: "Print the JSON Schema of configurations, and end.")
+  @Flag(
+    help: """
+      Measure a few steps, print memory, images per second, hours and disk use of the whole run \
+      and the quality of similar runs, and exit; nothing is saved.
+      """)
+  var estimate = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --estimate: the steps to measure (default: as many as take 15 seconds).",
+      valueName: "n"))
+  var measuredSteps: Int?
+
+  @Flag(
+    help: """
+      List every key of configurations with type, default and meaning, and exit; a prefix such as \
+      quantizer may follow.
+      """)
+  var listKeys = false
+
+  @Flag(help: "With --list-keys: print the page docs/configuration.md.")
+  var markdown = false
+
+  @Flag(help: "Print the JSON Schema of configurations, and exit.")
   var printSchema = false
 
   @OptionGroup var options: CommandOptions
@@ -108,8 +154,27 @@ public struct TrainCommand: ParsableCommand {
   /// Checks the values.
   public func validate() throws {
     if trace, resume {
+      throw ValidationError("--trace saves nothing, so it cannot resume: leave out --resume")
+    }
+    if config != nil, let configurationName, !listKeys {
       throw ValidationError(
-        "--trace saves nothing, so there is nothing to go on with: leave out --resume")
+        "expected one configuration, found \(config!) by --config and \(configurationName)")
+    }
+    if !listKeys, !printSchema, named == nil, from == nil, !(resume && output != nil) {
+      throw ValidationError(
+        resume
+          ? "--resume: expected --output with the folder of the run to resume"
+          : "expected a configuration, as in train --config run.json or train photos-256. Presets: "
+            + Preset.builtIn.map(\.name).joined(separator: ", "))
+    }
+    if let measuredSteps, measuredSteps < 1 {
+      throw ValidationError("--measured-steps: expected at least 1, found \(measuredSteps)")
+    }
+    if measuredSteps != nil, !estimate {
+      throw ValidationError("--measured-steps belongs to --estimate: add that flag")
+    }
+    if [trace, estimate, printPlan].count(where: \.self) > 1 {
+      throw ValidationError("--trace, --estimate and --print-plan each print and exit: choose one")
     }
     if from != nil, resume {
       throw ValidationError(
@@ -135,15 +200,31 @@ public struct TrainCommand: ParsableCommand {
       return
     }
     try conclude(options) { terminal in
+      if listKeys {
+        let keys = try KeyListing.keys(configurationName)
+        if markdown {
+          terminal.output(KeyListing.page)
+        } else {
+          terminal.result(KeyListing.text(keys))
+        }
+        return
+      }
       let start = try from.map { try StartingWeights(folder: $0) }
-      let run = try configuration(start)
+      let run = try configuration(start, terminal)
       let folder = try outputFolder()
       let lock = try lockFolder(Checkpoint(folder: folder))
       defer { lock?.release() }
       Interruption.listen()
       do {
+        if !isDry {
+          let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
+          terminal.say(RunDescription(run).tokenizer(parameters: parameters))
+        }
         let dataset = try open(run, folder, terminal)
-        let progress = TrainingProgress(terminal, run)
+        let threads = min(options.threadCount, run.training.lanes)
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let progress = TrainingProgress(
+          terminal, run, folder: folder, threads: threads, cores: cores)
         let trainer = try Trainer(
           run, dataset: dataset, folder: folder, isResuming: resume, start: start,
           allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
@@ -153,6 +234,12 @@ public struct TrainCommand: ParsableCommand {
         } else if trace {
           let measured = try trainer.trace(steps: steps ?? 5)
           terminal.result(TraceReport(measured, run).text)
+        } else if estimate {
+          let measured = try trainer.measure(steps: measuredSteps)
+          let report = EstimateReport(
+            measured, run, trainingImages: dataset.training.count, threads: threads, cores: cores,
+            similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
+          terminal.result(report.text)
         } else {
           try tell(try trainer.train(), progress, folder, terminal)
         }
@@ -176,7 +263,7 @@ public struct TrainCommand: ParsableCommand {
           folder, steps: step, evaluations: evaluations, bestStep: bestStep, best: best))
     case .interrupted(let step):
       terminal.say(
-        "stopped after step \(step); everything is in \(folder). Go on with: "
+        "stopped after step \(step); saved to \(folder). Resume with: "
           + "train --resume --output \(shellQuoted(folder))")
       throw ExitCode(Interruption.exitCode)
     }
@@ -190,10 +277,13 @@ public struct TrainCommand: ParsableCommand {
     return allowed
   }
 
+  /// Whether nothing is trained to be kept.
+  private var isDry: Bool { printPlan || trace || estimate }
+
   /// Keeps other processes out of the run's folder, before anything else takes its time; nil where
   /// there is none yet, or nothing is written.
   private func lockFolder(_ checkpoint: Checkpoint) throws -> FolderLock? {
-    if printPlan || trace { return nil }
+    if isDry { return nil }
     if resume {
       guard checkpoint.hasState else { throw checkpoint.withoutState }
     } else {
@@ -203,11 +293,13 @@ public struct TrainCommand: ParsableCommand {
   }
 
   /// The configuration with the command line's values over the file's.
-  private func configuration(_ start: StartingWeights?) throws -> RunConfiguration {
+  private func configuration(
+    _ start: StartingWeights?, _ terminal: Terminal
+  ) throws -> RunConfiguration {
     var assignments = assignments + flagAssignments
     let path: String
-    if let config {
-      path = config
+    if let named {
+      path = named
     } else if resume, let output {
       let checkpoint = Checkpoint(folder: output)
       guard checkpoint.hasState else { throw checkpoint.withoutState }
@@ -217,13 +309,12 @@ public struct TrainCommand: ParsableCommand {
       let words = JSONValue.string("Fine-tuned from \(start.checkpoint.folder).").compactText
       assignments.insert("description=" + words, at: 0)
     } else {
-      throw Failure(
-        .usage,
-        "expected --config with a configuration, such as configs/fsq.json"
-          + (resume ? ", or --output with the run to go on with" : ""))
+      throw Failure(.usage, "expected a configuration: a JSON file or the name of a preset")
     }
-    return try RunConfiguration.load(path: path, overrides: assignments)
   }
+
+  /// The configuration, by either way of naming it.
+  private var named: String? { config ?? configurationName }
 
   /// The flags that stand for values of the configuration.
   private var flagAssignments: [String] {
@@ -238,11 +329,10 @@ public struct TrainCommand: ParsableCommand {
 
   private func outputFolder() throws -> String {
     if let output { return output }
-    guard let config else {
+    guard let named else {
       throw Failure(.usage, "expected --output with a folder for the new run")
     }
-    let name = URL(fileURLWithPath: config).deletingPathExtension().lastPathComponent
-    return "checkpoints/" + name
+    return "checkpoints/" + Preset.runName(named)
   }
 
   /// Opens the images and tells of those that cannot be used.
@@ -255,13 +345,14 @@ public struct TrainCommand: ParsableCommand {
       resume || from != nil
       ? try checkpoint.imageFolders(run)
       : RunImageFolders(train: data.train, validation: data.validation)
+    let reading = ReadingProgress(terminal)
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      cacheMegabytes: data.cacheMegabytes)
-    for image in dataset.rejected.prefix(10) { terminal.warn("left out: \(image.reason)") }
+      cacheMegabytes: data.cacheMegabytes, progress: { reading.advance(to: $0, of: $1) })
+    for image in dataset.rejected.prefix(10) { terminal.warn("skipped: \(image.reason)") }
     if dataset.rejected.count > 10 {
-      terminal.warn("left out: \(dataset.rejected.count - 10) more files that cannot be decoded")
+      terminal.warn("skipped: \(dataset.rejected.count - 10) more files that cannot be decoded")
     }
     return dataset
   }

@@ -1,3 +1,4 @@
+import Configuration
 import Evaluation
 import Foundation
 import Training
@@ -6,62 +7,98 @@ import Training
 final class TrainingProgress: TrainingObserver {
   /// Evaluations of fewer images say how many.
   private static let fewImages = 8
+  /// Seconds after which there is a plain line, however long steps take.
+  private static let longestSilence = 10.0
 
   private let terminal: Terminal
   private let run: RunConfiguration
-  private var lastResult: EvaluationResult?
-  private var lastWarning: String?
-  private var began = ContinuousClock.now
-  private var firstStep = 0
+  private let folder: String
+  private let threads: Int
+  private let cores: Int
 
-  init(_ terminal: Terminal, _ run: RunConfiguration) {
+  private var time: RunningTime
+  /// When the last thing was done: a step, an evaluation, a checkpoint.
+  private var last = ContinuousClock.now
+  private var lastLine = ContinuousClock.now
+  private var stepsMade = 0
+  private var lastResult: EvaluationResult?
+  private var lastAverages: AveragesReport?
+  /// An evaluation that waits for that of the averages to be told with it.
+  private var untold: (result: EvaluationResult, step: Int)?
+  private var warnings = WarningMemory()
+
+  /// - Parameters:
+  ///   - threads: the threads that train.
+  ///   - cores: those that there are.
+  init(_ terminal: Terminal, _ run: RunConfiguration, folder: String, threads: Int, cores: Int) {
     self.terminal = terminal
     self.run = run
+    self.folder = folder
+    self.threads = threads
+    self.cores = cores
+    time = RunningTime(
+      .init(
+        steps: run.training.steps, evaluateEvery: run.monitor.evaluateEvery,
+        checkpointEvery: run.monitor.checkpointEvery,
+        firstEvaluation: run.training.deferQuantization))
   }
 
   func trainingWillBegin(_ overview: TrainingOverview) {
-    firstStep = overview.firstStep
-    began = .now
     terminal.say(
-      "\(Display.count(overview.trainingImages, "image")) to train on, "
-        + "\(Display.count(overview.evaluationImages)) to evaluate with; "
-        + "\(Display.count(overview.parameters, "parameter")); "
-        + "\(Display.megabytes(overview.arenaBytes)) for \(run.training.lanes) lanes")
+      RunDescription(run).work(overview, threads: threads, cores: cores, folder: folder))
+    if threads < cores {
+      terminal.say(
+        "\(threads) of \(cores) cores are in use; a new run with --set training.lanes=\(cores) "
+          + "uses all")
+    }
     if overview.evaluationImages < Self.fewImages {
       terminal.say(
         "only \(Display.count(overview.evaluationImages, "image")) to evaluate with: PSNR and SSIM of "
           + "so few say little of other images. Raise data.validationShare or name a folder by "
           + "--validation.")
     }
-    if firstStep > 0 { terminal.say("going on after step \(firstStep)") }
+    if overview.firstStep > 0 { terminal.say("resuming from step \(overview.firstStep)") }
+    (last, lastLine) = (.now, .now)
+    terminal.progress(
+      ProgressLine(
+        position: "step \(overview.firstStep)/\(overview.steps)", timeLeft: "",
+        details: ["the first step"]))
   }
 
   func didStep(_ report: StepReport) {
-    let line = self.line(report)
-    if let warning = report.warning, lastWarning == nil, terminal.isInteractive {
-      terminal.say("step \(report.step): \(warning)")
+    tellEvaluation()
+    time.record(.step, seconds: lap())
+    stepsMade += 1
+    if let warning = warnings.news(report.warning, step: report.step, of: report.steps) {
+      terminal.warn("step \(report.step): \(warning)")
     }
-    lastWarning = report.warning
     if terminal.isInteractive {
-      terminal.progress(line)
-    } else if report.step.isMultiple(of: run.monitor.logEvery) || report.step == report.steps {
-      terminal.say(line)
+      terminal.progress(line(report))
+    } else if stepsMade == 1 || report.step == report.steps
+      || report.step.isMultiple(of: run.monitor.logEvery)
+      || lastLine.duration(to: .now) >= .seconds(Self.longestSilence)
+    {
+      lastLine = .now
+      terminal.say(line(report).text())
     }
   }
 
   func didEvaluate(_ result: EvaluationResult, step: Int) {
-    lastResult = result
-    terminal.say("step \(step): \(Self.words(result))")
+    time.record(.evaluation, seconds: lap())
+    (lastResult, lastAverages) = (result, nil)
+    untold = (result, step)
+    if run.training.averaging.rules.isEmpty { tellEvaluation() }
   }
 
   func didCompare(_ averages: AveragesReport, step: Int) {
-    let parts = averages.entries.map { "\($0.name) \(Display.decimals($0.psnr, 2))" }
-    terminal.say(
-      "step \(step): PSNR in dB on \(Display.count(averages.images, "image")): "
-        + parts.joined(separator: ", "))
+    time.record(.evaluation, seconds: lap(), isWhole: false)
+    lastAverages = averages
+    tellEvaluation()
   }
 
   func didSave(step: Int, folder: String) {
+    tellEvaluation()
+    time.record(.checkpoint, seconds: lap())
     terminal.say("step \(step): saved in \(folder)")
   }
 
@@ -73,7 +110,7 @@ final class TrainingProgress: TrainingObserver {
     terminal.warn(
       "the run ends after step \(step); \(saved)"
         + (savedStep > 0
-          ? ". Once the cause is mended, go on with: train --resume --output \(shellQuoted(folder))"
+          ? ". Once the cause is mended, resume with: train --resume --output \(shellQuoted(folder))"
           : ""))
   }
 
@@ -92,29 +129,69 @@ final class TrainingProgress: TrainingObserver {
   func summary(_ folder: String) -> String {
     let steps = "\(folder): \(Display.count(run.training.steps, "step"))"
     guard let lastResult else { return steps }
-    return steps + ", " + Self.words(lastResult)
+    return steps + ", " + Self.words(lastResult, lastAverages)
   }
 
-  private func line(_ report: StepReport) -> String {
-    let seconds = began.duration(to: .now) / .seconds(1)
-    let left =
-      seconds / Double(max(1, report.step - firstStep)) * Double(report.steps - report.step)
-    return "step \(report.step)/\(report.steps)  loss \(Display.loss(report.loss))  "
-      + "PSNR \(Display.decimals(report.psnr, 2)) dB  "
-      + (report.tokens > 0
-        ? "codes in batch \(Display.percent(report.usage))  " : "not quantized yet  ")
-      + (report.warning.map { $0 + "  " } ?? "")
-      + "\(Display.decimals(report.imagesPerSecond, 1)) images/s  "
-      + "\(Display.duration(left)) left"
+  /// Tells the evaluation at hand, unless it is the last, which the run's result tells.
+  private func tellEvaluation() {
+    guard let (result, step) = untold else { return }
+    untold = nil
+    guard step < run.training.steps else { return }
+    terminal.say("step \(step): \(Self.words(result, lastAverages))")
   }
 
-  private static func words(_ result: EvaluationResult) -> String {
+  /// Seconds since the last thing was done.
+  private func lap() -> Double {
+    let now = ContinuousClock.now
+    defer { last = now }
+    return last.duration(to: now) / .seconds(1)
+  }
+
+  private func line(_ report: StepReport) -> ProgressLine {
+    // An image that is evaluated takes about a third of one that is trained on.
+    let evaluationSteps =
+      Double(run.monitor.evaluationImages) / Double(run.training.batchSize) / 3
+    let left = time.left(after: report.step, evaluationSteps: evaluationSteps)
+    return ProgressLine(
+      position: "step \(report.step)/\(report.steps)",
+      timeLeft: left.map { "\(Display.duration($0)) left" } ?? "",
+      details: [
+        "PSNR \(Display.decimals(report.psnr, 2)) dB",
+        report.tokens > 0 ? "codes \(Display.percent(report.usage))" : "not quantized yet",
+        "loss \(Display.loss(report.loss))",
+        "\(Display.decimals(report.imagesPerSecond, 1)) images/s",
+      ])
+  }
+
+  private static func words(_ result: EvaluationResult, _ averages: AveragesReport?) -> String {
     let usage = result.usage
     let few =
       result.images < fewImages ? " (on \(Display.count(result.images, "image")) alone)" : ""
+    let compared =
+      averages.map { averages in
+        "; PSNR on \(Display.count(averages.images, "image")): "
+          + averages.entries.map { "\($0.name) \(Display.decimals($0.psnr, 2))" }
+          .joined(separator: ", ")
+      } ?? ""
     return "PSNR \(Display.decimals(result.psnr, 2)) dB, SSIM \(Display.decimals(result.ssim, 3)), "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used by "
       + "\(Display.count(usage.tokens, "token")), "
-      + "perplexity \(Display.decimals(usage.perplexity, 0))" + few
+      + "perplexity \(Display.decimals(usage.perplexity, 0))" + few + compared
+  }
+}
+
+/// Which warnings were told, so that one that stays or flickers is told once.
+private struct WarningMemory {
+  /// The step at which each kind of warning was last there.
+  private var seen: [String: Int] = [:]
+
+  /// The warning, if it is of a kind that has not been there for a twentieth of the run.
+  mutating func news(_ warning: String?, step: Int, of steps: Int) -> String? {
+    guard let warning else { return nil }
+    // The numbers behind the colon change with every step.
+    let kind = String(warning.prefix { $0 != ":" })
+    defer { seen[kind] = step }
+    guard let before = seen[kind] else { return warning }
+    return step - before > max(50, steps / 20) ? warning : nil
   }
 }

@@ -19,6 +19,9 @@ public protocol Configurable: Sendable, Equatable {
   /// The value a text that says nothing stands for.
   static var standard: Self { get }
 
+  /// Names that users of other programs write for its keys.
+  static var habits: [KeyHabit] { get }
+
   /// Declares each field with its name, range and meaning, then the checks that concern several.
   ///
   /// The current values are the defaults; values read from a text replace them.
@@ -26,27 +29,32 @@ public protocol Configurable: Sendable, Equatable {
 }
 
 extension Configurable {
+  /// None.
+  public static var habits: [KeyHabit] { [] }
+
   /// Reads a value from a JSON text.
   ///
   /// - Parameters:
   ///   - text: One JSON object. What it leaves out is taken from `standard`.
   ///   - file: The name that errors give the text.
   ///   - overrides: Assignments `key.path=value` that go before the text, the last before all.
+  ///   - notice: Called with what else there is to know, such as keys that an override dropped.
   /// - Throws: Every problem of the text at once.
   public static func parse(
-    _ text: String, file: String? = nil, overrides: [String] = []
+    _ text: String, file: String? = nil, overrides: [String] = [],
+    notice: (String) -> Void = { _ in }
   ) throws(ConfigurationError) -> Self {
-    try parse(bytes: Array(text.utf8), file: file, overrides: overrides)
+    try parse(bytes: Array(text.utf8), file: file, overrides: overrides, notice: notice)
   }
 
   /// Reads a value from a JSON file, see `parse`.
   public static func load(
-    path: String, overrides: [String] = []
+    path: String, overrides: [String] = [], notice: (String) -> Void = { _ in }
   ) throws(ConfigurationError) -> Self {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw unreadable(path)
     }
-    return try parse(bytes: Array(data), file: path, overrides: overrides)
+    return try parse(bytes: Array(data), file: path, overrides: overrides, notice: notice)
   }
 
   /// The value as JSON text with every field written out.
@@ -84,7 +92,7 @@ extension Configurable {
   }
 
   private static func parse(
-    bytes: [UInt8], file: String?, overrides: [String]
+    bytes: [UInt8], file: String?, overrides: [String], notice: (String) -> Void
   ) throws(ConfigurationError) -> Self {
     var document: JSONDocument
     do {
@@ -111,12 +119,14 @@ extension Configurable {
         ])
     }
     var value = standard
-    let fields = ConfigurationFields.visit(&value, input: object)
-    let problems = fields.problems + fields.unknownKeyProblems()
+    let fields = ConfigurationFields.visit(
+      &value, input: object, overridden: document.overridden)
+    let problems = fields.problems + fields.unknownKeyProblems(habits: habits)
     guard problems.isEmpty else {
       throw ConfigurationError(
         kind: .invalid, file: file, problems: located(problems, in: document))
     }
+    for text in fields.notices { notice(text) }
     return value
   }
 

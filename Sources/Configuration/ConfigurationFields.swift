@@ -7,6 +7,8 @@ public struct ConfigurationFields {
   let path: String
   /// The object of the text; nil to take the values as they are.
   let input: JSONObject?
+  /// Full paths of the keys that were set over the text.
+  let overridden: Set<String>
 
   /// Every value, in the order declared.
   private(set) var members = JSONObject()
@@ -26,6 +28,10 @@ public struct ConfigurationFields {
 
   /// Keys of variants that were not chosen, with the variants they belong to.
   var foreign: [String: [String]] = [:]
+  /// The key that tells the variant; nil where the object is no variant.
+  var tag: String?
+  /// Keys of another variant that the text has and an override of the variant's name dropped.
+  private(set) var dropped: [UnknownKey] = []
   /// Whether keys no field claims are let pass, because which fields there are is not known.
   var isOpen = false
 
@@ -41,16 +47,17 @@ public struct ConfigurationFields {
     var variants: [String]
   }
 
-  init(path: String, input: JSONObject?) {
+  init(path: String, input: JSONObject?, overridden: Set<String> = []) {
     self.path = path
     self.input = input
+    self.overridden = overridden
   }
 
   /// Visits all fields of an outermost value.
   static func visit<Value: Configurable>(
-    _ value: inout Value, input: JSONObject?
+    _ value: inout Value, input: JSONObject?, overridden: Set<String> = []
   ) -> ConfigurationFields {
-    var fields = ConfigurationFields(path: "", input: input)
+    var fields = ConfigurationFields(path: "", input: input, overridden: overridden)
     value.declare(&fields)
     fields.close()
     return fields
@@ -88,27 +95,49 @@ public struct ConfigurationFields {
     case nil: inner = input == nil ? nil : JSONObject()
     case let other?: mismatch = other
     }
-    var child = ConfigurationFields(path: path(of: name), input: inner)
+    var child = ConfigurationFields(path: path(of: name), input: inner, overridden: overridden)
     value.declare(&child)
     child.close()
     if let mismatch {
       report(name, "expected an object { ... }, found \(mismatch.found)")
     } else {
-      problems += child.problems
-      unknown += child.unknown
+      adopt(child)
     }
     record(name, child.resolved, schema: child.objectSchema(summary: meaning))
     declared += child.declared
     if child.mustBeGiven { required.append(name) }
   }
 
+  /// Takes over what a visit further inside found wrong.
+  mutating func adopt(_ child: ConfigurationFields) {
+    problems += child.problems
+    unknown += child.unknown
+    dropped += child.dropped
+  }
+
   /// Collects the keys that no field claimed, after all fields are declared.
+  ///
+  /// Keys of the text that belong to another variant go with it when the variant is overridden.
   mutating func close() {
     guard let input, !isOpen else { return }
+    let isChanged = tag.map { overridden.contains(path(of: $0)) } ?? false
     for key in input.keys where members[key] == nil {
-      unknown.append(
-        UnknownKey(
-          path: path(of: key), key: key, siblings: members.keys, variants: foreign[key] ?? []))
+      let key = UnknownKey(
+        path: path(of: key), key: key, siblings: members.keys, variants: foreign[key] ?? [])
+      let isOfText = !overridden.contains { $0 == key.path || isKey($0, inside: key.path) }
+      if isChanged, isOfText, !key.variants.isEmpty {
+        dropped.append(key)
+      } else {
+        unknown.append(key)
+      }
+    }
+  }
+
+  /// What to say of the keys that a change of variant dropped; empty where there are none.
+  var notices: [String] {
+    dropped.map { dropped in
+      let types = dropped.variants.map { "\"\($0)\"" }.joined(separator: " and ")
+      return "\(dropped.path) belongs to type \(types) and is dropped with it"
     }
   }
 
@@ -146,22 +175,43 @@ public struct ConfigurationFields {
   // MARK: Results
 
   /// What to say of the keys that no field claims.
-  func unknownKeyProblems() -> [ConfigurationProblem] {
+  /// - Parameter habits: Names that other programs give the settings.
+  func unknownKeyProblems(habits: [KeyHabit] = []) -> [ConfigurationProblem] {
     unknown.map { unknown in
-      let elsewhere = declared.first { $0.hasSuffix(".\(unknown.key)") }
-      let remedy: String
-      if !unknown.variants.isEmpty {
-        let types = unknown.variants.map { "\"\($0)\"" }.joined(separator: " or ")
-        remedy = "It belongs to type \(types): remove it, or set the object around it as a whole."
-      } else if let elsewhere {
-        remedy = "Did you mean \"\(elsewhere)\"?"
-      } else if let near = nearest(to: unknown.key, among: unknown.siblings) {
-        remedy = "Did you mean \"\(near)\"?"
-      } else {
-        remedy = "Valid keys here: \(unknown.siblings.joined(separator: ", "))."
-      }
-      return ConfigurationProblem(key: unknown.path, message: "unknown key", remedy: remedy)
+      ConfigurationProblem(
+        key: unknown.path, message: "unknown key", remedy: remedy(unknown, habits))
     }
+  }
+
+  private func remedy(_ unknown: UnknownKey, _ habits: [KeyHabit]) -> String {
+    if !unknown.variants.isEmpty {
+      let types = unknown.variants.map { "\"\($0)\"" }.joined(separator: " or ")
+      return "It belongs to type \(types): remove it, or set the object around it as a whole."
+    }
+    // The same key elsewhere, a neighbour but for its spelling, a habit, a key like it anywhere.
+    if let elsewhere = declared.first(where: { $0.hasSuffix(".\(unknown.key)") }) {
+      return "Did you mean \"\(elsewhere)\"?"
+    }
+    if let same = unknown.siblings.first(where: { isSameWord($0, unknown.key) }) {
+      return "Did you mean \"\(same)\"?"
+    }
+    if let habit = habits.first(where: { $0.answers(unknown.key) }) { return habit.remedy }
+    if let near = nearest(to: unknown.key, among: unknown.siblings) {
+      return "Did you mean \"\(near)\"?"
+    }
+    if let near = Self.nearestPath(to: unknown.key, among: declared) {
+      return "Did you mean \"\(near)\"?"
+    }
+    return "Valid keys here: \(unknown.siblings.joined(separator: ", "))."
+  }
+
+  /// The path whose last part is like a key, or nil.
+  static func nearestPath(to key: String, among paths: [String]) -> String? {
+    let keys = paths.map {
+      String($0[($0.lastIndex(of: ".").map($0.index(after:)) ?? $0.startIndex)...])
+    }
+    guard let near = nearest(to: key, among: keys) else { return nil }
+    return keys.firstIndex(of: near).map { paths[$0] }
   }
 
   /// Whether a text must hold this object, because some of its fields have no default.

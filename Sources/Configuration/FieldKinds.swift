@@ -102,37 +102,47 @@ extension ConfigurationFields {
   }
 
   /// Declares a text that must not be empty unless `canBeEmpty`.
-  /// - Parameter isRequired: Whether a configuration must give it.
+  /// - Parameters:
+  ///   - isRequired: Whether a configuration must give it.
+  ///   - isPath: Whether it names a file or folder, so that `~` at its start is the home folder.
   public mutating func string(
     _ name: String, _ value: inout String, isRequired: Bool = false, canBeEmpty: Bool = false,
-    _ meaning: String, remedy: String = ""
+    isPath: Bool = false, _ meaning: String, remedy: String = ""
   ) {
     field(
       name, &value, Self.stringSchema(canBeEmpty: canBeEmpty), meaning, remedy: remedy,
       isRequired: isRequired, write: { .string($0) }
-    ) { (json) throws(Mismatch) in try Self.string(json, canBeEmpty: canBeEmpty) }
+    ) { (json) throws(Mismatch) in
+      try Self.string(json, canBeEmpty: canBeEmpty, isPath: isPath)
+    }
   }
 
   /// Declares a text that may be absent or `null`.
   public mutating func string(
-    _ name: String, _ value: inout String?, _ meaning: String, remedy: String = ""
+    _ name: String, _ value: inout String?, isPath: Bool = false, _ meaning: String,
+    remedy: String = ""
   ) {
     optional(
       name, &value, Self.stringSchema(canBeEmpty: false), meaning, remedy: remedy,
       write: { .string($0) }
-    ) { (json) throws(Mismatch) in try Self.string(json, canBeEmpty: false) }
+    ) { (json) throws(Mismatch) in
+      try Self.string(json, canBeEmpty: false, isPath: isPath)
+    }
   }
 
   /// Declares one of several words: of all that there are, or of some.
+  /// - Parameter aliases: Other words that are read as one of them.
   public mutating func choice<Choice: RawRepresentable & CaseIterable>(
     _ name: String, _ value: inout Choice, among choices: [Choice] = Array(Choice.allCases),
-    _ meaning: String
+    aliases: KeyValuePairs<String, Choice> = [:], _ meaning: String
   ) where Choice.RawValue == String {
-    let words = choices.map(\.rawValue)
+    let words = choices.map(\.rawValue) + aliases.map(\.key)
     let schema = JSONObject(["enum": .array(words.map(JSONValue.string))])
     field(name, &value, schema, meaning, remedy: "", write: { .string($0.rawValue) }) {
       (json) throws(Mismatch) in
-      if case .string(let word) = json, words.contains(word), let choice = Choice(rawValue: word) {
+      if case .string(let word) = json, words.contains(word),
+        let choice = Choice(rawValue: word) ?? aliases.first(where: { $0.key == word })?.value
+      {
         return choice
       }
       throw Self.unknownWord(json, among: words)
@@ -152,7 +162,7 @@ extension ConfigurationFields {
   // MARK: One field
 
   /// Reads, checks, writes and describes one field.
-  private mutating func field<Value>(
+  mutating func field<Value>(
     _ name: String, _ value: inout Value, _ schema: JSONObject, _ meaning: String,
     remedy: String, isRequired: Bool = false, write: (Value) -> JSONValue,
     read: (JSONValue) throws(Mismatch) -> Value
@@ -208,9 +218,12 @@ extension ConfigurationFields {
     return integer
   }
 
-  private static func string(_ json: JSONValue, canBeEmpty: Bool) throws(Mismatch) -> String {
+  static func string(
+    _ json: JSONValue, canBeEmpty: Bool, isPath: Bool = false
+  ) throws(Mismatch) -> String {
     switch json {
-    case .string(let text) where canBeEmpty || !text.isEmpty: return text
+    case .string(let text) where canBeEmpty || !text.isEmpty:
+      return isPath ? expandingHome(text) : text
     case .string: throw Mismatch(expected: "text that is not empty", found: json)
     case .integer, .number, .flag:
       throw Mismatch(
@@ -231,12 +244,12 @@ extension ConfigurationFields {
     return mismatch
   }
 
-  /// A list of so many integers, in words.
-  private static func list(_ count: Bounds<Int>) -> String {
+  /// A list of so many items, in words.
+  static func list(_ count: Bounds<Int>, of items: String = "integers") -> String {
     switch (count.minimum ?? 0, count.maximum) {
-    case (let minimum, let maximum?): "a list of \(minimum) to \(maximum) integers"
-    case (0, nil): "a list of integers"
-    case (let minimum, nil): "a list of at least \(minimum) integers"
+    case (let minimum, let maximum?): "a list of \(minimum) to \(maximum) \(items)"
+    case (0, nil): "a list of \(items)"
+    case (let minimum, nil): "a list of at least \(minimum) \(items)"
     }
   }
 
@@ -246,7 +259,7 @@ extension ConfigurationFields {
     return schema
   }
 
-  private static func stringSchema(canBeEmpty: Bool) -> JSONObject {
+  static func stringSchema(canBeEmpty: Bool) -> JSONObject {
     var schema = JSONObject(["type": .string("string")])
     if !canBeEmpty { schema["minLength"] = .integer(1) }
     return schema

@@ -56,6 +56,9 @@ extension JSONDocument {
     lines[path] = Self.overridden
   }
 
+  /// The keys that were set from outside the text.
+  var overridden: Set<String> { Set(lines.filter { $0.value == Self.overridden }.map(\.key)) }
+
   /// Stands for a line where a key was set from outside the text.
   private static let overridden = 0
 

@@ -1,7 +1,7 @@
 /// The word among `candidates` that was probably meant by `word`, or nil when none is near.
 ///
 /// Near means: equal but for case and separators (`batch_size`), a few letters apart, or a part.
-func nearest(to word: String, among candidates: [String]) -> String? {
+public func nearest(to word: String, among candidates: [String]) -> String? {
   let plain = letters(word)
   guard !plain.isEmpty else { return nil }
   let ranked = candidates.map { (word: $0, distance: editDistance(plain, letters($0))) }
@@ -12,6 +12,9 @@ func nearest(to word: String, among candidates: [String]) -> String? {
     String(letters($0)).contains(String(plain)) || String(plain).contains(String(letters($0)))
   }
 }
+
+/// Whether two words differ in case and separators alone, as `batch_size` and `batchSize` do.
+public func isSameWord(_ a: String, _ b: String) -> Bool { letters(a) == letters(b) }
 
 /// Letters and digits in lower case.
 private func letters(_ word: String) -> [Character] {

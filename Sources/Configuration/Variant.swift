@@ -45,6 +45,7 @@ extension ConfigurationFields {
     _ variants: [ConfigurationVariant<Whole>]
   ) {
     let words = variants.map(\.name)
+    tag = name
     guard let standard = variants.first(where: { $0.holds(value) }) else {
       preconditionFailure("no variant of \"\(path(of: name))\" holds \(value)")
     }

@@ -64,15 +64,16 @@ extension DataConfiguration: Configurable {
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
-      "train", &train, isRequired: true,
+      "train", &train, isRequired: true, isPath: true,
       "Folder of PNG and JPEG files to train on, searched with its subfolders.",
       remedy: "Name a folder, as in \"train\": \"data/photos\".")
     fields.string(
-      "validation", &validation,
-      "Folder of images to evaluate on; without it a share of train is set aside.")
+      "validation", &validation, isPath: true,
+      "Folder of images to evaluate on; without it a fraction of train is set aside.")
     fields.number(
       "validationShare", &validationShare, in: .inside(0, 1),
-      "Share of the images in train set aside for evaluation when there is no validation folder.")
+      "Fraction of the images in train set aside for evaluation when there is no validation folder."
+    )
     fields.integer(
       "imageSize", &imageSize, in: .between(1, 8192), "Side in pixels of the square the model sees."
     )

@@ -25,13 +25,13 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unreadable(let file, let reason):
       "\(file): cannot be read: \(reason). Check the path and the permissions."
     case .empty(let file):
-      "\(file): the file is empty, expected a PNG or JPEG image. Fetch it anew or remove it."
+      "\(file): the file is empty, expected a PNG or JPEG image. Download it again or remove it."
     case .notAnImage(let file, let seems):
       "\(file): expected a PNG or JPEG image, found \(seems). "
         + "Convert it to PNG or JPEG, or move it out of the folder."
     case .corrupt(let file, let format, let reason):
       "\(file): cannot be decoded as \(format.rawValue.uppercased()): \(reason). The file is "
-        + "damaged or of a rare kind; fetch it anew, save it as a plain PNG, or remove it."
+        + "damaged or of a rare kind; download it again, save it as a plain PNG, or remove it."
     case .tooManyPixels(let file, let width, let height, let limit):
       "\(file): \(width)x\(height) pixels are more than the limit of \(limit). "
         + "Scale the image down, or raise the limit if the file is to be trusted."

@@ -117,7 +117,7 @@ extension AveragingConfiguration: Configurable {
     fields.flag("ema", &ema, "Whether the exponential moving average is kept.")
     fields.number(
       "emaDecay", &emaDecay, in: .from(0, below: 1),
-      "The share of the exponential moving average that a step leaves.")
+      "EMA decay: the fraction of the average that a step leaves.")
     fields.choice(
       "save", &save,
       "The weights of model.safetensors: those of the last step, or an average that is kept.")

@@ -123,7 +123,8 @@ extension AdamWConfiguration: Configurable {
     declareAdam(&fields, &learningRate, &beta1, &beta2, &epsilon)
     fields.number(
       "weightDecay", &weightDecay, in: .atLeast(0),
-      "Share of a weight, times the step size, taken off at each step.")
+      "Decoupled weight decay: this fraction of a weight, times the learning rate, is taken off at each step."
+    )
   }
 }
 
@@ -150,10 +151,11 @@ extension SGDConfiguration: Configurable {
     declareLearningRate(&fields, &learningRate)
     fields.number(
       "momentum", &momentum, in: .from(0, below: 1),
-      "Share of the previous update kept in the next; 0 keeps none.")
+      "Momentum: the fraction of the previous update kept in the next; 0 keeps none.")
     fields.flag("nesterov", &nesterov, "Whether a step looks one update ahead.")
     fields.number(
-      "weightDecay", &weightDecay, in: .atLeast(0), "Share of a weight added to its gradient.")
+      "weightDecay", &weightDecay, in: .atLeast(0),
+      "Weight decay: the fraction of a weight added to its gradient.")
     let momentum = momentum
     fields.check(
       "nesterov", with: ["momentum"], !nesterov || momentum > 0,
@@ -163,7 +165,7 @@ extension SGDConfiguration: Configurable {
 
 /// The field all optimizers share.
 private func declareLearningRate(_ fields: inout ConfigurationFields, _ rate: inout Double) {
-  fields.number("learningRate", &rate, in: .above(0), "Step size at the peak of the schedule.")
+  fields.number("learningRate", &rate, in: .above(0), "Learning rate at the peak of the schedule.")
 }
 
 /// The fields Adam and AdamW share.

@@ -49,7 +49,7 @@ public struct DecayConfiguration: Sendable, Equatable {
 
 extension ScheduleConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "How the step size changes during a run."
+  public static let summary = "How the learning rate changes during a run."
   /// Constant, without warm-up.
   public static let standard = ScheduleConfiguration.constant(.standard)
 
@@ -76,7 +76,7 @@ extension ScheduleConfiguration: Configurable {
 
 extension WarmupConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "A rise over the warm-up, then constant or falling without an end."
+  public static let summary = "Linear warm-up, then constant, or falling with the root of the step."
   /// No warm-up.
   public static let standard = WarmupConfiguration()
 
@@ -88,7 +88,7 @@ extension WarmupConfiguration: Configurable {
 
 extension DecayConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "A rise over the warm-up, then a fall that ends with the run."
+  public static let summary = "Linear warm-up, then linear or cosine decay to the end of the run."
   /// No warm-up, down to zero.
   public static let standard = DecayConfiguration()
 
@@ -97,12 +97,13 @@ extension DecayConfiguration: Configurable {
     declareWarmup(&fields, &warmup)
     fields.number(
       "finalShare", &finalShare, in: .between(0, 1),
-      "Share of the peak that is left at the last step.")
+      "The fraction of the peak learning rate that is left at the last step.")
   }
 }
 
 /// The field all schedules share.
 private func declareWarmup(_ fields: inout ConfigurationFields, _ warmup: inout Int) {
   fields.integer(
-    "warmup", &warmup, in: .atLeast(0), "Steps over which the step size rises from 0 to its peak.")
+    "warmup", &warmup, in: .atLeast(0),
+    "Steps over which the learning rate rises from 0 to its peak.")
 }

@@ -105,7 +105,7 @@ extension TrainingConfiguration: Configurable {
   ///
   /// The run replaces a micro-batch of 0 by the one it chooses.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    fields.integer("steps", &steps, in: .atLeast(1), "Updates of the weights.")
+    fields.integer("steps", &steps, in: .atLeast(1), "Optimizer steps.")
     fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
     fields.integer(
       "lanes", &lanes, in: .between(1, 1024),
@@ -116,15 +116,15 @@ extension TrainingConfiguration: Configurable {
         + "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels.")
     fields.integer(
       "seed", &seed, in: .atLeast(0),
-      "Start of all random numbers: weights, order of images, crops.")
+      "Random seed: of weights, order of images, crops.")
     fields.choice(
-      "reconstructionLoss", &reconstructionLoss,
+      "reconstructionLoss", &reconstructionLoss, aliases: ["l2": .squared, "l1": .absolute],
       "The distance between an image and its reconstruction, averaged over pixels and channels.")
     fields.object("optimizer", &optimizer, OptimizerConfiguration.summary)
     fields.object("schedule", &schedule, ScheduleConfiguration.summary)
     fields.number(
       "gradientClip", &gradientClip, in: .atLeast(0),
-      "Largest norm of the gradient of all weights together; a longer one is shortened; 0 is off.")
+      "Maximum global gradient norm (clipping); 0 is off.")
     fields.integer(
       "deferQuantization", &deferQuantization, in: .atLeast(0),
       "Steps at the start in which the decoder sees unquantized vectors; then a codebook is made of the "
@@ -140,7 +140,7 @@ extension TrainingConfiguration: Configurable {
     checkBatch(&fields)
     fields.check(
       "deferQuantization", with: ["steps"], deferQuantization < steps,
-      expected: "fewer than the \(steps) steps of the run, as else nothing is ever quantized",
+      expected: "fewer than the \(steps) steps of the run, otherwise nothing would be quantized",
       remedy: "Typical is a tenth of them.")
   }
 

@@ -92,7 +92,7 @@ import Testing
     said += String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 130, "\(said)")
-    #expect(said.contains("Go on with: train --resume --output"))
+    #expect(said.contains("Resume with: train --resume --output"))
 
     let outcome = try CommandRunner.run("train", ["--resume", "--output", scratch.file("run")])
     #expect(outcome.code == 0, "\(outcome)")
@@ -127,7 +127,7 @@ import Testing
     try Data("no image".utf8).write(to: URL(fileURLWithPath: images + "/broken ü.png"))
     let outcome = try train("--steps", "1")
     #expect(outcome.code == 0, "\(outcome)")
-    #expect(outcome.errors.contains("warning: left out: "))
+    #expect(outcome.errors.contains("warning: skipped: "))
     #expect(outcome.errors.contains("broken ü.png"))
   }
 

@@ -1,11 +1,12 @@
 import ArgumentParser
-import CPUBackend
 import Configuration
+import CPUBackend
 import Datasets
 import Evaluation
 import Execution
 import Foundation
 import Kernels
+import Reports
 import Training
 
 /// The same training twice: with Winograd's convolutions, and with the plain ones.

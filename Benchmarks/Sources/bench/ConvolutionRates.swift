@@ -4,6 +4,7 @@ import Datasets
 import Execution
 import Kernels
 import Layers
+import Reports
 import Tokenizers
 import Training
 

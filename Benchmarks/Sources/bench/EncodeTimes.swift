@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Imaging
+import Reports
 
 /// The `encode` executable: one image from the start of the process to its end, and many files
 /// beside the bare network.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Charts
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// How cost grows: images a second against one extent at a time.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Foundation
 import Imaging
+import Reports
 import Training
 
 /// Training from JPEG files that are decoded for every batch, beside pixels that stay in memory.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Reports
 
 /// Training that says nothing of itself, beside training that diagnoses itself and keeps averages.
 struct MonitorCost: ParsableCommand {

@@ -1,6 +1,7 @@
 import Autodiff
 import Execution
 import Kernels
+import Reports
 
 /// The search for the nearest code beside the bare product of vectors and codebook.
 struct NearestCodeRate: Codable {

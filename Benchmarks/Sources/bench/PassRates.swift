@@ -2,6 +2,7 @@ import Autodiff
 import CPUBackend
 import Execution
 import Foundation
+import Reports
 
 /// What is a pass over memory: the bytes of its inputs and outputs a second, one thread.
 struct PassRates: Codable {

@@ -3,6 +3,7 @@ import Configuration
 import Execution
 import Foundation
 import Inference
+import Reports
 import Training
 
 /// The main table: training and encoding beside PyTorch, in turns.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Commands
 import Configuration
 import Foundation
 import Training
@@ -33,7 +34,7 @@ struct Study: ParsableCommand {
   @OptionGroup var options: BenchOptions
 
   func run() throws {
-    let plan = try StudyPlan.load("Benchmarks/studies/\(name).json")
+    let plan = try SweepPlan.load(path: "Benchmarks/studies/\(name).json")
     let path = Self.resultsPath(name)
     var overrides: [String] = []
     func override(_ key: String, _ text: String?) {
@@ -69,8 +70,8 @@ struct Study: ParsableCommand {
   }
 
   private func train(
-    _ run: StudyPlan.Run, _ plan: StudyPlan, _ overrides: [String]
-  ) throws -> StudyResult {
+    _ run: SweepPlan.Run, _ plan: SweepPlan, _ overrides: [String]
+  ) throws -> SweepResult {
     let folder = try Places.scratch("study-\(name)") + "/" + run.name
     let checkpoint = Checkpoint(folder: folder)
     let settings = (overrides + run.overrides).flatMap { ["--set", $0] }
@@ -88,16 +89,18 @@ struct Study: ParsableCommand {
       ).seconds
     let comparison = try ChildProcess(
       Places.executable("compare"), [folder, "--json", "-", "--quiet"])
-    return try StudyResult(
+    return try SweepResult(
       run, folder: folder, comparison: comparison.output, seconds: seconds,
       commit: Machine(options).tessera)
   }
 
   /// The result of the same run in another study of the same configuration, if there is one.
-  private func known(_ run: StudyPlan.Run, _ plan: StudyPlan) throws -> StudyResult? {
+  private func known(_ run: SweepPlan.Run, _ plan: SweepPlan) throws -> SweepResult? {
     let files = try FileManager.default.contentsOfDirectory(atPath: "Benchmarks/studies").sorted()
     for file in files where file.hasSuffix(".json") && file != name + ".json" {
-      guard try StudyPlan.load("Benchmarks/studies/" + file).config == plan.config else { continue }
+      guard try SweepPlan.load(path: "Benchmarks/studies/" + file).config == plan.config else {
+        continue
+      }
       let other = String(file.dropLast(".json".count))
       if let result = try Self.results(Self.resultsPath(other)).first(where: {
         $0.overrides == run.overrides
@@ -122,14 +125,14 @@ struct Study: ParsableCommand {
   }
 
   /// The lines that are there.
-  private static func results(_ path: String) throws -> [StudyResult] {
+  private static func results(_ path: String) throws -> [SweepResult] {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
     return try text.split(separator: "\n").map {
-      try JSONDecoder().decode(StudyResult.self, from: Data($0.utf8))
+      try JSONDecoder().decode(SweepResult.self, from: Data($0.utf8))
     }
   }
 
-  private static func append(_ result: StudyResult, to path: String) throws {
+  private static func append(_ result: SweepResult, to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let line = try encoder.encode(result) + Data("\n".utf8)

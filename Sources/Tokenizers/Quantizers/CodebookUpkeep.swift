@@ -53,13 +53,13 @@ extension CodebookUpkeep {
         + "moving average of its vectors, in place of that loss, whatever codebookWeight is.")
     fields.number(
       "emaDecay", &decay, in: .from(0, below: 1),
-      "The share of the moving averages that a step leaves: of each code's uses and vectors.")
+      "EMA decay of each code's uses and vectors: the fraction that a step leaves.")
     fields.number(
       "emaEpsilon", &epsilon, in: .above(0),
       "What is added to the uses of every code before they divide (Laplace smoothing).")
     fields.integer(
       "reviveEvery", &reviveEvery, in: .atLeast(0),
-      "Steps between replacements of codes that nobody uses by vectors of the batch; 0 is never.")
+      "Steps between replacements of unused (dead) codes by vectors of the batch; 0 is never.")
     fields.number(
       "reviveBelow", &reviveBelow, in: .inside(0, 1),
       "Codes are replaced where their moving average of uses is below this share of what each would "

@@ -1,37 +1,47 @@
 import Configuration
-import Diagnostics
 import Foundation
-import Reports
 import Training
 
-/// What came of one run of a study: a line of its results.
+/// What came of one finished run of a sweep: a line of its results.
 ///
 /// The data that a run had stand in none of its values: all lines of a file are to have the same.
-struct StudyResult: Codable {
-  private(set) var variant, size: String
-  let seed, steps: Int
+public struct SweepResult: Codable, Sendable {
+  /// The names of variant and size.
+  public private(set) var variant, size: String
+  /// The seed, and the length of the run.
+  public let seed, steps: Int
   /// The values set over the configuration's, by which a run is known again.
-  let overrides: [String]
-  let psnr, ssim: Double
-  let usedCodes, codes, tokens: Int
-  let perplexity, quantizationError: Double
+  public let overrides: [String]
+  /// Quality on the images held out.
+  public let psnr, ssim: Double
+  /// Codes that the tokens of those images use, of all, and how many tokens that are.
+  public let usedCodes, codes, tokens: Int
+  /// Perplexity of the codes, and the mean squared error of quantization of a vector.
+  public let perplexity, quantizationError: Double
   /// Bits that the tokens of an image carry: their number times log2 of the perplexity.
-  let bitsPerImage: Double
-  let verdict: String
-  /// The step at which the collapse began, and the diagnostic that saw it first with its step.
-  var collapse: Int?
-  var firstSign: String?
-  var firstSignStep: Int?
+  public let bitsPerImage: Double
+  /// What `compare` says of the run.
+  public let verdict: String
+  /// The step at which the collapse began.
+  public private(set) var collapse: Int?
+  /// The diagnostic that saw it first, with its step.
+  public private(set) var firstSign: String?
+  /// The step of the first sign.
+  public private(set) var firstSignStep: Int?
   /// Of the last diagnosis, where there is a codebook.
-  var lambda, cosine, obtuse: Double?
+  public private(set) var lambda, cosine, obtuse: Double?
   /// PSNR of averages of the weights at the end, by name, on as many images as the averages say.
-  var averages: [String: Double]?
-  let seconds: Double
-  let commit: String
+  public private(set) var averages: [String: Double]?
+  /// How long the run took.
+  public let seconds: Double
+  /// The version or commit of Tessera that trained it.
+  public let commit: String
+  /// Another for every change of the configuration; nil in results of earlier versions.
+  public var fingerprint: String?
 
   /// Reads what `compare --json` says of a run, and its journal.
-  init(
-    _ run: StudyPlan.Run, folder: String, comparison: String, seconds: Double, commit: String
+  public init(
+    _ run: SweepPlan.Run, folder: String, comparison: String, seconds: Double, commit: String
   ) throws {
     guard case .object(let all) = try JSONValue(parsing: comparison),
       case .array(let runs)? = all["runs"], case .object(let object)? = runs.first,
@@ -42,7 +52,7 @@ struct StudyResult: Codable {
       let error = object["quantizationError"]?.double,
       let images = object["images"]?.double, let steps = object["steps"]?.double,
       case .string(let verdict)? = object["verdict"]
-    else { throw BenchmarkError("\(folder): compare says nothing of it") }
+    else { throw Failure(.internal, "\(folder): compare gave no numbers") }
     variant = run.variant
     size = run.size
     seed = run.seed
@@ -69,8 +79,8 @@ struct StudyResult: Codable {
     readJournal(folder)
   }
 
-  /// The same under the names that another study has for it.
-  func `as`(_ run: StudyPlan.Run) -> StudyResult {
+  /// The same under the names that another plan has for it.
+  public func `as`(_ run: SweepPlan.Run) -> SweepResult {
     var result = self
     (result.variant, result.size) = (run.variant, run.size)
     return result

@@ -1,24 +1,22 @@
-import Foundation
-
 /// A table as Markdown: text to the left, numbers to the right, aligned for reading as it is.
-struct MarkdownTable {
+public struct MarkdownTable {
   private var rows: [[String]]
   private let textColumns: Int
 
   /// A table of the given columns, of which the first few are text.
-  init(_ titles: [String], textColumns: Int = 1) {
+  public init(_ titles: [String], textColumns: Int = 1) {
     rows = [titles]
     self.textColumns = textColumns
   }
 
   /// Adds a row, a cell for each column.
-  mutating func add(_ cells: [String]) {
+  public mutating func add(_ cells: [String]) {
     precondition(cells.count == rows[0].count, "a cell for each column")
     rows.append(cells)
   }
 
   /// The lines.
-  var text: String {
+  public var text: String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max()! }
     let lines = rows.map { row in
       let cells = row.indices.map { column in
@@ -33,25 +31,5 @@ struct MarkdownTable {
     }
     return ([lines[0], "| " + rule.joined(separator: " | ") + " |"] + lines.dropFirst())
       .joined(separator: "\n")
-  }
-}
-
-/// Numbers as tables show them.
-enum Cell {
-  /// A number with so many decimals.
-  static func decimals(_ value: Double?, _ digits: Int) -> String {
-    value.map { String(format: "%.\(digits)f", $0) } ?? ""
-  }
-
-  /// A number with three significant digits, or all before the point.
-  static func significant(_ value: Double?) -> String {
-    guard let value, value != 0 else { return "" }
-    let digits = max(0, 2 - Int(log10(abs(value)).rounded(.down)))
-    return String(format: "%.\(digits)f", value)
-  }
-
-  /// Bytes in MB.
-  static func megabytes(_ bytes: Int?) -> String {
-    bytes.map { String(format: "%.0f MB", Double($0) / 1e6) } ?? ""
   }
 }

@@ -1,0 +1,113 @@
+import Configuration
+import Foundation
+import Training
+
+/// Configurations by name: `--config photos-256` from any folder, with or without the repository.
+///
+/// A path that is there is taken as it is. A name is looked for in `configs/` of the working
+/// directory, in `configs/` around the executable, in `share/tessera/configs` beside it, and among
+/// the configurations that are built in.
+enum Preset {
+  /// Former names of configurations.
+  private static let aliases = ["photos-fsq": "photos-64"]
+
+  /// The configurations that are built in, with their text.
+  static let builtIn: [(name: String, text: [UInt8])] = [
+    ("fsq", PackageResources.fsq_json),
+    ("vq", PackageResources.vq_json),
+    ("vq-plain", PackageResources.vq_plain_json),
+    ("photos-64", PackageResources.photos_64_json),
+    ("photos-128", PackageResources.photos_128_json),
+    ("photos-256", PackageResources.photos_256_json),
+    ("scenes-vq", PackageResources.scenes_vq_json),
+    ("cifar10-fsq", PackageResources.cifar10_fsq_json),
+    ("cifar10-vq", PackageResources.cifar10_vq_json),
+    ("cifar10-vq-rotation", PackageResources.cifar10_vq_rotation_json),
+  ]
+
+  /// Reads the configuration that an argument names.
+  static func load(
+    _ argument: String, overrides: [String] = [], notice: (String) -> Void = { _ in }
+  ) throws -> RunConfiguration {
+    let argument = expandingHome(argument)
+    if FileManager.default.fileExists(atPath: argument) {
+      return try .load(path: argument, overrides: overrides, notice: notice)
+    }
+    guard let name = name(argument) else {
+      // A path to nothing: the error names its neighbour.
+      return try .load(path: argument, overrides: overrides, notice: notice)
+    }
+    for folder in folders {
+      let path = "\(folder)/\(name).json"
+      if FileManager.default.fileExists(atPath: path) {
+        return try .load(path: path, overrides: overrides, notice: notice)
+      }
+    }
+    if let preset = builtIn.first(where: { $0.name == name }) {
+      return try .parse(
+        String(decoding: preset.text, as: UTF8.self), file: "\(name) (built in)",
+        overrides: overrides, notice: notice)
+    }
+    throw notFound(argument, name)
+  }
+
+  /// The name of the run that a configuration's argument stands for.
+  static func runName(_ argument: String) -> String {
+    let name = URL(fileURLWithPath: argument).deletingPathExtension().lastPathComponent
+    return FileManager.default.fileExists(atPath: argument) ? name : aliases[name] ?? name
+  }
+
+  /// The name that an argument is, without folder and ending; nil where it is a path.
+  ///
+  /// `configs/NAME.json` is a name too where a configuration of that name is built in: so it is
+  /// written in the documentation.
+  private static func name(_ argument: String) -> String? {
+    var name = argument.hasSuffix(".json") ? String(argument.dropLast(5)) : argument
+    let isBare = !name.contains("/")
+    if name.hasPrefix("./") { name = String(name.dropFirst(2)) }
+    if name.hasPrefix("configs/") { name = String(name.dropFirst("configs/".count)) }
+    guard !name.isEmpty, !name.contains("/") else { return nil }
+    let formal = aliases[name] ?? name
+    return isBare || builtIn.contains { $0.name == formal } ? formal : nil
+  }
+
+  /// Where configurations lie, in the order in which they are looked for.
+  private static var folders: [String] {
+    var folders = ["configs"]
+    guard let executable = Bundle.main.executablePath else { return folders }
+    var folder = URL(fileURLWithPath: executable).resolvingSymlinksInPath()
+    // A build is a few folders deep in the package; an installation has bin/ and share/.
+    for _ in 0..<5 {
+      folder.deleteLastPathComponent()
+      let isPackage = FileManager.default.fileExists(
+        atPath: folder.appendingPathComponent("Package.swift").path)
+      if isPackage { folders.append(folder.appendingPathComponent("configs").path) }
+      folders.append(folder.appendingPathComponent("share/tessera/configs").path)
+    }
+    return folders
+  }
+
+  /// All names that there are, the built-in ones first.
+  private static var names: [String] {
+    var names = builtIn.map(\.name)
+    for folder in folders {
+      let files = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+      for file in files where file.hasSuffix(".json") && !file.hasSuffix(".schema.json") {
+        let name = String(file.dropLast(5))
+        if !names.contains(name) { names.append(name) }
+      }
+    }
+    return names
+  }
+
+  private static func notFound(_ argument: String, _ name: String) -> ConfigurationError {
+    let near = nearest(to: name, among: names).map { "Did you mean \"\($0)\"? " } ?? ""
+    return ConfigurationError(
+      kind: .unreadable, file: argument,
+      problems: [
+        ConfigurationProblem(
+          key: "", message: "no such file, and no configuration of this name",
+          remedy: near + "There are: \(names.joined(separator: ", ")).")
+      ])
+  }
+}
