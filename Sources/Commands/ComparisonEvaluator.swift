@@ -51,17 +51,19 @@ final class ComparisonEvaluator {
     let opened = try OpenedTokenizer(checkpoint: folder, threads: threads)
     let steps = try RecordedEntry.steps(folder)
     let set = try images.squares(size: run.data.imageSize)
-    var reconstructions: [Image] = []
+    var samples: [Image] = []
+    var psnr: [Double] = []
     var octaves = OctaveError()
     let result: EvaluationResult
     do {
       // Plans are made and memory is touched before the clock runs.
       _ = try opened.codec.reconstruct([set.images[0]])
       result = try Evaluator.evaluate(set.images, with: opened.codec) { index, image in
-        if makesPage || index < ComparisonSheet.columns { reconstructions.append(image) }
+        if index < ComparisonSheet.columns { samples.append(image) }
         if makesPage {
-          octaves.add(
-            set.images[index].pixels, image.pixels, width: image.width, height: image.height)
+          let original = set.images[index].pixels
+          psnr.append(PeakSignalToNoise.decibels(original, image.pixels))
+          octaves.add(original, image.pixels, width: image.width, height: image.height)
         }
         terminal.progress("\(folder): image \(index + 1) of \(set.images.count)")
       }
@@ -71,9 +73,7 @@ final class ComparisonEvaluator {
     terminal.say(
       "\(folder): \(Display.count(result.images, "image")), PSNR "
         + "\(Display.decimals(result.psnr, 2)) dB")
-    sheet.add(
-      originals: set.images,
-      reconstructions: Array(reconstructions.prefix(ComparisonSheet.columns)), size: set.size)
+    sheet.add(originals: set.images, reconstructions: samples, size: set.size)
     if !sizes.contains(set.size) { sizes.append(set.size) }
     imageCount = set.images.count
 
@@ -84,11 +84,9 @@ final class ComparisonEvaluator {
     details.listedImages = training?.listed
     if makesPage {
       details.octaves = octaves.shares
-      details.imagePSNR = zip(set.images, reconstructions).map { original, image in
-        PeakSignalToNoise.decibels(original.pixels, image.pixels)
-      }
+      details.imagePSNR = psnr
       do throws(CodecError) {
-        try show(folder, entry, opened, set, reconstructions, details.imagePSNR)
+        try show(folder, entry, opened, set, psnr)
         let few = Array(set.images.prefix(Self.planeImages))
         details.plane = quantizer.plane(
           try opened.codec.reconstruct(few).flatMap(\.latents), weights, result.depths.depths)
@@ -128,17 +126,18 @@ final class ComparisonEvaluator {
   /// Adds what a run made of some images to the gallery, with their tokens.
   private func show(
     _ folder: String, _ entry: Int, _ opened: OpenedTokenizer, _ set: ComparisonImages.Squares,
-    _ reconstructions: [Image], _ psnr: [Double]
+    _ psnr: [Double]
   ) throws(CodecError) {
     let name = folder.split(separator: "/").last.map(String.init) ?? folder
     let indices = gallery.indices(psnr, judge: name)
-    let tokens = try opened.codec.encode(indices.map { set.images[$0] })
+    let results = try opened.codec.reconstruct(indices.map { set.images[$0] })
     gallery.add(
       entry: entry, originals: indices.map { set.images[$0] },
       names: indices.map { set.files[$0] },
-      made: zip(indices, tokens).map { index, grid in
-        .init(
-          image: reconstructions[index], psnr: psnr[index],
+      made: zip(indices, results).map { index, result in
+        let grid = result.tokens
+        return .init(
+          image: result.image, psnr: psnr[index],
           tokens: .init(width: grid.width, depth: grid.depth, ids: grid.indices.map(Int.init)))
       }, size: set.size)
   }

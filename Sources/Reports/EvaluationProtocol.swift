@@ -65,7 +65,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
       ),
       (
         "speed",
-        "training: median of the run's journal, on the machine that trained it; evaluation: encode, "
+        "training: median of the run's log, on the machine that trained it; evaluation: encode, "
           + "quantize, decode, on this machine now."
       ),
       (

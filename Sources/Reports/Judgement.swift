@@ -36,8 +36,8 @@ public struct Judgement: Sendable, Equatable {
     case .recorded(let run):
       let source =
         run.evaluationStep.map {
-          "its numbers are those of its journal's last evaluation, at step \(NumberText.count($0))"
-        } ?? "its journal has no evaluation"
+          "its numbers are those of its log's last evaluation, at step \(NumberText.count($0))"
+        } ?? "its log has no evaluation"
       self.init(.none, "not evaluated", [source], next: "Name images by --data")
     }
   }

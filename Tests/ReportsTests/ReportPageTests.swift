@@ -37,7 +37,7 @@ struct ReportPageTests {
       "class=\"mark-bad\"", "class=\"mark-good\"",
       "Usage fell below a quarter of a uniform code&#39;s at step 300; lambda had fallen below 0.3 at step "
         + "150, 150 steps before.",
-      "healthy", "Codes, vectors and training show nothing amiss.", "failed",
+      "healthy", "Codes, vectors and training show nothing amiss.", "Failed",
       "No &lt;checkpoint&gt; &amp; nothing else.", "vq 1000x3 straight-through", "1,234,567",
       "24.13",
       "0.9123", "12 of 12", "600.5",
@@ -104,7 +104,8 @@ struct ReportPageTests {
       (
         "runs",
         [
-          "2026-11-29 08:00", "0.3.1", "Some &lt;CPU&gt;", "8 / 2 / 2", "photos", "2,000",
+          "2026-11-29 08:00", "0.3.1", "Some &lt;CPU&gt;", "8 cores, 2 threads, 2 lanes", "photos",
+          "2,000",
           "1 min 00 s",
           "4.8", "0.001 constant", "quantizer.type", "All settings", "at step 600",
         ]
@@ -349,7 +350,7 @@ struct ReportPageTests {
     #expect(try Self.section("verdicts", in: page).contains("12,345"))
     let text = comparison.text(width: 120)
     for words in [
-      "not evaluated", "journal&#39;s last evaluation, at step 600", "500", "300.0", "--data",
+      "not evaluated", "log&#39;s last evaluation, at step 600", "500", "300.0", "--data",
     ] {
       #expect(
         text.contains(words.replacingOccurrences(of: "&#39;", with: "'")), "\(words): \(text)")

@@ -19,12 +19,16 @@ struct RunSection {
       ("version", { $0.sessions.last { $0.version != nil }?.version ?? "–" }),
       ("processor", { $0.sessions.last { $0.cpu != nil }?.cpu ?? "–" }),
       (
-        "cores / threads / lanes",
+        "computed by",
         { facts in
-          let lanes = facts.number("lanes").map(String.init) ?? facts.setting("training.lanes")
-          return [
-            facts.number("cores").map(String.init), facts.number("threads").map(String.init), lanes,
-          ].map { $0 ?? "–" }.joined(separator: " / ")
+          let lanes = facts.number("lanes") ?? facts.setting("training.lanes").flatMap { Int($0) }
+          let parts = [
+            (facts.number("cores"), "core"), (facts.number("threads"), "thread"), (lanes, "lane"),
+          ]
+          let words = parts.compactMap { count, noun in
+            count.map { "\($0) \(noun)\($0 == 1 ? "" : "s")" }
+          }
+          return words.isEmpty ? "–" : words.joined(separator: ", ")
         }
       ),
       ("seed", { $0.setting("training.seed") ?? "–" }),
@@ -62,12 +66,13 @@ struct RunSection {
     // What is known of no run takes no room.
     let shown = columns.filter { column in
       runs.contains { run in
-        column.cell(run.facts).contains { !" –/".contains($0) }
+        column.cell(run.facts) != "–"
       }
     }
     table.columns = shown.map(\.title)
     table.textColumns = [
-      "started", "last resumed", "version", "processor", "data", "learning rate", "best PSNR",
+      "started", "last resumed", "version", "processor", "computed by", "data", "learning rate",
+      "best PSNR",
     ]
     table.rows = runs.map { run in (run, shown.map { $0.cell(run.facts) }) }
     return table.html

@@ -27,8 +27,8 @@ struct VerdictSection {
   private func card(_ index: Int, _ name: String, _ judgement: Judgement) -> String {
     let list = reasons(index, judgement).map { "<li>\(Markup.escaped(Self.sentence($0)))</li>" }
     return "<article class=\"verdict r\(index)\"><h3>\(Markup.escaped(name))</h3>"
-      + "<p class=\"word\">\(Self.mark(judgement))\(Markup.escaped(judgement.title))</p>"
-      + "<ul>\(list.joined())</ul>"
+      + "<p class=\"word\">\(Self.mark(judgement))"
+      + "\(Markup.escaped(Self.capitalized(judgement.title)))</p><ul>\(list.joined())</ul>"
       + paragraph("story", story(index, judgement)) + next(judgement) + "</article>"
   }
 
@@ -108,9 +108,13 @@ struct VerdictSection {
   }
 
   static func sentence(_ words: String) -> String {
-    guard let first = words.first else { return words }
-    let start = words.hasPrefix("cos(") ? String(first) : first.uppercased()
-    return start + words.dropFirst() + (words.hasSuffix(".") ? "" : ".")
+    words.isEmpty ? words : capitalized(words) + (words.hasSuffix(".") ? "" : ".")
+  }
+
+  /// With a capital first letter, unless it begins with a formula.
+  private static func capitalized(_ words: String) -> String {
+    guard let first = words.first, !words.hasPrefix("cos(") else { return words }
+    return first.uppercased() + words.dropFirst()
   }
 
   /// The numbers that are compared first, a run a row; sorted by a click on their headings.

@@ -27,7 +27,7 @@
 
   // A link to something in a folded section unfolds it.
   const unfold = () => {
-    let place = location.hash.length > 1 && $(decodeURIComponent(location.hash.slice(1)));
+    let place = location.hash.length > 1 && $(location.hash.slice(1));
     if (!place) return;
     const target = place;
     if (target.matches('section')) { const fold = target.querySelector('.fold'); if (fold) fold.open = true; }
