@@ -82,6 +82,8 @@ public struct CompareCommand: ParsableCommand {
   @Flag(help: "End with what the numbers mean.")
   var explain = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   /// A command as the parser fills it in.
@@ -157,7 +159,8 @@ public struct CompareCommand: ParsableCommand {
       return ComparisonEvaluator(
         images: try ComparisonImages(
           data: data, count: images, leader: try leader.1.get(), folder: leader.0, terminal),
-        threads: options.threadCount, makesPage: html != nil, terminal: terminal)
+        weights: weights.file, threads: options.threadCount, makesPage: html != nil,
+        terminal: terminal)
     } catch let missing as MissingImages {
       failures.append(missing.failure)
       return nil

@@ -47,6 +47,8 @@ public struct DecodeCommand: ParsableCommand {
   @Flag(help: "Replace files that are there.")
   var force = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   @Argument(help: ArgumentHelp("The token file.", valueName: "tokens"))
@@ -69,7 +71,8 @@ public struct DecodeCommand: ParsableCommand {
   /// Decodes.
   public func run() throws {
     try conclude(options) { terminal in
-      let tokenizer = try OpenedTokenizer(checkpoint: checkpoint, threads: options.threadCount)
+      let tokenizer = try OpenedTokenizer(
+        checkpoint: checkpoint, weights: weights.file, threads: options.threadCount)
       let file = try TokenFile.open(path: tokens)
       try file.check(against: tokenizer.identity)
       let paths = DecodedNames(paths: file.paths, format: format).names.map { output + "/" + $0 }

@@ -100,6 +100,8 @@ public struct TrainCommand: ParsableCommand {
   @Flag(help: "Print the JSON Schema of configurations, and end.")
   var printSchema = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   /// A command as the parser fills it in.
@@ -110,6 +112,10 @@ public struct TrainCommand: ParsableCommand {
     if trace, resume {
       throw ValidationError(
         "--trace saves nothing, so there is nothing to go on with: leave out --resume")
+    }
+    if from == nil, weights.weights == .best {
+      throw ValidationError(
+        "--weights says which weights --from takes: add --from with a checkpoint")
     }
     if from != nil, resume {
       throw ValidationError(
@@ -135,7 +141,7 @@ public struct TrainCommand: ParsableCommand {
       return
     }
     try conclude(options) { terminal in
-      let start = try from.map { try StartingWeights(folder: $0) }
+      let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
       let run = try configuration(start)
       let folder = try outputFolder()
       let lock = try lockFolder(Checkpoint(folder: folder))
@@ -258,7 +264,13 @@ public struct TrainCommand: ParsableCommand {
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      cacheMegabytes: data.cacheMegabytes)
+      cacheMegabytes: data.cacheMegabytes
+    ) { [quiet = options.quiet] _, _ in
+      // Nothing was written yet: whoever asks to stop need not wait for the other files.
+      guard Interruption.isRequested else { return }
+      Terminal(isQuiet: quiet).say("stopped before anything was computed")
+      exit(Interruption.exitCode)
+    }
     for image in dataset.rejected.prefix(10) { terminal.warn("left out: \(image.reason)") }
     if dataset.rejected.count > 10 {
       terminal.warn("left out: \(dataset.rejected.count - 10) more files that cannot be decoded")

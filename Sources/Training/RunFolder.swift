@@ -21,6 +21,9 @@ extension Checkpoint {
   /// Whether the folder holds a state to resume from.
   public var hasState: Bool { exists(Self.stateFile) }
 
+  /// Whether the folder holds the best evaluated weights.
+  public var hasBest: Bool { exists(Self.bestFile) }
+
   /// Whether there is a folder.
   public var hasFolder: Bool {
     var isFolder: ObjCBool = false
