@@ -94,6 +94,12 @@ extension Checkpoint {
     } catch {
       throw .cannotMakeFolder(folder: path(Self.samplesFolder), reason: Self.reason(error))
     }
+    // What a killed run was about to write.
+    let sheets = FileManager.default.enumerator(atPath: path(Self.samplesFolder))
+    while let name = sheets?.nextObject() as? String {
+      guard name.hasPrefix(".partial-") || name.hasSuffix(".png.partial") else { continue }
+      unlink(path(Self.samplesFolder) + "/" + name)
+    }
     do {
       try AtomicFile.write(run.savedText, to: path(Self.configurationFile))
     } catch { throw .file(error) }
