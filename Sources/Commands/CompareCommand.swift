@@ -87,6 +87,8 @@ public struct CompareCommand: DocumentedCommand {
   @Flag(help: "End with what the numbers mean.")
   var explain = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   /// A command as the parser fills it in.
@@ -162,7 +164,8 @@ public struct CompareCommand: DocumentedCommand {
       return ComparisonEvaluator(
         images: try ComparisonImages(
           data: data, count: images, leader: try leader.1.get(), folder: leader.0, terminal),
-        threads: options.threadCount, makesPage: html != nil, terminal: terminal)
+        weights: weights.file, threads: options.threadCount, makesPage: html != nil,
+        terminal: terminal)
     } catch let missing as MissingImages {
       failures.append(missing.failure)
       return nil

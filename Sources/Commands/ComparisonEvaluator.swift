@@ -20,6 +20,7 @@ final class ComparisonEvaluator {
 
   private let makesPage: Bool
   private var images: ComparisonImages
+  private let weights: String
   private let threads: Int
   private let terminal: Terminal
   private var sizes: [Int] = []
@@ -29,9 +30,14 @@ final class ComparisonEvaluator {
   private static var planeImages: Int { 8 }
 
   /// An evaluator; for a page it keeps images, and vectors in a plane.
-  init(images: ComparisonImages, threads: Int, makesPage: Bool, terminal: Terminal) {
+  ///
+  /// - Parameter weights: which of a checkpoint's weights, a file's name.
+  init(
+    images: ComparisonImages, weights: String, threads: Int, makesPage: Bool, terminal: Terminal
+  ) {
     self.images = images
     self.makesPage = makesPage
+    self.weights = weights
     self.threads = threads
     self.terminal = terminal
   }
@@ -48,8 +54,8 @@ final class ComparisonEvaluator {
   func evaluate(
     _ folder: String, _ run: RunConfiguration, entry: Int
   ) throws -> (run: EvaluatedRun, details: RunDetails) {
-    let opened = try OpenedTokenizer(checkpoint: folder, threads: threads)
-    let steps = try RecordedEntry.steps(folder)
+    let opened = try OpenedTokenizer(checkpoint: folder, weights: weights, threads: threads)
+    let steps = try RecordedEntry.steps(folder, weights)
     let set = try images.squares(size: run.data.imageSize)
     var samples: [Image] = []
     var psnr: [Double] = []
@@ -176,8 +182,8 @@ enum RecordedEntry {
   }
 
   /// The updates that the weights have had.
-  static func steps(_ folder: String) throws -> Int {
-    let path = folder + "/" + Checkpoint.modelFile
+  static func steps(_ folder: String, _ weights: String = Checkpoint.modelFile) throws -> Int {
+    let path = folder + "/" + weights
     let file = try SafetensorsFile(path: path)
     guard let steps = file.metadata["step"].flatMap({ Int($0) }), steps >= 0 else {
       throw TrainingError.damaged(file: path, reason: "its metadata lack the step")

@@ -48,7 +48,7 @@ struct ComparisonImages {
     self.leader = leader
     self.terminal = terminal
     self.count = count ?? leader.monitor.evaluationImages
-    folder = data ?? leader.data.validation ?? leader.data.train
+    folder = try data ?? Self.folder(of: leader, in: leaderFolder)
     listing = try Self.hinted(data, folder, leaderFolder) { try ImageFolder(path: $0) }
     if data != nil {
       kind = "images"
@@ -67,6 +67,16 @@ struct ComparisonImages {
       try read(size: leader.data.imageSize)
     }
     squares[first.size] = first
+  }
+
+  /// Where a run's validation images are, or those that some were held out of.
+  private static func folder(of run: RunConfiguration, in folder: String) throws -> String {
+    let checkpoint = Checkpoint(folder: folder)
+    do {
+      return try checkpoint.validationFolder(run) ?? checkpoint.trainingFolder(run)
+    } catch {
+      throw MissingImages(error, folder: run.data.validation ?? run.data.train, of: folder)
+    }
   }
 
   /// What a look at the folder gives; where the folder was not asked for, a failure says which it is

@@ -54,6 +54,8 @@ public struct DecodeCommand: DocumentedCommand {
   @Flag(help: "Replace files that are there.")
   var force = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   @Argument(help: ArgumentHelp("The token file.", valueName: "tokens"))
@@ -76,7 +78,8 @@ public struct DecodeCommand: DocumentedCommand {
   /// Decodes.
   public func run() throws {
     try conclude(options) { terminal in
-      let tokenizer = try OpenedTokenizer(checkpoint: checkpoint, threads: options.threadCount)
+      let tokenizer = try OpenedTokenizer(
+        checkpoint: checkpoint, weights: weights.file, threads: options.threadCount)
       let file = try TokenFile.open(path: tokens)
       try file.check(against: tokenizer.identity)
       let paths = DecodedNames(paths: file.paths, format: format).names.map { output + "/" + $0 }

@@ -20,11 +20,21 @@ struct OpenedTokenizer {
   let codec: Codec<Device>
 
   /// Reads a checkpoint's configuration and weights.
-  init(checkpoint folder: String, threads: Int) throws {
+  ///
+  /// - Parameter file: which of its weights.
+  init(
+    checkpoint folder: String, weights file: String = Checkpoint.modelFile, threads: Int
+  ) throws {
     let checkpoint = Checkpoint(folder: folder)
     run = try checkpoint.readConfiguration()
+    if file == Checkpoint.bestFile, !checkpoint.hasBest {
+      throw Failure(
+        .noInput,
+        "\(folder) holds no \(file): training keeps the best weights where monitor.keepBest is psnr or "
+          + "ssim. Leave out --weights best to take the last ones.")
+    }
     parameters = ParameterMemory(Codec<Device>.parameterLayout(run.tokenizer), on: Device())
-    let weights = try checkpoint.readModel(into: parameters)
+    let weights = try checkpoint.readModel(file, into: parameters)
     identity = Checkpoint.identity(run.tokenizer, weights)
     codec = Codec(
       run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))

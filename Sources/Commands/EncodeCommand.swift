@@ -77,6 +77,8 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Read the tokens back and compare what they decode to with the forward pass.")
   var verify = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   @Argument(help: ArgumentHelp("Images, and folders of images.", valueName: "path"))
@@ -101,7 +103,8 @@ public struct EncodeCommand: DocumentedCommand {
       let output = try TokenOutput(path: output, format: format)
       let inputs = try ImageInputs(paths: paths)
       for warning in inputs.warnings { terminal.warn(warning) }
-      let tokenizer = try OpenedTokenizer(checkpoint: checkpoint, threads: options.threadCount)
+      let tokenizer = try OpenedTokenizer(
+        checkpoint: checkpoint, weights: weights.file, threads: options.threadCount)
       let side = tokenizer.identity.downsampling
       try size.check(downsampling: side)
       let preparation = Preparation(

@@ -146,6 +146,8 @@ public struct TrainCommand: DocumentedCommand {
   @Flag(help: "Print the JSON Schema of configurations, and exit.")
   var printSchema = false
 
+  @OptionGroup var weights: WeightsOption
+
   @OptionGroup var options: CommandOptions
 
   /// A command as the parser fills it in.
@@ -175,6 +177,10 @@ public struct TrainCommand: DocumentedCommand {
     }
     if [trace, estimate, printPlan].count(where: \.self) > 1 {
       throw ValidationError("--trace, --estimate and --print-plan each print and exit: choose one")
+    }
+    if from == nil, weights.weights == .best {
+      throw ValidationError(
+        "--weights says which weights --from takes: add --from with a checkpoint")
     }
     if from != nil, resume {
       throw ValidationError(
@@ -209,7 +215,7 @@ public struct TrainCommand: DocumentedCommand {
         }
         return
       }
-      let start = try from.map { try StartingWeights(folder: $0) }
+      let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
       let run = try configuration(start, terminal)
       let folder = try outputFolder()
       let lock = try lockFolder(Checkpoint(folder: folder))
@@ -349,7 +355,14 @@ public struct TrainCommand: DocumentedCommand {
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      cacheMegabytes: data.cacheMegabytes, progress: { reading.advance(to: $0, of: $1) })
+      cacheMegabytes: data.cacheMegabytes
+    ) { [quiet = options.quiet] done, all in
+      reading.advance(to: done, of: all)
+      // Nothing was written yet: whoever asks to stop need not wait for the other files.
+      guard Interruption.isRequested else { return }
+      Terminal(isQuiet: quiet).say("stopped before anything was computed")
+      exit(Interruption.exitCode)
+    }
     for image in dataset.rejected.prefix(10) { terminal.warn("skipped: \(image.reason)") }
     if dataset.rejected.count > 10 {
       terminal.warn("skipped: \(dataset.rejected.count - 10) more files that cannot be decoded")

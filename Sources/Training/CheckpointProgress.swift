@@ -24,6 +24,9 @@ extension Checkpoint {
     /// Where the first weights came from, if they were not drawn.
     public var origin: Origin?
 
+    /// Whether the step has something to tell yet.
+    var isSomethingDue: Bool { isEvaluationDue || !dueLines.isEmpty }
+
     /// The beginning of a run.
     init(trainingSet: String) { self.trainingSet = trainingSet }
   }

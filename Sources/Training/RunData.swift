@@ -31,12 +31,18 @@ extension Checkpoint {
   ///
   /// - Throws: `noImages` if a folder is at neither place.
   public func imageFolders(_ run: RunConfiguration) throws(TrainingError) -> RunImageFolders {
-    let recorded = readFolders()
-    return RunImageFolders(
-      train: try place("data.train", run.data.train, recorded["train"]),
-      validation: try run.data.validation.map { (given) throws(TrainingError) in
-        try place("data.validation", given, recorded["validation"])
-      })
+    RunImageFolders(train: try trainingFolder(run), validation: try validationFolder(run))
+  }
+
+  /// Where the images to train on are; likewise.
+  public func trainingFolder(_ run: RunConfiguration) throws(TrainingError) -> String {
+    try place("data.train", run.data.train, readFolders()["train"])
+  }
+
+  /// Where the images to validate with are, nil where a share of the others is held out; likewise.
+  public func validationFolder(_ run: RunConfiguration) throws(TrainingError) -> String? {
+    guard let given = run.data.validation else { return nil }
+    return try place("data.validation", given, readFolders()["validation"])
   }
 
   private func place(

@@ -29,8 +29,10 @@ final class RunDiary {
     }
   }
 
-  /// Writes what stands before the next step: a line of this start, and the first lines of a run.
+  /// Writes what stands before the next step: lines that are still to be written, one of this start,
+  /// and the first lines of a run.
   func begin(_ run: JSONObject, _ first: [JSONObject]) throws(TrainingError) {
+    try record()
     try journal.record(run)
     for line in first { try journal.record(line) }
   }

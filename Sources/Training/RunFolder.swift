@@ -21,6 +21,9 @@ extension Checkpoint {
   /// Whether the folder holds a state to resume from.
   public var hasState: Bool { exists(Self.stateFile) }
 
+  /// Whether the folder holds the best evaluated weights.
+  public var hasBest: Bool { exists(Self.bestFile) }
+
   /// Whether there is a folder.
   public var hasFolder: Bool {
     var isFolder: ObjCBool = false
@@ -90,6 +93,12 @@ extension Checkpoint {
         atPath: path(Self.samplesFolder), withIntermediateDirectories: true)
     } catch {
       throw .cannotMakeFolder(folder: path(Self.samplesFolder), reason: Self.reason(error))
+    }
+    // What a killed run was about to write.
+    let sheets = FileManager.default.enumerator(atPath: path(Self.samplesFolder))
+    while let name = sheets?.nextObject() as? String {
+      guard name.hasPrefix(".partial-") || name.hasSuffix(".png.partial") else { continue }
+      unlink(path(Self.samplesFolder) + "/" + name)
     }
     do {
       try AtomicFile.write(run.savedText, to: path(Self.configurationFile))

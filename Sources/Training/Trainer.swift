@@ -113,6 +113,10 @@ public final class Trainer<B: Backend> {
     var (windowSeconds, windowImages) = (0.0, 0)
     do {
       if progress.step == 0, shouldStop() { throw CancellationError() }
+      if !progress.dueLines.isEmpty {
+        progress.dueLines = []
+        try save(progress, parts)
+      }
       if progress.isEvaluationDue {
         try evaluate(&progress, parts)
         try save(progress, parts)

@@ -32,7 +32,7 @@ extension Trainer {
     let (read, extras) = try checkpoint.readState(
       into: parameters, optional: averages.blocks + RunMonitor<B>.blocks(run.monitor))
     precondition(read.step == progress.step, "nobody else writes into a folder that is locked")
-    guard progress.step < run.training.steps || progress.isEvaluationDue else {
+    guard progress.step < run.training.steps || progress.isSomethingDue else {
       throw TrainingError.alreadyDone(folder: checkpoint.folder, step: progress.step)
     }
     progress.configuration = run.savedText

@@ -68,7 +68,7 @@ extension Trainer {
     let weighing = try makeWeighing(heldOut)
     var best = BestEvaluation(run)
     best.restore(extras.numbers["best"] ?? [])
-    if isResuming, best.isExhausted(run.training.patience), !progress.isEvaluationDue {
+    if isResuming, best.isExhausted(run.training.patience), !progress.isSomethingDue {
       throw TrainingError.patienceEnded(
         folder: checkpoint.folder, step: progress.step, evaluations: best.evaluationsSince)
     }
@@ -76,7 +76,6 @@ extension Trainer {
     let diary = try RunDiary(
       folder: checkpoint.folder, run.monitor, keepingSteps: isResuming ? progress.step : nil,
       due: progress.dueLines)
-    progress.dueLines = []
     if let damage = diary.damage { observer.note(damage) }
     try diary.begin(runLine(progress).line, progress.step == 0 ? monitor.firstLines : [])
     let loader = makeLoader(firstStep: progress.step)

@@ -187,6 +187,43 @@ struct RunLifeTests {
         == tensors(small.folder("straight") + "/" + Checkpoint.stateFile))
   }
 
+  /// Lines that cannot be written are written when the run goes on, at its end too.
+  @Test(arguments: [
+    ("step", 8), ("codes", 6), ("evaluation", 4), ("averageLoss", 8), ("evaluation", 10),
+    ("averageLoss", 10),
+  ])
+  func aLineThatCannotBeWrittenComesLater(_ kind: String, _ step: Int) throws {
+    let small = try SmallRun()
+    var run = SmallRun.averaged(data: small.data)
+    run.monitor.checkpointEvery = 100
+    try SmallRun.train(run, in: small.folder("straight"))
+    let (folder, recorder) = (small.folder("run"), Recorder())
+    let start = Array("{\"kind\": \"\(kind)\", \"step\": \(step),".utf8)
+    var calls = SystemCalls.real
+    calls.write = { descriptor, bytes, size in
+      if size > start.count, memcmp(bytes, start, start.count) == 0 {
+        errno = ENOSPC
+        return -1
+      }
+      return SystemCalls.real.write(descriptor, bytes, size)
+    }
+    let error = #expect(throws: TrainingError.self) {
+      try SystemCalls.$current.withValue(calls) {
+        try SmallRun.train(run, in: folder, recorder: recorder)
+      }
+    }
+    guard case .file(let fault)? = error, fault.isDiskFull else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+    #expect(recorder.failures.map(\.savedStep) == [step])
+    #expect(try SmallRun.train(run, in: folder, isResuming: true) == .finished)
+    try expectEqualRuns(small.folder("straight"), folder)
+    #expect(throws: TrainingError.alreadyDone(folder: folder, step: 10)) {
+      try SmallRun.train(run, in: folder, isResuming: true)
+    }
+  }
+
   @Test func aFolderOfSamplesThatWasRemovedIsMadeAnew() throws {
     let small = try SmallRun()
     let (folder, recorder) = (small.folder("run"), Recorder())
