@@ -12,8 +12,10 @@ public final class ImageStore: Sendable {
   public let folder: ImageFolder
   /// The good images' paths within the folder.
   public let files: [String]
-  /// The files that were left out because they cannot be decoded.
+  /// The files that were left out because they cannot be decoded, after those of the listing.
   public let rejected: [RejectedImage]
+  /// How many of the images may have transparent pixels, which are composited over the background.
+  public let transparentCount: Int
   /// The recipe's fixed part is applied to the images.
   public let augmentation: Augmentation
 
@@ -28,9 +30,10 @@ public final class ImageStore: Sendable {
 
   /// Opens all files of a folder, and says which are bad.
   ///
-  /// Every header is read. If all images fit the cache they are decoded too, on all cores, so
-  /// that training finds them in memory; otherwise damage behind a header shows when the image
-  /// is first used. `progress` is called with the files done and all, one call at a time.
+  /// Every header is read, on all cores: a few KiB of each file. Images are decoded as well as long as
+  /// those seen so far fit the cache, so that training finds them in memory and no file is read twice.
+  /// If not all of them fit, damage behind a header shows when the image is first used. `progress` is
+  /// called with the files done and all, one call at a time. A megabyte is 1,000,000 bytes.
   ///
   /// - Throws: `noReadableImages`; `tooSmall` for images that the crop does not fit.
   public init(
@@ -39,7 +42,8 @@ public final class ImageStore: Sendable {
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let check = ImageCheck(folder: folder, augmentation: augmentation, decoder: decoder)
-    let found = check.run(byteLimit: cacheMegabytes << 20, progress: progress)
+    let outcome = check.run(byteLimit: Self.bytes(cacheMegabytes), progress: progress)
+    let found = outcome.found
     let small = found.compactMap { file in
       if case .failure(let error) = file, case .tooSmall = error { error } else { nil }
     }
@@ -49,7 +53,7 @@ public final class ImageStore: Sendable {
     }
     var files: [String] = []
     var images: [Image?] = []
-    var rejected: [RejectedImage] = []
+    var rejected = folder.leftOut
     for (file, result) in zip(folder.files, found) {
       switch result {
       case .success(let image):
@@ -65,9 +69,10 @@ public final class ImageStore: Sendable {
     self.folder = folder
     self.files = files
     self.rejected = rejected
+    transparentCount = outcome.transparentCount
     self.augmentation = augmentation
     self.decoder = decoder
-    byteLimit = cacheMegabytes << 20
+    byteLimit = Self.bytes(cacheMegabytes)
     let bytes = images.reduce(0) { $0 + ($1?.pixels.count ?? 0) }
     cache = Mutex(Cache(images: images, bytes: bytes))
   }
@@ -97,14 +102,32 @@ public final class ImageStore: Sendable {
   static func read(
     _ path: String, decoder: ImageDecoder, augmentation: Augmentation
   ) throws(DatasetError) -> Image {
-    let image: Image
+    let file: ImageFile
     do throws(ImageError) {
-      image = try decoder.read(path)
+      file = try decoder.open(path)
     } catch {
       throw .image(error)
     }
-    return try augmentation.prepared(image, file: path)
+    return try decode(file, augmentation: augmentation)
   }
+
+  /// Decodes and resizes; what the recipe refuses is refused by its header.
+  static func decode(
+    _ file: ImageFile, augmentation: Augmentation
+  ) throws(DatasetError) -> Image {
+    _ = try augmentation.preparedSize(
+      width: file.header.width, height: file.header.height, file: file.path)
+    let image: Image
+    do throws(ImageError) {
+      image = try file.decode()
+    } catch {
+      throw .image(error)
+    }
+    return try augmentation.prepared(image, file: file.path)
+  }
+
+  /// Megabytes as the configuration counts them.
+  static func bytes(_ megabytes: Int) -> Int { megabytes * 1_000_000 }
 }
 
 /// A file that was left out of a data set, and why.
@@ -113,6 +136,14 @@ public struct RejectedImage: Sendable, Equatable, CustomStringConvertible {
   public let file: String
   /// What is wrong and the way out; begins with the full path.
   public let reason: String
+  /// How many images that are: 1 for a file, 0 for a folder that cannot be looked into.
+  public let imageCount: Int
+
+  init(file: String, reason: String, imageCount: Int = 1) {
+    self.file = file
+    self.reason = reason
+    self.imageCount = imageCount
+  }
 
   /// The reason.
   public var description: String { reason }

@@ -1,3 +1,4 @@
+import Files
 import Safetensors
 
 /// One piece in the making: ids on disk, everything else in memory.
@@ -5,7 +6,7 @@ struct PieceBuilder {
   private let identity: TokenizerIdentity
   private let recipe: Recipe
   private let spill: SpillFile
-  private var checksum = Checksum()
+  private var checksum = IdsChecksum()
   private var grids: [Extent] = []
   private var sizes: [Extent] = []
   private var paths: [String] = []
@@ -57,7 +58,7 @@ struct PieceBuilder {
   ) throws(TokenFileError) -> [String] {
     var header = TokenHeader(identity: identity, recipe: recipe)
     header.paths = paths
-    header.checksum = checksum.hexadecimal
+    header.checksum = checksum.text
     header.shard = shard
     header.lastShard = shard == nil ? nil : isLast
     do {
@@ -155,10 +156,24 @@ struct PieceBuilder {
     try spill.read({ bytes throws(FileError) in try data.append(bytes) }, failing: { $0 })
     let sidecar = try AtomicFile(path: name.stem + ".json")
     try sidecar.append(header.encoded())
-    // Both must be on the disk before either takes its place; the sidecar comes last and seals.
+    // Both must be on the disk before either takes its place. Between the two renames the old JSON
+    // file lies beside the new ids, and what describes them under its partial name, where reading
+    // looks too: at every moment one pair is whole.
     try data.sync()
     try sidecar.sync()
-    try data.finish()
-    try sidecar.finish()
+    var doubt: FileError?
+    do throws(FileError) { try data.finish() } catch {
+      guard data.isInPlace else { throw error }
+      doubt = error
+    }
+    do throws(FileError) { try sidecar.finish(keepingPartial: true) } catch {
+      guard sidecar.isInPlace else {
+        throw TokenFileError.halfReplaced(
+          path: name.data, sidecar: name.stem + ".json", partial: sidecar.partial,
+          reason: error.inWords)
+      }
+      doubt = doubt ?? error
+    }
+    if let doubt { throw doubt }
   }
 }
