@@ -40,20 +40,26 @@ static void fail_saying(j_common_ptr info, const char *reason) {
   longjmp(session->out, 1);
 }
 
-// Of libjpeg's warnings (level -1) some say that image data are missing or damaged; libjpeg would go
-// on with gray or with garbage. The others tell of oddities around the data.
+// Of libjpeg's warnings (level -1) some say that image data are missing, and libjpeg would go on with
+// gray: where the data of a scan end early, an image that is not progressive lacks its lower part.
+// Others say that data are damaged in some place; the first of them is kept in the message.
 static void warn(j_common_ptr info, int level) {
   if (level >= 0) return;
+  struct session *session = info->client_data;
   switch (info->err->msg_code) {
     case JWRN_JPEG_EOF:
+      fail(info);
     case JWRN_HIT_MARKER:
+      if (info->is_decompressor && !((j_decompress_ptr)info)->progressive_mode) fail(info);
+      break;
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
-      fail(info);
+      break;
     default:
       return;
   }
+  if (session->message[0] == 0) info->err->format_message(info, session->message);
 }
 
 static void stay_silent(j_common_ptr info) { (void)info; }
@@ -82,6 +88,7 @@ static struct session *begin(char *message) {
     return NULL;
   }
   session->message = message;
+  message[0] = 0;
   session->reader.client_data = session;
   session->writer.client_data = session;
   session->reader.err = session->writer.err = errors(session);

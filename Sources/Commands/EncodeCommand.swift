@@ -103,11 +103,12 @@ public struct EncodeCommand: ParsableCommand {
       let tokenizer = try OpenedTokenizer(checkpoint: checkpoint, threads: options.threadCount)
       let side = tokenizer.identity.downsampling
       try size.check(downsampling: side)
-      let preparation = Preparation(
+      var preparation = Preparation(
         mode: size, augmentation: tokenizer.run.data.augmentation.withoutChance, downsampling: side,
         background: tokenizer.run.data.background)
       let codec = BoundedCodec(tokenizer)
       let tasks: [BoundedCodec.Task] = [.encode] + (verify ? [.reconstruct, .decode] : [])
+      preparation.mostPixels = codec.mostPixels(tasks)
       if case .fixed(let width, let height) = size {
         // Known before any image is: not to be found out once for each of them.
         try codec.check(tasks, height: height, width: width, name: "--size \(size.text)")

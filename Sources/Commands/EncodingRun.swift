@@ -42,11 +42,13 @@ struct EncodingRun {
     defer { appending.stop() }
     var outcome = Outcome()
     var leftOut = LeftOut(terminal)
+    var used = LeftOut(terminal, doing: Terminal.used)
     while true {
       let portion = stream.next()
       if portion.isEmpty {
         try appending.finish()
         leftOut.finish()
+        used.finish()
         return outcome
       }
       if Interruption.isRequested { throw EncodingInterrupted() }
@@ -61,6 +63,7 @@ struct EncodingRun {
           names.append(item.input.name)
           images.append(prepared)
           outcome.add(prepared)
+          if let doubt = prepared.doubt { used.tell("\(item.input.path): \(doubt)", kind: "") }
         } catch {
           outcome.rejected += 1
           let (kind, advice) = Self.kind(of: error, preparation)

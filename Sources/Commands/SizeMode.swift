@@ -68,6 +68,8 @@ struct PreparedImage: Sendable {
   var height: Int
   /// Whether its file may have transparent pixels.
   var isTransparent = false
+  /// What is wrong with the file, where an image came of it all the same.
+  var doubt: String?
   /// The size of the image in its file, upright.
   var original = Extent(width: 0, height: 0)
 
@@ -88,6 +90,8 @@ struct Preparation: Sendable {
   let downsampling: Int
   /// What transparent pixels are composited over, as the configuration says it.
   let background: String
+  /// Images of more pixels are refused by their headers where they keep their size.
+  var mostPixels = Int.max
 
   /// What the token file says of it.
   var recipe: Recipe {
@@ -122,15 +126,22 @@ struct Preparation: Sendable {
     let (width, height) = (file.header.width, file.header.height)
     switch mode {
     case .model: _ = try augmentation.preparedSize(width: width, height: height, file: path)
-    case .native: break
+    case .native:
+      guard width * height <= mostPixels else {
+        throw Failure(
+          .badData,
+          "\(path): \(width)x\(height) pixels need more working memory than this machine has. Encode "
+            + "it with --size model or a smaller --size WxH, or on a larger machine.")
+      }
     case .fixed(let across, let down):
       // Which side is the longer one an orientation tag may change.
       if !covers(width, height, across, down), !covers(height, width, across, down) {
         try checkShape(width, height, across, down, path)
       }
     }
-    let image = try file.decode()
+    let (image, doubt) = try file.decodeNoting()
     var prepared = try prepare(image, file: path)
+    prepared.doubt = doubt
     prepared.isTransparent = file.header.hasTransparency
     prepared.original = PreparedImage.Extent(width: image.width, height: image.height)
     return prepared

@@ -262,7 +262,7 @@ public struct TrainCommand: ParsableCommand {
       background: data.backgroundColor, cacheMegabytes: data.cacheMegabytes,
       progress: { progress.report($0, $1) })
     terminal.tell(
-      rejected: dataset.rejected, notes: dataset.notes,
+      rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,
       transparentCount: dataset.transparentCount, background: data.background)
     return dataset
   }

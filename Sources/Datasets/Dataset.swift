@@ -6,6 +6,8 @@ public struct Dataset: Sendable {
   public let validation: ImageSet
   /// Files and folders that were left out because they cannot be used; to be told to the user.
   public let rejected: [RejectedImage]
+  /// Files that are damaged but used; to be told to the user too.
+  public let doubtful: [RejectedImage]
   /// What else the user should know of the folders; see ``ImageFolder/notes``.
   public let notes: [String]
   /// How many images may have transparent pixels, which are composited over the background.
@@ -39,6 +41,7 @@ public struct Dataset: Sendable {
       training = ImageSet(store: store)
       self.validation = ImageSet(store: other)
       rejected = store.rejected + other.rejected
+      doubtful = store.doubtful + other.doubtful
       notes = store.folder.notes + other.folder.notes
       transparentCount = store.transparentCount + other.transparentCount
     } else {
@@ -50,6 +53,7 @@ public struct Dataset: Sendable {
       training = ImageSet(store: store, indices: split.training)
       self.validation = ImageSet(store: store, indices: split.validation)
       rejected = store.rejected
+      doubtful = store.doubtful
       notes = store.folder.notes
       transparentCount = store.transparentCount
     }

@@ -15,6 +15,8 @@ struct ImageCheck: Sendable {
   struct Outcome: Sendable {
     /// For each file: the decoded image, nil if only its header was read, or what is wrong.
     var found: [Found]
+    /// Files that are damaged but usable, and how, in the folder's order.
+    var doubtful: [RejectedImage] = []
     /// How many of the files that can be used may have transparent pixels.
     var transparentCount = 0
   }
@@ -26,6 +28,7 @@ struct ImageCheck: Sendable {
     var found: [Found]
     /// Files whose header is good but whose pixels could not be decoded.
     var damaged: [(index: Int, error: DatasetError)] = []
+    var doubts: [Int: String] = [:]
     var transparent: Set<Int> = []
     var bytes = 0
     var done = 0
@@ -64,14 +67,22 @@ struct ImageCheck: Sendable {
           state.transparent.remove(file.index)
         }
       }
-      return Outcome(found: state.found, transparentCount: state.transparent.count)
+      let doubtful = state.doubts.sorted { $0.key < $1.key }.map { index, doubt in
+        let file = folder.files[index]
+        return RejectedImage(file: file, reason: "\(folder.fullPath(file)): \(doubt)")
+      }
+      return Outcome(
+        found: state.found, doubtful: doubtful, transparentCount: state.transparent.count)
     }
   }
 
   private func decode(_ file: ImageFile, _ index: Int, _ state: borrowing Mutex<State>) {
     do throws(DatasetError) {
-      let image = try ImageStore.decode(file, augmentation: augmentation)
-      state.withLock { $0.found[index] = .success(image) }
+      let (image, doubt) = try ImageStore.decodeNoting(file, augmentation: augmentation)
+      state.withLock { state in
+        state.found[index] = .success(image)
+        state.doubts[index] = doubt
+      }
     } catch {
       state.withLock { $0.damaged.append((index, error)) }
     }

@@ -14,6 +14,8 @@ public final class ImageStore: Sendable {
   public let files: [String]
   /// The files that were left out because they cannot be decoded, after those of the listing.
   public let rejected: [RejectedImage]
+  /// The files that are damaged but were decoded all the same when the store was opened.
+  public let doubtful: [RejectedImage]
   /// How many of the images may have transparent pixels, which are composited over the background.
   public let transparentCount: Int
   /// The recipe's fixed part is applied to the images.
@@ -69,6 +71,7 @@ public final class ImageStore: Sendable {
     self.folder = folder
     self.files = files
     self.rejected = rejected
+    doubtful = outcome.doubtful
     transparentCount = outcome.transparentCount
     self.augmentation = augmentation
     self.decoder = decoder
@@ -115,15 +118,22 @@ public final class ImageStore: Sendable {
   static func decode(
     _ file: ImageFile, augmentation: Augmentation
   ) throws(DatasetError) -> Image {
+    try decodeNoting(file, augmentation: augmentation).image
+  }
+
+  /// The same; also says what is wrong with a file of which an image came all the same.
+  static func decodeNoting(
+    _ file: ImageFile, augmentation: Augmentation
+  ) throws(DatasetError) -> (image: Image, doubt: String?) {
     _ = try augmentation.preparedSize(
       width: file.header.width, height: file.header.height, file: file.path)
-    let image: Image
+    let decoded: (image: Image, doubt: String?)
     do throws(ImageError) {
-      image = try file.decode()
+      decoded = try file.decodeNoting()
     } catch {
       throw .image(error)
     }
-    return try augmentation.prepared(image, file: file.path)
+    return (try augmentation.prepared(decoded.image, file: file.path), decoded.doubt)
   }
 
   /// Megabytes as the configuration counts them.

@@ -36,6 +36,8 @@ public final class AtomicFile {
   private var descriptor: Int32
   private var buffer: [UInt8] = []
   private var failure: FileError?
+  /// Whether all that was appended is on the disk.
+  private var isSynced = false
 
   /// Small appends are gathered up to this size, so that memory is bounded and calls are few.
   private static let bufferSize = 1 << 18
@@ -71,6 +73,7 @@ public final class AtomicFile {
     if let failure { throw failure }
     precondition(descriptor >= 0, "append to an AtomicFile after finish or cancel")
     byteCount += bytes.count
+    isSynced = false
     if buffer.count + bytes.count <= Self.bufferSize {
       buffer.append(contentsOf: bytes)
       return
@@ -98,8 +101,10 @@ public final class AtomicFile {
   public func sync() throws(FileError) {
     if let failure { throw failure }
     precondition(descriptor >= 0, "sync of an AtomicFile after finish or cancel")
+    if isSynced { return }
     try flush()
     if calls.sync(descriptor) != 0 { throw fail(errno) }
+    isSynced = true
   }
 
   /// Puts the file in its place: sync, rename, sync of the folder.

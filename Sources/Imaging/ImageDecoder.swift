@@ -38,6 +38,14 @@ public struct ImageDecoder: Sendable {
 
   /// Decodes a file's bytes; `name` is for error messages.
   public func decode(_ bytes: [UInt8], name: String) throws(ImageError) -> Image {
+    try decodeNoting(bytes, name: name).image
+  }
+
+  /// Decodes a file's bytes; also says what is wrong with an image that came of them all the same, as
+  /// of a JPEG whose data are damaged in some place.
+  func decodeNoting(
+    _ bytes: [UInt8], name: String
+  ) throws(ImageError) -> (image: Image, doubt: String?) {
     let header = try header(of: bytes, name: name)
     let (format, width, height) = (header.format, header.width, header.height)
     let background = background.map { [$0.red, $0.green, $0.blue] }
@@ -61,7 +69,8 @@ public struct ImageDecoder: Sendable {
       throw .corrupt(file: name, format: format, reason: Self.text(message))
     }
     let image = Image(width: width, height: height, pixels: pixels)
-    return image.turned(orientation(of: bytes))
+    let doubt = format == .jpeg && message[0] != 0 ? Self.text(message) : nil
+    return (image.turned(orientation(of: bytes)), doubt)
   }
 
   /// Opens a file and reads its header.

@@ -57,13 +57,17 @@ public struct ImageFile: Sendable {
   }
 
   /// Reads the rest and decodes.
-  public func decode() throws(ImageError) -> Image {
+  public func decode() throws(ImageError) -> Image { try decodeNoting().image }
+
+  /// Reads the rest and decodes; also says what is wrong with the file where an image came of it all the
+  /// same.
+  public func decodeNoting() throws(ImageError) -> (image: Image, doubt: String?) {
     var bytes = start
     if bytes.count < file.byteCount {
       bytes.reserveCapacity(file.byteCount)
       bytes += try Self.read(file, bytes.count..<file.byteCount)
     }
-    return try decoder.decode(bytes, name: path)
+    return try decoder.decodeNoting(bytes, name: path)
   }
 
   private static func read(

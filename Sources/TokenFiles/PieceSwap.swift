@@ -44,20 +44,14 @@ struct PieceSwap {
   var pieces: [PieceName] {
     (1...count).map { number in
       let new = name.staged.numbered(number)
-      return PieceName.exists(new.seal) ? new : name.numbered(number)
+      return PieceName.exists(new.data) ? new : name.numbered(number)
     }
   }
 
   /// Puts each new piece in its place, then removes what is left of the old ones.
   func finish() throws(TokenFileError) {
     for number in 1...count {
-      let (new, old) = (name.staged.numbered(number), name.numbered(number))
-      // The seal goes last: until then the piece counts as lying under its new name.
-      for (from, to) in zip(new.files, old.files) where PieceName.exists(from) {
-        guard SystemCalls.current.rename(from, to) == 0 else {
-          throw .file(FileError(.write, to, .system(errno)))
-        }
-      }
+      try Self.move(name.staged.numbered(number), to: name.numbered(number))
     }
     for number in name.finishedNumbers().reversed() where number > count {
       try name.numbered(number).remove()
@@ -65,6 +59,32 @@ struct PieceSwap {
     if PieceName.exists(name.data) { try name.remove() }
     guard unlink(name.swapNote) == 0 else {
       throw .file(FileError(.write, name.swapNote, .system(errno)))
+    }
+  }
+
+  /// Puts one piece in its place.
+  ///
+  /// The description of flat ids is copied beside its place first: when the ids are in theirs, they are
+  /// read with it (`AtomicFile.partial`), until it is in its own.
+  private static func move(_ new: PieceName, to old: PieceName) throws(TokenFileError) {
+    do throws(FileError) {
+      guard let description = new.sidecar, let place = old.sidecar else {
+        if PieceName.exists(new.data) { try rename(new.data, to: old.data) }
+        return
+      }
+      guard PieceName.exists(description) else { return }
+      let sidecar = try AtomicFile(path: place)
+      try sidecar.append(ReadableFile.contents(of: description))
+      try sidecar.sync()
+      if PieceName.exists(new.data) { try rename(new.data, to: old.data) }
+      try sidecar.finish(keepingPartial: true)
+      if unlink(description) != 0 { throw FileError(.write, description, .system(errno)) }
+    } catch { throw .file(error) }
+  }
+
+  private static func rename(_ from: String, to path: String) throws(FileError) {
+    guard SystemCalls.current.rename(from, path) == 0 else {
+      throw FileError(.write, path, .system(errno))
     }
   }
 }

@@ -91,6 +91,7 @@ public final class TokenWriter {
     let found = try Self.survey(
       isStaged ? name.staged : name, identity, recipe, isDivided: shard != nil, resume: resume)
     if isStaged { try Self.checkSidecar(name) }
+    if shard != nil { try Self.checkSidecar(name.numbered(1)) }
     finishedPaths = found.paths
     pieceCount = found.pieceCount
     files = found.files
@@ -172,6 +173,7 @@ public final class TokenWriter {
   private func close(isLast: Bool) throws(TokenFileError) {
     let target = isDivided ? piece(pieceCount + 1) : name
     do throws(TokenFileError) {
+      if isDivided { try Self.checkSidecar(target) }
       files += try builder.write(
         to: target, shard: isDivided ? pieceCount + 1 : nil, isLast: isLast)
     } catch { throw remember(error) }

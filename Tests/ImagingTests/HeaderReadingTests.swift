@@ -87,4 +87,18 @@ struct HeaderReadingTests {
     #expect(
       try ImageDecoder().decode(padded, name: "x") == ImageDecoder().decode(whole, name: "x"))
   }
+
+  @Test func `damage in some place is told of`() throws {
+    let whole = try ImageEncoder().encode(Pattern.noise(64, 64), as: .jpeg)
+    #expect(try ImageDecoder().open(try write(whole, "whole.jpg")).decodeNoting().doubt == nil)
+    // Behind the last header; somewhere a changed byte makes a code that there is none of.
+    var doubts: Set<String> = []
+    for place in stride(from: 700, to: whole.count - 20, by: 13) where whole[place] != 0xFF {
+      var bytes = whole
+      bytes[place] = bytes[place] == 0xFE ? 0xFD : 0xFE
+      let file = try ImageDecoder().open(try write(bytes, "x.jpg"))
+      if let doubt = try? file.decodeNoting().doubt { doubts.insert(doubt) }
+    }
+    #expect(doubts.contains { $0.contains("Huffman") }, "\(doubts)")
+  }
 }

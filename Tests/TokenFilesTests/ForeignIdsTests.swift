@@ -42,11 +42,13 @@ import TokenFiles
     return path
   }
 
-  private func npy(_ ids: [Int], _ shape: [Int], _ type: (ElementType, String)) throws -> String {
+  private func npy(
+    _ ids: [Int], _ shape: [Int], _ type: (ElementType, String), name: String = "ids.npy"
+  ) throws -> String {
     let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var header = "{'descr': '\(type.1)', 'fortran_order': False, 'shape': (\(extents)), }"
     header += String(repeating: " ", count: 117 - header.utf8.count) + "\n"
-    let path = folder.file("ids.npy")
+    let path = folder.file(name)
     try ScratchFolder.put(
       [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(header.utf8) + bytes(ids, type.0),
       at: path)
@@ -129,8 +131,8 @@ import TokenFiles
     }
     for (path, says) in [
       (try safetensors(ids, [2, 2, 3], .f32, name: "logits"), "whole numbers"),
-      (try npy(ids, [2, 2, 3], (.f32, "<f4")), "astype"),
-      (try npy(ids, [2, 2, 3], (.i32, ">i4")), "little-endian"),
+      (try npy(ids, [2, 2, 3], (.f32, "<f4"), name: "1.npy"), "astype"),
+      (try npy(ids, [2, 2, 3], (.i32, ">i4"), name: "2.npy"), "little-endian"),
       (try npy(ids, [2, 2, 4], (.i32, "<i4")), "behind a header"),
     ] {
       let error = #expect(throws: TokenFileError.self) {
@@ -206,7 +208,7 @@ import TokenFiles
 
   @Test func aFileThatIsCutWhileItIsReadIsAnError() throws {
     for format in TokenFormat.allCases {
-      let path = folder.file("cut.\(format)")
+      let path = folder.file("\(format).\(format)")
       try Samples.write(Samples.uniform(9, identity), to: path, format, identity)
       let file = try TokenFile.open(path: path)
       _ = try file.record(at: 0)

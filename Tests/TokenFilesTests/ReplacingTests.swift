@@ -191,24 +191,35 @@ import TokenFiles
     #expect(states == [true])
   }
 
-  @Test func twoWritersOfOneOutputExcludeEachOther() throws {
-    for format in TokenFormat.allCases {
-      let first = try writer(format, shard: 2)
-      for (other, shard) in [(format, 2), (format, nil)] as [(TokenFormat, Int?)] {
-        #expect(
-          throws: TokenFileError.file(
-            FileError(.write, folder.file("t.\(other)"), .busy))
-        ) { try writer(other, shard: shard) }
-      }
-      try first.append(Samples.record(0, identity))
-      _ = try first.finish()
-      // Free again although the first one is still held.
-      _ = try writer(format, shard: 2, resume: true).finish()
-      withExtendedLifetime(first) {}
+  @Test(arguments: TokenFormat.allCases)
+  func twoWritersOfOneOutputExcludeEachOther(_ format: TokenFormat) throws {
+    let first = try writer(format, shard: 2)
+    for shard in [2, nil] {
+      #expect(
+        throws: TokenFileError.file(FileError(.write, folder.file("t.\(format)"), .busy))
+      ) { try writer(format, shard: shard) }
     }
-    // Two formats share the JSON file's name.
+    try first.append(Samples.record(0, identity))
+    _ = try first.finish()
+    // Free again although the first one is still held.
+    _ = try writer(format, shard: 2, resume: true).finish()
+    withExtendedLifetime(first) {}
+  }
+
+  /// npy and bin share the names of their JSON files.
+  @Test func piecesOfAnotherFormatAreNotReplaced() throws {
+    try Samples.write(Samples.uniform(3, identity), to: folder.file("t"), .npy, identity, shard: 2)
+    for replace in [false, true] {
+      let error = #expect(throws: TokenFileError.self) {
+        try writer(.bin, shard: 2, replace: replace)
+      }
+      #expect(error?.description.contains("t-00001.json would be replaced") == true)
+    }
+    #expect(try TokenFile.open(path: folder.file("t.npy")).count == 3)
     let npy = try writer(.npy, shard: 2, resume: true)
-    #expect(throws: TokenFileError.self) { try writer(.bin, shard: 2, resume: true) }
+    #expect(
+      throws: TokenFileError.file(FileError(.write, folder.file("t.bin"), .busy))
+    ) { try writer(.bin, shard: 2) }
     withExtendedLifetime(npy) {}
   }
 }
