@@ -1,28 +1,32 @@
-/// The checksum of a piece's ids, as its header tells it.
+/// Compares ids with the checksum that their header tells: XXH64 (`Fingerprint`) where it has one, else
+/// FNV-1a (`Checksum`), which takes ten times as long and is all that older files have.
 ///
-/// `xxh64:` and sixteen hexadecimal digits is XXH64 of the ids' bytes (`Fingerprint`), which is what is
-/// written. Sixteen digits alone are FNV-1a (`Checksum`), as older files have it.
+/// Both are written, so that programs that know FNV-1a alone go on reading.
 struct IdsChecksum {
   private enum Kind {
+    case none
     case xxh64(Fingerprint.Stream)
     case fnv1a(Checksum)
   }
 
-  static let prefix = "xxh64:"
-
+  private let expected: String
   private var kind: Kind
 
-  /// Starts the kind that is written.
-  init() { kind = .xxh64(Fingerprint.Stream()) }
-
-  /// Starts the kind that an expected text is of.
-  init(comparedWith expected: String) {
-    kind = expected.hasPrefix(Self.prefix) ? .xxh64(Fingerprint.Stream()) : .fnv1a(Checksum())
+  /// Starts with no bytes.
+  init(of header: TokenHeader) {
+    if let sum = header.xxh64 {
+      (expected, kind) = (sum, .xxh64(Fingerprint.Stream()))
+    } else if let sum = header.checksum {
+      (expected, kind) = (sum, .fnv1a(Checksum()))
+    } else {
+      (expected, kind) = ("", .none)
+    }
   }
 
   /// Goes on with more bytes.
   mutating func add(_ bytes: UnsafeRawBufferPointer) {
     switch kind {
+    case .none: break
     case .xxh64(var stream):
       stream.add(bytes)
       kind = .xxh64(stream)
@@ -32,11 +36,16 @@ struct IdsChecksum {
     }
   }
 
-  /// The text of all that has come.
-  var text: String {
+  /// Refuses ids that are not those of the header.
+  func check(path: String) throws(TokenFileError) {
+    let found: String
     switch kind {
-    case .xxh64(let stream): Self.prefix + Fingerprint.hexadecimal(stream.value)
-    case .fnv1a(let checksum): checksum.hexadecimal
+    case .none: return
+    case .xxh64(let stream): found = Fingerprint.hexadecimal(stream.value)
+    case .fnv1a(let checksum): found = checksum.hexadecimal
+    }
+    guard found == expected else {
+      throw .checksum(path: path, expected: expected, found: found)
     }
   }
 }

@@ -6,7 +6,8 @@ struct PieceBuilder {
   private let identity: TokenizerIdentity
   private let recipe: Recipe
   private let spill: SpillFile
-  private var checksum = IdsChecksum()
+  private var checksum = Checksum()
+  private var stream = Fingerprint.Stream()
   private var grids: [Extent] = []
   private var sizes: [Extent] = []
   private var paths: [String] = []
@@ -47,6 +48,7 @@ struct PieceBuilder {
   private mutating func append<T>(ids: [T]) throws(FileError) {
     let result = ids.withUnsafeBytes { bytes in
       checksum.add(bytes)
+      stream.add(bytes)
       return Result { () throws(FileError) in try spill.append(bytes) }
     }
     try result.get()
@@ -58,7 +60,8 @@ struct PieceBuilder {
   ) throws(TokenFileError) -> [String] {
     var header = TokenHeader(identity: identity, recipe: recipe)
     header.paths = paths
-    header.checksum = checksum.text
+    header.checksum = checksum.hexadecimal
+    header.xxh64 = Fingerprint.hexadecimal(stream.value)
     header.shard = shard
     header.lastShard = shard == nil ? nil : isLast
     do {
@@ -156,24 +159,11 @@ struct PieceBuilder {
     try spill.read({ bytes throws(FileError) in try data.append(bytes) }, failing: { $0 })
     let sidecar = try AtomicFile(path: name.stem + ".json")
     try sidecar.append(header.encoded())
-    // Both must be on the disk before either takes its place. Between the two renames the old JSON
-    // file lies beside the new ids, and what describes them under its partial name, where reading
-    // looks too: at every moment one pair is whole.
+    // Both must be on the disk before either takes its place.
     try data.sync()
     try sidecar.sync()
-    var doubt: FileError?
-    do throws(FileError) { try data.finish() } catch {
-      guard data.isInPlace else { throw error }
-      doubt = error
+    try FlatPair(sidecar: name.stem + ".json").replace(name.data, with: sidecar) {
+      () throws(FileError) in try data.finish()
     }
-    do throws(FileError) { try sidecar.finish(keepingPartial: true) } catch {
-      guard sidecar.isInPlace else {
-        throw TokenFileError.halfReplaced(
-          path: name.data, sidecar: name.stem + ".json", partial: sidecar.partial,
-          reason: error.inWords)
-      }
-      doubt = doubt ?? error
-    }
-    if let doubt { throw doubt }
   }
 }

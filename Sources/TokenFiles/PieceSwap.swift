@@ -64,22 +64,27 @@ struct PieceSwap {
 
   /// Puts one piece in its place.
   ///
-  /// The description of flat ids is copied beside its place first: when the ids are in theirs, they are
-  /// read with it (`AtomicFile.partial`), until it is in its own.
+  /// Of flat ids the description is written anew beside its place, as for any other pair; what staged
+  /// it goes last, so that a stopped move is made again.
   private static func move(_ new: PieceName, to old: PieceName) throws(TokenFileError) {
-    do throws(FileError) {
-      guard let description = new.sidecar, let place = old.sidecar else {
-        if PieceName.exists(new.data) { try rename(new.data, to: old.data) }
-        return
-      }
-      guard PieceName.exists(description) else { return }
-      let sidecar = try AtomicFile(path: place)
-      try sidecar.append(ReadableFile.contents(of: description))
-      try sidecar.sync()
+    func place() throws(FileError) {
       if PieceName.exists(new.data) { try rename(new.data, to: old.data) }
-      try sidecar.finish(keepingPartial: true)
-      if unlink(description) != 0 { throw FileError(.write, description, .system(errno)) }
+    }
+    guard let description = new.sidecar, let sidecar = old.sidecar else {
+      do { try place() } catch { throw .file(error) }
+      return
+    }
+    guard PieceName.exists(description) else { return }
+    let file: AtomicFile
+    do {
+      file = try AtomicFile(path: sidecar)
+      try file.append(ReadableFile.contents(of: description))
+      try file.sync()
     } catch { throw .file(error) }
+    try FlatPair(sidecar: sidecar).replace(old.data, with: file, placing: place)
+    guard unlink(description) == 0 else {
+      throw .file(FileError(.write, description, .system(errno)))
+    }
   }
 
   private static func rename(_ from: String, to path: String) throws(FileError) {

@@ -68,7 +68,7 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
     case .checksum(let path, let expected, let found):
       return "\(path): its ids have the checksum \(found), expected \(expected). The file is "
         + "damaged, or it belongs to another JSON file: copy it again. If another program made "
-        + "the ids, leave \"checksum\", \"paths\" and \"sizes\" out, or all but the ids: an array alone "
+        + "the ids, leave \"checksum\", \"xxh64\", \"paths\" and \"sizes\" out, or all but the ids: an array alone "
         + "is decoded too."
     case .missingPiece(let path, let reason):
       return "\(path): \(reason). Copy the missing piece or resume encoding; "

@@ -73,17 +73,15 @@ struct TokenPiece: Sendable {
     shard = header.shard
     isLast = header.lastShard ?? true
 
-    if checksIds { try check(header.checksum) }
+    if checksIds { try check(header) }
   }
 
   /// Goes through all ids: against the codebook, and against their checksum.
-  private func check(_ expected: String?) throws(TokenFileError) {
-    var checksum = IdsChecksum(comparedWith: expected ?? IdsChecksum.prefix)
+  private func check(_ header: TokenHeader) throws(TokenFileError) {
+    var checksum = IdsChecksum(of: header)
     let outside: (position: Int, id: Int)?
     do {
-      outside = try array.scan(below: identity.codebookSize) { bytes in
-        if expected != nil { checksum.add(bytes) }
-      }
+      outside = try array.scan(below: identity.codebookSize) { checksum.add($0) }
     } catch { throw .file(error) }
     if let (position, id) = outside {
       let image = imageIndex(of: position)
@@ -92,9 +90,7 @@ struct TokenPiece: Sendable {
         position: position - tokenRange(of: image).lowerBound, id: id,
         codebookSize: identity.codebookSize)
     }
-    if let expected, checksum.text != expected {
-      throw .checksum(path: path, expected: expected, found: checksum.text)
-    }
+    try checksum.check(path: path)
   }
 
   /// The name of an image without one: its number with five digits, or more.

@@ -13,6 +13,8 @@ struct RawTokenPiece {
 
   /// Whether the ids came without a word on their tokenizer, so that the assumption was taken.
   var isAssumed = false
+  /// The JSON file that describes flat ids.
+  private(set) var sidecar: String?
 
   /// Opens one piece by the name of any of its files.
   init(path: String, assuming assumption: TokenAssumption?) throws(TokenFileError) {
@@ -128,9 +130,8 @@ extension RawTokenPiece {
     let file: ReadableFile
     do { file = try ReadableFile(path: path) } catch { throw .file(error) }
     let sidecar = PieceName.withoutExtension(path) + ".json"
-    // What a killed encode has written but not yet put in its place.
-    let partial = sidecar + ".partial"
-    if !PieceName.exists(sidecar), !PieceName.exists(partial) {
+    let places = FlatPair(sidecar: sidecar).places
+    guard let first = places.first else {
       guard let assumption, format == .npy else {
         throw .missingSidecar(path: path, sidecar: sidecar)
       }
@@ -138,13 +139,17 @@ extension RawTokenPiece {
       return
     }
     do {
-      self = try RawTokenPiece(file, format, sidecar: sidecar, checksIds: PieceName.exists(partial))
+      self = try RawTokenPiece(file, format, sidecar: first, checksIds: places.count > 1)
     } catch {
-      // A pair that was being replaced: the ids are new, and this is what describes them.
-      guard PieceName.exists(partial),
-        let other = try? RawTokenPiece(file, format, sidecar: partial, checksIds: true)
-      else { throw error }
-      self = other
+      // A pair that was being replaced: one of these is of the ids that are there.
+      for other in places.dropFirst() {
+        guard let found = try? RawTokenPiece(file, format, sidecar: other, checksIds: true) else {
+          continue
+        }
+        self = found
+        return
+      }
+      throw error
     }
   }
 
@@ -171,6 +176,7 @@ extension RawTokenPiece {
     _ file: ReadableFile, _ format: TokenFormat, sidecar: String, checksIds: Bool
   ) throws(TokenFileError) {
     path = file.path
+    self.sidecar = sidecar
     header = try Self.header(sidecar: sidecar)
 
     func required<T>(_ value: T?, _ key: String) throws(TokenFileError) -> T {
@@ -216,12 +222,10 @@ extension RawTokenPiece {
           + "\(byteCount)")
     }
     array = TokenArray(source: .flat(file, start: start), type: type, shape: shape)
-    if checksIds, let expected = header.checksum {
-      var checksum = IdsChecksum(comparedWith: expected)
+    if checksIds {
+      var checksum = IdsChecksum(of: header)
       do { _ = try array.scan(below: .max) { checksum.add($0) } } catch { throw .file(error) }
-      guard checksum.text == expected else {
-        throw .checksum(path: path, expected: expected, found: checksum.text)
-      }
+      try checksum.check(path: path)
     }
     offsets = header.offsets
     grids = try Self.extents(header.grids, "grids", path: sidecar)

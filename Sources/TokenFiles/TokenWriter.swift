@@ -80,6 +80,7 @@ public final class TokenWriter {
     do { lock = try FileLock(path: name.lockFile) } catch {
       throw .file(FileError(.write, name.data, error.reason))
     }
+    FlatPair.settle(name)
     try PieceSwap(of: name)?.finish()
     let staged = name.staged.finishedNumbers()
     if resume {

@@ -183,25 +183,34 @@ import TokenFiles
     #expect(error?.description.contains("4294967295x4294967295") == true)
   }
 
-  /// Files of earlier versions have another kind of checksum.
+  /// Files of earlier versions have FNV-1a alone; either is heeded.
   @Test func bothKindsOfChecksumsAreRead() throws {
     let path = folder.file("t.bin")
     let records = Samples.uniform(3, identity)
     try Samples.write(records, to: path, .bin, identity)
     let sidecar = folder.file("t.json")
     let text = String(decoding: try ScratchFolder.read(sidecar), as: UTF8.self)
-    let start = try #require(text.range(of: "\"checksum\":\"xxh64:"))
+    let ids = try ScratchFolder.read(path)
     var checksum = Checksum()
-    try ScratchFolder.read(path).withUnsafeBytes { checksum.add($0) }
-    for (sum, isRight) in [(checksum.hexadecimal, true), ("0123456789abcdef", false)] {
-      let old = text.replacingCharacters(
-        in: start.lowerBound..<text.index(start.upperBound, offsetBy: 16),
-        with: "\"checksum\":\"" + sum)
-      try ScratchFolder.put(Array(old.utf8), at: sidecar)
+    ids.withUnsafeBytes { checksum.add($0) }
+    let (old, new) = (
+      "\"checksum\":\"\(checksum.hexadecimal)\"",
+      "\"xxh64\":\"\(Fingerprint.hexadecimal(ids.withUnsafeBytes { Fingerprint.hash($0) }))\""
+    )
+    try #require(text.contains(old) && text.contains(new))
+    let wrong = ":\"0123456789abcdef\""
+    for (changed, isRight) in [
+      (text.replacing("," + new, with: ""), true),
+      (text.replacing("," + new, with: "").replacing(old, with: "\"checksum\"" + wrong), false),
+      (text.replacing(new, with: "\"xxh64\"" + wrong), false),
+    ] {
+      try #require(changed != text)
+      try ScratchFolder.put(Array(changed.utf8), at: sidecar)
       if isRight {
         #expect(try TokenFile.open(path: path).records == records)
       } else {
-        #expect(throws: TokenFileError.self) { try TokenFile.open(path: path) }
+        let error = #expect(throws: TokenFileError.self) { try TokenFile.open(path: path) }
+        #expect(error?.description.contains("checksum") == true)
       }
     }
   }

@@ -68,6 +68,16 @@ import TokenFiles
       let found = try TokenFile.open(path: path).records
       #expect(found == old || found == new, "point \(number)")
       seen.insert(found == new)
+      // For whoever reads the two files without looking further: never a pair that is none.
+      let sidecar = folder.file("t.json")
+      if FileManager.default.fileExists(atPath: sidecar) {
+        let text = String(decoding: try ScratchFolder.read(sidecar), as: UTF8.self)
+        var sum = Fingerprint.Stream()
+        let bytes = try ScratchFolder.read(path)
+        let ids = bytes.suffix(old.reduce(0) { $0 + $1.tokens.count } * 2)
+        Array(ids).withUnsafeBytes { sum.add($0) }
+        #expect(text.contains(Fingerprint.hexadecimal(sum.value)), "point \(number)")
+      }
       switch failure {
       case .halfReplaced(path, _, let partial, _)?:
         #expect(found == new)
@@ -76,9 +86,11 @@ import TokenFiles
       default: Issue.record("point \(number): \(String(describing: failure))")
       }
       number += 1
-      try? FileManager.default.removeItem(atPath: folder.file("t.json.partial"))
-      try? FileManager.default.removeItem(atPath: folder.file("t.json"))
-      try FileManager.default.removeItem(atPath: path)
+      // The next writer finds nothing in its way, and leaves nothing but its own.
+      try Samples.write(old, to: path, format, identity)
+      #expect(
+        try folder.contents()
+          == [format == .safetensors ? [] : ["t.json"], ["t.\(format)"]].flatMap(\.self).sorted())
     }
     #expect(number > 3)
     #expect(seen == [false, true])
