@@ -73,12 +73,15 @@ public struct Dataset: Sendable {
       training: try ImageSet(store: training.store, files: files, damaged: damaged),
       validation: try ImageSet(
         store: validation.store, files: validation.files, damaged: damagedValidation),
-      rejected: rejected)
+      of: self)
   }
 
-  private init(training: ImageSet, validation: ImageSet, rejected: [RejectedImage]) {
+  private init(training: ImageSet, validation: ImageSet, of other: Dataset) {
     self.training = training
     self.validation = validation
-    self.rejected = rejected
+    rejected = other.rejected
+    doubtful = other.doubtful
+    notes = other.notes
+    transparentCount = other.transparentCount
   }
 }
