@@ -1,28 +1,29 @@
 import Synchronization
 
-/// Tells how far the images of a folder have been read, which takes a while with many or large ones.
-final class ReadingProgress: Sendable {
-  // The reader calls from its threads, one call at a time, while the command's own thread waits.
-  nonisolated(unsafe) private let terminal: Terminal
-  private let lastTold = Mutex(ContinuousClock.now)
+/// Tells how far a data set's files have been looked at: over itself on a terminal; elsewhere a line
+/// when it has taken a second, and one every five seconds from then on.
+final class ReadingProgress: @unchecked Sendable {
+  // Unchecked: the mutex guards the terminal, which nobody else uses while files are looked at.
+  private let terminal: Terminal
+  private let due: Mutex<ContinuousClock.Instant>
 
-  /// Tells it to a terminal.
-  init(_ terminal: Terminal) { self.terminal = terminal }
+  /// Starts the clock.
+  init(_ terminal: Terminal) {
+    self.terminal = terminal
+    due = Mutex(.now + .seconds(1))
+    terminal.progress("listing images")
+  }
 
-  /// So many of all images of a folder have been read.
-  func advance(to done: Int, of all: Int) {
-    let position = "reading images: \(Display.count(done)) of \(Display.count(all))"
-    if terminal.isInteractive {
-      if done < all {
-        terminal.progress(ProgressLine(position: position, timeLeft: "", details: []))
+  /// So many of all files have been looked at.
+  func report(_ done: Int, _ all: Int) {
+    due.withLock { due in
+      let line = { "reading \(Display.count(done)) of \(Display.count(all, "image"))" }
+      if terminal.isInteractive {
+        terminal.progress(line())
+      } else if done < all, due < .now {
+        due = .now + .seconds(5)
+        terminal.say(line())
       }
-      return
     }
-    let isDue = lastTold.withLock { last in
-      guard done < all, last.duration(to: .now) > .seconds(10) else { return false }
-      last = .now
-      return true
-    }
-    if isDue { terminal.say(position) }
   }
 }

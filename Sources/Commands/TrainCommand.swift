@@ -1,3 +1,4 @@
+import Files
 import ArgumentParser
 import CPUBackend
 import Configuration
@@ -317,6 +318,14 @@ public struct TrainCommand: DocumentedCommand {
     } else {
       throw Failure(.usage, "expected a configuration: a JSON file or the name of a preset")
     }
+    return try Preset.load(path, overrides: assignments) { terminal.say("note: " + $0) }
+  }
+
+  /// Where runs lie that may be like this one: `checkpoints/`, and beside the output.
+  private func runFolders(_ folder: String) -> [String] {
+    let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+    let standard = URL(fileURLWithPath: "checkpoints").path
+    return parent == standard || folder.isEmpty ? ["checkpoints"] : ["checkpoints", parent]
   }
 
   /// The configuration, by either way of naming it.
@@ -355,18 +364,17 @@ public struct TrainCommand: DocumentedCommand {
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      cacheMegabytes: data.cacheMegabytes
+      background: data.backgroundColor, cacheMegabytes: data.cacheMegabytes
     ) { [quiet = options.quiet] done, all in
-      reading.advance(to: done, of: all)
+      reading.report(done, all)
       // Nothing was written yet: whoever asks to stop need not wait for the other files.
       guard Interruption.isRequested else { return }
       Terminal(isQuiet: quiet).say("stopped before anything was computed")
-      exit(Interruption.exitCode)
+      Foundation.exit(Interruption.exitCode)
     }
-    for image in dataset.rejected.prefix(10) { terminal.warn("skipped: \(image.reason)") }
-    if dataset.rejected.count > 10 {
-      terminal.warn("skipped: \(dataset.rejected.count - 10) more files that cannot be decoded")
-    }
+    terminal.tell(
+      rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,
+      transparentCount: dataset.transparentCount, background: data.background)
     return dataset
   }
 }

@@ -41,7 +41,7 @@ extension Trainer {
     steps: Int? = nil, seconds: Double = 15, warmup: Int = 1
   ) throws -> RunMeasurement {
     let firstStep = isResuming ? try checkpoint.savedStep() : 0
-    try drawFirstValues()
+    try makeFirstCodebooks()
     let step = makeStep()
     let loader = makeLoader(firstStep: 0)
     defer { loader.stop() }

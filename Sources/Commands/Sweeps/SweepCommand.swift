@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
+import Files
 import Foundation
-import Safetensors
 import Training
 
 /// Trains many runs and compares them.
