@@ -197,7 +197,7 @@ public struct CompareCommand: DocumentedCommand {
     let pictures = try gallery?.pictures(entries: comparison.entries.count)
     let page = ReportPage(
       comparison, details: details, pictures: pictures, title: title, notes: notes,
-      date: Date()
+      date: Date(), version: Release.version
     ).html
     try AtomicFile.write(page, to: path)
     terminal.say("\(path): a page of \(Display.count(page.utf8.count, "byte"))")
