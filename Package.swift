@@ -63,28 +63,30 @@ let package = Package(
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .systemLibrary(name: "CProcessor"),
+    // 0  files as the system gives them
+    wall("Files"),
     // 1
     wall("Autodiff"),
     wall("Kernels", ["COpenBLAS", "CProcessor"]),
-    wall("Safetensors"),
+    wall("Safetensors", ["Files"]),
     wall("Randomness"),
-    wall("Configuration"),
+    wall("Configuration", ["Files"]),
     wall(
       "Charts",
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff"]),
     wall("Execution", ["Autodiff", "Randomness"]),
-    wall("Imaging", ["CPNG", "CJPEG"]),
+    wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation"),
-    wall("EventFiles", ["Safetensors"]),
+    wall("EventFiles", ["Files"]),
     wall("Codebooks", ["Randomness"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
-    wall("Datasets", ["Imaging", "Randomness", "Configuration"]),
+    wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files"]),
     wall("SceneRendering", ["Imaging", "Randomness"]),
     wall("Diagnostics", ["Evaluation"]),
-    wall("TokenFiles", ["Safetensors"]),
+    wall("TokenFiles", ["Safetensors", "Files"]),
     // 4
     wall(
       "Inference",
@@ -99,7 +101,7 @@ let package = Package(
       [
         "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
         "Evaluation", "EventFiles", "Codebooks",
-        "Autodiff", "Safetensors", "Randomness", "Configuration", logging,
+        "Autodiff", "Safetensors", "Files", "Randomness", "Configuration", logging,
       ]),
     // 6
     wall(
@@ -108,7 +110,7 @@ let package = Package(
         "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
-        "Safetensors", "Randomness", "Configuration", argumentParser, logging,
+        "Safetensors", "Files", "Randomness", "Configuration", argumentParser, logging,
       ]),
     // 7
     command("train"), command("encode"), command("decode"), command("compare"),
@@ -118,7 +120,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
       path: "Tests/TestSupport", swiftSettings: settings),
     .target(
-      name: "FileTestSupport", dependencies: ["Safetensors"], path: "Tests/FileTestSupport",
+      name: "FileTestSupport", dependencies: ["Files"], path: "Tests/FileTestSupport",
       swiftSettings: settings),
     // Counts calls of malloc in whatever executable it is linked into.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
@@ -140,20 +142,21 @@ let package = Package(
       [
         "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
         "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "Codebooks",
-        "Randomness", "TestSupport", "FileTestSupport",
+        "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
-    tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
+    tests("FilesTests", ["Files", "FileTestSupport"]),
+    tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
     tests(
       "ConfigurationTests",
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),
     tests("ImagingTests", ["Imaging"]),
-    tests("EventFilesTests", ["EventFiles", "Safetensors", "FileTestSupport"]),
+    tests("EventFilesTests", ["EventFiles", "Files", "FileTestSupport"]),
     tests("CodebooksTests", ["Codebooks", "Randomness"]),
     tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
-    tests("DatasetsTests", ["Datasets", "Imaging", "Randomness"]),
+    tests("DatasetsTests", ["Datasets", "Imaging", "Randomness", "Configuration"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
-    tests("TokenFilesTests", ["TokenFiles", "Safetensors", "FileTestSupport"]),
+    tests("TokenFilesTests", ["TokenFiles", "Safetensors", "Files", "FileTestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
     tests("ChartsTests", ["Charts"]),
     tests(
@@ -162,8 +165,8 @@ let package = Package(
       "CommandTests",
       [
         "Commands", "Training", "Inference", "CPUBackend", "Execution", "Tokenizers", "Datasets",
-        "SceneRendering", "TokenFiles", "Imaging", "Evaluation", "Safetensors", "Randomness",
-        "Configuration", "FileTestSupport",
+        "SceneRendering", "TokenFiles", "Imaging", "Evaluation", "Safetensors", "Files",
+        "Randomness", "Configuration", "FileTestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -45,6 +45,18 @@ final class BoundedCodec {
         + "with --size model or a smaller --size WxH, or on a larger machine.")
   }
 
+  /// More pixels than this cannot fit, whatever the image's shape; fewer may not fit either.
+  ///
+  /// Half the memory that a pixel of a middling image takes is less than any pixel takes, so that a
+  /// header is enough to refuse what is far too large.
+  func mostPixels(_ tasks: [Task]) -> Int {
+    let side = codec.configuration.model.downsampling * 64
+    let bytes = tasks.map { need($0, side, side) }.max() ?? 0
+    // Where even that one has no room, per pixel less may be needed by smaller ones.
+    guard bytes > 0, bytes < memoryLimit else { return .max }
+    return Int(Double(memoryLimit) * Double(side * side) * 2 / Double(bytes))
+  }
+
   /// The tokens of images; `names` are for errors.
   func encode(_ images: [Image], names: [String]) throws -> [TokenGrid] {
     try split(.encode, images.map { ($0.height, $0.width) }, names) { codec, members in

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Imaging
 import Reports
-import Safetensors
+import Files
 import Training
 
 /// Compares runs on one set of images.

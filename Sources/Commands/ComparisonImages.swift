@@ -63,6 +63,9 @@ struct ComparisonImages {
       candidates = held.isEmpty ? Array(listing.files.indices) : held
     }
     total = candidates.count
+    terminal.tell(
+      rejected: listing.leftOut, notes: listing.notes, transparentCount: 0,
+      background: leader.data.background)
     let first = try Self.hinted(data, folder, leaderFolder) { [self] _ in
       try read(size: leader.data.imageSize)
     }
@@ -108,8 +111,10 @@ struct ComparisonImages {
     let indices =
       run.data.validation == nil ? Self.split(own, run).training : Array(own.files.indices)
     let (root, real) = (Self.real(own.path), Self.real(folder))
-    let training = Set(indices.map { root + "/" + own.files[$0] })
-    return (indices.count, set.files.count { training.contains(real + "/" + $0) })
+    let training = Set(indices.map { Array((root + "/" + own.files[$0]).utf8) })
+    return (
+      indices.count, set.files.count { training.contains(Array((real + "/" + $0).utf8)) }
+    )
   }
 
   private static func split(_ listing: ImageFolder, _ run: RunConfiguration) -> Split {
@@ -130,15 +135,22 @@ struct ComparisonImages {
     let (listing, chosen) = (self.listing, self.candidates)
     let taken = min(count, chosen.count)
     let places = (0..<taken).map { $0 * chosen.count / taken }
-    let found = Mutex([Result<Image, DatasetError>?](repeating: nil, count: taken))
+    let decoder = ImageDecoder(background: leader.data.backgroundColor)
+    let found = Mutex((results: [Found?](repeating: nil, count: taken), done: 0))
+    let progress = ReadingProgress(terminal)
     DispatchQueue.concurrentPerform(iterations: taken) { index in
       let file = listing.files[chosen[places[index]]]
-      let image = Self.square(listing.fullPath(file), recipe)
-      found.withLock { $0[index] = image }
+      let image = Self.square(listing.fullPath(file), recipe, decoder)
+      found.withLock { found in
+        found.results[index] = image
+        found.done += 1
+        progress.report(found.done, taken)
+      }
     }
+    var transparentCount = 0
     var (files, images, rejected): ([String], [Image], [DatasetError]) = ([], [], [])
     var spare = Set(chosen.indices).subtracting(places)
-    for (place, result) in zip(places, found.withLock { $0 }) {
+    for (place, result) in zip(places, found.withLock { $0.results }) {
       var (place, result) = (place, result!)
       while case .failure(let error) = result {
         if case .tooSmall = error { throw error }
@@ -146,9 +158,10 @@ struct ComparisonImages {
         guard let next = spare.filter({ $0 > place }).min() ?? spare.min() else { break }
         spare.remove(next)
         place = next
-        result = Self.square(listing.fullPath(listing.files[chosen[place]]), recipe)
+        result = Self.square(listing.fullPath(listing.files[chosen[place]]), recipe, decoder)
       }
-      if case .success(let image) = result {
+      if case .success((let image, let isTransparent)) = result {
+        transparentCount += isTransparent ? 1 : 0
         files.append(listing.files[chosen[place]])
         images.append(image)
       }
@@ -161,20 +174,31 @@ struct ComparisonImages {
     if rejected.count > 10 {
       terminal.warn("skipped: \(rejected.count - 10) more files that cannot be decoded")
     }
+    terminal.tell(transparentCount: transparentCount, background: leader.data.background)
     var baseline = MeanColourBaseline()
     for image in images { baseline.add(image.pixels) }
     return Squares(files: files, images: images, size: size, baseline: baseline.decibels ?? 0)
   }
 
+  /// A square and whether its file may have transparent pixels, or what is wrong with the file.
+  private typealias Found = Result<(image: Image, isTransparent: Bool), DatasetError>
+
   private static func square(
-    _ path: String, _ recipe: Augmentation
-  ) -> Result<Image, DatasetError> {
+    _ path: String, _ recipe: Augmentation, _ decoder: ImageDecoder
+  ) -> Found {
     Result { () throws(DatasetError) in
+      let file: ImageFile
+      do throws(ImageError) { file = try decoder.open(path) } catch { throw .image(error) }
+      _ = try recipe.preparedSize(
+        width: file.header.width, height: file.header.height, file: path)
       let image: Image
-      do throws(ImageError) { image = try ImageDecoder().read(path) } catch { throw .image(error) }
+      do throws(ImageError) { image = try file.decode() } catch { throw .image(error) }
       // No chance is left in the recipe, so nothing is drawn from this.
       var unused = Generator(seed: 0)
-      return recipe.sample(try recipe.prepared(image, file: path), random: &unused)
+      return (
+        recipe.sample(try recipe.prepared(image, file: path), random: &unused),
+        file.header.hasTransparency
+      )
     }
   }
 

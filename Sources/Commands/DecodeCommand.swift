@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Foundation
 import Imaging
 import Inference
@@ -21,10 +22,14 @@ public struct DecodeCommand: ParsableCommand {
     discussion: """
       The tokens must be of the very checkpoint that is to decode them. Each image goes to the
       output folder under the name that it was encoded from, with the new ending; where a.png and
-      a.jpg would both become a.png, they become a.png.png and a.jpg.png. Images encoded at their
-      native size get that size again. A PNG file holds the pixels of the model's forward pass
-      exactly. Of tokens in numbered pieces, name the whole (tokens.safetensors for
-      tokens-00001.safetensors and so on) or one piece.
+      a.jpg would both become a.png, they become a.png.png and a.jpg.png. Names are made safe: they
+      never lead out of the output folder. Images encoded at their native size get that size again.
+      A PNG file holds the pixels of the model's forward pass exactly. Of tokens in numbered pieces,
+      name the whole (tokens.safetensors for tokens-00001.safetensors and so on) or one piece.
+
+      Ids that another program made need no more than themselves: whole numbers [N, h, w] below the
+      codebook's size, as tensor "tokens" of a safetensors file or as a .npy file. They are taken for
+      the checkpoint's, and the images are named 00001.png and so on. docs/tokens.md has an example.
 
       EXAMPLES
         decode --checkpoint checkpoints/fsq --output decoded tokens.safetensors
@@ -70,10 +75,17 @@ public struct DecodeCommand: ParsableCommand {
   public func run() throws {
     try conclude(options) { terminal in
       let tokenizer = try OpenedTokenizer(checkpoint: checkpoint, threads: options.threadCount)
-      let file = try TokenFile.open(path: tokens)
+      let grid = tokenizer.run.data.imageSize / tokenizer.identity.downsampling
+      let file = try TokenFile.open(
+        path: tokens,
+        assuming: TokenAssumption(
+          identity: tokenizer.identity, gridHeight: grid, gridWidth: grid))
       try file.check(against: tokenizer.identity)
-      let paths = DecodedNames(paths: file.paths, format: format).names.map { output + "/" + $0 }
-      try makeRoom(paths)
+      if file.isAssumed {
+        terminal.say(
+          "\(tokens) says nothing of its tokenizer: its ids are taken for those of \(checkpoint)")
+      }
+      let (paths, nameless) = try name(file.paths, terminal)
       Interruption.listen()
       let progress = ItemProgress(terminal, "decoding", total: file.count)
       let isWhole = try decode(file, to: paths, BoundedCodec(tokenizer), progress)
@@ -83,12 +95,55 @@ public struct DecodeCommand: ParsableCommand {
             + "with --force to decode all.")
         throw ExitCode(Interruption.exitCode)
       }
-      terminal.result("\(output): \(Display.count(file.count, "image")) decoded; \(progress.rate)")
+      terminal.result(
+        "\(output): \(Display.count(file.count - nameless, "image")) decoded; \(progress.rate)")
+      if nameless > 0 {
+        throw Failure(
+          .badData,
+          "\(nameless) of \(Display.count(file.count, "image")) left out, for the reasons above; the "
+            + "others are in \(output)")
+      }
     }
   }
 
-  /// Makes the folder, and refuses to replace files unless asked to.
-  private func makeRoom(_ paths: [String]) throws {
+  /// Makes the folder, names the files in it, and tells of images that cannot have a name.
+  private func name(
+    _ recorded: [String], _ terminal: Terminal
+  ) throws -> (paths: [String?], nameless: Int) {
+    let limits = DecodedNames.Limits(of: output)
+    // Before anything is made: where no image can be named, no folder is needed.
+    if DecodedNames(paths: recorded, format: format, limits: limits).names.allSatisfy({ $0 == nil })
+    {
+      throw Failure(
+        .badData,
+        "\(tokens): the path of \(Self.start(of: recorded[0])) is too long for a file below "
+          + "\(output)" + (recorded.count > 1 ? ", and so are all others" : "")
+          + ". Choose a shorter --output, or correct the program that wrote it.")
+    }
+    try makeFolder()
+    let names = DecodedNames(
+      paths: recorded, format: format, folding: NameFolding(probing: output),
+      limits: DecodedNames.Limits(of: output)
+    ).names
+    var leftOut = LeftOut(terminal)
+    for (name, path) in zip(names, recorded) where name == nil {
+      leftOut.tell(
+        "\(Self.start(of: path)): the path is too long for a file below \(output)",
+        kind: "have paths too long for a file", advice: "Choose a shorter --output.")
+    }
+    leftOut.finish()
+    let paths = names.map { name in name.map { output + "/" + $0 } }
+    try makeRoom(paths.compactMap(\.self))
+    return (paths, names.count { $0 == nil })
+  }
+
+  /// As much of a path as a message may hold.
+  private static func start(of path: String) -> String {
+    path.utf8.count > 100
+      ? SafeName.shortened(path, to: 100) + "... (\(Display.count(path.utf8.count, "byte")))" : path
+  }
+
+  private func makeFolder() throws {
     do {
       try FileManager.default.createDirectory(
         atPath: output, withIntermediateDirectories: true)
@@ -101,6 +156,10 @@ public struct DecodeCommand: ParsableCommand {
         "\(output): nothing may be written into this folder. Change its permissions, "
           + "or choose another --output.")
     }
+  }
+
+  /// Refuses to replace files unless asked to.
+  private func makeRoom(_ paths: [String]) throws {
     guard !force else { return }
     let present = paths.filter { FileManager.default.fileExists(atPath: $0) }
     if let first = present.first {
@@ -114,7 +173,7 @@ public struct DecodeCommand: ParsableCommand {
 
   /// Decodes in portions of bounded size; false if someone asked to stop on the way.
   private func decode(
-    _ file: TokenFile, to paths: [String], _ codec: BoundedCodec, _ progress: ItemProgress
+    _ file: TokenFile, to paths: [String?], _ codec: BoundedCodec, _ progress: ItemProgress
   ) throws -> Bool {
     let writing = ImageWriting(as: format, quality: quality ?? 95, threads: options.threadCount)
     let limit = PortionLimit(threads: options.threadCount)
@@ -123,40 +182,40 @@ public struct DecodeCommand: ParsableCommand {
         try writing.finish()
         return false
       }
-      var records: [TokenRecord] = []
-      var pixels = 0
-      while progress.done + records.count < file.count {
-        let record = file.record(at: progress.done + records.count)
-        let size = PortionLimit.counted(record.paddedWidth * record.paddedHeight)
+      var records: [(path: String, record: TokenRecord)] = []
+      var (pixels, taken) = (0, 0)
+      while progress.done + taken < file.count {
+        let index = progress.done + taken
+        guard let path = paths[index] else {
+          taken += 1
+          continue
+        }
+        // The sizes first: of an image that is too large no id need be read.
+        let shape = file.shape(at: index)
+        try check(shape, codec)
+        let size = PortionLimit.counted(shape.paddedWidth * shape.paddedHeight)
         guard limit.admits(size, to: records.count, pixels: pixels) else { break }
-        try check(record, codec)
+        taken += 1
         pixels += size
-        records.append(record)
+        records.append((path, try file.record(at: index)))
       }
-      let images = try codec.decode(records.map(\.grid), names: records.map(\.path))
+      let images = try codec.decode(
+        records.map(\.record.grid), names: records.map(\.record.path))
       try writing.write(
-        zip(records.indices, images).map { index, image in
-          let record = records[index]
+        zip(records, images).map { item, image in
+          let (path, record) = item
           return (
-            paths[progress.done + index],
-            image.cropped(x: 0, y: 0, width: record.width, height: record.height)
+            path, image.cropped(x: 0, y: 0, width: record.width, height: record.height)
           )
         })
-      progress.advance(by: records.count)
+      progress.advance(by: taken)
     }
     try writing.finish()
     return true
   }
 
-  /// Refuses sizes that contradict the grid, and images that do not fit into memory.
+  /// Refuses images that are beyond the limit of pixels or do not fit into memory.
   private func check(_ record: TokenRecord, _ codec: BoundedCodec) throws {
-    guard record.width <= record.paddedWidth, record.height <= record.paddedHeight else {
-      throw Failure(
-        .badData,
-        "\(tokens): \(record.path) is said to have \(record.width)x\(record.height) pixels, but its "
-          + "tokens stand for only \(record.paddedWidth)x\(record.paddedHeight). Correct the "
-          + "program that wrote it, or encode the images again.")
-    }
     let limit = ImageDecoder.defaultPixelLimit
     guard record.paddedWidth <= limit / record.paddedHeight else {
       throw Failure(

@@ -1,5 +1,6 @@
 import CPUBackend
 import Execution
+import Foundation
 import Inference
 import Tokenizers
 import TokenFiles
@@ -21,6 +22,17 @@ struct OpenedTokenizer {
 
   /// Reads a checkpoint's configuration and weights.
   init(checkpoint folder: String, threads: Int) throws {
+    if folder.hasSuffix("/" + Checkpoint.modelFile) || folder == Checkpoint.modelFile,
+      FileManager.default.fileExists(atPath: folder)
+    {
+      let parent =
+        folder == Checkpoint.modelFile
+        ? "." : String(folder.dropLast(Checkpoint.modelFile.count + 1))
+      throw Failure(
+        .usage,
+        "--checkpoint \(folder): expected the folder of a run, found the weights in it. Name the "
+          + "folder: --checkpoint \(shellQuoted(parent))")
+    }
     let checkpoint = Checkpoint(folder: folder)
     run = try checkpoint.readConfiguration()
     parameters = ParameterMemory(Codec<Device>.parameterLayout(run.tokenizer), on: Device())

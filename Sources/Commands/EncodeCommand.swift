@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 import Inference
 import TokenFiles
@@ -22,7 +23,10 @@ public struct EncodeCommand: ParsableCommand {
 
       The file's ending says the format: .safetensors is one file that explains itself; .npy and
       .bin hold the ids alone, and a .json file beside them the rest. With --shard, numbered
-      pieces are written as they fill up, and --resume goes on behind them after an interruption.
+      pieces are written as they fill up, and --resume goes on behind them after an interruption;
+      without it nothing is written before all images are encoded. With --force, what is there stays
+      until the new tokens are complete. Transparent pixels are composited over the background of the
+      checkpoint's configuration (data.background).
 
       EXAMPLES
         encode --checkpoint checkpoints/fsq --output tokens.safetensors photos
@@ -49,7 +53,7 @@ public struct EncodeCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Resized and cropped as in training (model), as they are (native), or scaled to cover a "
-        + "size in pixels and cropped to it, such as 256x192.",
+        + "size in pixels and cropped to it, such as 256x192; 256 is 256x256.",
       valueName: "model|native|WxH"))
   var size: SizeMode = .model
 
@@ -59,7 +63,7 @@ public struct EncodeCommand: ParsableCommand {
   @Flag(help: "Keep the pieces that are there and encode what they lack.")
   var resume = false
 
-  @Flag(help: "Replace what is there; pieces are removed before the first is written.")
+  @Flag(help: "Replace what is there, once the new tokens are complete.")
   var force = false
 
   @Flag(help: "Read the tokens back and compare what they decode to with the forward pass.")
@@ -89,36 +93,54 @@ public struct EncodeCommand: ParsableCommand {
       let output = try TokenOutput(path: output, format: format)
       let inputs = try ImageInputs(paths: paths)
       for warning in inputs.warnings { terminal.warn(warning) }
+      var leftOut = LeftOut(terminal)
+      for image in inputs.leftOut {
+        leftOut.tell(image.reason, kind: "have names that are not UTF-8")
+      }
+      leftOut.finish()
+      for note in inputs.notes { terminal.say(note) }
+      let unnamed = inputs.leftOut.reduce(0) { $0 + $1.imageCount }
       let tokenizer = try OpenedTokenizer(checkpoint: checkpoint, threads: options.threadCount)
       let side = tokenizer.identity.downsampling
       try size.check(downsampling: side)
-      let preparation = Preparation(
-        mode: size, augmentation: tokenizer.run.data.augmentation.withoutChance, downsampling: side)
-      if !resume { try output.makeRoom(isForced: force, isDivided: shard != nil) }
+      var preparation = Preparation(
+        mode: size, augmentation: tokenizer.run.data.augmentation.withoutChance, downsampling: side,
+        background: tokenizer.run.data.background)
+      let codec = BoundedCodec(tokenizer)
+      let tasks: [BoundedCodec.Task] = [.encode] + (verify ? [.reconstruct, .decode] : [])
+      preparation.mostPixels = codec.mostPixels(tasks)
+      if case .fixed(let width, let height) = size {
+        // Known before any image is: not to be found out once for each of them.
+        try codec.check(tasks, height: height, width: width, name: "--size \(size.text)")
+      }
+      if !resume { try output.checkRoom(isForced: force) }
       Interruption.listen()
       let writer = try makeWriter(output, tokenizer.identity, preparation.recipe)
-      let codec = BoundedCodec(tokenizer)
       let run = EncodingRun(
         codec: codec, preparation: preparation, writer: writer, threads: options.threadCount,
         alsoChecks: verify ? [.reconstruct, .decode] : [])
       let finished = writer.finishedPaths
-      let files = inputs.files.filter { !finished.contains($0.name) }
+      let files = inputs.files.filter { !finished.contains(Array($0.name.utf8)) }
       if resume, files.count < inputs.files.count {
         terminal.say(
           "\(Display.count(inputs.files.count - files.count, "image")) encoded already")
       }
       let progress = ItemProgress(terminal, "encoding", total: files.count)
-      let rejected = try explainingPieces { try run.encode(files, terminal, progress) }
-      if rejected == inputs.files.count {
+      let outcome = try explainingPieces { try run.encode(files, terminal, progress) }
+      terminal.tell(transparentCount: outcome.transparent, background: preparation.background)
+      let rejected = outcome.rejected + unnamed
+      if outcome.rejected == inputs.files.count {
         throw Failure(
           .badData,
           "nothing was written: \(Display.count(rejected, "file")) left out, for the reasons "
             + "above")
       }
       let written = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
-      if force { try output.removeReplaced(written: written) }
-      let tokens = try TokenFile.open(path: output.path)
-      terminal.result(TokenSummary(tokens).text(output.path, rate: progress.rate))
+      // What was there when the run began has been checked then.
+      let tokens = try TokenFile.open(
+        path: output.path, trusting: Set(written.prefix(writer.foundCount)))
+      let summary = try TokenSummary(tokens).text(output.path, rate: progress.rate)
+      terminal.result(summary + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
       if verify {
         let verification = TokenVerification(
           codec: codec, preparation: preparation, tokens: tokens, threads: options.threadCount)
@@ -127,7 +149,7 @@ public struct EncodeCommand: ParsableCommand {
       if rejected > 0 {
         throw Failure(
           .badData,
-          "\(rejected) of \(Display.count(inputs.files.count, "file")) left out, for the "
+          "\(rejected) of \(Display.count(inputs.files.count + unnamed, "file")) left out, for the "
             + "reasons above; the others are in \(output.path)")
       }
     }
@@ -139,7 +161,7 @@ public struct EncodeCommand: ParsableCommand {
     do {
       return try TokenWriter(
         path: output.path, format: output.format, identity: identity, recipe: recipe,
-        shard: shard, resume: resume)
+        shard: shard, resume: resume, replace: force)
     } catch {
       throw Failure(writing: error)
     }
@@ -150,12 +172,14 @@ public struct EncodeCommand: ParsableCommand {
     let goOn =
       shard == nil
       ? "Nothing was written, and what was there before is whole."
-      : "The finished pieces stay; run again with --resume to go on behind them."
+      : "The finished pieces stay; run again with --resume to go on behind them"
+        + (force ? ". What was there before stays until they are complete." : ".")
     do {
       return try body()
     } catch let error as TokenFileError {
       let failure = Failure(writing: error)
-      throw Failure(failure.code, failure.description + " " + goOn)
+      throw error.leavesOutputInPlace
+        ? failure : Failure(failure.code, failure.description + " " + goOn)
     } catch is EncodingInterrupted {
       Terminal(isQuiet: options.quiet).say("stopped. \(goOn)")
       throw ExitCode(Interruption.exitCode)
@@ -169,7 +193,19 @@ extension Failure {
     let failure = Failure(error)
     switch error {
     case .output: self.init(.cannotCreate, failure.description)
+    case .halfReplaced: self.init(.inputOutput, failure.description)
     default: self = failure
+    }
+  }
+}
+
+extension TokenFileError {
+  /// Whether new tokens took their place before this happened.
+  fileprivate var leavesOutputInPlace: Bool {
+    switch self {
+    case .halfReplaced: true
+    case .file(let error): error.isInPlace
+    default: false
     }
   }
 }

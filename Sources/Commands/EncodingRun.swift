@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Imaging
 import Inference
@@ -19,20 +20,36 @@ struct EncodingRun {
   /// What else must fit into memory for an image to be accepted.
   let alsoChecks: [BoundedCodec.Task]
 
-  /// Encodes all files that can be, tells of the others, and returns how many those are.
+  /// What became of the files.
+  struct Outcome {
+    /// Files that were left out.
+    var rejected = 0
+    /// Images that may have had transparent pixels.
+    var transparent = 0
+    /// Images whose size was changed.
+    var resized = 0
+    /// The largest of them, in its file.
+    var largest = PreparedImage.Extent(width: 0, height: 0)
+  }
+
+  /// Encodes all files that can be, and tells of the others.
   func encode(
     _ files: [ImageInput], _ terminal: Terminal, _ progress: ItemProgress
-  ) throws -> Int {
+  ) throws -> Outcome {
     let stream = ImageStream(files, preparation, threads: threads)
     defer { stream.stop() }
     let appending = TokenAppending(to: writer)
     defer { appending.stop() }
-    var rejected = 0
+    var outcome = Outcome()
+    var leftOut = LeftOut(terminal)
+    var used = LeftOut(terminal, doing: Terminal.used)
     while true {
       let portion = stream.next()
       if portion.isEmpty {
         try appending.finish()
-        return rejected
+        leftOut.finish()
+        used.finish()
+        return outcome
       }
       if Interruption.isRequested { throw EncodingInterrupted() }
       var names: [String] = []
@@ -45,9 +62,12 @@ struct EncodingRun {
             name: item.input.path)
           names.append(item.input.name)
           images.append(prepared)
+          outcome.add(prepared)
+          if let doubt = prepared.doubt { used.tell("\(item.input.path): \(doubt)", kind: "") }
         } catch {
-          rejected += 1
-          terminal.warn("left out: \(Failure(error).description)")
+          outcome.rejected += 1
+          let (kind, advice) = Self.kind(of: error, preparation)
+          leftOut.tell(Self.reason(error, preparation), kind: kind, advice: advice)
         }
       }
       let grids = try codec.encode(images.map(\.image), names: names)
@@ -62,5 +82,72 @@ struct EncodingRun {
         })
       progress.advance(by: portion.count)
     }
+  }
+
+  /// What is wrong with a file, with what can be done about it here.
+  private static func reason(_ error: any Error, _ preparation: Preparation) -> String {
+    guard let error = error as? DatasetError,
+      case .tooSmall(let file, let width, let height, let needed, _) = error
+    else { return Failure(error).description }
+    return "\(file): expected at least \(needed)x\(needed) pixels, as in training, found "
+      + "\(width)x\(height)"
+  }
+
+  /// What files have in common of which ten by name are enough, and what to do about all of them.
+  private static func kind(
+    of error: any Error, _ preparation: Preparation
+  ) -> (kind: String, advice: String?) {
+    switch error {
+    case DatasetError.tooSmall:
+      let side = preparation.augmentation.size
+      return (
+        "are smaller than the \(side)x\(side) pixels of training",
+        "to encode images smaller than \(side)x\(side) pixels, add --size native, or --size "
+          + "\(side)x\(side) to scale every image to cover that size"
+      )
+    case DatasetError.tooThin: return ("are too long and thin", nil)
+    case let error as ImageError:
+      switch error {
+      case .unreadable: return ("cannot be read", nil)
+      case .empty: return ("are empty", nil)
+      case .notAnImage: return ("are neither PNG nor JPEG", nil)
+      case .corrupt: return ("cannot be decoded", nil)
+      case .tooManyPixels, .tooManyBytes: return ("are beyond the limit of pixels", nil)
+      case .cannotEncode, .cannotWrite: return ("cannot be used", nil)
+      }
+    default: return ("cannot be used for other reasons", nil)
+    }
+  }
+}
+
+extension EncodingRun.Outcome {
+  /// Counts an image.
+  fileprivate mutating func add(_ image: PreparedImage) {
+    if image.isTransparent { transparent += 1 }
+    guard image.original != PreparedImage.Extent(width: image.width, height: image.height) else {
+      return
+    }
+    resized += 1
+    if image.original.width * image.original.height > largest.width * largest.height {
+      largest = image.original
+    }
+  }
+
+  /// What became of the images' sizes; nil where they kept them.
+  func sizes(_ preparation: Preparation) -> String? {
+    let size: PreparedImage.Extent
+    switch preparation.mode {
+    case .native: return nil
+    case .model:
+      size = .init(width: preparation.augmentation.size, height: preparation.augmentation.size)
+    case .fixed(let width, let height): size = .init(width: width, height: height)
+    }
+    guard resized > 0 else { return nil }
+    let side = preparation.downsampling
+    return
+      "\(Display.count(resized, "image")) resized or cropped: "
+      + "\(resized > 1 ? "up to " : "")\(largest.width)x\(largest.height) -> "
+      + "\(size.width)x\(size.height) pixels -> \(size.height / side)x\(size.width / side) tokens"
+      + (preparation.mode == .model ? "; --size native keeps sizes" : "")
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Configuration
 import Datasets
 import Foundation
@@ -105,7 +106,9 @@ public struct Failure: Error, CustomStringConvertible {
     case .write:
       // What is refused before a byte is written, against what fails on the way.
       switch error.reason {
-      case .notARegularFile, .busy, .system(EACCES), .system(EPERM), .system(EROFS):
+      case .unconfirmed: return .inputOutput
+      case .notARegularFile, .busy, .cutShort, .replaced, .tooLarge, .system(EACCES),
+        .system(EPERM), .system(EROFS):
         return .cannotCreate
       case .system: return error.isMissing ? .cannotCreate : .inputOutput
       }

@@ -19,8 +19,12 @@ struct ImageInput: Sendable, Equatable {
 struct ImageInputs: Sendable, Equatable {
   /// The files, in order.
   let files: [ImageInput]
-  /// What is wrong with folders that hold no image, where others do.
+  /// What is wrong with folders that hold no image, where others do, and with folders in them.
   let warnings: [String]
+  /// What cannot be used for its name, with the number of images.
+  let leftOut: [RejectedImage]
+  /// What else the user should know of the folders; see `ImageFolder.notes`.
+  let notes: [String]
 
   /// A path of the command line.
   private struct Source {
@@ -36,6 +40,8 @@ struct ImageInputs: Sendable, Equatable {
   init(paths: [String]) throws {
     var sources: [Source] = []
     var empty: [DatasetError] = []
+    var leftOut: [RejectedImage] = []
+    var notes: [String] = []
     var seen: Set<[UInt8]> = []
     for path in paths {
       var isFolder: ObjCBool = false
@@ -49,6 +55,8 @@ struct ImageInputs: Sendable, Equatable {
       var source = Source(components: whole.split(separator: "/").map(String.init))
       do throws(DatasetError) {
         let found = isFolder.boolValue ? try ImageFolder(path: path) : nil
+        leftOut += found?.leftOut ?? []
+        notes += found?.notes ?? []
         for inner in found?.files ?? [""] {
           let absolute = inner.isEmpty ? whole : whole + "/" + inner
           if seen.insert(Array(absolute.utf8)).inserted {
@@ -63,7 +71,9 @@ struct ImageInputs: Sendable, Equatable {
     }
     if let first = empty.first, sources.allSatisfy({ $0.files.isEmpty }) { throw first }
     files = Self.named(sources)
-    warnings = empty.map(\.description)
+    warnings = empty.map(\.description) + leftOut.filter { $0.imageCount == 0 }.map(\.reason)
+    self.leftOut = leftOut.filter { $0.imageCount > 0 }
+    self.notes = notes
   }
 
   /// Takes as few leading components as make all names different.

@@ -101,9 +101,7 @@ final class ImageStream: @unchecked Sendable {
   }
 
   private func read(_ input: ImageInput) -> Item {
-    let result = Result {
-      try preparation.prepare(try ImageDecoder().read(input.path), file: input.path)
-    }
+    let result = Result { try preparation.read(input.path) }
     let pixels = (try? result.get()).map { $0.image.width * $0.image.height } ?? 0
     return Item(input: input, result: result, pixels: PortionLimit.counted(pixels))
   }

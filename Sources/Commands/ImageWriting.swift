@@ -4,6 +4,8 @@ import Imaging
 import Synchronization
 
 /// Writes images to files in threads of its own, one portion while the next one is computed.
+///
+/// Files are not forced onto the disk one by one: they can be made again from their tokens.
 final class ImageWriting: Sendable {
   /// An image and where it goes.
   typealias File = (path: String, image: Image)
@@ -13,6 +15,8 @@ final class ImageWriting: Sendable {
   private let threads: Int
   private let group = DispatchGroup()
   private let failure = Mutex<(any Error)?>(nil)
+  /// Folders that are there for certain.
+  private let made = Mutex<Set<[UInt8]>>([])
 
   /// Prepares to write in a format; `quality` is JPEG's, 1...100.
   init(as format: ImageFormat, quality: Int, threads: Int) {
@@ -45,13 +49,22 @@ final class ImageWriting: Sendable {
   }
 
   private func write(_ file: File) throws {
-    let folder = URL(fileURLWithPath: file.path).deletingLastPathComponent()
+    try makeFolder(of: file.path)
+    try ImageEncoder().write(
+      file.image, to: file.path, as: format, quality: quality, isDurable: false)
+  }
+
+  private func makeFolder(of path: String) throws {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return }
+    let folder = String(path[..<slash])
+    let key = Array(folder.utf8)
+    guard !made.withLock({ $0.contains(key) }) else { return }
     do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw Failure(cannotMakeFolder: folder.path, error)
+      throw Failure(cannotMakeFolder: folder, error)
     }
-    try ImageEncoder().write(file.image, to: file.path, as: format, quality: quality)
+    _ = made.withLock { $0.insert(key) }
   }
 }
 

@@ -17,13 +17,14 @@ enum SizeMode: Equatable {
 }
 
 extension SizeMode: ExpressibleByArgument {
-  /// Reads `model`, `native`, or a size such as `256x192`.
+  /// Reads `model`, `native`, or a size such as `256x192`; `256` is 256x256.
   init?(argument: String) {
     switch argument {
     case "model": self = .model
     case "native": self = .native
     default:
-      let sides = argument.split(separator: "x", omittingEmptySubsequences: false).map {
+      let size = argument.contains("x") ? argument : argument + "x" + argument
+      let sides = size.split(separator: "x", omittingEmptySubsequences: false).map {
         $0.allSatisfy { $0.isASCII && $0.isNumber } ? Int($0) : nil
       }
       guard sides.count == 2, let width = sides[0], let height = sides[1],
@@ -65,6 +66,18 @@ struct PreparedImage: Sendable {
   var width: Int
   /// The height of what decoding gives back: the input's without its padding.
   var height: Int
+  /// Whether its file may have transparent pixels.
+  var isTransparent = false
+  /// What is wrong with the file, where an image came of it all the same.
+  var doubt: String?
+  /// The size of the image in its file, upright.
+  var original = Extent(width: 0, height: 0)
+
+  /// A size in pixels.
+  struct Extent: Sendable, Equatable {
+    var width: Int
+    var height: Int
+  }
 }
 
 /// What is done to every image before it is encoded, and how token files record it.
@@ -75,6 +88,10 @@ struct Preparation: Sendable {
   let augmentation: Augmentation
   /// Pixels per side of a token.
   let downsampling: Int
+  /// What transparent pixels are composited over, as the configuration says it.
+  let background: String
+  /// Images of more pixels are refused by their headers where they keep their size.
+  var mostPixels = Int.max
 
   /// What the token file says of it.
   var recipe: Recipe {
@@ -85,16 +102,49 @@ struct Preparation: Sendable {
         crop: "centre \(augmentation.size)x\(augmentation.size)"
           + (augmentation.resize == .cover
             ? " of the image with its shorter side at \(augmentation.resizedSide)" : ""),
-        padding: "none")
+        padding: "none", background: background)
     case .native:
       Recipe(
         size: mode.text, filter: "none", crop: "none",
-        padding: "right and bottom to multiples of \(downsampling), edge repeated")
+        padding: "right and bottom to multiples of \(downsampling), edge repeated",
+        background: background)
     case .fixed:
       Recipe(
         size: mode.text, filter: "bicubic",
-        crop: "centre \(mode.text) of the image scaled to cover it", padding: "none")
+        crop: "centre \(mode.text) of the image scaled to cover it", padding: "none",
+        background: background)
     }
+  }
+
+  /// Reads an image and brings it to its size.
+  ///
+  /// What the header alone condemns is refused before the pixels are decoded.
+  ///
+  /// Errors: whatever is wrong with the file; those of ``prepare(_:file:)``.
+  func read(_ path: String) throws -> PreparedImage {
+    let file = try ImageDecoder(background: PixelColor(text: background)).open(path)
+    let (width, height) = (file.header.width, file.header.height)
+    switch mode {
+    case .model: _ = try augmentation.preparedSize(width: width, height: height, file: path)
+    case .native:
+      guard width * height <= mostPixels else {
+        throw Failure(
+          .badData,
+          "\(path): \(width)x\(height) pixels need more working memory than this machine has. Encode "
+            + "it with --size model or a smaller --size WxH, or on a larger machine.")
+      }
+    case .fixed(let across, let down):
+      // Which side is the longer one an orientation tag may change.
+      if !covers(width, height, across, down), !covers(height, width, across, down) {
+        try checkShape(width, height, across, down, path)
+      }
+    }
+    let (image, doubt) = try file.decodeNoting()
+    var prepared = try prepare(image, file: path)
+    prepared.doubt = doubt
+    prepared.isTransparent = file.header.hasTransparency
+    prepared.original = PreparedImage.Extent(width: image.width, height: image.height)
+    return prepared
   }
 
   /// Brings an image to its size.
@@ -110,20 +160,26 @@ struct Preparation: Sendable {
       return PreparedImage(
         image: image.padded(toMultipleOf: downsampling), width: image.width, height: image.height)
     case .fixed(let width, let height):
-      try checkShape(image, width, height, file)
+      try checkShape(image.width, image.height, width, height, file)
       prepared = image.resizedToFill(width: width, height: height)
     }
     return PreparedImage(image: prepared, width: prepared.width, height: prepared.height)
   }
 
   /// Refuses an image of which almost nothing would be left after covering and cropping.
-  private func checkShape(_ image: Image, _ width: Int, _ height: Int, _ file: String) throws {
-    let (across, down) = (image.width * height, image.height * width)
-    guard max(across, down) > min(across, down) * Augmentation.longestRatio else { return }
+  private func checkShape(
+    _ width: Int, _ height: Int, _ across: Int, _ down: Int, _ file: String
+  ) throws {
+    if covers(width, height, across, down) { return }
     throw Failure(
       .badData,
-      "\(file): \(image.width)x\(image.height) pixels are too long and thin to cover \(mode.text): "
+      "\(file): \(width)x\(height) pixels are too long and thin to cover \(mode.text): "
         + "less than 1/\(Augmentation.longestRatio) of the image would be left. Crop the file, or "
         + "use --size native.")
+  }
+
+  private func covers(_ width: Int, _ height: Int, _ across: Int, _ down: Int) -> Bool {
+    let (one, other) = (width * down, height * across)
+    return max(one, other) <= min(one, other) * Augmentation.longestRatio
   }
 }

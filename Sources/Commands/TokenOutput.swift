@@ -23,19 +23,18 @@ struct TokenOutput: Equatable {
         "--output \(path) ends in .\(named.rawValue), but --format says "
           + "\(format.rawValue). Leave out --format, or change the ending.")
     }
+    if named == nil, format == nil, let ending = Self.ending(of: path) {
+      throw Failure(
+        .usage,
+        "--output \(path): expected a file that ends in .safetensors, .npy or .bin, found .\(ending). "
+          + "Change the ending, or add --format to have its ending put behind the name.")
+    }
     self.format = format ?? named ?? .safetensors
     stem = named == nil ? path : String(path[..<path.lastIndex(of: ".")!])
   }
 
   /// The file's path, with its ending in lower case.
   var path: String { "\(stem).\(format.rawValue)" }
-
-  /// The files that make up the output with this number, or the single one.
-  private func files(_ number: String? = nil) -> [String] {
-    let stem = stem + (number.map { "-" + $0 } ?? "")
-    let data = "\(stem).\(format.rawValue)"
-    return format == .safetensors ? [data] : [data, stem + ".json"]
-  }
 
   /// The digits of the numbered pieces that are there, in order.
   private var numbers: [String] {
@@ -53,36 +52,25 @@ struct TokenOutput: Equatable {
     }.sorted()
   }
 
-  /// Makes way, or says what is in the way.
-  ///
-  /// With `isForced`, pieces are removed here; a single file stays until it is replaced as a whole.
-  func makeRoom(isForced: Bool, isDivided: Bool) throws {
+  /// Says what is in the way, unless it is to be replaced.
+  func checkRoom(isForced: Bool) throws {
     let (single, numbers) = (FileManager.default.fileExists(atPath: path), numbers)
-    guard single || !numbers.isEmpty else { return }
-    guard isForced else {
-      let found = single ? path : files(numbers[0])[0]
-      throw Failure(
-        .cannotCreate,
-        "\(found) is already there. Choose another --output, add --force to replace "
-          + "it" + (numbers.isEmpty ? "." : ", or --resume to go on behind its pieces."))
-    }
-    for number in numbers { try remove(files(number)) }
-    if single, isDivided { try remove(files()) }
+    guard !isForced, single || !numbers.isEmpty else { return }
+    let found = single ? path : "\(stem)-\(numbers[0]).\(format.rawValue)"
+    throw Failure(
+      .cannotCreate,
+      "\(found) is already there. Choose another --output, add --force to replace "
+        + "it" + (numbers.isEmpty ? "." : ", or --resume to go on behind its pieces."))
   }
 
-  /// Removes a single file that pieces have replaced, so that it is not mistaken for them.
-  func removeReplaced(written: [String]) throws {
-    if !written.contains(path), FileManager.default.fileExists(atPath: path) { try remove(files()) }
-  }
-
-  private func remove(_ files: [String]) throws {
-    for file in files where FileManager.default.fileExists(atPath: file) {
-      do { try FileManager.default.removeItem(atPath: file) } catch {
-        throw Failure(
-          .cannotCreate,
-          "\(file) cannot be removed: \(error.localizedDescription). Choose another "
-            + "--output.")
-      }
-    }
+  /// What looks like the ending of a format: letters and figures, a letter first.
+  private static func ending(of path: String) -> String? {
+    let name = path.split(separator: "/").last ?? ""
+    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return nil }
+    let ending = name[name.index(after: dot)...]
+    guard (1...12).contains(ending.count), ending.first?.isLetter == true,
+      ending.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) })
+    else { return nil }
+    return String(ending)
   }
 }

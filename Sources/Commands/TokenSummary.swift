@@ -11,11 +11,13 @@ struct TokenSummary {
   let images: Int
 
   /// Counts.
-  init(_ file: TokenFile) {
+  ///
+  /// Errors: a file that was cut or changed meanwhile.
+  init(_ file: TokenFile) throws {
     depths = DepthUsage(codes: file.identity.codebookSize, depth: file.identity.depth)
     images = file.count
     for index in 0..<file.count {
-      let record = file.record(at: index)
+      let record = try file.record(at: index)
       depths.add(record.tokens.map { Int32($0) })
       pixels += record.width * record.height
     }

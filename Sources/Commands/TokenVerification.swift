@@ -32,7 +32,9 @@ struct TokenVerification {
       if portion.isEmpty { break }
       let names = portion.map(\.input.name)
       let prepared = try portion.map { try $0.result.get() }
-      let records = portion.indices.map { tokens.record(at: pairs[progress.done + $0].index) }
+      let records = try portion.indices.map {
+        try tokens.record(at: pairs[progress.done + $0].index)
+      }
       let decoded = try codec.decode(records.map(\.grid), names: names)
       let expected = try codec.reconstruct(prepared.map(\.image), names: names)
       for index in portion.indices

@@ -1,3 +1,4 @@
+import Files
 import ArgumentParser
 import CPUBackend
 import Configuration
@@ -255,14 +256,15 @@ public struct TrainCommand: ParsableCommand {
       resume || from != nil
       ? try checkpoint.imageFolders(run)
       : RunImageFolders(train: data.train, validation: data.validation)
+    let progress = ReadingProgress(terminal)
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      cacheMegabytes: data.cacheMegabytes)
-    for image in dataset.rejected.prefix(10) { terminal.warn("left out: \(image.reason)") }
-    if dataset.rejected.count > 10 {
-      terminal.warn("left out: \(dataset.rejected.count - 10) more files that cannot be decoded")
-    }
+      background: data.backgroundColor, cacheMegabytes: data.cacheMegabytes,
+      progress: { progress.report($0, $1) })
+    terminal.tell(
+      rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,
+      transparentCount: dataset.transparentCount, background: data.background)
     return dataset
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A value that declares its fields once, for parsing, checking, writing and the JSON Schema.
@@ -43,10 +44,12 @@ extension Configurable {
   public static func load(
     path: String, overrides: [String] = []
   ) throws(ConfigurationError) -> Self {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw unreadable(path)
+    let bytes: [UInt8]
+    // Far more than any configuration has; a regular file, so that nothing waits for a pipe's writer.
+    do { bytes = try ReadableFile.contents(of: path, limit: 1 << 28) } catch {
+      throw unreadable(path, error)
     }
-    return try parse(bytes: Array(data), file: path, overrides: overrides)
+    return try parse(bytes: bytes, file: path, overrides: overrides)
   }
 
   /// The value as JSON text with every field written out.
@@ -134,7 +137,7 @@ extension Configurable {
   }
 
   /// An error that names the file and, if there is one, the file that was probably meant.
-  private static func unreadable(_ path: String) -> ConfigurationError {
+  private static func unreadable(_ path: String, _ error: FileError) -> ConfigurationError {
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent()
     let files = FileManager.default
@@ -142,7 +145,8 @@ extension Configurable {
     let exists = files.fileExists(atPath: path, isDirectory: &isFolder)
     let message =
       isFolder.boolValue
-      ? "expected a file, found a folder" : exists ? "cannot be read" : "no such file"
+      ? "expected a file, found a folder"
+      : exists ? "cannot be read: \(error.inWords)" : "no such file"
     let names = ((try? files.contentsOfDirectory(atPath: folder.path)) ?? [])
       .filter { $0.hasSuffix(".json") }.sorted()
     let near = exists ? nil : nearest(to: url.lastPathComponent, among: names)

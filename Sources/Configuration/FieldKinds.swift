@@ -105,10 +105,12 @@ extension ConfigurationFields {
   /// - Parameter isRequired: Whether a configuration must give it.
   public mutating func string(
     _ name: String, _ value: inout String, isRequired: Bool = false, canBeEmpty: Bool = false,
-    _ meaning: String, remedy: String = ""
+    pattern: String? = nil, _ meaning: String, remedy: String = ""
   ) {
+    var schema = Self.stringSchema(canBeEmpty: canBeEmpty)
+    if let pattern { schema["pattern"] = .string(pattern) }
     field(
-      name, &value, Self.stringSchema(canBeEmpty: canBeEmpty), meaning, remedy: remedy,
+      name, &value, schema, meaning, remedy: remedy,
       isRequired: isRequired, write: { .string($0) }
     ) { (json) throws(Mismatch) in try Self.string(json, canBeEmpty: canBeEmpty) }
   }

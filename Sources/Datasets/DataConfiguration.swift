@@ -1,4 +1,5 @@
 import Configuration
+import Imaging
 
 /// Which images a run sees, and how they become squares of one size.
 public struct DataConfiguration: Sendable, Equatable {
@@ -25,14 +26,16 @@ public struct DataConfiguration: Sendable, Equatable {
   public var crop: Crop
   /// Whether a training image is mirrored left to right every second time, by chance.
   public var flip: Bool
-  /// Decoded pixels kept in memory, in megabytes (1,000,000 bytes); 0 keeps none.
+  /// What transparent pixels are composited over: "white", "black" or a colour as "#rrggbb".
+  public var background: String
+  /// Decoded pixels kept in memory, in megabytes of 1,000,000 bytes; 0 keeps none.
   public var cacheMegabytes: Int
 
   /// Describes the images of a run.
   public init(
     train: String, validation: String? = nil, validationShare: Double = 0.05,
     imageSize: Int = 32, resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
-    flip: Bool = true, cacheMegabytes: Int = 1024
+    flip: Bool = true, background: String = "white", cacheMegabytes: Int = 1024
   ) {
     self.train = train
     self.validation = validation
@@ -42,6 +45,7 @@ public struct DataConfiguration: Sendable, Equatable {
     self.resizeTo = resizeTo
     self.crop = crop
     self.flip = flip
+    self.background = background
     self.cacheMegabytes = cacheMegabytes
   }
 }
@@ -52,6 +56,16 @@ extension DataConfiguration {
     Augmentation(
       size: imageSize, resize: resize, resizedSide: resize == .cover ? resizeTo : nil, crop: crop,
       flips: flip)
+  }
+
+  /// The background as a colour.
+  ///
+  /// - Precondition: the configuration is valid.
+  public var backgroundColor: PixelColor {
+    guard let color = PixelColor(text: background) else {
+      preconditionFailure("\(background) is no colour: the configuration was not checked")
+    }
+    return color
   }
 }
 
@@ -86,9 +100,17 @@ extension DataConfiguration: Configurable {
     fields.choice(
       "crop", &crop, "Which square is cut from an image for training; evaluation takes the centre.")
     fields.flag("flip", &flip, "Whether training images are mirrored left to right at random.")
+    fields.string(
+      "background", &background, pattern: PixelColor.pattern,
+      "What transparent pixels are composited over: \"white\", \"black\" or a colour as "
+        + "\"#rrggbb\".")
+    fields.check(
+      "background", PixelColor(text: background) != nil,
+      expected: "\"white\", \"black\" or a colour as \"#rrggbb\"",
+      remedy: "As in \"#ff8000\" for orange.")
     fields.integer(
       "cacheMegabytes", &cacheMegabytes, in: .between(0, 1 << 20),
-      "Decoded pixels kept in memory, in megabytes; 0 keeps none.")
+      "Decoded pixels kept in memory, in megabytes of 1,000,000 bytes; 0 keeps none.")
     let (side, cover) = (imageSize, resize == .cover)
     fields.check(
       "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,

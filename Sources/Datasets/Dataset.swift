@@ -4,8 +4,14 @@ public struct Dataset: Sendable {
   public let training: ImageSet
   /// The images to validate with, none of them trained on; empty if none were to be held out.
   public let validation: ImageSet
-  /// Files that were left out because they cannot be decoded; to be told to the user.
+  /// Files and folders that were left out because they cannot be used; to be told to the user.
   public let rejected: [RejectedImage]
+  /// Files that are damaged but used; to be told to the user too.
+  public let doubtful: [RejectedImage]
+  /// What else the user should know of the folders; see ``ImageFolder/notes``.
+  public let notes: [String]
+  /// How many images may have transparent pixels, which are composited over the background.
+  public let transparentCount: Int
 
   /// Opens a folder to train on, and a folder to validate with or a share of the first.
   ///
@@ -15,23 +21,29 @@ public struct Dataset: Sendable {
   ///   - validationShare: The share to hold out, 0...1.
   ///   - seed: Decides which images are held out.
   ///   - augmentation: What is made of an image.
-  ///   - cacheMegabytes: How many MB (2^20 bytes) of pixels are kept in memory, both together.
+  ///   - background: What transparent pixels are composited over; nil drops alpha.
+  ///   - cacheMegabytes: How many MB (1,000,000 bytes) of pixels are kept in memory, both together.
   ///   - progress: Called with the files looked at and all files of a folder.
   public init(
     train: String, validation: String? = nil, validationShare: Double, seed: UInt64,
-    augmentation: Augmentation, cacheMegabytes: Int,
+    augmentation: Augmentation, background: PixelColor? = .white, cacheMegabytes: Int,
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
+    let decoder = ImageDecoder(background: background)
     let store = try ImageStore(
       folder: ImageFolder(path: train), augmentation: augmentation,
-      cacheMegabytes: cacheMegabytes, progress: progress)
+      cacheMegabytes: cacheMegabytes, decoder: decoder, progress: progress)
     if let validation {
       let other = try ImageStore(
         folder: ImageFolder(path: validation), augmentation: augmentation,
-        cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes >> 20), progress: progress)
+        cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes / 1_000_000), decoder: decoder,
+        progress: progress)
       training = ImageSet(store: store)
       self.validation = ImageSet(store: other)
       rejected = store.rejected + other.rejected
+      doubtful = store.doubtful + other.doubtful
+      notes = store.folder.notes + other.folder.notes
+      transparentCount = store.transparentCount + other.transparentCount
     } else {
       let split = Split(store.files, validationShare: validationShare, seed: seed)
       let needed = validationShare > 0 ? 2 : 1
@@ -41,6 +53,9 @@ public struct Dataset: Sendable {
       training = ImageSet(store: store, indices: split.training)
       self.validation = ImageSet(store: store, indices: split.validation)
       rejected = store.rejected
+      doubtful = store.doubtful
+      notes = store.folder.notes
+      transparentCount = store.transparentCount
     }
   }
 
@@ -58,12 +73,15 @@ public struct Dataset: Sendable {
       training: try ImageSet(store: training.store, files: files, damaged: damaged),
       validation: try ImageSet(
         store: validation.store, files: validation.files, damaged: damagedValidation),
-      rejected: rejected)
+      of: self)
   }
 
-  private init(training: ImageSet, validation: ImageSet, rejected: [RejectedImage]) {
+  private init(training: ImageSet, validation: ImageSet, of other: Dataset) {
     self.training = training
     self.validation = validation
-    self.rejected = rejected
+    rejected = other.rejected
+    doubtful = other.doubtful
+    notes = other.notes
+    transparentCount = other.transparentCount
   }
 }

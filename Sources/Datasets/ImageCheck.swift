@@ -2,67 +2,102 @@ import Dispatch
 import Imaging
 import Synchronization
 
-/// Looks at every file of a folder when a data set is opened: headers first, then the pixels if
-/// memory has room for all of them.
+/// Looks at every file of a folder when a data set is opened, on all cores.
+///
+/// Of each file the header is read. As long as the images seen so far have room in memory, the file is
+/// decoded at once, so that nothing is read twice; beyond that headers are all.
 struct ImageCheck: Sendable {
   let folder: ImageFolder
   let augmentation: Augmentation
   let decoder: ImageDecoder
 
-  /// What is known of a file: the decoded image, nil if only its header was read, or what is wrong.
+  /// What is known of the files.
+  struct Outcome: Sendable {
+    /// For each file: the decoded image, nil if only its header was read, or what is wrong.
+    var found: [Found]
+    /// Files that are damaged but usable, and how, in the folder's order.
+    var doubtful: [RejectedImage] = []
+    /// How many of the files that can be used may have transparent pixels.
+    var transparentCount = 0
+  }
+
+  /// What is known of a file.
   typealias Found = Result<Image?, DatasetError>
 
   private struct State {
     var found: [Found]
+    /// Files whose header is good but whose pixels could not be decoded.
+    var damaged: [(index: Int, error: DatasetError)] = []
+    var doubts: [Int: String] = [:]
+    var transparent: Set<Int> = []
     var bytes = 0
     var done = 0
   }
 
+  /// Looks at all files.
+  ///
+  /// Damage behind a header counts only if all images have room: whether it was met is a matter of
+  /// timing otherwise, and which files a run is trained on must not be.
   func run(
     byteLimit: Int, progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
-  ) -> [Found] {
+  ) -> Outcome {
     let count = folder.files.count
     let state = Mutex(State(found: Array(repeating: .success(nil), count: count)))
     DispatchQueue.concurrentPerform(iterations: count) { index in
-      let size = Result { () throws(DatasetError) in try header(index) }
-      state.withLock { state in
-        switch size {
-        case .success(let bytes): state.bytes += bytes
-        case .failure(let error): state.found[index] = .failure(error)
+      do throws(DatasetError) {
+        let (file, bytes) = try open(folder.fullPath(folder.files[index]))
+        let hasRoom = state.withLock { state in
+          state.bytes += bytes
+          if file.header.hasTransparency { state.transparent.insert(index) }
+          return state.bytes <= byteLimit
         }
-      }
-    }
-    guard state.withLock({ $0.bytes <= byteLimit }) else {
-      progress(count, count)
-      return state.withLock { $0.found }
-    }
-    DispatchQueue.concurrentPerform(iterations: count) { index in
-      let isGood = state.withLock { if case .success = $0.found[index] { true } else { false } }
-      let path = folder.fullPath(folder.files[index])
-      let image = Result { () throws(DatasetError) in
-        isGood
-          ? try ImageStore.read(path, decoder: decoder, augmentation: augmentation) : nil
+        if hasRoom { decode(file, index, state) }
+      } catch {
+        state.withLock { $0.found[index] = .failure(error) }
       }
       state.withLock { state in
-        if isGood { state.found[index] = image }
         state.done += 1
         progress(state.done, count)
       }
     }
-    return state.withLock { $0.found }
+    return state.withLock { state in
+      if state.bytes <= byteLimit {
+        for file in state.damaged {
+          state.found[file.index] = .failure(file.error)
+          state.transparent.remove(file.index)
+        }
+      }
+      let doubtful = state.doubts.sorted { $0.key < $1.key }.map { index, doubt in
+        let file = folder.files[index]
+        return RejectedImage(file: file, reason: "\(folder.fullPath(file)): \(doubt)")
+      }
+      return Outcome(
+        found: state.found, doubtful: doubtful, transparentCount: state.transparent.count)
+    }
   }
 
-  /// How many bytes the image will take, from its header.
-  private func header(_ index: Int) throws(DatasetError) -> Int {
-    let path = folder.fullPath(folder.files[index])
-    let size: (width: Int, height: Int)
+  private func decode(_ file: ImageFile, _ index: Int, _ state: borrowing Mutex<State>) {
+    do throws(DatasetError) {
+      let (image, doubt) = try ImageStore.decodeNoting(file, augmentation: augmentation)
+      state.withLock { state in
+        state.found[index] = .success(image)
+        state.doubts[index] = doubt
+      }
+    } catch {
+      state.withLock { $0.damaged.append((index, error)) }
+    }
+  }
+
+  /// Opens a file; also says how many bytes the prepared image will take.
+  private func open(_ path: String) throws(DatasetError) -> (file: ImageFile, bytes: Int) {
+    let file: ImageFile
     do throws(ImageError) {
-      size = try decoder.readSize(path)
+      file = try decoder.open(path)
     } catch {
       throw .image(error)
     }
     let prepared = try augmentation.preparedSize(
-      width: size.width, height: size.height, file: path)
-    return prepared.width * prepared.height * 3
+      width: file.header.width, height: file.header.height, file: path)
+    return (file, prepared.width * prepared.height * 3)
   }
 }

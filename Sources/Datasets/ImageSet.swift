@@ -34,22 +34,27 @@ public struct ImageSet: Sendable {
   public init(
     store: ImageStore, files: [String], damaged: Set<String> = []
   ) throws(DatasetError) {
+    // By their bytes: two spellings of one letter are two names.
     let numbers = Dictionary(
-      zip(store.files, store.files.indices), uniquingKeysWith: { first, _ in first })
+      zip(store.files.map { Array($0.utf8) }, store.files.indices),
+      uniquingKeysWith: { first, _ in first })
     let reasons = Dictionary(
-      store.rejected.map { ($0.file, $0.reason) }, uniquingKeysWith: { first, _ in first })
+      store.rejected.map { (Array($0.file.utf8), $0.reason) },
+      uniquingKeysWith: { first, _ in first })
+    let damaged = Set(damaged.map { Array($0.utf8) })
     self.store = store
     self.files = files
-    indices = files.map { numbers[$0] }
+    indices = files.map { numbers[Array($0.utf8)] }
     damage = ImageDamage(folder: store.folder.path, count: files.count)
     for (index, file) in files.enumerated() {
-      if damaged.contains(file) {
+      if damaged.contains(Array(file.utf8)) {
         try damage.add(
           index, reason: store.folder.fullPath(file) + ": it was found damaged before.")
       } else if indices[index] == nil {
         try damage.add(
           index,
-          reason: reasons[file] ?? store.folder.fullPath(file) + ": it is not there any more."
+          reason: reasons[Array(file.utf8)] ?? store.folder.fullPath(file)
+            + ": it is not there any more."
         )
       }
     }

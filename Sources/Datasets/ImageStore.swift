@@ -12,8 +12,12 @@ public final class ImageStore: Sendable {
   public let folder: ImageFolder
   /// The good images' paths within the folder.
   public let files: [String]
-  /// The files that were left out because they cannot be decoded.
+  /// The files that were left out because they cannot be decoded, after those of the listing.
   public let rejected: [RejectedImage]
+  /// The files that are damaged but were decoded all the same when the store was opened.
+  public let doubtful: [RejectedImage]
+  /// How many of the images may have transparent pixels, which are composited over the background.
+  public let transparentCount: Int
   /// The recipe's fixed part is applied to the images.
   public let augmentation: Augmentation
 
@@ -28,9 +32,10 @@ public final class ImageStore: Sendable {
 
   /// Opens all files of a folder, and says which are bad.
   ///
-  /// Every header is read. If all images fit the cache they are decoded too, on all cores, so
-  /// that training finds them in memory; otherwise damage behind a header shows when the image
-  /// is first used. `progress` is called with the files done and all, one call at a time.
+  /// Every header is read, on all cores: a few KiB of each file. Images are decoded as well as long as
+  /// those seen so far fit the cache, so that training finds them in memory and no file is read twice.
+  /// If not all of them fit, damage behind a header shows when the image is first used. `progress` is
+  /// called with the files done and all, one call at a time. A megabyte is 1,000,000 bytes.
   ///
   /// - Throws: `noReadableImages`; `tooSmall` for images that the crop does not fit.
   public init(
@@ -39,7 +44,8 @@ public final class ImageStore: Sendable {
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let check = ImageCheck(folder: folder, augmentation: augmentation, decoder: decoder)
-    let found = check.run(byteLimit: cacheMegabytes << 20, progress: progress)
+    let outcome = check.run(byteLimit: Self.bytes(cacheMegabytes), progress: progress)
+    let found = outcome.found
     let small = found.compactMap { file in
       if case .failure(let error) = file, case .tooSmall = error { error } else { nil }
     }
@@ -49,7 +55,7 @@ public final class ImageStore: Sendable {
     }
     var files: [String] = []
     var images: [Image?] = []
-    var rejected: [RejectedImage] = []
+    var rejected = folder.leftOut
     for (file, result) in zip(folder.files, found) {
       switch result {
       case .success(let image):
@@ -65,9 +71,11 @@ public final class ImageStore: Sendable {
     self.folder = folder
     self.files = files
     self.rejected = rejected
+    doubtful = outcome.doubtful
+    transparentCount = outcome.transparentCount
     self.augmentation = augmentation
     self.decoder = decoder
-    byteLimit = cacheMegabytes << 20
+    byteLimit = Self.bytes(cacheMegabytes)
     let bytes = images.reduce(0) { $0 + ($1?.pixels.count ?? 0) }
     cache = Mutex(Cache(images: images, bytes: bytes))
   }
@@ -97,14 +105,39 @@ public final class ImageStore: Sendable {
   static func read(
     _ path: String, decoder: ImageDecoder, augmentation: Augmentation
   ) throws(DatasetError) -> Image {
-    let image: Image
+    let file: ImageFile
     do throws(ImageError) {
-      image = try decoder.read(path)
+      file = try decoder.open(path)
     } catch {
       throw .image(error)
     }
-    return try augmentation.prepared(image, file: path)
+    return try decode(file, augmentation: augmentation)
   }
+
+  /// Decodes and resizes; what the recipe refuses is refused by its header.
+  static func decode(
+    _ file: ImageFile, augmentation: Augmentation
+  ) throws(DatasetError) -> Image {
+    try decodeNoting(file, augmentation: augmentation).image
+  }
+
+  /// The same; also says what is wrong with a file of which an image came all the same.
+  static func decodeNoting(
+    _ file: ImageFile, augmentation: Augmentation
+  ) throws(DatasetError) -> (image: Image, doubt: String?) {
+    _ = try augmentation.preparedSize(
+      width: file.header.width, height: file.header.height, file: file.path)
+    let decoded: (image: Image, doubt: String?)
+    do throws(ImageError) {
+      decoded = try file.decodeNoting()
+    } catch {
+      throw .image(error)
+    }
+    return (try augmentation.prepared(decoded.image, file: file.path), decoded.doubt)
+  }
+
+  /// Megabytes as the configuration counts them.
+  static func bytes(_ megabytes: Int) -> Int { megabytes * 1_000_000 }
 }
 
 /// A file that was left out of a data set, and why.
@@ -113,6 +146,14 @@ public struct RejectedImage: Sendable, Equatable, CustomStringConvertible {
   public let file: String
   /// What is wrong and the way out; begins with the full path.
   public let reason: String
+  /// How many images that are: 1 for a file, 0 for a folder that cannot be looked into.
+  public let imageCount: Int
+
+  init(file: String, reason: String, imageCount: Int = 1) {
+    self.file = file
+    self.reason = reason
+    self.imageCount = imageCount
+  }
 
   /// The reason.
   public var description: String { reason }

@@ -1,5 +1,5 @@
 import Foundation
-import Safetensors
+import Files
 
 /// A run's numbers, spreads and pictures in a file that TensorBoard reads while it grows.
 ///

@@ -77,3 +77,24 @@ public struct PixelColor: Sendable, Hashable {
   /// White.
   public static let white = PixelColor(255, 255, 255)
 }
+
+extension PixelColor {
+  /// What texts ``init(text:)`` reads, as a regular expression.
+  public static let pattern = "^(white|black|#[0-9a-fA-F]{6})$"
+
+  /// Reads "white", "black", or red, green and blue as in "#ff8000".
+  public init?(text: String) {
+    switch text {
+    case "white": self = .white
+    case "black": self = .black
+    default:
+      let digits = text.utf8.dropFirst()
+      guard text.utf8.first == UInt8(ascii: "#"), digits.count == 6,
+        digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+        let value = UInt32(text.dropFirst(), radix: 16)
+      else { return nil }
+      self.init(
+        UInt8(value >> 16), UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value))
+    }
+  }
+}

@@ -1,3 +1,4 @@
+import Files
 import CJPEG
 import CPNG
 
@@ -61,10 +62,15 @@ public struct ImageEncoder: Sendable {
 
   /// Writes a file whole or not at all: a temporary file beside it, then a rename.
   ///
-  /// On failure a file that was there before is unchanged, and nothing half written stays.
+  /// On failure a file that was there before is unchanged, and nothing half written stays. What a
+  /// killed process left is overwritten by the next one that writes the same file. With `isDurable`
+  /// false nothing is forced onto the disk, which takes most of the time where images are small; see
+  /// `AtomicFile`.
   public func write(
-    _ image: Image, to path: String, as format: ImageFormat, quality: Int = 95
+    _ image: Image, to path: String, as format: ImageFormat, quality: Int = 95,
+    isDurable: Bool = true
   ) throws(ImageError) {
-    try ImageFile.save(encode(image, as: format, quality: quality, name: path), to: path)
+    try ImageFile.save(
+      encode(image, as: format, quality: quality, name: path), to: path, isDurable: isDurable)
   }
 }

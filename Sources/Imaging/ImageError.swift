@@ -34,10 +34,10 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         + "damaged or of a rare kind; fetch it anew, save it as a plain PNG, or remove it."
     case .tooManyPixels(let file, let width, let height, let limit):
       "\(file): \(width)x\(height) pixels are more than the limit of \(limit). "
-        + "Scale the image down, or raise the limit if the file is to be trusted."
+        + "Scale the image down."
     case .tooManyBytes(let file, let bytes, let limit):
       "\(file): \(bytes) bytes are more than the \(limit) that an image within the pixel limit can "
-        + "take. Save it without attachments, or raise the limit if the file is to be trusted."
+        + "take. Save it without attachments."
     case .cannotEncode(let file, let format, let reason):
       "\(file): cannot be encoded as \(format.rawValue.uppercased()): \(reason). "
         + "Choose the other format or a smaller image."

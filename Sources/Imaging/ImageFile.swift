@@ -1,4 +1,4 @@
-import Synchronization
+import Files
 
 #if canImport(Glibc)
   import Glibc
@@ -8,105 +8,98 @@ import Synchronization
   import Darwin
 #endif
 
-/// The bytes of image files: read with a limit, written whole or not at all.
-enum ImageFile {
-  /// Reads a file to its end, or only a little of it if it does not start as an image does.
-  static func load(_ path: String, byteLimit: Int) throws(ImageError) -> [UInt8] {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw .unreadable(file: path, reason: systemReason()) }
-    defer { close(file) }
-    var status = stat()
-    guard fstat(file, &status) == 0 else {
-      throw .unreadable(file: path, reason: systemReason())
+/// An image file that is open: its header is known, its pixels are not decoded yet.
+///
+/// Opening reads the first 4 KiB, and more only where the header is longer, as with a large EXIF block
+/// or colour profile. Each byte is read once, whether or not the image is decoded afterwards.
+public struct ImageFile: Sendable {
+  /// The path, as its user named it.
+  public let path: String
+  /// What the header states.
+  public let header: ImageHeader
+
+  private let file: ReadableFile
+  private let decoder: ImageDecoder
+  /// The file's first bytes, all that were read so far.
+  private let start: [UInt8]
+
+  /// What is read first, and by how much more each time that it does not suffice.
+  private static let firstRead = 4096
+  private static let growth = 16
+
+  /// Opens a file and reads its header.
+  init(path: String, decoder: ImageDecoder, byteLimit: Int) throws(ImageError) {
+    self.path = path
+    self.decoder = decoder
+    do {
+      file = try ReadableFile(path: path)
+    } catch {
+      throw .unreadable(file: path, reason: error.inWords)
     }
-    let stated = Int(status.st_size)
-    guard stated <= byteLimit else {
-      throw .tooManyBytes(file: path, bytes: stated, limit: byteLimit)
+    guard file.byteCount <= byteLimit else {
+      throw .tooManyBytes(file: path, bytes: file.byteCount, limit: byteLimit)
     }
     var bytes: [UInt8] = []
-    var startsAsImage = false
-    // One byte more than stated, so that the last call finds the end.
-    var chunk = [UInt8](repeating: 0, count: min(max(stated + 1, 4096), 1 << 16))
+    var wanted = Self.firstRead
     while true {
-      let count = chunk.withUnsafeMutableBytes { chunk in
-        system { read(file, chunk.baseAddress, chunk.count) }
+      bytes += try Self.read(file, bytes.count..<min(wanted, file.byteCount))
+      let isWhole = bytes.count == file.byteCount
+      do throws(ImageError) {
+        header = try decoder.header(of: bytes, name: path)
+        start = bytes
+        return
+      } catch {
+        // What is wrong with a part of a file may be that it is a part.
+        guard !isWhole, case .corrupt = error else { throw error }
       }
-      guard count >= 0 else { throw .unreadable(file: path, reason: systemReason()) }
-      if count == 0 { return bytes }
-      bytes.append(contentsOf: chunk[..<count])
-      guard bytes.count <= byteLimit else {
-        throw .tooManyBytes(file: path, bytes: bytes.count, limit: byteLimit)
-      }
-      if !startsAsImage, bytes.count >= 16 {
-        guard ImageFormat(startOf: bytes) != nil else { return bytes }
-        startsAsImage = true
-        bytes.reserveCapacity(stated)
-      }
+      wanted *= Self.growth
     }
   }
 
+  /// Reads the rest and decodes.
+  public func decode() throws(ImageError) -> Image { try decodeNoting().image }
+
+  /// Reads the rest and decodes; also says what is wrong with the file where an image came of it all the
+  /// same.
+  public func decodeNoting() throws(ImageError) -> (image: Image, doubt: String?) {
+    var bytes = start
+    if bytes.count < file.byteCount {
+      bytes.reserveCapacity(file.byteCount)
+      bytes += try Self.read(file, bytes.count..<file.byteCount)
+    }
+    return try decoder.decodeNoting(bytes, name: path)
+  }
+
+  private static func read(
+    _ file: ReadableFile, _ range: Range<Int>
+  ) throws(ImageError) -> [UInt8] {
+    do { return try file.bytes(range) } catch {
+      throw .unreadable(file: file.path, reason: error.inWords)
+    }
+  }
+}
+
+extension ImageFile {
   /// Writes beside `path` and renames; into a device or pipe, writes directly.
-  static func save(_ bytes: [UInt8], to path: String) throws(ImageError) {
-    // A link stays a link: what it points to is replaced.
-    let target = resolved(path)
+  static func save(_ bytes: [UInt8], to path: String, isDurable: Bool) throws(ImageError) {
     var status = stat()
-    let kind = stat(target, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+    let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
     if kind == S_IFDIR { throw .cannotWrite(file: path, reason: "it is a folder") }
-    if kind != S_IFREG {
-      let file = open(target, O_WRONLY | O_CLOEXEC)
-      guard file >= 0 else { throw .cannotWrite(file: path, reason: systemReason()) }
-      return try finish(file, bytes, path: path, synchronizes: false)
-    }
-    let folder = target.lastIndex(of: "/").map { String(target[...$0]) } ?? ""
-    let number = serial.add(1, ordering: .relaxed).oldValue
-    let temporary = "\(folder).partial-\(getpid())-\(number)"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard file >= 0 else { throw .cannotWrite(file: path, reason: systemReason()) }
-    do throws(ImageError) {
-      try finish(file, bytes, path: path, synchronizes: true)
-      guard rename(temporary, target) == 0 else {
-        throw .cannotWrite(file: path, reason: systemReason())
-      }
+    if kind != S_IFREG { return try pass(bytes, to: path) }
+    do {
+      try AtomicFile.write(bytes, to: path, isDurable: isDurable)
     } catch {
-      unlink(temporary)
-      throw error
+      throw .cannotWrite(file: path, reason: error.inWords)
     }
   }
 
-  private static let serial = Atomic<Int>(0)
-
-  /// Writes everything and closes.
-  ///
-  /// A full disk may only show when the file is synchronised.
-  private static func finish(
-    _ file: Int32, _ bytes: [UInt8], path: String, synchronizes: Bool
-  ) throws(ImageError) {
-    var reason: String?
-    var offset = 0
-    while offset < bytes.count, reason == nil {
-      let count = bytes.withUnsafeBytes { bytes in
-        system { write(file, bytes.baseAddress! + offset, bytes.count - offset) }
-      }
-      if count < 0 { reason = systemReason() } else { offset += count }
+  private static func pass(_ bytes: [UInt8], to path: String) throws(ImageError) {
+    let file = open(path, O_WRONLY | O_CLOEXEC)
+    var code = file < 0 ? errno : 0
+    if file >= 0 {
+      code = bytes.withUnsafeBytes { SystemCalls.current.writeAll($0, to: file) }
+      if close(file) != 0, code == 0 { code = errno }
     }
-    if reason == nil, synchronizes, fsync(file) != 0 { reason = systemReason() }
-    if close(file) != 0, reason == nil { reason = systemReason() }
-    if let reason { throw .cannotWrite(file: path, reason: reason) }
+    if code != 0 { throw .cannotWrite(file: path, reason: String(cString: strerror(code))) }
   }
-
-  private static func resolved(_ path: String) -> String {
-    guard let real = realpath(path, nil) else { return path }
-    defer { free(real) }
-    return String(cString: real)
-  }
-
-  /// Calls again while a signal interrupts.
-  private static func system(_ call: () -> Int) -> Int {
-    while true {
-      let result = call()
-      if result >= 0 || errno != EINTR { return result }
-    }
-  }
-
-  private static func systemReason() -> String { String(cString: strerror(errno)) }
 }

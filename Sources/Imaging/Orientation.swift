@@ -79,6 +79,8 @@ public enum Orientation: Int, Sendable, CaseIterable {
     func value(_ offset: Int, _ bytes: Int) -> Int? {
       block.value(at: offset, bytes: bytes, littleEndian: littleEndian)
     }
+    // Bytes of BYTE, SHORT, LONG, SSHORT and SLONG.
+    let sizes = [1: 1, 3: 2, 4: 4, 8: 2, 9: 4]
     guard value(2, 2) == 42, let directory = value(4, 4), let count = value(directory, 2) else {
       return nil
     }
@@ -86,9 +88,11 @@ public enum Orientation: Int, Sendable, CaseIterable {
       let entry = directory + 2 + index * 12
       guard let tag = value(entry, 2) else { return nil }
       guard tag == 0x0112 else { continue }
-      // Type 3 is a 16-bit number, here exactly one.
-      guard value(entry + 2, 2) == 3, value(entry + 4, 4) == 1 else { return nil }
-      return value(entry + 8, 2)
+      // Exactly one whole number: SHORT by the standard, but some programs write BYTE or LONG.
+      guard let type = value(entry + 2, 2), let bytes = sizes[type], value(entry + 4, 4) == 1 else {
+        return nil
+      }
+      return value(entry + 8, bytes)
     }
     return nil
   }

@@ -25,7 +25,8 @@ struct PNGChunks: Sequence, IteratorProtocol {
   /// Lengths that leave no choice, of chunks that libpng is told to step over.
   private static let lengths = ["cHRM": 32, "gAMA": 4, "sRGB": 1, "pHYs": 9, "tIME": 7]
 
-  /// Why the file cannot be whole: a chunk whose length contradicts its type.
+  /// Why the file cannot be whole: a chunk whose length contradicts its type; nil where the bytes end
+  /// before one does.
   static func complaint(about bytes: [UInt8]) -> String? {
     for chunk in PNGChunks(bytes) {
       if let length = lengths[chunk.type], chunk.content.count != length {

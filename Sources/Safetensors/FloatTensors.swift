@@ -1,22 +1,11 @@
 extension SafetensorsFile {
-  /// Lends the numbers of one floating-point tensor: where they lie in the file if that is possible
-  /// (aligned F32), else converted.
+  /// Lends the numbers of one floating-point tensor as `Float`.
   ///
   /// Errors: those of `floats`.
   public func withFloats<R>(
     _ name: String, shape: [Int]? = nil, _ body: (UnsafeBufferPointer<Float>) -> R
   ) throws(SafetensorsError) -> R {
-    let entry = try entry(name)
-    if entry.type == .f32, shape == nil || shape == entry.shape {
-      let result = withBytes(of: entry) { bytes -> R? in
-        guard Int(bitPattern: bytes.baseAddress) % MemoryLayout<Float>.alignment == 0 else {
-          return nil
-        }
-        return body(bytes.bindMemory(to: Float.self))
-      }
-      if let result { return result }
-    }
-    return try floats(name, shape: shape).withUnsafeBufferPointer { body($0) }
+    try floats(name, shape: shape).withUnsafeBufferPointer { body($0) }
   }
 
   /// The numbers of one floating-point tensor, row-major, as `Float`.
@@ -34,20 +23,26 @@ extension SafetensorsFile {
     let count = entry.elementCount
     switch entry.type {
     case .f32:
-      return withBytes(of: entry) { bytes in
-        [Float](unsafeUninitializedCapacity: count) { floats, initialized in
-          UnsafeMutableRawBufferPointer(floats).copyMemory(from: bytes)
+      var failure: SafetensorsError?
+      let floats = [Float](unsafeUninitializedCapacity: count) { floats, initialized in
+        do throws(SafetensorsError) {
+          let numbers = UnsafeMutableBufferPointer(rebasing: floats[..<count])
+          try read(entry, from: 0, into: UnsafeMutableRawBufferPointer(numbers))
           initialized = count
+        } catch {
+          failure = error
         }
       }
+      if let failure { throw failure }
+      return floats
     case .f16:
-      return withBytes(of: entry) { bytes in
+      return try withBytes(of: entry) { bytes in
         (0..<count).map {
           widen(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
         }
       }
     case .bf16:
-      return withBytes(of: entry) { bytes in
+      return try withBytes(of: entry) { bytes in
         (0..<count).map {
           let half = bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)
           return Float(bitPattern: UInt32(half) << 16)
@@ -55,7 +50,7 @@ extension SafetensorsFile {
       }
     case .f64:
       var beyond: (index: Int, value: Double)?
-      let floats = withBytes(of: entry) { bytes in
+      let floats = try withBytes(of: entry) { bytes in
         (0..<count).map {
           let value = bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self)
           let float = Float(value)

@@ -1,3 +1,5 @@
+import Files
+
 /// What is wrong with a safetensors file, or with what one asks of it.
 public enum SafetensorsError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file cannot be read or written at all.

@@ -1,11 +1,14 @@
+import Files
+
 #if _endian(big)
-  #error("safetensors files are little-endian, and this code maps them as they are")
+  #error("safetensors files are little-endian, and this code takes them as they are")
 #endif
 
-/// A safetensors file, mapped into memory and checked against every rule of the format.
+/// A safetensors file, checked against every rule of the format.
 ///
-/// Opening reads the header only. The bytes stay valid while a copy of this value lives, also when a
-/// new file has been renamed over the old one meanwhile.
+/// Opening reads the header only, and tensors are copied out of the file when they are asked for: of
+/// the file that was opened, also when a new one has been renamed over it meanwhile. Where the file is
+/// cut short meanwhile, reading is an error.
 public struct SafetensorsFile: Sendable {
   /// The file, as its user named it.
   public let path: String
@@ -14,7 +17,7 @@ public struct SafetensorsFile: Sendable {
   /// The free texts under `__metadata__`.
   public let metadata: [String: String]
 
-  private let file: MappedFile
+  private let file: ReadableFile
   private let dataStart: Int
   private let indices: [String: Int]
 
@@ -24,14 +27,19 @@ public struct SafetensorsFile: Sendable {
   /// twice; unknown types; sizes that overflow or differ from shape times type; bytes that belong to no
   /// tensor or to two; and a file of another length than its header says.
   public init(path: String) throws(SafetensorsError) {
-    let file: MappedFile
-    do { file = try MappedFile(path: path) } catch { throw .file(error) }
-    let bytes = file.bytes
+    let file: ReadableFile
+    do { file = try ReadableFile(path: path) } catch { throw .file(error) }
+    let count = file.byteCount
 
-    guard bytes.count >= Header.lengthSize else {
-      throw .cutShort(path: path, expected: Header.lengthSize, found: bytes.count)
+    guard count >= Header.lengthSize else {
+      throw .cutShort(path: path, expected: Header.lengthSize, found: count)
     }
-    let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+    let length: UInt64
+    do {
+      length = try file.bytes(0..<Header.lengthSize).withUnsafeBytes {
+        UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+      }
+    } catch { throw .file(error) }
     guard length >= 2, length <= UInt64(Header.maximumSize) else {
       throw .malformed(
         path: path,
@@ -39,23 +47,18 @@ public struct SafetensorsFile: Sendable {
         position: 0)
     }
     let start = Header.lengthSize + Int(length)
-    guard bytes.count >= start else {
-      throw .cutShort(path: path, expected: start, found: bytes.count)
+    guard count >= start else {
+      throw .cutShort(path: path, expected: start, found: count)
     }
-    let header: Header
-    do {
-      header = try Header(
-        parsing: UnsafeRawBufferPointer(rebasing: bytes[Header.lengthSize..<start]))
-    } catch {
-      throw .malformed(
-        path: path, reason: error.reason, position: error.position.map { Header.lengthSize + $0 })
-    }
+    let bytes: [UInt8]
+    do { bytes = try file.bytes(Header.lengthSize..<start) } catch { throw .file(error) }
+    let header = try Self.parse(bytes, path)
     let (end, overflow) = start.addingReportingOverflow(header.dataSize)
-    guard !overflow, bytes.count >= end else {
-      throw .cutShort(path: path, expected: overflow ? Int.max : end, found: bytes.count)
+    guard !overflow, count >= end else {
+      throw .cutShort(path: path, expected: overflow ? Int.max : end, found: count)
     }
-    guard bytes.count == end else {
-      throw .tooLong(path: path, expected: end, found: bytes.count)
+    guard count == end else {
+      throw .tooLong(path: path, expected: end, found: count)
     }
 
     self.path = path
@@ -80,21 +83,47 @@ public struct SafetensorsFile: Sendable {
   /// True when there is a tensor of this name.
   public func contains(_ name: String) -> Bool { indices[name] != nil }
 
-  /// Lends the bytes of one tensor: little-endian, row-major, perhaps not aligned to the element.
+  /// Lends a copy of the bytes of one tensor: little-endian, row-major.
   public func withBytes<R>(
     of name: String, _ body: (UnsafeRawBufferPointer) throws -> R
   ) throws -> R {
-    try body(bytes(of: try entry(name)))
+    try bytes(of: try entry(name)).withUnsafeBytes(body)
   }
 
-  /// Lends the bytes of one tensor of this file, for bodies that throw nothing.
-  public func withBytes<R>(of entry: TensorEntry, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    body(bytes(of: entry))
+  /// Lends a copy of the bytes of one tensor of this file, for bodies that throw nothing.
+  public func withBytes<R>(
+    of entry: TensorEntry, _ body: (UnsafeRawBufferPointer) -> R
+  ) throws(SafetensorsError) -> R {
+    let bytes = try bytes(of: entry)
+    return bytes.withUnsafeBytes(body)
   }
 
-  private func bytes(of entry: TensorEntry) -> UnsafeRawBufferPointer {
-    let range = entry.range
-    return UnsafeRawBufferPointer(
-      rebasing: file.bytes[dataStart + range.lowerBound..<dataStart + range.upperBound])
+  /// Copies some bytes of one tensor, counted from its first one, into memory of the caller.
+  public func read(
+    _ entry: TensorEntry, from offset: Int, into target: UnsafeMutableRawBufferPointer
+  ) throws(SafetensorsError) {
+    precondition(
+      offset >= 0 && target.count <= entry.range.count - offset, "the bytes are the tensor's")
+    do { try file.read(into: target, at: dataStart + entry.range.lowerBound + offset) } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Gives the descriptor back until the next read; see `ReadableFile`.
+  public func release() { file.release() }
+
+  private func bytes(of entry: TensorEntry) throws(SafetensorsError) -> [UInt8] {
+    let start = dataStart + entry.range.lowerBound
+    do { return try file.bytes(start..<start + entry.range.count) } catch { throw .file(error) }
+  }
+
+  private static func parse(_ bytes: [UInt8], _ path: String) throws(SafetensorsError) -> Header {
+    let result = bytes.withUnsafeBytes { bytes in
+      Result { () throws(HeaderFault) in try Header(parsing: bytes) }
+    }
+    do { return try result.get() } catch {
+      throw .malformed(
+        path: path, reason: error.reason, position: error.position.map { Header.lengthSize + $0 })
+    }
   }
 }

@@ -1,3 +1,5 @@
+import Files
+
 /// Writes a safetensors file piece by piece, atomically, in bounded memory.
 ///
 /// All tensors are declared first, since the header stands in front. Then their bytes are appended

@@ -14,43 +14,90 @@ public enum Fingerprint {
 
   /// The hash of some bytes.
   public static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
-    let count = bytes.count
-    var hash = seed &+ prime5
-    var place = 0
-    if count >= 32 {
-      var sums = (
-        seed &+ prime1 &+ prime2, seed &+ prime2, seed, seed &- prime1
-      )
-      while place &+ 32 <= count {
-        sums.0 = round(sums.0, word(bytes, place))
-        sums.1 = round(sums.1, word(bytes, place &+ 8))
-        sums.2 = round(sums.2, word(bytes, place &+ 16))
-        sums.3 = round(sums.3, word(bytes, place &+ 24))
+    var stream = Stream(seed: seed)
+    stream.add(bytes)
+    return stream.value
+  }
+
+  /// The hash of bytes that come in parts, whatever the parts are.
+  public struct Stream: Sendable {
+    private let seed: UInt64
+    private var sums: (UInt64, UInt64, UInt64, UInt64)
+    private var count: UInt64 = 0
+    /// What has come since the last whole block of 32 bytes.
+    private var rest: [UInt8] = []
+
+    /// Starts a hash of no bytes.
+    public init(seed: UInt64 = 0) {
+      self.seed = seed
+      sums = (seed &+ prime1 &+ prime2, seed &+ prime2, seed, seed &- prime1)
+    }
+
+    /// Goes on with more bytes.
+    public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+      count &+= UInt64(bytes.count)
+      var bytes = bytes
+      if !rest.isEmpty {
+        let missing = min(32 - rest.count, bytes.count)
+        rest.append(contentsOf: bytes[..<missing])
+        bytes = UnsafeRawBufferPointer(rebasing: bytes[missing...])
+        guard rest.count == 32 else { return }
+        rest.withUnsafeBytes { Self.take($0, into: &sums) }
+        rest.removeAll(keepingCapacity: true)
+      }
+      let whole = bytes.count & ~31
+      Self.take(UnsafeRawBufferPointer(rebasing: bytes[..<whole]), into: &sums)
+      rest.append(contentsOf: bytes[whole...])
+    }
+
+    /// The hash of all that has come.
+    public var value: UInt64 {
+      var hash = seed &+ prime5
+      if count >= 32 {
+        hash = rotate(sums.0, 1) &+ rotate(sums.1, 7) &+ rotate(sums.2, 12) &+ rotate(sums.3, 18)
+        for sum in [sums.0, sums.1, sums.2, sums.3] {
+          hash = (hash ^ round(0, sum)) &* prime1 &+ prime4
+        }
+      }
+      hash &+= count
+      rest.withUnsafeBytes { Fingerprint.mix($0, into: &hash) }
+      hash = (hash ^ hash >> 33) &* prime2
+      hash = (hash ^ hash >> 29) &* prime3
+      return hash ^ hash >> 32
+    }
+
+    private static func take(
+      _ bytes: UnsafeRawBufferPointer, into sums: inout (UInt64, UInt64, UInt64, UInt64)
+    ) {
+      var (a, b, c, d) = sums
+      var place = 0
+      while place &+ 32 <= bytes.count {
+        a = round(a, word(bytes, place))
+        b = round(b, word(bytes, place &+ 8))
+        c = round(c, word(bytes, place &+ 16))
+        d = round(d, word(bytes, place &+ 24))
         place &+= 32
       }
-      hash =
-        rotate(sums.0, 1) &+ rotate(sums.1, 7) &+ rotate(sums.2, 12) &+ rotate(sums.3, 18)
-      for sum in [sums.0, sums.1, sums.2, sums.3] {
-        hash = (hash ^ round(0, sum)) &* prime1 &+ prime4
-      }
+      sums = (a, b, c, d)
     }
-    hash &+= UInt64(count)
-    while place &+ 8 <= count {
+  }
+
+  /// The last bytes, fewer than a block.
+  private static func mix(_ bytes: UnsafeRawBufferPointer, into hash: inout UInt64) {
+    var place = 0
+    while place &+ 8 <= bytes.count {
       hash = rotate(hash ^ round(0, word(bytes, place)), 27) &* prime1 &+ prime4
       place &+= 8
     }
-    if place &+ 4 <= count {
+    if place &+ 4 <= bytes.count {
       let half = bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)
       hash = rotate(hash ^ UInt64(UInt32(littleEndian: half)) &* prime1, 23) &* prime2 &+ prime3
       place &+= 4
     }
-    while place < count {
+    while place < bytes.count {
       hash = rotate(hash ^ UInt64(bytes[place]) &* prime5, 11) &* prime1
       place &+= 1
     }
-    hash = (hash ^ hash >> 33) &* prime2
-    hash = (hash ^ hash >> 29) &* prime3
-    return hash ^ hash >> 32
   }
 
   /// The hash of a text's UTF-8 bytes.

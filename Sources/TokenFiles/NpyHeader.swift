@@ -1,3 +1,4 @@
+import Files
 import Safetensors
 
 /// The header of a numpy array file: magic, version, length, and a Python dictionary as text.
@@ -27,6 +28,22 @@ struct NpyHeader: Equatable {
     return Self.magic + [1, 0, UInt8(text.count & 0xFF), UInt8(text.count >> 8)] + text
   }
 
+  /// No array of few extents has a longer header; numpy itself refuses longer ones.
+  private static let longest = 65_536
+
+  /// Reads the header of a file; also says where the data start.
+  static func read(
+    _ file: ReadableFile
+  ) throws(TokenFileError) -> (header: NpyHeader, dataStart: Int) {
+    let bytes: [UInt8]
+    do { bytes = try file.bytes(0..<min(file.byteCount, longest + 12)) } catch {
+      throw .file(error)
+    }
+    return try bytes.withUnsafeBytes { bytes in
+      Result { () throws(TokenFileError) in try parse(bytes, path: file.path) }
+    }.get()
+  }
+
   /// Reads a header as numpy writes it; also says where the data start.
   static func parse(
     _ bytes: UnsafeRawBufferPointer, path: String
@@ -54,14 +71,20 @@ struct NpyHeader: Equatable {
     else {
       throw .notTokens(path: path, reason: "its numpy header cannot be understood")
     }
-    let types: [Substring: ElementType] = ["|u1": .u8, "<u1": .u8, "<u2": .u16, "<u4": .u32]
+    let types: [Substring: ElementType] = [
+      "|u1": .u8, "<u1": .u8, "<u2": .u16, "<u4": .u32, "<u8": .u64,
+      "|i1": .i8, "<i1": .i8, "<i2": .i16, "<i4": .i32, "<i8": .i64,
+    ]
     guard let type = types[descr] else {
       throw .notTokens(
         path: path,
-        reason: "its numbers are '\(descr)', expected little-endian uint8, uint16 or uint32")
+        reason: "its numbers are '\(descr.prefix(20))', expected little-endian whole numbers. "
+          + "Save them as ids.astype(\"<u4\")")
     }
     guard order.hasPrefix("False") else {
-      throw .notTokens(path: path, reason: "it is in Fortran order, expected C order")
+      throw .notTokens(
+        path: path,
+        reason: "it is in Fortran order, expected C order. Save numpy.ascontiguousarray(ids)")
     }
     let extents = tuple[tuple.index(after: tuple.startIndex)..<end].split(separator: ",")
       .map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }

@@ -1,3 +1,4 @@
+import Files
 import Safetensors
 
 /// One piece in the making: ids on disk, everything else in memory.
@@ -6,6 +7,7 @@ struct PieceBuilder {
   private let recipe: Recipe
   private let spill: SpillFile
   private var checksum = Checksum()
+  private var stream = Fingerprint.Stream()
   private var grids: [Extent] = []
   private var sizes: [Extent] = []
   private var paths: [String] = []
@@ -46,6 +48,7 @@ struct PieceBuilder {
   private mutating func append<T>(ids: [T]) throws(FileError) {
     let result = ids.withUnsafeBytes { bytes in
       checksum.add(bytes)
+      stream.add(bytes)
       return Result { () throws(FileError) in try spill.append(bytes) }
     }
     try result.get()
@@ -58,6 +61,7 @@ struct PieceBuilder {
     var header = TokenHeader(identity: identity, recipe: recipe)
     header.paths = paths
     header.checksum = checksum.hexadecimal
+    header.xxh64 = Fingerprint.hexadecimal(stream.value)
     header.shard = shard
     header.lastShard = shard == nil ? nil : isLast
     do {
@@ -155,10 +159,11 @@ struct PieceBuilder {
     try spill.read({ bytes throws(FileError) in try data.append(bytes) }, failing: { $0 })
     let sidecar = try AtomicFile(path: name.stem + ".json")
     try sidecar.append(header.encoded())
-    // Both must be on the disk before either takes its place; the sidecar comes last and seals.
+    // Both must be on the disk before either takes its place.
     try data.sync()
     try sidecar.sync()
-    try data.finish()
-    try sidecar.finish()
+    try FlatPair(sidecar: name.stem + ".json").replace(name.data, with: sidecar) {
+      () throws(FileError) in try data.finish()
+    }
   }
 }

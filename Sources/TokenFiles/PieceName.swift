@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The names of a token file, of its sidecar, and of its numbered pieces.
@@ -32,6 +33,25 @@ struct PieceName: Equatable {
 
   /// The JSON file beside it, where the format needs one.
   var sidecar: String? { format == .safetensors ? nil : stem + ".json" }
+
+  /// All its files, in the order in which they are written.
+  var files: [String] { [data] + (sidecar.map { [$0] } ?? []) }
+
+  /// The name under which pieces gather that are to replace those of this name.
+  var staged: PieceName { PieceName(stem: stem + ".new", format: format) }
+
+  /// Where it says that pieces are about to be replaced; see `PieceSwap`.
+  var swapNote: String { "\(stem).\(format.rawValue).swap" }
+
+  /// What keeps two processes from writing the same output.
+  var lockFile: String { stem + ".lock" }
+
+  /// Removes its files, the one that seals it first.
+  func remove() throws(TokenFileError) {
+    for file in files.reversed() where unlink(file) != 0 && errno != ENOENT {
+      throw .file(FileError(.write, file, .system(errno)))
+    }
+  }
 
   /// What is written last: where this exists, the piece is finished.
   var seal: String { sidecar ?? data }

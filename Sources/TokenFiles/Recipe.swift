@@ -13,19 +13,23 @@ public struct Recipe: Codable, Equatable, Sendable {
   public var padding: String
   /// The range that pixels were brought to.
   public var pixelRange: String
+  /// What transparent pixels were composited over: "white", "black" or "#rrggbb"; nil where alpha was
+  /// dropped, as in files of earlier versions.
+  public var background: String?
   /// How the digits of an id follow each other.
   public var digitOrder: String
 
   /// Describes a recipe; the defaults are what every Tessera model has.
   public init(
     size: String, filter: String, crop: String, padding: String, pixelRange: String = "[-1,1]",
-    digitOrder: String = Recipe.channelZeroFirst
+    background: String? = nil, digitOrder: String = Recipe.channelZeroFirst
   ) {
     self.size = size
     self.filter = filter
     self.crop = crop
     self.padding = padding
     self.pixelRange = pixelRange
+    self.background = background
     self.digitOrder = digitOrder
   }
 
@@ -34,7 +38,7 @@ public struct Recipe: Codable, Equatable, Sendable {
     size: "model", filter: "none", crop: "none", padding: "none")
 
   private enum CodingKeys: String, CodingKey {
-    case size, filter, crop, padding
+    case size, filter, crop, padding, background
     case pixelRange = "pixel_range"
     case digitOrder = "digit_order"
   }

@@ -1,4 +1,4 @@
-import Safetensors
+import Files
 
 #if canImport(Darwin)
   import Darwin
@@ -21,18 +21,17 @@ final class SpillFile {
 
   private static let bufferSize = 1 << 20
 
-  init(beside path: String) throws(FileError) {
-    self.path = path
-    var opened: Int32 = -1
-    var attempt = 0
-    repeat {
-      let name = "\(path).spill-\(getpid())-\(attempt)"
-      opened = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-      if opened >= 0 { unlink(name) }
-      attempt += 1
-    } while opened < 0 && errno == EEXIST && attempt < 1000
-    descriptor = opened
-    guard opened >= 0 else { throw FileError(.write, path, .system(errno)) }
+  /// Opens the file that ids for `name` gather in.
+  ///
+  /// The name is always the same, and only the holder of the output's lock uses it: what a process
+  /// left that was killed between two calls is taken over.
+  init(for name: PieceName) throws(FileError) {
+    path = name.data
+    let temporary = name.stem + ".spill"
+    descriptor = open(
+      temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw FileError(.write, path, .system(errno)) }
+    unlink(temporary)
   }
 
   deinit {

@@ -1,3 +1,4 @@
+import Files
 import Safetensors
 
 /// What is wrong with a token file, or with what is to be written into one.
@@ -18,7 +19,7 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
   case missingSidecar(path: String, sidecar: String)
   /// A token is not below the codebook's size.
   case idOutOfRange(
-    path: String, image: Int, imagePath: String, position: Int, id: UInt32, codebookSize: Int)
+    path: String, image: Int, imagePath: String, position: Int, id: Int, codebookSize: Int)
   /// The ids are not those that were written.
   case checksum(path: String, expected: String, found: String)
   /// One of several pieces is not there.
@@ -31,6 +32,8 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
   case record(imagePath: String, reason: String)
   /// There is not one image to write.
   case empty(path: String)
+  /// The new ids have taken their place, but their JSON file has not; decoding finds it all the same.
+  case halfReplaced(path: String, sidecar: String, partial: String, reason: String)
   /// The output cannot be named so.
   case output(path: String, reason: String)
 
@@ -42,25 +45,31 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
     case .safetensors(let error):
       return error.description
     case .notTokens(let path, let reason):
-      return "\(path) holds no tokens: \(reason). Name a file that encode wrote."
+      return "\(path) holds no tokens: \(reason). Name a file that encode wrote, or whole numbers "
+        + "[N, h, w] below the codebook's size, as tensor \"tokens\" of a safetensors file or in .npy."
     case .version(let path, let found):
       return "\(path) follows version \(found) of the token format; this program knows version "
         + "\(TokenFile.formatVersion). Use a newer program, or encode the images again."
     case .metadata(let path, let key, let reason):
-      return "\(path): metadata \"\(key)\": \(reason). Encode the images again, or correct the "
-        + "program that wrote it."
+      return
+        "\(path): metadata \"\(key)\": \(reason). Correct the program that wrote it; or encode "
+        + "the images again."
     case .layout(let path, let reason):
-      return "\(path) contradicts itself: \(reason). Copy it again or encode the images again."
+      return "\(path) contradicts itself: \(reason). Correct the program that wrote it; or copy it "
+        + "or encode the images again."
     case .missingSidecar(let path, let sidecar):
       return "\(path) comes without \(sidecar), which says what its numbers mean. "
-        + "Copy both files; if there is none, encoding was interrupted: run it again."
+        + "Copy both files; if there is none, encoding was interrupted: run it again. Ids of another "
+        + "program are read without one from .npy and .safetensors."
     case .idOutOfRange(let path, let image, let imagePath, let position, let id, let size):
       return "\(path): token \(position) of image \(image) (\(imagePath)) is \(id), but the "
         + "codebook has \(size) codes, 0 to \(size - 1). The file is damaged, or a program wrote "
         + "ids of its own, such as a padding or end token, which must be removed first."
     case .checksum(let path, let expected, let found):
       return "\(path): its ids have the checksum \(found), expected \(expected). The file is "
-        + "damaged, or it belongs to another JSON file. Copy it again or encode the images again."
+        + "damaged, or it belongs to another JSON file: copy it again. If another program made "
+        + "the ids, leave \"checksum\", \"xxh64\", \"paths\" and \"sizes\" out, or all but the ids: an array alone "
+        + "is decoded too."
     case .missingPiece(let path, let reason):
       return "\(path): \(reason). Copy the missing piece or resume encoding; "
         + "to use only the pieces that are there, name each of them."
@@ -74,6 +83,10 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
       return "cannot write the tokens of \(imagePath): \(reason)."
     case .empty(let path):
       return "cannot write \(path): there is not one image in it. Name at least one image."
+    case .halfReplaced(let path, let sidecar, let partial, let reason):
+      return
+        "\(path) has the new ids, but \(sidecar) could not be replaced: \(reason). What describes "
+        + "them is in \(partial), where decode finds it: rename it to \(sidecar), or run again."
     case .output(let path, let reason):
       return "cannot write tokens to \(path): \(reason)."
     }

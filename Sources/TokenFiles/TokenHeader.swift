@@ -20,6 +20,7 @@ struct TokenHeader: Codable {
   var recipe: Recipe?
   var paths: [String]?
   var checksum: String?
+  var xxh64: String?
   var shard: Int?
   var lastShard: Bool?
 
@@ -40,7 +41,7 @@ struct TokenHeader: Codable {
     case codebookSize = "codebook_size"
     case depth, downsampling
     case digitOrder = "digit_order"
-    case recipe, paths, checksum, shard
+    case recipe, paths, checksum, xxh64, shard
     case lastShard = "last_shard"
     case storage, dtype, shape
     case byteCount = "byte_count"
@@ -80,6 +81,7 @@ extension TokenHeader {
     texts[.recipe] = try recipe.map(Self.json)
     texts[.paths] = try paths.map(Self.json)
     texts[.checksum] = checksum
+    texts[.xxh64] = xxh64
     texts[.shard] = shard.map(String.init)
     texts[.lastShard] = lastShard.map(String.init)
     return Dictionary(uniqueKeysWithValues: texts.map { ($0.key.rawValue, $0.value) })
@@ -123,6 +125,7 @@ extension TokenHeader {
     recipe = try optional(Recipe.self, .recipe)
     paths = try optional([String].self, .paths)
     checksum = texts["checksum"]
+    xxh64 = texts["xxh64"]
     shard = try optional(Int.self, .shard)
     lastShard = try optional(Bool.self, .lastShard)
   }

@@ -1,3 +1,4 @@
+import Files
 import Safetensors
 
 /// One file of tokens in which everything agrees with everything else.
@@ -9,6 +10,8 @@ struct TokenPiece: Sendable {
   let shard: Int?
   let isLast: Bool
   let paths: [String]
+  /// Whether the ids came alone.
+  let isAssumed: Bool
 
   private let array: TokenArray
   private let offsets: [Int]?
@@ -17,12 +20,16 @@ struct TokenPiece: Sendable {
 
   var count: Int { paths.count }
 
-  /// Opens a piece and checks all of it, every id included.
-  init(path: String) throws(TokenFileError) {
-    try self.init(checking: try RawTokenPiece(path: path))
+  /// Opens a piece and checks all of it, every id included unless `checksIds` is false.
+  init(
+    path: String, assuming assumption: TokenAssumption? = nil, checksIds: Bool = true
+  ) throws(TokenFileError) {
+    var raw = try RawTokenPiece(path: path, assuming: assumption)
+    raw.unfold(assumption)
+    try self.init(checking: raw, checksIds: checksIds)
   }
 
-  private init(checking raw: RawTokenPiece) throws(TokenFileError) {
+  private init(checking raw: RawTokenPiece, checksIds: Bool) throws(TokenFileError) {
     let path = raw.path
     let header = raw.header
     identity = header.identity
@@ -37,9 +44,11 @@ struct TokenPiece: Sendable {
         reason: "expected \"\(Recipe.channelZeroFirst)\", found \"\(order)\"")
     }
     array = raw.array
-    guard [.u8, .u16, .u32].contains(array.type) else {
+    guard TokenArray.types.contains(array.type) else {
       throw .layout(
-        path: path, reason: "\"tokens\" is \(array.type.rawValue), expected U8, U16 or U32")
+        path: path,
+        reason:
+          "\"tokens\" is \(array.type.rawValue), expected whole numbers such as U16, I32 or I64")
     }
     let depth = identity.depth
     if depth > 1, raw.array.shape.last != depth {
@@ -58,25 +67,40 @@ struct TokenPiece: Sendable {
     offsets = raw.offsets
     grids = raw.grids
     sizes = raw.sizes
-    paths = header.paths ?? (1...count).map { "image-\($0)" }
+    paths = header.paths ?? (1...count).map(Self.number)
+    isAssumed = raw.isAssumed
     self.path = path
     shard = header.shard
     isLast = header.lastShard ?? true
 
-    if let (position, id) = array.firstAtLeast(identity.codebookSize) {
+    if checksIds { try check(header) }
+  }
+
+  /// Goes through all ids: against the codebook, and against their checksum.
+  private func check(_ header: TokenHeader) throws(TokenFileError) {
+    var checksum = IdsChecksum(of: header)
+    let outside: (position: Int, id: Int)?
+    do {
+      outside = try array.scan(below: identity.codebookSize) { checksum.add($0) }
+    } catch { throw .file(error) }
+    if let (position, id) = outside {
       let image = imageIndex(of: position)
       throw .idOutOfRange(
         path: path, image: image, imagePath: paths[image],
         position: position - tokenRange(of: image).lowerBound, id: id,
         codebookSize: identity.codebookSize)
     }
-    if let expected = header.checksum {
-      let found = array.checksum()
-      guard found == expected else {
-        throw .checksum(path: path, expected: expected, found: found)
-      }
-    }
+    try checksum.check(path: path)
   }
+
+  /// The name of an image without one: its number with five digits, or more.
+  private static func number(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+  }
+
+  /// Gives the file's descriptor back until the next record is asked for.
+  func release() { array.release() }
 
   private static func imageCount(_ raw: RawTokenPiece) throws(TokenFileError) -> Int {
     let depth = raw.header.identity.depth
@@ -149,6 +173,17 @@ struct TokenPiece: Sendable {
       else {
         throw .layout(path: raw.path, reason: "the grid of image \(image) is too large")
       }
+      // Decoding gives back what is left without the padding.
+      if let size = raw.sizes?[image],
+        Int(size.height) > height.partialValue || Int(size.width) > width.partialValue
+      {
+        let name = raw.header.paths.flatMap { $0.count == count ? $0[image] : nil }
+        throw .layout(
+          path: raw.path,
+          reason:
+            "\(name ?? "image \(image)") is said to have \(size.width)x\(size.height) pixels, but "
+            + "its tokens stand for only \(width.partialValue)x\(height.partialValue)")
+      }
       guard let padded = raw.paddedSizes?[image] else { continue }
       guard padded.height == height.partialValue, padded.width == width.partialValue else {
         throw .layout(
@@ -172,8 +207,17 @@ struct TokenPiece: Sendable {
     return (offsets.firstIndex { $0 > token } ?? 1) - 1
   }
 
-  /// One image, copied out of the map.
-  func record(at image: Int) -> TokenRecord {
+  /// One image, copied out of the file.
+  func record(at image: Int) throws(TokenFileError) -> TokenRecord {
+    var record = shape(at: image)
+    do {
+      record.tokens = try array.ids(tokenRange(of: image), below: identity.codebookSize)
+    } catch { throw .file(error) }
+    return record
+  }
+
+  /// One image without its ids.
+  func shape(at image: Int) -> TokenRecord {
     let height = grids.map { Int($0[image].height) } ?? array.shape[1]
     let width = grids.map { Int($0[image].width) } ?? array.shape[2]
     let padded = (
@@ -183,7 +227,6 @@ struct TokenPiece: Sendable {
     return TokenRecord(
       path: paths[image], width: size.map { Int($0.width) } ?? padded.width,
       height: size.map { Int($0.height) } ?? padded.height, paddedWidth: padded.width,
-      paddedHeight: padded.height, gridHeight: height, gridWidth: width,
-      tokens: array[tokenRange(of: image)])
+      paddedHeight: padded.height, gridHeight: height, gridWidth: width, tokens: [])
   }
 }

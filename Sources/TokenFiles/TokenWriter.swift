@@ -1,4 +1,4 @@
-import Safetensors
+import Files
 
 /// Writes images' tokens, one after the other, in bounded memory.
 ///
@@ -9,8 +9,12 @@ import Safetensors
 ///
 /// A single file whose paths would fill the header is divided into pieces as well.
 public final class TokenWriter {
-  /// The paths of the images in the pieces that were there already.
-  public let finishedPaths: Set<String>
+  /// The paths of the images in the pieces that were there already, as UTF-8: two spellings of one
+  /// letter are two names.
+  public let finishedPaths: Set<[UInt8]>
+
+  /// How many of the files that ``finish()`` returns were there at the start and have been checked.
+  public private(set) var foundCount: Int
 
   private let identity: TokenizerIdentity
   private let recipe: Recipe
@@ -22,6 +26,9 @@ public final class TokenWriter {
   private var pieceCount: Int
   private var files: [String]
   private var isDivided: Bool
+  /// Whether new pieces gather beside old ones, to replace them at the end.
+  private let isStaged: Bool
+  private var lock: FileLock?
   private var failure: TokenFileError?
   private var isFinished = false
   /// True when a finished single file was found: nothing can be added to it.
@@ -33,23 +40,28 @@ public final class TokenWriter {
   /// - `shard`: images per piece, 1 or more; nil for one file.
   /// - `resume`: keep the pieces that are there (`finishedPaths`) and go on behind them. Without it,
   ///   pieces from an earlier run are an error; a single file is replaced.
+  /// - `replace`: whatever is there stays until all new tokens are, and is replaced then. Pieces that
+  ///   an interrupted replacement has finished are found by `resume`.
+  ///
+  /// Until `finish()` no other writer can have the same output.
   ///
   /// Errors: an identity that makes no sense, a name that does not fit, pieces of another tokenizer
-  /// or recipe, a folder that does not exist or is full.
+  /// or recipe, a folder that does not exist or is full, another writer at work (`busy`).
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
-    shard: Int? = nil, resume: Bool = false
+    shard: Int? = nil, resume: Bool = false, replace: Bool = false
   ) throws(TokenFileError) {
     // Below the 100 MB that a safetensors header may take, with room for all the rest.
     try self.init(
       path: path, format: format, identity: identity, recipe: recipe, shard: shard, resume: resume,
-      headerLimit: 64 << 20)
+      replace: replace, headerLimit: 64 << 20)
   }
 
   package init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe, shard: Int?,
-    resume: Bool, headerLimit: Int
+    resume: Bool, replace: Bool = false, headerLimit: Int
   ) throws(TokenFileError) {
+    precondition(!(resume && replace), "what is there is kept or replaced")
     if let (key, reason) = identity.problem {
       throw .metadata(path: path, key: key, reason: reason)
     }
@@ -65,13 +77,29 @@ public final class TokenWriter {
     self.recipe = recipe
     self.shard = shard ?? .max
     self.headerLimit = headerLimit
-    let found = try Self.survey(name, identity, recipe, isDivided: shard != nil, resume: resume)
+    do { lock = try FileLock(path: name.lockFile) } catch {
+      throw .file(FileError(.write, name.data, error.reason))
+    }
+    FlatPair.settle(name)
+    try PieceSwap(of: name)?.finish()
+    let staged = name.staged.finishedNumbers()
+    if resume {
+      isStaged = !staged.isEmpty
+    } else {
+      for number in staged.reversed() { try name.staged.numbered(number).remove() }
+      isStaged = replace && (!name.finishedNumbers().isEmpty || PieceName.exists(name.data))
+    }
+    let found = try Self.survey(
+      isStaged ? name.staged : name, identity, recipe, isDivided: shard != nil, resume: resume)
+    if isStaged { try Self.checkSidecar(name) }
+    if shard != nil { try Self.checkSidecar(name.numbered(1)) }
     finishedPaths = found.paths
     pieceCount = found.pieceCount
     files = found.files
+    foundCount = found.files.count
     isComplete = found.isComplete
     isDivided = shard != nil || pieceCount > 0
-    do { spill = try SpillFile(beside: name.data) } catch { throw .file(error) }
+    do { spill = try SpillFile(for: name) } catch { throw .file(error) }
     builder = PieceBuilder(identity: identity, recipe: recipe, spill: spill)
   }
 
@@ -112,14 +140,41 @@ public final class TokenWriter {
     } else {
       try close(isLast: true)
     }
+    if isStaged { try replaceOld() }
     isFinished = true
+    lock = nil
     return files
+  }
+
+  /// Where a piece is written.
+  private func piece(_ number: Int) -> PieceName {
+    (isStaged ? name.staged : name).numbered(number)
+  }
+
+  /// The new tokens are complete: puts them in the place of the old ones.
+  private func replaceOld() throws(TokenFileError) {
+    guard isDivided else {
+      // The single file has its place already, and goes before pieces of its name.
+      for number in name.finishedNumbers().reversed() { try name.numbered(number).remove() }
+      return
+    }
+    do {
+      try PieceSwap(of: name, count: pieceCount).finish()
+    } catch let error as TokenFileError {
+      throw remember(error)
+    } catch let error as FileError {
+      throw remember(.file(error))
+    } catch {
+      throw remember(.output(path: name.data, reason: "\(error)"))
+    }
+    files = (1...pieceCount).flatMap { name.numbered($0).files }
   }
 
   /// Writes out what has gathered.
   private func close(isLast: Bool) throws(TokenFileError) {
-    let target = isDivided ? name.numbered(pieceCount + 1) : name
+    let target = isDivided ? piece(pieceCount + 1) : name
     do throws(TokenFileError) {
+      if isDivided { try Self.checkSidecar(target) }
       files += try builder.write(
         to: target, shard: isDivided ? pieceCount + 1 : nil, isLast: isLast)
     } catch { throw remember(error) }
@@ -132,18 +187,21 @@ public final class TokenWriter {
   ///
   /// That happens when the images that were to follow it are not there any more on resuming.
   private func markLast() throws(TokenFileError) {
-    let piece = try TokenPiece(path: name.numbered(pieceCount).data)
-    if piece.isLast { return }
-    for image in 0..<piece.count {
-      do { try builder.append(piece.record(at: image)) } catch { throw remember(.file(error)) }
+    let last = try TokenPiece(path: piece(pieceCount).data)
+    if last.isLast { return }
+    foundCount -= name.files.count
+    for image in 0..<last.count {
+      let record = try last.record(at: image)
+      do { try builder.append(record) } catch { throw remember(.file(error)) }
     }
     do {
-      _ = try builder.write(to: name.numbered(pieceCount), shard: pieceCount, isLast: true)
+      _ = try builder.write(to: piece(pieceCount), shard: pieceCount, isLast: true)
     } catch { throw remember(error) }
   }
 
   private func remember(_ error: TokenFileError) -> TokenFileError {
     failure = error
+    lock = nil
     return error
   }
 }
@@ -151,7 +209,7 @@ public final class TokenWriter {
 extension TokenWriter {
   /// What an earlier run left.
   private struct Survey {
-    var paths: Set<String> = []
+    var paths: Set<[UInt8]> = []
     var files: [String] = []
     var pieceCount = 0
     var isComplete = false
@@ -164,17 +222,7 @@ extension TokenWriter {
     var found = Survey()
     let numbers = name.finishedNumbers()
     let single = PieceName.exists(name.seal)
-    if let sidecar = name.sidecar, single {
-      // Not just any JSON file may be overwritten.
-      guard let header = try? RawTokenPiece.header(sidecar: sidecar),
-        header.storage == name.format
-      else {
-        throw .output(
-          path: name.data,
-          reason: "\(sidecar) would be replaced, and it belongs to something else. "
-            + "Choose another name")
-      }
-    }
+    try checkSidecar(name)
     guard resume else {
       if let number = numbers.first {
         throw .output(
@@ -199,11 +247,23 @@ extension TokenWriter {
     for piece in names {
       let opened = try TokenPiece(path: piece.data)
       try opened.check(identity: identity, recipe: recipe, of: name.data)
-      found.paths.formUnion(opened.paths)
-      found.files += [piece.data] + (piece.sidecar.map { [$0] } ?? [])
+      found.paths.formUnion(opened.paths.map { Array($0.utf8) })
+      found.files += piece.files
     }
     found.pieceCount = numbers.count
     found.isComplete = numbers.isEmpty && single
     return found
+  }
+
+  /// Refuses a name whose JSON file belongs to something else: not just any may be overwritten.
+  private static func checkSidecar(_ name: PieceName) throws(TokenFileError) {
+    guard let sidecar = name.sidecar, PieceName.exists(sidecar) else { return }
+    guard let header = try? RawTokenPiece.header(sidecar: sidecar), header.storage == name.format
+    else {
+      throw .output(
+        path: name.data,
+        reason: "\(sidecar) would be replaced, and it belongs to something else. "
+          + "Choose another name")
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Autodiff
 import Configuration
 import Execution
@@ -173,16 +174,20 @@ public struct Checkpoint: Sendable, Equatable {
     for block in ParameterBlock.trained + found {
       _ = try read(file, block, prefix: block.name + ".", into: parameters)
     }
-    return (try progress(of: file), StateExtras(blocks: found, numbers: numbers(in: file)))
+    let numbers: [String: [Double]]
+    do { numbers = try self.numbers(in: file) } catch { throw TrainingError(error) }
+    return (try progress(of: file), StateExtras(blocks: found, numbers: numbers))
   }
 
   /// The lists of numbers in a state.
-  private func numbers(in file: SafetensorsFile) -> [String: [Double]] {
+  private func numbers(
+    in file: SafetensorsFile
+  ) throws(SafetensorsError) -> [String: [Double]] {
     var numbers: [String: [Double]] = [:]
     for entry in file.entries
     where entry.name.hasPrefix(Self.numbersPrefix) && entry.type == .f64 {
-      numbers[String(entry.name.dropFirst(Self.numbersPrefix.count))] = file.withBytes(of: entry) {
-        bytes in
+      let name = String(entry.name.dropFirst(Self.numbersPrefix.count))
+      numbers[name] = try file.withBytes(of: entry) { bytes in
         (0..<entry.elementCount).map {
           bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self)
         }

@@ -1,7 +1,7 @@
+import Files
 import Configuration
 import EventFiles
 import Imaging
-import Safetensors
 
 /// A run's lines, code usage and samples, as event files for TensorBoard.
 ///

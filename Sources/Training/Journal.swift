@@ -1,6 +1,6 @@
 import Configuration
 import Foundation
-import Safetensors
+import Files
 
 /// The journal of a run: `metrics.jsonl`, one JSON object a line.
 ///

@@ -18,7 +18,7 @@ public struct MonitorConfiguration: Sendable, Equatable {
   ///
   /// The last step is always evaluated.
   public var evaluateEvery: Int
-  /// Images of an evaluation: the first so many of the validation images.
+  /// Images of an evaluation: so many of the validation images, spread evenly over them.
   public var evaluationImages: Int
   /// Images drawn over their reconstructions at each evaluation; 0 draws none.
   public var samples: Int
@@ -83,7 +83,7 @@ extension MonitorConfiguration: Configurable {
       "Steps between two evaluations; the last step is always evaluated.")
     fields.integer(
       "evaluationImages", &evaluationImages, in: .atLeast(1),
-      "Images of an evaluation: the first so many of the validation images.")
+      "Images of an evaluation: so many of the validation images, spread evenly over them.")
     fields.integer(
       "samples", &samples, in: .between(0, 256),
       "Images drawn over their reconstructions at each evaluation; 0 draws none.")

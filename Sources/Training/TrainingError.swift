@@ -1,4 +1,4 @@
-import Safetensors
+import Files
 
 /// Why training, or reading what it left, could not go on.
 public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -61,7 +61,7 @@ struct EncodeDecodeTests {
     let file = try TokenFile.open(path: tokens)
     #expect(file.recipe.size == "model")
     #expect(file.recipe.filter == (kind == .fsq ? "bicubic" : "none"))
-    #expect(file.record(at: 0).width == checkpoint.imageSize)
+    #expect(try file.record(at: 0).width == checkpoint.imageSize)
   }
 
   @Test("WxH: covered and cropped", arguments: [TinyCheckpoint.Kind.fsq, .rotation])

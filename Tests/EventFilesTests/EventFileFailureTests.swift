@@ -1,7 +1,7 @@
 import EventFiles
 import FileTestSupport
 import Foundation
-import Safetensors
+import Files
 import Synchronization
 import Testing
 

@@ -1,7 +1,7 @@
+import Files
 import EventFiles
 import FileTestSupport
 import Foundation
-import Safetensors
 import Testing
 
 @Suite struct EventFileTests {

@@ -1,5 +1,5 @@
 import Foundation
-import Safetensors
+import Files
 import Synchronization
 
 extension SystemCalls {

@@ -42,8 +42,8 @@ struct OrientationTests {
     }
     return Array((littleEndian ? "II" : "MM").utf8) + number(42, 2) + number(8, 4) + number(2, 2)
       + number(0x0100, 2) + number(4, 2) + number(1, 4) + number(5, 4)
-      + number(0x0112, 2) + number(type, 2) + number(count, 4) + number(tag, 2) + [0, 0]
-      + number(0, 4)
+      + number(0x0112, 2) + number(type, 2) + number(count, 4)
+      + (number(tag, [1: 1, 6: 1, 4: 4, 9: 4][type] ?? 2) + [0, 0, 0]).prefix(4) + number(0, 4)
   }
 
   static func png(_ image: Image, block: [UInt8]) throws -> [UInt8] {
@@ -99,6 +99,18 @@ struct OrientationTests {
       let file = try Self.png(Pattern.noise(2, 2), block: Array(whole[..<count]))
       #expect(Orientation.tag(in: file) == (count < 32 ? nil : 6))
     }
+  }
+
+  // BYTE, LONG, SSHORT and SLONG: not by the standard, but written all the same.
+  @Test(arguments: [1, 4, 8, 9], [false, true])
+  func `a tag in another kind of whole number is heeded`(type: Int, littleEndian: Bool) throws {
+    let picture = Pattern.noise(3, 2)
+    let block = Self.block(6, littleEndian: littleEndian, type: type)
+    let png = try Self.png(Self.stored(picture, tag: 6), block: block)
+    #expect(Orientation.tag(in: png) == 6)
+    #expect(try ImageDecoder().decode(png, name: "x") == picture)
+    let jpeg = try Self.jpeg(Self.stored(Pattern.smooth(24, 16), tag: 6), block: block)
+    #expect(try ImageDecoder().size(of: jpeg, name: "x") == (24, 16))
   }
 
   @Test func `a tag of another type or count is none`() throws {

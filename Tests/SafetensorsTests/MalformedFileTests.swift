@@ -1,3 +1,4 @@
+import Files
 import FileTestSupport
 import Foundation
 import Safetensors

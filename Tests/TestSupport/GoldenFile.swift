@@ -16,7 +16,7 @@ public struct GoldenFile {
   public func numbers(_ name: String) throws -> [Float] {
     let entry = try file.entry(name)
     guard entry.type == .i32 else { return try file.floats(name) }
-    return file.withBytes(of: entry) { bytes in
+    return try file.withBytes(of: entry) { bytes in
       (0..<entry.elementCount).map {
         Float(bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self))
       }

@@ -180,7 +180,7 @@ import TokenFiles
 
   static let changes: [Change] = [
     Change(nil, says: "has no tensor \"tokens\""),
-    Change([1, 2, 3], type: .i64, says: "is I64, expected U8, U16 or U32"),
+    Change([1, 2, 3], type: .f64, says: "is F64, expected whole numbers"),
     Change([1, 2, 3], type: .f32, says: "is F32, expected"),
     Change([0, 2, 3], says: "not one image"),
     Change([1, 0, 3], says: "its grid is empty"),
@@ -210,7 +210,7 @@ import TokenFiles
   }
 
   @Test(arguments: [
-    ("{'descr': '<i8', 'fortran_order': False, 'shape': (1, 2, 3), }", "numbers are '<i8'"),
+    ("{'descr': '<i8', 'fortran_order': False, 'shape': (1, 2, 3), }", "it is I64 [1, 2, 3]"),
     ("{'descr': '>u2', 'fortran_order': False, 'shape': (1, 2, 3), }", "numbers are '>u2'"),
     ("{'descr': '<u2', 'fortran_order': True, 'shape': (1, 2, 3), }", "Fortran order"),
     ("{'descr': '<u2', 'fortran_order': False, 'shape': (1, 2, 4), }", "it is U16 [1, 2, 4]"),

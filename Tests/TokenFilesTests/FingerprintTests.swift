@@ -14,6 +14,20 @@ import TokenFiles
 
   static func hash(_ bytes: [UInt8]) -> UInt64 { bytes.withUnsafeBytes { Fingerprint.hash($0) } }
 
+  /// Bytes in parts of any length are the bytes at once.
+  @Test func partsMakeTheWhole() {
+    let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 * 97) }
+    for step in [1, 3, 7, 31, 32, 33, 64, 100, 999, 1000] {
+      var stream = Fingerprint.Stream(seed: 5)
+      for start in stride(from: 0, to: bytes.count, by: step) {
+        let end = min(start + step, bytes.count)
+        Array(bytes[start..<end]).withUnsafeBytes { stream.add($0) }
+        #expect(
+          stream.value == Array(bytes[..<end]).withUnsafeBytes { Fingerprint.hash($0, seed: 5) })
+      }
+    }
+  }
+
   /// Every bit of every byte counts, in blocks and in tails of any length; so does the length.
   @Test func everyBitCounts() {
     for count in [1, 3, 4, 7, 8, 15, 31, 32, 33, 63, 64, 100, 127] {

@@ -54,5 +54,7 @@ enum Samples {
 }
 
 extension TokenFile {
-  var records: [TokenRecord] { (0..<count).map(record(at:)) }
+  var records: [TokenRecord] {
+    get throws { try (0..<count).map { try record(at: $0) } }
+  }
 }

@@ -28,7 +28,7 @@ import TokenFiles
       let path = folder.file("\(name).\(format)")
       try Samples.write(records, to: path, format, identity, shard: shard)
       let file = try TokenFile.open(path: path)
-      #expect(file.records == records, "\(name)")
+      #expect(try file.records == records, "\(name)")
       #expect(file.identity == identity)
       try file.check(against: identity)
     }
@@ -81,7 +81,7 @@ import TokenFiles
         }, metadata: metadata)
       for entry in copy.entries {
         let source = try file.entry(entry.name)
-        let bytes = file.withBytes(of: source) { Array($0) }
+        let bytes = try file.withBytes(of: source) { Array($0) }
         try bytes.withUnsafeBytes { try copy.append($0, to: entry.name) }
       }
       try copy.finish()

@@ -248,7 +248,7 @@ struct CheckpointTests {
           TensorDeclaration(name: $0.name, type: $0.type, shape: $0.shape)
         }, metadata: file.metadata)
       for entry in writer.entries {
-        let numbers = file.withBytes(of: entry) { Array($0) }
+        let numbers = try file.withBytes(of: entry) { Array($0) }
         try numbers.withUnsafeBytes { try writer.append($0, to: entry.name) }
       }
       try writer.finish()

@@ -47,7 +47,7 @@ enum CodebookSteps {
   static func averages(_ folder: String) throws -> [Double] {
     let file = try SafetensorsFile(path: folder + "/" + Checkpoint.stateFile)
     let entry = try #require(file.entries.first { $0.name == "numbers.codebook" })
-    return file.withBytes(of: entry) { bytes in
+    return try file.withBytes(of: entry) { bytes in
       (0..<entry.elementCount).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self) }
     }
   }

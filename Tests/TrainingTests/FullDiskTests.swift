@@ -1,6 +1,6 @@
 import FileTestSupport
 import Foundation
-import Safetensors
+import Files
 import Synchronization
 import Testing
 import Training

@@ -222,8 +222,8 @@ final class Recorder: TrainingObserver {
 func tensors(_ path: String) throws -> [String: [UInt8]] {
   let file = try SafetensorsFile(path: path)
   return Dictionary(
-    uniqueKeysWithValues: file.entries.map { entry in
-      (entry.name + " \(entry.shape)", file.withBytes(of: entry) { Array($0) })
+    uniqueKeysWithValues: try file.entries.map { entry in
+      (entry.name + " \(entry.shape)", try file.withBytes(of: entry) { Array($0) })
     })
 }
 

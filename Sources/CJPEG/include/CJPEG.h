@@ -14,7 +14,8 @@ int cjpeg_read_size(const uint8_t *bytes, size_t count, uint32_t *width, uint32_
                     char *message);
 
 // Decodes into `rgb`, which has room for width * height * 3 bytes; the size must be the header's.
-// The orientation tag is not applied. More than `scan_limit` scans are refused.
+// The orientation tag is not applied. More than `scan_limit` scans are refused. Where data are damaged
+// but an image came of them, the result is 0 and the message says what is wrong; else it is empty.
 int cjpeg_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height,
                  int scan_limit, uint8_t *rgb, char *message);
 

@@ -8,13 +8,16 @@
 
 enum { CPNG_MESSAGE_SIZE = 256 };
 
-// The size the header states. Allocates nothing that depends on it.
-int cpng_read_size(const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height,
-                   char *message);
+// What the header states: the size, and whether pixels may be transparent (an alpha channel or tRNS).
+// Needs the bytes up to the image data only, and allocates nothing that depends on the size.
+int cpng_read_header(const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height,
+                     int *has_alpha, char *message);
 
 // Decodes into `rgb`, which has room for width * height * 3 bytes; the size must be the header's.
-int cpng_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *rgb,
-                char *message);
+// Transparent pixels are laid over `background` (red, green, blue), or, if it is NULL, keep the colour
+// that is stored.
+int cpng_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height,
+                const uint8_t *background, uint8_t *rgb, char *message);
 
 // Encodes 8-bit RGB at zlib level 0...9. `*bytes` is to be released with `free`.
 int cpng_encode(const uint8_t *rgb, uint32_t width, uint32_t height, int level, uint8_t **bytes,

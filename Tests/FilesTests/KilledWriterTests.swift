@@ -1,6 +1,6 @@
 import FileTestSupport
 import Foundation
-import Safetensors
+import Files
 import Testing
 
 /// Real deaths of real processes: nothing here is injected.

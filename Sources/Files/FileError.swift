@@ -21,6 +21,14 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     case notARegularFile
     /// Another writer holds the same file at this moment.
     case busy
+    /// The file ends before what was to be read: it was cut short meanwhile.
+    case cutShort
+    /// Another file has taken its place meanwhile.
+    case replaced
+    /// It has more bytes than anything of its kind needs.
+    case tooLarge(limit: Int)
+    /// The new file is in its place, but the system could not say that it is on the disk (`errno`).
+    case unconfirmed(Int32)
   }
 
   /// What was being done.
@@ -40,18 +48,44 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
   /// True when there was no room left: the disk is full, or the user's share of it is.
   public var isDiskFull: Bool { reason == .system(ENOSPC) || reason == .system(EDQUOT) }
 
+  /// True when the new file took its place all the same.
+  public var isInPlace: Bool { if case .unconfirmed = reason { true } else { false } }
+
   /// True when the file to read, or the folder to write into, is not there.
   public var isMissing: Bool { reason == .system(ENOENT) || reason == .system(ENOTDIR) }
+
+  /// The reason alone, in a few words.
+  public var inWords: String {
+    switch reason {
+    case .notARegularFile: "it is a folder, a pipe or a device, not a regular file"
+    case .busy: "another process is writing it"
+    case .cutShort: "it was cut short while it was read"
+    case .replaced: "another file took its place while it was read"
+    case .tooLarge(let limit): "it has more than \(limit) bytes"
+    case .unconfirmed(let code), .system(let code): String(cString: strerror(code))
+    }
+  }
 
   /// One or two sentences: the file, the reason, the way out.
   public var description: String {
     switch reason {
     case .notARegularFile:
-      return "cannot \(action.rawValue) \(path): it is a folder or a device, not a regular file. "
-        + "Name a file."
+      return "cannot \(action.rawValue) \(path): it is a folder, a pipe or a device, not a regular "
+        + "file. Name a file."
     case .busy:
       return "cannot write \(path): another process is writing it at this moment. "
         + "Wait for that one or stop it, or name another file."
+    case .cutShort:
+      return "cannot read \(path): it ends before what was to be read; it was cut short meanwhile. "
+        + "Copy or write it again."
+    case .replaced:
+      return "cannot read \(path): another file has taken its place meanwhile. Run again."
+    case .tooLarge(let limit):
+      return "cannot read \(path): it has more than the \(limit) bytes that such a file can have. "
+        + "Check the path."
+    case .unconfirmed(let code):
+      return "\(path) is written, but it may not outlast a loss of power: forcing its folder onto "
+        + "the disk failed: \(String(cString: strerror(code))). Check the disk."
     case .system(let code):
       return "cannot \(action.rawValue) \(path): \(String(cString: strerror(code))). "
         + wayOut(code)

@@ -1,6 +1,6 @@
 import FileTestSupport
 import Foundation
-import Safetensors
+import Files
 import Synchronization
 import Testing
 
@@ -102,6 +102,65 @@ import Testing
     }
     try SystemCalls.$current.withValue(calls) { try AtomicFile.write("after", to: path) }
     #expect(log.withLock { $0 } == ["file", "rename", "folder"])
+  }
+
+  @Test func whatCanBeMadeAgainIsNotSynced() throws {
+    var calls = SystemCalls.real
+    calls.sync = { _ in
+      errno = EIO
+      return -1
+    }
+    try SystemCalls.$current.withValue(calls) {
+      try AtomicFile.write(Array("after".utf8), to: path, isDurable: false)
+    }
+    #expect(try ScratchFolder.read(path) == Array("after".utf8))
+    #expect(try folder.contents() == ["precious"])
+  }
+
+  /// The new file is there when the folder's sync fails: whoever says otherwise sends its user astray.
+  @Test func aFolderThatCannotBeSyncedIsNoLoss() throws {
+    var calls = SystemCalls.real
+    calls.sync = { descriptor in
+      var status = stat()
+      fstat(descriptor, &status)
+      guard status.st_mode & S_IFMT == S_IFDIR else { return 0 }
+      errno = EIO
+      return -1
+    }
+    let error = SystemCalls.$current.withValue(calls) {
+      #expect(throws: FileError.self) { try AtomicFile.write("after", to: path) }
+    }
+    #expect(error?.isInPlace == true)
+    #expect(error?.description.contains("is written") == true)
+    #expect(try ScratchFolder.read(path) == Array("after".utf8))
+    #expect(try folder.contents() == ["precious"])
+  }
+
+  @Test(arguments: [240, 247, 248, 255]) func namesMayBeAsLongAsTheSystemAllows(
+    _ length: Int
+  ) throws {
+    let long = folder.file(String(repeating: "n", count: length - 3) + "\u{E9}x")
+    do { try AtomicFile(path: long).append([1]) }
+    try expectUntouched()
+    try AtomicFile.write("long", to: long)
+    #expect(try ScratchFolder.read(long) == Array("long".utf8))
+    #expect(try folder.contents().count == 2)
+  }
+
+  @Test func aPartnerThatIsInPlaceKeepsThePartialFile() throws {
+    var calls = SystemCalls.real
+    calls.rename = { _, _ in
+      errno = EACCES
+      return -1
+    }
+    try SystemCalls.$current.withValue(calls) {
+      let file = try AtomicFile(path: path)
+      try file.append(Array("after".utf8))
+      #expect(throws: FileError.self) { try file.finish(keepingPartial: true) }
+      #expect(!file.isInPlace)
+    }
+    #expect(try ScratchFolder.read(path) == Array("before".utf8))
+    #expect(try ScratchFolder.read(path + ".partial") == Array("after".utf8))
   }
 
   @Test func cancelledAndForgottenFilesVanish() throws {

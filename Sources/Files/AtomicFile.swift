@@ -16,27 +16,38 @@
 ///
 /// A symbolic link is followed: the file behind it is replaced, the link stays. The permissions of a
 /// file that is replaced are kept.
+///
+/// With `isDurable` false nothing is forced onto the disk: a killed process still leaves the old file
+/// or the new one, whole, but a lost machine may take the new one with it. For what can be made again.
 public final class AtomicFile {
   /// The target, as its user named it.
   public let path: String
   /// Bytes appended so far.
   public private(set) var byteCount = 0
 
+  /// Whether the new file is at the target.
+  public private(set) var isInPlace = false
+  /// The partial file: where the bytes are until `finish()`.
+  public let partial: String
+
   private let target: String
-  private let partial: String
+  private let isDurable: Bool
   private let calls: SystemCalls
   private var descriptor: Int32
   private var buffer: [UInt8] = []
   private var failure: FileError?
+  /// Whether all that was appended is on the disk.
+  private var isSynced = false
 
   /// Small appends are gathered up to this size, so that memory is bounded and calls are few.
   private static let bufferSize = 1 << 18
 
   /// Opens a partial file beside `path`; the folder must exist.
-  public init(path: String) throws(FileError) {
+  public init(path: String, isDurable: Bool = true) throws(FileError) {
     self.path = path
+    self.isDurable = isDurable
     target = Self.behindLinks(path)
-    partial = target + ".partial"
+    partial = Self.partial(of: target)
     calls = SystemCalls.current
     descriptor = -1
 
@@ -62,6 +73,7 @@ public final class AtomicFile {
     if let failure { throw failure }
     precondition(descriptor >= 0, "append to an AtomicFile after finish or cancel")
     byteCount += bytes.count
+    isSynced = false
     if buffer.count + bytes.count <= Self.bufferSize {
       buffer.append(contentsOf: bytes)
       return
@@ -89,18 +101,36 @@ public final class AtomicFile {
   public func sync() throws(FileError) {
     if let failure { throw failure }
     precondition(descriptor >= 0, "sync of an AtomicFile after finish or cancel")
+    if isSynced { return }
     try flush()
     if calls.sync(descriptor) != 0 { throw fail(errno) }
+    isSynced = true
   }
 
   /// Puts the file in its place: sync, rename, sync of the folder.
-  public func finish() throws(FileError) {
-    try sync()
-    if calls.rename(partial, target) != 0 { throw fail(errno) }
-    // Closing gives the lock back; nothing can be lost here any more, the bytes are on the disk.
-    close(descriptor)
+  ///
+  /// With `keepingPartial`, the partial file stays where the rename fails: for a file whose partner
+  /// is in its place already.
+  ///
+  /// Errors: those of writing; `unconfirmed` where all but the last sync went well.
+  public func finish(keepingPartial: Bool = false) throws(FileError) {
+    if isDurable { try sync() } else { try flushAll() }
+    if calls.rename(partial, target) != 0 {
+      let code = errno
+      guard keepingPartial else { throw fail(code) }
+      let error = FileError(.write, path, .system(code))
+      failure = error
+      close(descriptor)
+      descriptor = -1
+      throw error
+    }
+    isInPlace = true
+    // Closing gives the lock back. Some file systems tell only here what they could not write.
+    let closed = close(descriptor)
+    let code = errno
     descriptor = -1
-    try syncFolder()
+    if closed != 0, code != EINTR { throw FileError(.write, path, .unconfirmed(code)) }
+    if isDurable { try syncFolder() }
   }
 
   /// Gives up and removes the partial file; harmless after `finish()`.
@@ -114,8 +144,10 @@ public final class AtomicFile {
   }
 
   /// Writes a whole file at once, atomically.
-  public static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
-    let file = try AtomicFile(path: path)
+  public static func write(
+    _ bytes: [UInt8], to path: String, isDurable: Bool = true
+  ) throws(FileError) {
+    let file = try AtomicFile(path: path, isDurable: isDurable)
     try file.append(bytes)
     try file.finish()
   }
@@ -123,6 +155,12 @@ public final class AtomicFile {
   /// Writes a whole text file at once, atomically, as UTF-8.
   public static func write(_ text: String, to path: String) throws(FileError) {
     try write(Array(text.utf8), to: path)
+  }
+
+  private func flushAll() throws(FileError) {
+    if let failure { throw failure }
+    precondition(descriptor >= 0, "finish of an AtomicFile after finish or cancel")
+    try flush()
   }
 
   private func flush() throws(FileError) {
@@ -146,12 +184,29 @@ public final class AtomicFile {
     defer { close(folder) }
     // Some file systems know no sync of folders and answer EINVAL.
     if calls.sync(folder) != 0, errno != EINVAL, errno != ENOTSUP {
-      throw FileError(.write, path, .system(errno))
+      throw FileError(.write, path, .unconfirmed(errno))
     }
   }
 }
 
 extension AtomicFile {
+  /// The most bytes that file systems allow a name.
+  private static let longestName = 255
+
+  /// The name of a partial file: always the same for one target, and short enough for every one.
+  private static func partial(of target: String) -> String {
+    let start = target.utf8.lastIndex(of: UInt8(ascii: "/")).map(target.utf8.index(after:))
+    let name = target.utf8[(start ?? target.utf8.startIndex)...]
+    let ending = ".partial"
+    if name.count + ending.utf8.count <= longestName { return target + ending }
+    // FNV-1a of the name stands for what has no room.
+    let hash = name.reduce(14_695_981_039_346_656_037 as UInt64) {
+      ($0 ^ UInt64($1)) &* 1_099_511_628_211
+    }
+    let folder = String(target.utf8[..<(start ?? target.utf8.startIndex)]) ?? ""
+    return folder + String(hash, radix: 16) + ending
+  }
+
   /// Opens `partial` and locks it, so that no two writers share it.
   private static func openAlone(_ partial: String, named path: String) throws(FileError) -> Int32 {
     while true {

@@ -1,0 +1,47 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// One process at a time: holds a lock file for as long as it lives.
+///
+/// The lock is the system's (`flock`) and ends with the process, however that ends; the empty file
+/// that a killed process leaves locks nobody out.
+public final class FileLock: Sendable {
+  /// The lock file.
+  public let path: String
+
+  private let descriptor: Int32
+
+  /// Takes the lock, or fails at once with `.busy` where another process has it.
+  public init(path: String) throws(FileError) {
+    self.path = path
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
+      guard descriptor >= 0 else { throw FileError(.write, path, .system(errno)) }
+      if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+        close(descriptor)
+        throw FileError(.write, path, .busy)
+      }
+      // Its former owner may have removed it between open and lock: then it locks nothing.
+      var mine = stat()
+      var there = stat()
+      if fstat(descriptor, &mine) == 0, stat(path, &there) == 0, mine.st_ino == there.st_ino,
+        mine.st_dev == there.st_dev
+      {
+        self.descriptor = descriptor
+        return
+      }
+      close(descriptor)
+    }
+  }
+
+  deinit {
+    // Removed while still locked, so that it cannot be another's.
+    unlink(path)
+    close(descriptor)
+  }
+}
