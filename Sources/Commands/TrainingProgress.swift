@@ -109,12 +109,13 @@ final class TrainingProgress: TrainingObserver {
   }
 
   private static func words(_ result: EvaluationResult) -> String {
-    let usage = result.usage
+    let (usage, depth) = (result.usage, result.depths.depths.count)
+    let ids = depth > 1 ? " of \(depth) ids" : ""
     let few =
       result.images < fewImages ? " (on \(Display.count(result.images, "image")) alone)" : ""
     return "PSNR \(Display.decimals(result.psnr, 2)) dB, SSIM \(Display.decimals(result.ssim, 3)), "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used by "
-      + "\(Display.count(usage.tokens, "token")), "
+      + "\(Display.count(result.tokens, "token"))\(ids), "
       + "perplexity \(Display.decimals(usage.perplexity, 0))" + few
   }
 }

@@ -27,7 +27,7 @@ public struct Dataset: Sendable {
       cacheMegabytes: cacheMegabytes, progress: progress)
     if let validation {
       let other = try ImageStore(
-        folder: ImageFolder(path: validation), augmentation: augmentation,
+        folder: ImageFolder(path: validation), augmentation: augmentation.withoutChance,
         cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes >> 20), progress: progress)
       training = ImageSet(store: store)
       self.validation = ImageSet(store: other)

@@ -74,6 +74,7 @@ extension RunConfiguration: Configurable {
       expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
         + "\(levels - 1) times",
       remedy: "The nearest are \(lower) and \(lower + factor).")
+    checkSizes(&fields)
     checkDeferral(&fields)
     let hasEntries = quantizer.initialization != nil
     fields.check(
@@ -84,6 +85,18 @@ extension RunConfiguration: Configurable {
     if training.lanes > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
+  }
+
+  /// Checks that lanes share the batches of all sizes evenly.
+  private func checkSizes(_ fields: inout ConfigurationFields) {
+    let (batch, lanes) = (training.batchSize, max(1, training.lanes))
+    let multiple = data.sizeMultiples.first { batch % (lanes * $0 * $0) != 0 } ?? 1
+    let portion = lanes * multiple * multiple
+    fields.check(
+      "training.batchSize", with: ["training.lanes", "data.sizeMultiples"], batch % portion == 0,
+      expected: "a multiple of lanes * \(multiple)^2 = \(portion), as a batch has 1/\(multiple)^2 as "
+        + "many images of \(multiple) times the side (data.sizeMultiples)",
+      remedy: "The nearest is \((batch + portion - 1) / portion * portion).")
   }
 
   /// Checks that a quantizer can begin in the midst of training.

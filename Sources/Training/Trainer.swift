@@ -123,9 +123,12 @@ public final class Trainer<B: Backend> {
         if progress.step == training.deferQuantization, progress.step > 0 {
           if savedStep != progress.step { try save(progress, parts) }
           try endDeferral(parts.keeper)
-          parts.step = parts.quantized
+          parts.steps.endDeferral()
         }
-        let (step, monitor, number) = (parts.step, parts.monitor, progress.step + 1)
+        let multiple = parts.loader.sizes.multiple(ofStep: progress.step)
+        let step = parts.steps.step(
+          multiple: multiple, isDeferred: progress.step < training.deferQuantization)
+        let (monitor, number) = (parts.monitor, progress.step + 1)
         let rate = training.learningRate(ofStep: progress.step)
         let outcome = try parts.loader.withBatch(step: progress.step) { batch in
           let batch = batch.baseAddress!
@@ -140,7 +143,7 @@ public final class Trainer<B: Backend> {
           monitor.record(
             outcome, update, step: number, learningRate: rate,
             lossAfter: monitor.measuresDecrease(at: number)
-              ? parts.heldOut.loss(of: batch, count: training.batchSize) : nil)
+              ? parts.steps.heldOut(multiple: multiple).loss(of: batch, count: step.images) : nil)
           if let keeper = parts.keeper, !step.isDeferred {
             monitor.record(revived: keeper.update(step: number))
           }
@@ -150,7 +153,7 @@ public final class Trainer<B: Backend> {
         progress.step = number
         progress.seconds += seconds
         windowSeconds += seconds
-        windowImages += training.batchSize
+        windowImages += step.images
 
         let report = report(
           outcome, progress, imagesPerSecond: Double(windowImages) / windowSeconds,
@@ -215,15 +218,14 @@ public final class Trainer<B: Backend> {
     _ outcome: TrainingStep<B>.Outcome, _ progress: Checkpoint.Progress, imagesPerSecond: Double,
     warning: String?
   ) -> StepReport {
-    let used = outcome.codeCounts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
     return StepReport(
       step: progress.step, steps: run.training.steps, loss: outcome.loss,
       psnr: 10 * log10(4 / outcome.squaredError), reconstruction: outcome.reconstruction,
       gradientNorm: outcome.gradientNorm,
       learningRate: run.training.learningRate(ofStep: progress.step - 1), seconds: progress.seconds,
       imagesPerSecond: imagesPerSecond,
-      usage: Double(used) / Double(max(1, outcome.codeCounts.count)),
-      tokens: Int(outcome.codeCounts.reduce(0, +)), quantizer: outcome.quantizer,
+      usage: outcome.usage?.usage ?? 0, tokens: outcome.depths?.tokens ?? 0, ids: outcome.usage?.ids ?? 0,
+      quantizer: outcome.quantizer,
       warning: warning)
   }
 

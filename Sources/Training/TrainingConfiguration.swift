@@ -89,6 +89,15 @@ public struct TrainingConfiguration: Sendable, Equatable {
     return (1...most).last { perLane % $0 == 0 } ?? 1
   }
 
+  /// The same for images of a multiple of the usual side, of which a batch has `1 / multiple^2` as many.
+  func forImages(multiple: Int) -> TrainingConfiguration {
+    guard multiple > 1 else { return self }
+    var result = self
+    result.batchSize = batchSize / (multiple * multiple)
+    result.microBatch = 0
+    return result
+  }
+
   /// Replays each lane makes per update: `batchSize / (lanes * imagesPerReplay)`.
   public func replaysPerLane(imageSize: Int) -> Int {
     batchSize / (lanes * imagesPerReplay(imageSize: imageSize))

@@ -9,7 +9,7 @@ struct CodebookUsageTests {
     var usage = CodebookUsage(codes: 3)
     usage.add([0, 1, 2, 1] as [Int32])
     #expect(usage.counts == [1, 2, 1])
-    #expect(usage.tokens == 4 && usage.used == 3 && usage.deadCodes == 0)
+    #expect(usage.ids == 4 && usage.used == 3 && usage.deadCodes == 0)
     #expect(usage.usage == 1)
     #expect(abs(usage.entropyBits - 1.5) < 1e-12)
     #expect(abs(usage.perplexity - 2.82842712475) < 1e-10)
@@ -44,7 +44,7 @@ struct CodebookUsageTests {
 
   @Test func `the uniform expectation keeps its digits`() {
     func expected(_ codes: Int, _ tokens: Int) -> Double {
-      CodebookUsage.expectedUniformUsage(codes: codes, tokens: tokens)
+      CodebookUsage.expectedUniformUsage(codes: codes, ids: tokens)
     }
     // One token uses exactly one code.
     #expect(abs(expected(1 << 40, 1) * Double(1 << 40) - 1) < 1e-12)
