@@ -97,6 +97,19 @@ public struct TrainCommand: ParsableCommand {
       """)
   var trace = false
 
+  @Flag(
+    help: """
+      Try learning rates from 1e-7 to 1 in a short run from the weights that training would begin with, \
+      print how the loss fares and suggest a rate, and end; nothing is saved. Makes 150 steps, or as many \
+      as --steps says.
+      """)
+  var findRate = false
+
+  @Option(
+    name: .customLong("json"),
+    help: ArgumentHelp("With --find-rate: write its numbers to a file.", valueName: "file"))
+  var jsonFile: String?
+
   @Flag(help: "Print the JSON Schema of configurations, and end.")
   var printSchema = false
 
@@ -119,6 +132,16 @@ public struct TrainCommand: ParsableCommand {
       throw ValidationError(
         "\(allowChanges ? "--allow-changes" : "--allow-changed-data") is about a run that goes on: "
           + "add --resume")
+    }
+    if findRate, resume || trace || printPlan {
+      throw ValidationError("--find-rate stands alone: leave out --resume, --trace and --print-plan")
+    }
+    if findRate, let steps, steps < RateTest.leastSteps {
+      throw ValidationError(
+        "--find-rate --steps: expected at least \(RateTest.leastSteps), found \(steps)")
+    }
+    if jsonFile != nil, !findRate {
+      throw ValidationError("--json belongs to --find-rate")
     }
     if output?.isEmpty ?? false {
       throw ValidationError("--output: expected a folder, found an empty name")
@@ -152,7 +175,9 @@ public struct TrainCommand: ParsableCommand {
           terminal.result(trainer.plan.description)
         } else if trace {
           let measured = try trainer.trace(steps: steps ?? 5)
-          terminal.result(TraceReport(measured, run).text)
+          terminal.result(TraceReport(measured, trainer.run).text)
+        } else if findRate {
+          try self.findRate(trainer, terminal)
         } else {
           try tell(try trainer.train(), progress, folder, terminal)
         }
@@ -182,6 +207,20 @@ public struct TrainCommand: ParsableCommand {
     }
   }
 
+  /// Tries learning rates and tells what came of it.
+  private func findRate(_ trainer: Trainer<Device>, _ terminal: Terminal) throws {
+    let steps = steps ?? 150
+    let test = try trainer.findRate(steps: steps) { test in
+      guard let last = test.points.last else { return }
+      terminal.progress(
+        "step \(test.points.count)/\(steps)  rate \(String(format: "%.1e", last.rate))  "
+          + "loss \(Display.loss(last.loss))")
+    }
+    if let jsonFile { try AtomicFile.write(test.json + "\n", to: jsonFile) }
+    terminal.result(RateTestReport(test).text)
+    if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
+  }
+
   /// What a resumed run may differ in.
   private var allowed: ResumeAllowance {
     var allowed: ResumeAllowance = []
@@ -193,7 +232,7 @@ public struct TrainCommand: ParsableCommand {
   /// Keeps other processes out of the run's folder, before anything else takes its time; nil where
   /// there is none yet, or nothing is written.
   private func lockFolder(_ checkpoint: Checkpoint) throws -> FolderLock? {
-    if printPlan || trace { return nil }
+    if printPlan || trace || findRate { return nil }
     if resume {
       guard checkpoint.hasState else { throw checkpoint.withoutState }
     } else {
@@ -231,7 +270,7 @@ public struct TrainCommand: ParsableCommand {
     var result: [String] = []
     if let data { result += ["data.train=" + text(data), "data.validation=null"] }
     if let validation { result.append("data.validation=" + text(validation)) }
-    if let steps { result.append("training.steps=\(steps)") }
+    if let steps, !findRate { result.append("training.steps=\(steps)") }
     if let seed { result.append("training.seed=\(seed)") }
     return result
   }

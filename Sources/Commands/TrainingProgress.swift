@@ -26,7 +26,8 @@ final class TrainingProgress: TrainingObserver {
       "\(Display.count(overview.trainingImages, "image")) to train on, "
         + "\(Display.count(overview.evaluationImages)) to evaluate with; "
         + "\(Display.count(overview.parameters, "parameter")); "
-        + "\(Display.megabytes(overview.arenaBytes)) for \(run.training.lanes) lanes")
+        + "\(Display.megabytes(overview.arenaBytes)) for \(Display.count(overview.lanes, "lane")); "
+        + Self.cores(overview))
     if overview.evaluationImages < Self.fewImages {
       terminal.say(
         "only \(Display.count(overview.evaluationImages, "image")) to evaluate with: PSNR and SSIM of "
@@ -106,6 +107,14 @@ final class TrainingProgress: TrainingObserver {
       + (report.warning.map { $0 + "  " } ?? "")
       + "\(Display.decimals(report.imagesPerSecond, 1)) images/s  "
       + "\(Display.duration(left)) left"
+  }
+
+  /// "2 of 16 cores; --set training.lanes=16 uses all".
+  static func cores(_ overview: TrainingOverview) -> String {
+    let used = "\(overview.threads) of \(Display.count(overview.cores, "core"))"
+    let most = overview.lanesForAllCores
+    guard most > overview.lanes, overview.threads < overview.cores else { return used }
+    return used + "; --set training.lanes=\(most) uses \(most == overview.cores ? "all" : "\(most)")"
   }
 
   private static func words(_ result: EvaluationResult) -> String {

@@ -111,10 +111,12 @@ extension DataConfiguration: Configurable {
       "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,
       expected: "at least imageSize = \(side)",
       remedy: "A square of that side must fit into the scaled image.")
-    let largest = side * (sizeMultiples.max() ?? 1)
+    let (scales, multiples) = (crop == .resized, sizeMultiples)
+    // Evaluated only once both are known to be in range.
+    var largest: Int { side * (multiples.max() ?? 1) }
     fields.check(
       "resizeTo", with: ["imageSize", "sizeMultiples", "crop"],
-      !cover || crop == .resized || largest == side || (resizeTo ?? side) >= largest,
+      !cover || scales || largest == side || (resizeTo ?? side) >= largest,
       expected: "at least \(largest) = imageSize times the largest of sizeMultiples",
       remedy: "Crops of that side must fit into the scaled image; or set crop to \"resized\".")
     fields.check(

@@ -1,27 +1,27 @@
 import Evaluation
 
 /// How often codes were used by the batches since the last diagnosis, and which came and went.
-struct CodeWindow {
+package struct CodeWindow {
   /// The usage over the window, ids of all depths together.
-  private(set) var usage: CodebookUsage
+  package private(set) var usage: CodebookUsage
   /// The codes that the window before this one used, rising; nil in the first.
   private var before: [Int]?
 
   /// An empty window over a codebook.
-  init(codes: Int) { usage = CodebookUsage(codes: codes) }
+  package init(codes: Int) { usage = CodebookUsage(codes: codes) }
 
   /// Adds a batch.
-  mutating func add(_ batch: CodebookUsage) { usage.merge(batch) }
+  package mutating func add(_ batch: CodebookUsage) { usage.merge(batch) }
 
   /// Codes used now and not in the window before, and the reverse; nil in the first window.
-  var changes: (born: Int, died: Int)? {
+  package var changes: (born: Int, died: Int)? {
     guard let before else { return nil }
     let died = before.count { usage.count(of: $0) == 0 }
     return (born: usage.used - (before.count - died), died: died)
   }
 
   /// Begins the next window.
-  mutating func close() {
+  package mutating func close() {
     before = usage.usedCodes
     usage = CodebookUsage(codes: usage.codes)
   }
@@ -30,7 +30,7 @@ struct CodeWindow {
 
   /// The numbers that a continuation needs, by name: a count for every code of a small codebook and
   /// whether the window before used it; of a large one the used codes and their counts.
-  var state: [String: [Double]] {
+  package var state: [String: [Double]] {
     guard usage.codes > CodebookUsage.largestTable else {
       var flags: [Double] = []
       if let before {
@@ -47,7 +47,7 @@ struct CodeWindow {
   /// Continues from a state; nil if there is none of a codebook of this size.
   ///
   /// A count for every code is understood whatever the size of the codebook.
-  init?(codes: Int, state: [String: [Double]]) {
+  package init?(codes: Int, state: [String: [Double]]) {
     if let used = state["codes.used"] {
       self.init(codes: codes, used: used, before: state["codes.before"])
     } else if let all = state["codes"] {

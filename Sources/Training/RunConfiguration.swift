@@ -82,16 +82,19 @@ extension RunConfiguration: Configurable {
       hasEntries || training.averaging.codebook == .averaged,
       expected: "\"averaged\" with quantizer.type \"\(quantizer.kind)\", which trains no entries",
       remedy: "vq, cosine-vq, product-vq and residual-vq have codebooks to estimate anew.")
-    if training.lanes > 0, training.batchSize % training.lanes == 0 {
+    if training.lanes > 0, training.batchSize > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
   }
 
   /// Checks that lanes share the batches of all sizes evenly.
   private func checkSizes(_ fields: inout ConfigurationFields) {
-    let (batch, lanes) = (training.batchSize, max(1, training.lanes))
-    let multiple = data.sizeMultiples.first { batch % (lanes * $0 * $0) != 0 } ?? 1
-    let portion = lanes * multiple * multiple
+    let (batch, lanes, multiples) = (
+      training.batchSize, max(1, training.lanes), data.sizeMultiples
+    )
+    // Evaluated only once each of the three is known to be in range.
+    var multiple: Int { multiples.first { batch % (lanes * $0 * $0) != 0 } ?? 1 }
+    var portion: Int { lanes * multiple * multiple }
     fields.check(
       "training.batchSize", with: ["training.lanes", "data.sizeMultiples"], batch % portion == 0,
       expected: "a multiple of lanes * \(multiple)^2 = \(portion), as a batch has 1/\(multiple)^2 as "

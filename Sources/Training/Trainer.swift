@@ -21,7 +21,8 @@ public final class Trainer<B: Backend> {
     case interrupted(step: Int)
   }
 
-  let run: RunConfiguration
+  /// The configuration, with the lanes that were chosen.
+  public let run: RunConfiguration
   var dataset: Dataset
   let checkpoint: Checkpoint
   let parameters: ParameterMemory<B>
@@ -54,7 +55,8 @@ public final class Trainer<B: Backend> {
   ///   - allowed: what a resumed run may differ in.
   ///   - lock: the folder's lock, where the caller has it; else the run takes it.
   ///   - backend: the device.
-  ///   - threads: how many lanes compute at once; the result does not depend on it.
+  ///   - threads: how many lanes compute at once; the result does not depend on it, except that
+  ///     as many lanes are chosen where the configuration chooses none.
   ///   - observer: who watches.
   ///   - shouldStop: asked after each step, and in long work between steps, there from any thread.
   /// - Throws: ``TrainingError``, ``DatasetError``; `DatasetError.stopped` where someone asked to stop.
@@ -65,6 +67,7 @@ public final class Trainer<B: Backend> {
     threads: Int, observer: any TrainingObserver, shouldStop: @escaping () -> Bool = { false }
   ) throws {
     guard dataset.validation.count > 0 else { throw TrainingError.noEvaluationImages }
+    let run = try Self.choosingLanes(run, cores: threads, folder: isResuming ? folder : nil)
     self.run = run
     self.dataset = dataset
     self.isResuming = isResuming
@@ -192,6 +195,18 @@ public final class Trainer<B: Backend> {
       rescue(progress, parts, from: error)
       throw error
     }
+  }
+
+  /// A configuration with lanes: its own, those that the run in a folder was begun with, or as many as
+  /// there are cores.
+  private static func choosingLanes(
+    _ run: RunConfiguration, cores: Int, folder: String?
+  ) throws -> RunConfiguration {
+    var run = run
+    if run.training.lanes == 0, let folder, Checkpoint(folder: folder).hasRun {
+      run.training.lanes = try Checkpoint(folder: folder).readConfiguration().training.lanes
+    }
+    return run.choosingLanes(cores: cores)
   }
 
   /// The plan of a training step, to be printed.

@@ -78,7 +78,9 @@ extension Trainer {
       TrainingOverview(
         trainingImages: dataset.training.count, evaluationImages: evaluationSet.count,
         parameters: parameters.layout.count, firstStep: progress.step, steps: run.training.steps,
-        arenaBytes: steps.lender.plan.arenaWords * 4 * run.training.lanes))
+        arenaBytes: steps.lender.plan.arenaWords * 4 * run.training.lanes,
+        lanes: run.training.lanes, threads: pool.threads, cores: AvailableCores.count,
+        lanesForAllCores: run.lanes(cores: AvailableCores.count)))
     return parts
   }
 

@@ -41,6 +41,14 @@ public struct TrainingOverview: Sendable {
   public let steps: Int
   /// Bytes of all lanes' arenas.
   public let arenaBytes: Int
+  /// Lanes that share each batch.
+  public let lanes: Int
+  /// Threads that compute them: cores in use.
+  public let threads: Int
+  /// Cores that there are for this process.
+  public let cores: Int
+  /// The lanes that would use all cores, or as many as share a batch evenly.
+  public let lanesForAllCores: Int
 }
 
 /// What one update tells.

@@ -159,14 +159,16 @@ final class TrainingStep<B: Backend> {
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - gradientNorm: the norm of the gradients, for clipping.
+  ///   - learningRate: instead of the configuration's.
   ///   - asking: sets what the update is to tell and keep besides.
   @discardableResult
   func update(
-    step: Int, gradientNorm: Double, asking: (inout UpdateRequest) -> Void = { _ in }
+    step: Int, gradientNorm: Double, learningRate: Double? = nil,
+    asking: (inout UpdateRequest) -> Void = { _ in }
   ) -> UpdateMeasurement {
     let clip = configuration.gradientClip
     let scale = clip > 0 && gradientNorm > clip ? clip / gradientNorm : 1
-    let rate = configuration.learningRate(ofStep: step)
+    let rate = learningRate ?? configuration.learningRate(ofStep: step)
     var request = UpdateRequest(
       configuration.optimizer.rule(step: step + 1, learningRate: rate),
       gradientScale: Float(scale))

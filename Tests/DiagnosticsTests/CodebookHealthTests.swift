@@ -293,4 +293,24 @@ struct CodebookHealthTests {
       #expect(health.verdict == .healthy, "\(codes), \(tokens): \(health.words)")
     }
   }
+
+  @Test("one depth that collapses is a collapse, however many codes the others use")
+  func depths() {
+    let (good, bad) = (
+      CodebookUsage(counts: Array(repeating: 25, count: 64)),
+      CodebookUsage(counts: [1500, 100] + Array(repeating: 0, count: 62))
+    )
+    func judged(_ depths: [CodebookUsage]) -> CodebookHealth {
+      CodebookHealth(
+        judging: Self.vector {
+          let usage = CodebookUsage(counts: depths.flatMap(\.counts))
+          ($0.codes, $0.ids, $0.used) = (usage.codes, usage.ids, usage.used)
+          ($0.perplexity, $0.depths) = (usage.perplexity, depths)
+        })
+    }
+    #expect(judged([good, good, good]).verdict == .healthy)
+    let health = judged([good, good, bad])
+    #expect(health.verdict == .tokenCollapse)
+    #expect(health.words.contains("at depth 3 of 3, 2 of 64 codes used by 1600 ids"), "\(health.words)")
+  }
 }
