@@ -31,17 +31,22 @@ extension Graph {
       let needed = node.inputs.map { isNeeded.contains($0) }
       guard upstream.contains(where: { $0 != nil }), needed.contains(true) else { continue }
       inLayer(node.layer) {
-        let known = values.count
+        let known = (values: values.count, nodes: nodes.count)
         let context = GradientContext(
           inputs: node.inputs.map { Tensor(graph: self, id: $0) },
           outputs: node.outputs.map { Tensor(graph: self, id: $0) },
           upstream: upstream, isNeeded: needed)
         let parts = node.operation.rule.gradients(context)
         for case (let input, let part?, true) in zip3(node.inputs, parts, needed) {
+          // A value that the rule made for this input alone may be made otherwise; any other is,
+          // or may be, the gradient of something else as well.
+          let isOwn =
+            part.id.index >= known.values && parts.count { $0?.id == part.id } == 1
+            && !isRead(part.id, since: known.nodes)
           if case .parameter(let parameter) = values[input.index].role {
-            deposit(part, asGradientOf: parameter, isFresh: part.id.index >= known)
+            deposit(part, asGradientOf: parameter, isOwn: isOwn)
           } else if let sum = gradients[input] {
-            gradients[input] = absorb(sum, into: part) ? part : sum + part
+            gradients[input] = isOwn && absorb(sum, into: part) ? part : sum + part
           } else {
             gradients[input] = part
           }
@@ -53,7 +58,15 @@ extension Graph {
     }
   }
 
+  /// Whether an operation from a place on reads a value, itself or through a view.
+  private func isRead(_ id: ValueID, since first: Int) -> Bool {
+    nodes[first...].contains { $0.inputs.contains(id) }
+  }
+
   /// Has the operation that makes a gradient add a sum to it in the same pass over memory, if it can.
+  ///
+  /// Only for a gradient that is nobody else's: whoever has the same handle would get the sum too.
+  /// The sum was recorded before that operation, which therefore finds it computed.
   private func absorb(_ sum: Tensor, into part: Tensor) -> Bool {
     guard case .result(let index, 0) = values[part.id.index].role,
       case .groupNormalizationGradient(var rule) = nodes[index].operation, !rule.hasAddend
@@ -84,16 +97,29 @@ extension Graph {
   ///
   /// An operation that can add to what is there does so directly; any other result is added by
   /// an operation of its own.
-  private func deposit(_ part: Tensor, asGradientOf parameter: Int, isFresh: Bool) {
+  ///
+  /// - Parameter isOwn: whether the rule made this value for this parameter alone.
+  private func deposit(_ part: Tensor, asGradientOf parameter: Int, isOwn: Bool) {
     var destination = part
-    if case .result(let node, let output) = values[part.id.index].role,
-      isFresh, nodes[node].operation.accumulates(output: output)
-    {
-      // The rule made this value for this parameter alone.
-    } else {
+    if !isOwn || !accumulates(part.id) {
       destination = append(.accumulation(Accumulation()), [part])[0]
     }
     values[destination.id.index].role = .gradient(of: parameter)
+  }
+
+  /// Whether the operation that makes a value can add it to gradient memory.
+  private func accumulates(_ id: ValueID) -> Bool {
+    guard case .result(let index, let output) = values[id.index].role else { return false }
+    let node = nodes[index]
+    guard node.operation.accumulates(output: output) else { return false }
+    guard case .groupNormalizationGradient = node.operation else { return true }
+    // Scale and shift come of one pass: both go to gradient memory, to places of their own, or
+    // neither does.
+    let trained = [node.inputs[2], node.inputs[3]].compactMap { id -> Int? in
+      guard case .parameter(let parameter) = values[id.index].role else { return nil }
+      return parameters[parameter].isTrained ? parameter : nil
+    }
+    return trained.count == 2 && trained[0] != trained[1]
   }
 }
 

@@ -14,12 +14,20 @@ public final class Graph {
     public let outputs: [ValueID]
     /// The path of the layer that it belongs to, for messages and traces.
     public let layer: String
+
+    /// An operation with its inputs and outputs, for tests that make a wrong graph by hand.
+    package init(operation: Operation, inputs: [ValueID], outputs: [ValueID], layer: String) {
+      self.operation = operation
+      self.inputs = inputs
+      self.outputs = outputs
+      self.layer = layer
+    }
   }
 
   /// All values, in the order of their making.
   public internal(set) var values: [Value] = []
-  /// All operations, in the order of their recording.
-  public internal(set) var nodes: [Node] = []
+  /// All operations, in the order of their recording: each reads what those before it yield.
+  public package(set) var nodes: [Node] = []
   /// The trained tensors, in the order of their declaration.
   public internal(set) var parameters: [Parameter] = []
 

@@ -35,24 +35,24 @@ public struct CPUBackend: Backend {
   public func write(
     _ source: UnsafeRawPointer, words: Int, to memory: HostMemory, at offset: Int
   ) {
-    memcpy(memory.words + offset, source, words * 4)
+    memcpy(memory.start + offset * 4, source, words * 4)
   }
 
   /// Copies words out.
   public func read(
     _ memory: HostMemory, at offset: Int, words: Int, into target: UnsafeMutableRawPointer
   ) {
-    memcpy(target, memory.words + offset, words * 4)
+    memcpy(target, memory.start + offset * 4, words * 4)
   }
 
   /// Sets words to zero.
   public func clear(_ memory: HostMemory, words: Int) {
-    memset(memory.words, 0, words * 4)
+    memset(memory.start, 0, words * 4)
   }
 
   /// Whether every word of a value is a finite number.
   public func isFinite(_ memory: HostMemory, at offset: Int, words: Int) -> Bool {
-    allFinite(count: words, memory.words + offset)
+    allFinite(count: words, memory.floats(at: offset, count: words))
   }
 
   /// The scratch words that an operation's kernel needs.

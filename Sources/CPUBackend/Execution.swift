@@ -241,31 +241,31 @@ private struct Operands {
 
   /// An input; for an operation without inputs, a pointer that nobody reads.
   func input(_ index: Int) -> UnsafePointer<Float> {
-    guard index < instruction.inputs.count else {
-      return UnsafePointer(memories.parameters.words)
-    }
-    let operand = instruction.inputs[index]
-    return UnsafePointer(memories[operand.region].words + operand.offset)
+    UnsafePointer(
+      index < instruction.inputs.count
+        ? floats(instruction.inputs[index]) : memories.parameters.floats(at: 0, count: 0))
   }
 
   func inputIndices(_ index: Int) -> UnsafePointer<Int32> {
-    let operand = instruction.inputs[index]
-    return UnsafePointer(memories[operand.region].indices(at: operand.offset))
+    UnsafePointer(indices(instruction.inputs[index]))
   }
 
-  func output(_ index: Int) -> UnsafeMutablePointer<Float> {
-    let operand = instruction.outputs[index]
-    return memories[operand.region].words + operand.offset
-  }
+  func output(_ index: Int) -> UnsafeMutablePointer<Float> { floats(instruction.outputs[index]) }
 
   func outputIndices(_ index: Int) -> UnsafeMutablePointer<Int32> {
-    let operand = instruction.outputs[index]
-    return memories[operand.region].indices(at: operand.offset)
+    indices(instruction.outputs[index])
   }
 
   var workspace: UnsafeMutablePointer<Float> {
-    guard let operand = instruction.workspace else { return output(0) }
-    return memories[operand.region].words + operand.offset
+    instruction.workspace.map(floats) ?? output(0)
+  }
+
+  private func floats(_ operand: Operand) -> UnsafeMutablePointer<Float> {
+    memories[operand.region].floats(at: operand.offset, count: operand.shape.count)
+  }
+
+  private func indices(_ operand: Operand) -> UnsafeMutablePointer<Int32> {
+    memories[operand.region].indices(at: operand.offset, count: operand.shape.count)
   }
 
   /// Whether an output is added to what is there.

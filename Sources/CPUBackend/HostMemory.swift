@@ -8,7 +8,8 @@ import Foundation
 public final class HostMemory: @unchecked Sendable {
   // Unchecked: sessions see to it that lanes write to disjoint places.
 
-  let words: UnsafeMutablePointer<Float>
+  /// The first word. Memory is raw: what lies at a place is bound to a type at each access.
+  let start: UnsafeMutableRawPointer
   private let block: UnsafeMutableRawPointer
 
   /// A cache line, in bytes.
@@ -21,8 +22,7 @@ public final class HostMemory: @unchecked Sendable {
     }
     self.block = block
     Self.askForLargePages(block, bytes)
-    words = block.alignedUp(toMultipleOf: Self.line)
-      .bindMemory(to: Float.self, capacity: bytes / MemoryLayout<Float>.stride)
+    start = block.alignedUp(toMultipleOf: Self.line)
   }
 
   deinit { free(block) }
@@ -37,8 +37,18 @@ public final class HostMemory: @unchecked Sendable {
     #endif
   }
 
-  /// The words as token ids.
-  func indices(at offset: Int) -> UnsafeMutablePointer<Int32> {
-    UnsafeMutableRawPointer(words + offset).assumingMemoryBound(to: Int32.self)
+  /// A number of words from an offset on, as floats.
+  func floats(at offset: Int, count: Int) -> UnsafeMutablePointer<Float> {
+    (start + offset * 4).bindMemory(to: Float.self, capacity: count)
+  }
+
+  /// The words of a range, as floats.
+  func floats(_ range: Range<Int>) -> UnsafeMutablePointer<Float> {
+    floats(at: range.lowerBound, count: range.count)
+  }
+
+  /// A number of words from an offset on, as token ids.
+  func indices(at offset: Int, count: Int) -> UnsafeMutablePointer<Int32> {
+    (start + offset * 4).bindMemory(to: Int32.self, capacity: count)
   }
 }

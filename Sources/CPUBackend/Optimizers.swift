@@ -8,9 +8,8 @@ extension CPUBackend {
     parameters: HostMemory, gradients: HostMemory, firstMoment: HostMemory,
     secondMoment: HostMemory
   ) {
-    let start = range.lowerBound
-    let (p, g) = (parameters.words + start, gradients.words + start)
-    let (m, v) = (firstMoment.words + start, secondMoment.words + start)
+    let (p, g) = (parameters.floats(range), gradients.floats(range))
+    let (m, v) = (firstMoment.floats(range), secondMoment.floats(range))
     switch rule {
     case .adamW(let step):
       adamW(

@@ -5,39 +5,35 @@ import Kernels
 extension CPUBackend {
   /// Sums a range over several memories, in order, into the first.
   public func sum(_ memories: [HostMemory], range: Range<Int>) {
-    let target = memories[0].words + range.lowerBound
+    let target = memories[0].floats(range)
     for memory in memories.dropFirst() {
-      accumulate(count: range.count, memory.words + range.lowerBound, into: target)
+      accumulate(count: range.count, memory.floats(range), into: target)
     }
   }
 
   /// The sum of the squares of a range, accumulated in double precision.
   public func sumOfSquares(_ memory: HostMemory, range: Range<Int>) -> Double {
-    Kernels.sumOfSquares(count: range.count, memory.words + range.lowerBound)
+    Kernels.sumOfSquares(count: range.count, memory.floats(range))
   }
 
   /// The sum of the products of a range of two memories, accumulated in double precision.
   public func innerProduct(_ a: HostMemory, _ b: HostMemory, range: Range<Int>) -> Double {
-    let start = range.lowerBound
-    return Kernels.innerProduct(count: range.count, a.words + start, b.words + start)
+    return Kernels.innerProduct(count: range.count, a.floats(range), b.floats(range))
   }
 
   /// The squared distance of a range of two memories, accumulated in double precision.
   public func squaredDistance(_ a: HostMemory, _ b: HostMemory, range: Range<Int>) -> Double {
-    let start = range.lowerBound
-    return Kernels.squaredDistance(count: range.count, a.words + start, b.words + start)
+    return Kernels.squaredDistance(count: range.count, a.floats(range), b.floats(range))
   }
 
   /// Copies a range to the same place in another memory.
   public func copy(_ source: HostMemory, to target: HostMemory, range: Range<Int>) {
-    let start = range.lowerBound
-    (target.words + start).update(from: source.words + start, count: range.count)
+    target.floats(range).update(from: source.floats(range), count: range.count)
   }
 
   /// Exchanges a range of two memories, bit by bit.
   public func exchange(_ a: HostMemory, _ b: HostMemory, range: Range<Int>) {
-    let start = range.lowerBound
-    Kernels.exchange(count: range.count, a.words + start, b.words + start)
+    Kernels.exchange(count: range.count, a.floats(range), b.floats(range))
   }
 
   /// Moves an average, kept as a sum of two parts, towards a range: by a share of the way.
@@ -45,15 +41,14 @@ extension CPUBackend {
     _ average: HostMemory, rest: HostMemory, after earlier: (target: HostMemory, share: Float)?,
     towards target: HostMemory, share: Float, range: Range<Int>
   ) {
-    let start = range.lowerBound
     guard let earlier else {
       return Kernels.moveAverage(
-        count: range.count, towards: target.words + start, share: share,
-        average: average.words + start, rest: rest.words + start)
+        count: range.count, towards: target.floats(range), share: share,
+        average: average.floats(range), rest: rest.floats(range))
     }
     Kernels.moveAverage(
-      count: range.count, towards: earlier.target.words + start, share: earlier.share,
-      then: target.words + start, share: share, average: average.words + start,
-      rest: rest.words + start)
+      count: range.count, towards: earlier.target.floats(range), share: earlier.share,
+      then: target.floats(range), share: share, average: average.floats(range),
+      rest: rest.floats(range))
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Execution
 import Foundation
 
 /// What every command takes.
@@ -26,7 +27,7 @@ public struct CommandOptions: ParsableArguments {
   }
 
   /// The threads to use.
-  var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+  var threadCount: Int { threads ?? AvailableCores.count }
 }
 
 extension ParsableCommand {

@@ -117,11 +117,6 @@ extension ResidualConfiguration: ComparedQuantizer {
   }
 }
 
-extension CodebookUsage {
-  /// The codes that are used, ascending.
-  var usedCodes: [Int] { counts.indices.filter { counts[$0] > 0 } }
-}
-
 extension CodebookConfiguration {
   /// Whether codes that fall out of use come back.
   fileprivate var isKeptAlive: Bool { upkeep.reviveEvery > 0 }

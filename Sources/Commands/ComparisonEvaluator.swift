@@ -121,8 +121,9 @@ final class ComparisonEvaluator {
     let joined = result.depths.joined
     let psnr = history[.evaluation, "psnr"]
     return HealthEvidence(
-      codes: joined.codes, tokens: joined.tokens, used: joined.used,
-      perplexity: joined.perplexity, latents: result.latents,
+      codes: joined.codes, ids: joined.ids, used: joined.used,
+      perplexity: joined.perplexity,
+      depths: run.quantizer.depth > 1 ? result.depths.depths : [], latents: result.latents,
       quantizationError: run.quantizer.codebook != nil ? result.quantizationError : nil,
       bottleneck: bottleneck, psnr: result.psnr, baselinePSNR: baseline, steps: steps,
       plannedSteps: run.training.steps,

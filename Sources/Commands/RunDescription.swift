@@ -30,15 +30,24 @@ struct RunDescription {
   }
 
   /// The images, the length, the cores and the folder.
-  func work(_ overview: TrainingOverview, threads: Int, cores: Int, folder: String) -> String {
+  func work(_ overview: TrainingOverview, folder: String) -> String {
     let training = run.training
     let epochs =
       Double(training.steps) * Double(training.batchSize) / Double(max(1, overview.trainingImages))
     return "\(Display.count(overview.trainingImages, "image")), "
       + "\(Display.count(overview.evaluationImages)) to evaluate with; "
       + "\(Display.count(training.steps, "step")) of \(training.batchSize) = "
-      + "\(Self.epochs(epochs)); \(threads) of \(Display.count(cores, "core")), "
+      + "\(Self.epochs(epochs)); \(Self.cores(overview)), "
       + "\(Display.megabytes(overview.arenaBytes)); \(folder)"
+  }
+
+  /// "2 of 16 cores (--set training.lanes=16 uses all)".
+  static func cores(_ overview: TrainingOverview) -> String {
+    let used = "\(overview.threads) of \(Display.count(overview.cores, "core"))"
+    let most = overview.lanesForAllCores
+    guard most > overview.lanes, overview.threads < overview.cores else { return used }
+    return used
+      + " (--set training.lanes=\(most) uses \(most == overview.cores ? "all" : "\(most)"))"
   }
 
   private static func epochs(_ count: Double) -> String {

@@ -26,15 +26,15 @@ struct TokenSummary {
   /// The result line of encode.
   func text(_ path: String, rate: String) -> String {
     let (usage, depth) = (depths.pooled, depths.depths.count)
-    let indices = depth > 1 ? " of \(depth) indices" : ""
+    let indices = depth > 1 ? " of \(depth) ids" : ""
     let perDepth =
       depth > 1
       ? ", at each depth " + depths.depths.map { Display.count($0.used) }.joined(separator: ", ")
       : ""
     let bits = Information.bitsPerPixel(
-      tokens: usage.tokens, codes: usage.codes, width: pixels, height: 1)
+      tokens: usage.ids, codes: usage.codes, width: pixels, height: 1)
     return
-      "\(path): \(Display.count(images, "image")), \(Display.count(usage.tokens / depth, "token"))\(indices); "
+      "\(path): \(Display.count(images, "image")), \(Display.count(depths.tokens, "token"))\(indices); "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
       + "(\(Display.percent(usage.expectedUniformUsage)) would be by as many drawn evenly)"
       + "\(perDepth), "

@@ -1,9 +1,9 @@
-import Files
 import ArgumentParser
 import CPUBackend
 import Configuration
 import Datasets
 import Execution
+import Files
 import Foundation
 import Inference
 import Safetensors
@@ -144,6 +144,19 @@ public struct TrainCommand: DocumentedCommand {
   @Flag(help: "With --list-keys: print the page docs/configuration.md.")
   var markdown = false
 
+  @Flag(
+    help: """
+      Try learning rates from 1e-7 to 1 in a short run from the weights that training would begin \
+      with, print the losses, suggest a rate, and exit; nothing is saved. Makes 150 steps, or as \
+      many as --steps says.
+      """)
+  var findRate = false
+
+  @Option(
+    name: .customLong("json"),
+    help: ArgumentHelp("With --find-rate: write its numbers to a file.", valueName: "file"))
+  var jsonFile: String?
+
   @Flag(help: "Print the JSON Schema of configurations, and exit.")
   var printSchema = false
 
@@ -176,8 +189,9 @@ public struct TrainCommand: DocumentedCommand {
     if measuredSteps != nil, !estimate {
       throw ValidationError("--measured-steps belongs to --estimate: add that flag")
     }
-    if [trace, estimate, printPlan].count(where: \.self) > 1 {
-      throw ValidationError("--trace, --estimate and --print-plan each print and exit: choose one")
+    if [trace, estimate, findRate, printPlan].count(where: \.self) > 1 {
+      throw ValidationError(
+        "--trace, --estimate, --find-rate and --print-plan each print and exit: choose one")
     }
     if from == nil, weights.weights == .best {
       throw ValidationError(
@@ -191,6 +205,17 @@ public struct TrainCommand: DocumentedCommand {
       throw ValidationError(
         "\(allowChanges ? "--allow-changes" : "--allow-changed-data") is about a run that goes on: "
           + "add --resume")
+    }
+    if findRate, resume || trace || printPlan {
+      throw ValidationError(
+        "--find-rate stands alone: leave out --resume, --trace and --print-plan")
+    }
+    if findRate, let steps, steps < RateTest.leastSteps {
+      throw ValidationError(
+        "--find-rate --steps: expected at least \(RateTest.leastSteps), found \(steps)")
+    }
+    if jsonFile != nil, !findRate {
+      throw ValidationError("--json belongs to --find-rate")
     }
     if output?.isEmpty ?? false {
       throw ValidationError("--output: expected a folder, found an empty name")
@@ -228,10 +253,7 @@ public struct TrainCommand: DocumentedCommand {
           terminal.say(RunDescription(run).tokenizer(parameters: parameters))
         }
         let dataset = try open(run, folder, terminal)
-        let threads = min(options.threadCount, run.training.lanes)
-        let cores = ProcessInfo.processInfo.activeProcessorCount
-        let progress = TrainingProgress(
-          terminal, run, folder: folder, threads: threads, cores: cores)
+        let progress = TrainingProgress(terminal, run, folder: folder)
         let trainer = try Trainer(
           run, dataset: dataset, folder: folder, isResuming: resume, start: start,
           allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
@@ -240,13 +262,16 @@ public struct TrainCommand: DocumentedCommand {
           terminal.result(trainer.plan.description)
         } else if trace {
           let measured = try trainer.trace(steps: steps ?? 5)
-          terminal.result(TraceReport(measured, run).text)
+          terminal.result(TraceReport(measured, trainer.run).text)
         } else if estimate {
           let measured = try trainer.measure(steps: measuredSteps)
           let report = EstimateReport(
-            measured, run, trainingImages: dataset.training.count, threads: threads, cores: cores,
+            measured, trainer.run, trainingImages: dataset.training.count,
+            threads: trainer.threadsInUse, cores: AvailableCores.count,
             similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
           terminal.result(report.text)
+        } else if findRate {
+          try self.findRate(trainer, terminal)
         } else {
           try tell(try trainer.train(), progress, folder, terminal)
         }
@@ -276,6 +301,20 @@ public struct TrainCommand: DocumentedCommand {
     }
   }
 
+  /// Tries learning rates and tells what came of it.
+  private func findRate(_ trainer: Trainer<Device>, _ terminal: Terminal) throws {
+    let steps = steps ?? 150
+    let test = try trainer.findRate(steps: steps) { test in
+      guard let last = test.points.last else { return }
+      terminal.progress(
+        "step \(test.points.count)/\(steps)  rate \(String(format: "%.1e", last.rate))  "
+          + "loss \(Display.loss(last.loss))")
+    }
+    if let jsonFile { try AtomicFile.write(test.json + "\n", to: jsonFile) }
+    terminal.result(RateTestReport(test).text)
+    if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
+  }
+
   /// What a resumed run may differ in.
   private var allowed: ResumeAllowance {
     var allowed: ResumeAllowance = []
@@ -285,7 +324,7 @@ public struct TrainCommand: DocumentedCommand {
   }
 
   /// Whether nothing is trained to be kept.
-  private var isDry: Bool { printPlan || trace || estimate }
+  private var isDry: Bool { printPlan || trace || estimate || findRate }
 
   /// Keeps other processes out of the run's folder, before anything else takes its time; nil where
   /// there is none yet, or nothing is written.
@@ -337,7 +376,7 @@ public struct TrainCommand: DocumentedCommand {
     var result: [String] = []
     if let data { result += ["data.train=" + text(data), "data.validation=null"] }
     if let validation { result.append("data.validation=" + text(validation)) }
-    if let steps { result.append("training.steps=\(steps)") }
+    if let steps, !findRate { result.append("training.steps=\(steps)") }
     if let seed { result.append("training.seed=\(seed)") }
     return result
   }

@@ -13,8 +13,6 @@ final class TrainingProgress: TrainingObserver {
   private let terminal: Terminal
   private let run: RunConfiguration
   private let folder: String
-  private let threads: Int
-  private let cores: Int
 
   private var time: RunningTime
   /// When the last thing was done: a step, an evaluation, a checkpoint.
@@ -27,15 +25,11 @@ final class TrainingProgress: TrainingObserver {
   private var untold: (result: EvaluationResult, step: Int)?
   private var warnings = WarningMemory()
 
-  /// - Parameters:
-  ///   - threads: the threads that train.
-  ///   - cores: those that there are.
-  init(_ terminal: Terminal, _ run: RunConfiguration, folder: String, threads: Int, cores: Int) {
+  /// Tells a terminal of a run in a folder.
+  init(_ terminal: Terminal, _ run: RunConfiguration, folder: String) {
     self.terminal = terminal
     self.run = run
     self.folder = folder
-    self.threads = threads
-    self.cores = cores
     time = RunningTime(
       .init(
         steps: run.training.steps, evaluateEvery: run.monitor.evaluateEvery,
@@ -45,12 +39,7 @@ final class TrainingProgress: TrainingObserver {
 
   func trainingWillBegin(_ overview: TrainingOverview) {
     terminal.say(
-      RunDescription(run).work(overview, threads: threads, cores: cores, folder: folder))
-    if threads < cores {
-      terminal.say(
-        "\(threads) of \(cores) cores are in use; a new run with --set training.lanes=\(cores) "
-          + "uses all")
-    }
+      RunDescription(run).work(overview, folder: folder))
     if overview.evaluationImages < Self.fewImages {
       terminal.say(
         "only \(Display.count(overview.evaluationImages, "image")) to evaluate with: PSNR and SSIM of "
@@ -164,7 +153,8 @@ final class TrainingProgress: TrainingObserver {
   }
 
   private static func words(_ result: EvaluationResult, _ averages: AveragesReport?) -> String {
-    let usage = result.usage
+    let (usage, depth) = (result.usage, result.depths.depths.count)
+    let ids = depth > 1 ? " of \(depth) ids" : ""
     let few =
       result.images < fewImages ? " (on \(Display.count(result.images, "image")) alone)" : ""
     let compared =
@@ -175,7 +165,7 @@ final class TrainingProgress: TrainingObserver {
       } ?? ""
     return "PSNR \(Display.decimals(result.psnr, 2)) dB, SSIM \(Display.decimals(result.ssim, 3)), "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used by "
-      + "\(Display.count(usage.tokens, "token")), "
+      + "\(Display.count(result.tokens, "token"))\(ids), "
       + "perplexity \(Display.decimals(usage.perplexity, 0))" + few + compared
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Imaging
 import Randomness
 
@@ -20,6 +21,9 @@ public struct Augmentation: Sendable, Equatable {
     case random
     /// From the middle.
     case centre
+    /// A square of any size and place, scaled to the crop (antialiased bicubic): its side is drawn
+    /// between `smallestCrop` of the shorter side and all of it, each doubling equally likely.
+    case resized
   }
 
   /// Side of the square, in pixels.
@@ -32,6 +36,10 @@ public struct Augmentation: Sendable, Equatable {
   public var crop: Crop
   /// Whether every other image, by chance, is mirrored left to right.
   public var flips: Bool
+  /// The least side of a `resized` crop, as a fraction of the image's shorter side.
+  public var smallestCrop: Double
+  /// The sides of training crops as multiples of `size`: see ``SizeSchedule``.
+  public var sizeMultiples: [Int]
 
   /// The longest side of an image that is resized, in its shorter sides.
   public static let longestRatio = 64
@@ -41,14 +49,17 @@ public struct Augmentation: Sendable, Equatable {
   /// - Precondition: the size is at least 1, and the resized side at least the size.
   public init(
     size: Int, resize: Resize = .none, resizedSide: Int? = nil, crop: Crop = .random,
-    flips: Bool = true
+    flips: Bool = true, smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1]
   ) {
     precondition(size > 0, "the crop is at least one pixel wide, not \(size)")
+    precondition(smallestCrop > 0 && smallestCrop <= 1, "a fraction of a side")
     self.size = size
     self.resize = resize
     self.resizedSide = resizedSide ?? size
     self.crop = crop
     self.flips = flips
+    self.smallestCrop = smallestCrop
+    self.sizeMultiples = sizeMultiples
     precondition(self.resizedSide >= size, "the crop fits into the resized image")
   }
 
@@ -56,6 +67,11 @@ public struct Augmentation: Sendable, Equatable {
   public var withoutChance: Augmentation {
     Augmentation(
       size: size, resize: resize, resizedSide: resizedSide, crop: .centre, flips: false)
+  }
+
+  /// The least shorter side of an image that all crops fit into.
+  var neededSide: Int {
+    crop == .resized ? size : size * (sizeMultiples.max() ?? 1)
   }
 
   /// How many numbers one sample is: size * size * 3.
@@ -70,8 +86,8 @@ public struct Augmentation: Sendable, Equatable {
     let shorter = min(width, height)
     switch resize {
     case .none:
-      guard shorter >= size else {
-        throw .tooSmall(file: file, width: width, height: height, needed: size, others: 0)
+      guard shorter >= neededSide else {
+        throw .tooSmall(file: file, width: width, height: height, needed: neededSide, others: 0)
       }
       return (width, height)
     case .cover:
@@ -92,14 +108,27 @@ public struct Augmentation: Sendable, Equatable {
 
   /// Crops, flips and writes one sample as numbers in [-1, 1]: byte b becomes b / 127.5 - 1.
   ///
-  /// `target` has room for ``sampleCount`` numbers, rows from the top, RGB together.
+  /// `target` has room for the sample's numbers, rows from the top, RGB together.
   ///
+  /// - Parameter multiple: how many times `size` the sample's side is.
   /// - Precondition: the image is at least as large as the crop, as a prepared one is.
   public func write(
-    _ image: Image, random: inout Generator, to target: UnsafeMutablePointer<Float>
+    _ image: Image, multiple: Int = 1, random: inout Generator,
+    to target: UnsafeMutablePointer<Float>
   ) {
-    let place = place(width: image.width, height: image.height, random: &random)
-    let size = size
+    let side = size * multiple
+    let place = place(of: image, side: side, random: &random)
+    if place.side == side {
+      write(image, place, to: target)
+    } else {
+      let square = image.cropped(x: place.x, y: place.y, width: place.side, height: place.side)
+        .resized(to: side, side)
+      write(square, Place(x: 0, y: 0, side: side, isFlipped: place.isFlipped), to: target)
+    }
+  }
+
+  private func write(_ image: Image, _ place: Place, to target: UnsafeMutablePointer<Float>) {
+    let size = place.side
     image.pixels.withUnsafeBufferPointer { pixels in
       for row in 0..<size {
         let start = ((place.y + row) * image.width + place.x) * 3
@@ -120,22 +149,37 @@ public struct Augmentation: Sendable, Equatable {
 
   /// Crops and flips one sample, as an image.
   public func sample(_ image: Image, random: inout Generator) -> Image {
-    let place = place(width: image.width, height: image.height, random: &random)
-    let square = image.cropped(x: place.x, y: place.y, width: size, height: size)
+    let place = place(of: image, side: size, random: &random)
+    let square = image.cropped(x: place.x, y: place.y, width: place.side, height: place.side)
+      .resized(to: size, size)
     return place.isFlipped ? square.flippedHorizontally() : square
   }
 
-  private func place(
-    width: Int, height: Int, random: inout Generator
-  ) -> (x: Int, y: Int, isFlipped: Bool) {
-    precondition(width >= size && height >= size, "the image is at least as large as the crop")
+  /// The square of an image that becomes a sample.
+  private struct Place {
+    let x: Int
+    let y: Int
+    let side: Int
+    let isFlipped: Bool
+  }
+
+  private func place(of image: Image, side: Int, random: inout Generator) -> Place {
     let isFlipped = flips && random.bernoulli(0.5)
-    switch crop {
-    case .centre: return ((width - size) / 2, (height - size) / 2, isFlipped)
-    case .random:
-      let x = random.integer(below: width - size + 1)
-      let y = random.integer(below: height - size + 1)
-      return (x, y, isFlipped)
+    let side = crop == .resized ? drawnSide(of: image, &random) : side
+    let (width, height) = (image.width - side, image.height - side)
+    precondition(width >= 0 && height >= 0, "the image is at least as large as the crop")
+    if crop == .centre {
+      return Place(x: width / 2, y: height / 2, side: side, isFlipped: isFlipped)
     }
+    let x = random.integer(below: width + 1)
+    let y = random.integer(below: height + 1)
+    return Place(x: x, y: y, side: side, isFlipped: isFlipped)
+  }
+
+  /// The side of a square, each doubling equally likely.
+  private func drawnSide(of image: Image, _ random: inout Generator) -> Int {
+    let shorter = Double(min(image.width, image.height))
+    let side = shorter * pow(smallestCrop, random.uniformDouble())
+    return max(1, min(Int(shorter), Int(side.rounded())))
   }
 }

@@ -66,7 +66,7 @@ final class BatchBuffers: @unchecked Sendable {
 
   private func fill(_ step: Int, _ memory: UnsafeMutablePointer<Float>) -> DatasetError? {
     do throws(DatasetError) {
-      try filler.fill(samples: filler.order.samples(ofStep: step), to: memory)
+      try filler.fill(step: step, to: memory)
       return nil
     } catch {
       return error

@@ -34,8 +34,10 @@ public final class BatchLoader: Sendable {
   ) {
     precondition(prefetch > 0 && threads > 0, "a loader has a thread and a batch ahead")
     let order = BatchOrder(count: images.count, batchSize: batchSize, seed: seed)
+    let sizes = SizeSchedule(multiples: images.store.augmentation.sizeMultiples, seed: seed)
     let filler = BatchFiller(
-      images: images, order: order, random: Generator(seed: seed).split(named: "augmentation"))
+      images: images, order: order, sizes: sizes,
+      random: Generator(seed: seed).split(named: "augmentation"))
     self.images = images
     self.order = order
     buffers = BatchBuffers(count: prefetch + 1, filler: filler, firstStep: firstStep)
@@ -48,10 +50,14 @@ public final class BatchLoader: Sendable {
 
   deinit { buffers.stop() }
 
-  /// How many numbers a batch is: batchSize * size * size * 3.
+  /// How large the images of each step are.
+  public var sizes: SizeSchedule { buffers.filler.sizes }
+
+  /// How many numbers a batch is: batchSize * size * size * 3, whatever the size of its images.
   public var batchCount: Int { buffers.filler.batchCount }
 
-  /// Waits for the batch of a step and hands it over, [batchSize, size, size, 3] in [-1, 1].
+  /// Waits for the batch of a step and hands it over, [batchSize, size, size, 3] in [-1, 1], or as
+  /// many numbers of fewer, larger images: see ``sizes``.
   ///
   /// The numbers are valid until `body` returns. Meanwhile the next batches are prepared.
   ///
@@ -85,20 +91,30 @@ public final class BatchLoader: Sendable {
 struct BatchFiller: Sendable {
   let images: ImageSet
   let order: BatchOrder
+  let sizes: SizeSchedule
   let random: Generator
 
   var batchCount: Int { order.batchSize * images.store.augmentation.sampleCount }
 
+  /// Fills in the samples of a step: where they are larger than usual, the first few of its samples.
+  func fill(step: Int, to target: UnsafeMutablePointer<Float>) throws(DatasetError) {
+    let first = order.samples(ofStep: step).lowerBound
+    let count = sizes.images(ofStep: step, batchSize: order.batchSize)
+    try fill(
+      samples: first..<first + count, multiple: sizes.multiple(ofStep: step), to: target)
+  }
+
   func fill(
-    samples: Range<Int>, to target: UnsafeMutablePointer<Float>
+    samples: Range<Int>, multiple: Int = 1, to target: UnsafeMutablePointer<Float>
   ) throws(DatasetError) {
     let recipe = images.store.augmentation
+    let stride = recipe.sampleCount * multiple * multiple
     for sample in samples {
       let image = try images.image(order.image(ofSample: sample))
       var generator = random.split(UInt64(sample))
       recipe.write(
-        image, random: &generator,
-        to: target + (sample - samples.lowerBound) * recipe.sampleCount)
+        image, multiple: multiple, random: &generator,
+        to: target + (sample - samples.lowerBound) * stride)
     }
   }
 }

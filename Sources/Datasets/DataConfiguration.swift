@@ -24,6 +24,10 @@ public struct DataConfiguration: Sendable, Equatable {
   public var resizeTo: Int?
   /// Which square is cut from an image for training.
   public var crop: Crop
+  /// Side of the smallest square that crop = resized takes, as a fraction of the shorter side.
+  public var smallestCrop: Double
+  /// Sides of training crops as multiples of `imageSize`; each step has one of them.
+  public var sizeMultiples: [Int]
   /// Whether a training image is mirrored left to right every second time, by chance.
   public var flip: Bool
   /// What transparent pixels are composited over: "white", "black" or a colour as "#rrggbb".
@@ -35,7 +39,8 @@ public struct DataConfiguration: Sendable, Equatable {
   public init(
     train: String, validation: String? = nil, validationShare: Double = 0.05,
     imageSize: Int = 32, resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
-    flip: Bool = true, background: String = "white", cacheMegabytes: Int = 1024
+    smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1], flip: Bool = true,
+    background: String = "white", cacheMegabytes: Int = 1024
   ) {
     self.train = train
     self.validation = validation
@@ -44,6 +49,8 @@ public struct DataConfiguration: Sendable, Equatable {
     self.resize = resize
     self.resizeTo = resizeTo
     self.crop = crop
+    self.smallestCrop = smallestCrop
+    self.sizeMultiples = sizeMultiples
     self.flip = flip
     self.background = background
     self.cacheMegabytes = cacheMegabytes
@@ -55,7 +62,7 @@ extension DataConfiguration {
   public var augmentation: Augmentation {
     Augmentation(
       size: imageSize, resize: resize, resizedSide: resize == .cover ? resizeTo : nil, crop: crop,
-      flips: flip)
+      flips: flip, smallestCrop: smallestCrop, sizeMultiples: sizeMultiples)
   }
 
   /// The background as a colour.
@@ -99,7 +106,17 @@ extension DataConfiguration: Configurable {
       "resizeTo", &resizeTo, in: .between(1, 16384),
       "Length in pixels the shorter side is scaled to with resize = cover; null means imageSize.")
     fields.choice(
-      "crop", &crop, "Which square is cut from an image for training; evaluation takes the centre.")
+      "crop", &crop,
+      "Which square is cut from an image for training: at random, the centre, or one of any size that "
+        + "is scaled to the crop; evaluation takes the centre.")
+    fields.number(
+      "smallestCrop", &smallestCrop, in: .between(0.01, 1),
+      "Side of the smallest square that crop = resized takes, as a fraction of the image's shorter "
+        + "side; the largest is all of it.")
+    fields.integers(
+      "sizeMultiples", &sizeMultiples, each: .between(1, 64), count: .between(1, 64),
+      "Sides of training crops as multiples of imageSize; each step draws one, and has 1/m^2 as many "
+        + "images of m times the side. [1, 2, 4] keeps the brightness of large images.")
     fields.flag("flip", &flip, "Whether training images are mirrored left to right at random.")
     fields.string(
       "background", &background, pattern: PixelColor.pattern,
@@ -117,6 +134,14 @@ extension DataConfiguration: Configurable {
       "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,
       expected: "at least imageSize = \(side)",
       remedy: "A square of that side must fit into the scaled image.")
+    let (scales, multiples) = (crop == .resized, sizeMultiples)
+    // Evaluated only once both are known to be in range.
+    var largest: Int { side * (multiples.max() ?? 1) }
+    fields.check(
+      "resizeTo", with: ["imageSize", "sizeMultiples", "crop"],
+      !cover || scales || largest == side || (resizeTo ?? side) >= largest,
+      expected: "at least \(largest) = imageSize times the largest of sizeMultiples",
+      remedy: "Crops of that side must fit into the scaled image; or set crop to \"resized\".")
     fields.check(
       "resizeTo", with: ["resize"], cover || resizeTo == nil,
       expected: "null, as resize = none scales nothing",

@@ -37,7 +37,7 @@ public struct Dataset: Sendable {
       cacheMegabytes: cacheMegabytes, decoder: decoder, progress: progress)
     if let validation {
       let other = try ImageStore(
-        folder: ImageFolder(path: validation), augmentation: augmentation,
+        folder: ImageFolder(path: validation), augmentation: augmentation.withoutChance,
         cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes / 1_000_000), decoder: decoder,
         progress: progress)
       training = ImageSet(store: store)

@@ -1,6 +1,8 @@
+import Foundation
+
 /// A verdict on a run's codebook, with its reasons in words.
 ///
-/// Two kinds of collapse are told apart (Zhao and others, 2411.16550). In *token collapse* few codes
+/// Two kinds of collapse are told apart (Zhao and others, 2411.16550). In *codebook collapse* few codes
 /// are used, though the vectors that are quantized differ: the codebook is at fault, often its
 /// first values. In *embedding collapse* the vectors or the codes themselves come to one place or
 /// one line: the encoder is at fault, and no codebook can repair it. A run that is *under-trained*
@@ -11,11 +13,13 @@
 /// 1. Embedding collapse: the vectors before quantization deviate from their mean by less than
 ///    ``Threshold/relativeSpread`` of their length (VQ) or ``Threshold/levelShare`` of a level (FSQ);
 ///    or their effective rank is near 1.
-/// 2. Token collapse: one code; or fewer than ``Threshold/usage`` (``Threshold/usageInTraining``
+/// 2. Codebook collapse: one code; or fewer than ``Threshold/usage`` (``Threshold/usageInTraining``
 ///    where rule 4 holds too) of the codes that a uniform code
-///    would show with as many tokens; or a perplexity below ``Threshold/perplexity`` of the used codes;
+///    would show with as many ids; or a perplexity below ``Threshold/perplexity`` of the used codes, or
+///    below ``leastPerplexity(codes:)``;
 ///    or one below that same share of a Zipf law's, where codes leave more than
-///    ``Threshold/unexplained`` of the vectors' variance.
+///    ``Threshold/unexplained`` of the vectors' variance. Where tokens have several ids, the first of
+///    these are asked of each depth too: another depth's codes do not make up for one that collapsed.
 /// 3. Embedding collapse: tokens differ, but the used codes lie together.
 /// 4. Under-trained: fewer than ``Threshold/steps`` steps; or less than ``Threshold/partOfRun`` of those
 ///    planned; or a PSNR below that of each image's mean colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
@@ -68,16 +72,15 @@ public struct CodebookHealth: Sendable, Equatable {
     /// even if strays are in use. Healthy codebooks leave less: 64 codes of 8 numbers, straight-through
     /// on CIFAR-10, a tenth.
     public static let unexplained = 0.25
-    /// A perplexity that is too small for any codebook of ``codesForPerplexity`` or more: 2.
-    ///
-    /// It is less than one bit a token, where four or more could be said.
+    /// A perplexity that is too small for any codebook: 2, one bit an id, where four or more could be
+    /// said; of smaller codebooks see ``CodebookHealth/leastPerplexity(codes:)``.
     public static let leastPerplexity = 2.0
-    /// The smallest codebook for which ``leastPerplexity`` counts.
-    public static let codesForPerplexity = 16
-    /// Tokens below which their use says nothing: 100.
+    /// The part of the bits that an id could say, below which they are too few: a quarter.
+    public static let bits = 0.25
+    /// Ids below which their use says nothing: 100.
     ///
     /// A few smooth images may well be made of a few codes.
-    public static let tokens = 100
+    public static let ids = 100
     /// Deviation of vectors from their mean, in lengths: 0.05.
     ///
     /// 1 for vectors about the origin, 0.7 for as much offset as spread. At 0.05, 99.75 % of the squared
@@ -117,6 +120,40 @@ public struct CodebookHealth: Sendable, Equatable {
     public static func rank(channels: Int) -> Double {
       channels > 2 ? 1.2 : 1.1
     }
+  }
+
+  /// The perplexity below which a codebook has collapsed, however its codes are counted: a quarter of the
+  /// bits that an id could say, `K^(1/4)`, but at most one bit, 2.
+  ///
+  /// 2 from 16 codes on; 1.68 for eight, 1.41 for four, 1.19 for two, where one code in 24 ids is
+  /// another.
+  public static func leastPerplexity(codes: Int) -> Double {
+    min(Threshold.leastPerplexity, pow(Double(codes), Threshold.bits))
+  }
+
+  /// The perplexity of a Zipf law over some codes, the most uneven use that is still called natural: code
+  /// i in proportion to 1 / i.
+  ///
+  /// - Parameter codes: as many as a uniform code would show.
+  public static func zipfPerplexity(codes: Double) -> Double {
+    let codes = max(2, codes)
+    // Sums of 1 / i and of ln(i) / i, by the first terms of their expansions.
+    let logarithm = log(codes)
+    let harmonic = logarithm + 0.5772 + 0.5 / codes
+    let weighted = logarithm * logarithm / 2 - 0.0728 + 0.5 * logarithm / codes
+    return harmonic * exp(weighted / harmonic)
+  }
+
+  /// The greatest perplexity that a rule calls a collapse: what ``CollapseOnset`` watches for.
+  ///
+  /// - Parameters:
+  ///   - codes: the size of the codebook.
+  ///   - uniform: codes that a uniform code would show.
+  ///   - used: codes that are used.
+  public static func collapsedPerplexity(codes: Int, uniform: Double, used: Double) -> Double {
+    max(
+      leastPerplexity(codes: codes), Threshold.perplexity * used,
+      Threshold.usage * zipfPerplexity(codes: uniform))
   }
 
   /// The rules that hold, the gravest first; empty if all is well.

@@ -3,8 +3,8 @@ import Foundation
 
 /// Says during training when a codebook goes to ruin.
 ///
-/// Each step's used codes are taken relative to those that a uniform code would show with as many
-/// tokens, and smoothed over some ten steps. That is the *level*; the *trend* compares it with the mean of some
+/// Each step's used codes, less the one that is always used, are taken relative to those that a uniform
+/// code would show with as many ids, and smoothed over some ten steps. That is the *level*; the *trend* compares it with the mean of some
 /// hundred steps. The first ``Threshold/start`` steps do not count. Then the codebook
 ///
 /// - *is collapsed* where the level is below ``Threshold/collapsed``, and does not rise;
@@ -100,14 +100,15 @@ public struct CodebookWatch: Sendable, Equatable {
   /// Takes in a step, counted from 1; returns ``warning``.
   /// - Parameters:
   ///   - used: codes that the batch used.
-  ///   - tokens: tokens of the batch.
+  ///   - ids: ids of the batch at the codebook's depth: one a token.
   ///   - codes: the size of the codebook.
   @discardableResult
-  public mutating func record(step: Int, used: Int, tokens: Int, codes: Int) -> String? {
-    guard tokens > 0, codes > 0 else { return warning }
+  public mutating func record(step: Int, used: Int, ids: Int, codes: Int) -> String? {
+    // A single id, or a single code, is used as much as it can be.
+    guard ids > 1, codes > 1 else { return warning }
     self.codes = codes
-    expected = CodebookUsage.expectedUniformUsage(codes: codes, tokens: tokens) * Double(codes)
-    let usage = Double(used) / expected
+    expected = CodebookUsage.expectedUniformUsage(codes: codes, ids: ids) * Double(codes)
+    let usage = Double(max(0, used - 1)) / (expected - 1)
     highest = max(highest, usage)
     guard step > Threshold.start else { return nil }
     level.record(usage)
@@ -162,5 +163,7 @@ public struct CodebookWatch: Sendable, Equatable {
   }
 
   /// How many codes of the last batch a level amounts to.
-  private func count(_ level: Double) -> String { String(format: "%.0f", level * expected) }
+  private func count(_ level: Double) -> String {
+    String(format: "%.0f", 1 + level * (expected - 1))
+  }
 }

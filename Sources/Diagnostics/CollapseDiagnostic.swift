@@ -3,10 +3,11 @@ extension CollapseOnset {
   public enum Diagnostic: String, Sendable, CaseIterable {
     /// Used codes against what a uniform code would show, below ``CodebookHealth/Threshold/usage``.
     case usage
-    /// Perplexity against the codes that a uniform code would show, below 0.05.
-    ///
-    /// A Zipf law over `K` codes has 0.18 of them as perplexity for `K` = 1024, and 0.06 for 16384.
+    /// Perplexity, below ``CodebookHealth/collapsedPerplexity(codes:uniform:used:)``: for every size of
+    /// codebook the greatest that a verdict of collapse can rest on.
     case perplexity
+    /// The warning of a codebook collapse that training gave: see ``CodebookWatch``.
+    case warning
     /// `|q| / |z|`, below 0.3.
     ///
     /// A code in the vector's very direction then still leaves `(1 - 0.3)^2`, half, of its squared
@@ -40,17 +41,27 @@ extension CollapseOnset {
     case quantizationError
 
     /// The diagnostics that are the collapse itself, the gravest first; all others are signs of it.
+    ///
+    /// The warning comes last: where nothing else shows the collapse, as of one depth of several, it was
+    /// seen in training.
     static let ofCollapse: [Self] = [
-      .usage, .perplexity, .latentSpread, .latentRank, .codebookSpread,
+      .usage, .perplexity, .latentSpread, .latentRank, .codebookSpread, .warning,
     ]
 
     var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
     /// The number beyond which something is amiss.
-    public func limit(channels: Int) -> Double {
+    ///
+    /// - Parameters:
+    ///   - channels: numbers in a code.
+    ///   - perplexity: the limit of perplexity, which depends on the codebook.
+    public func limit(
+      channels: Int, perplexity: Double = CodebookHealth.Threshold.leastPerplexity
+    ) -> Double {
       switch self {
       case .usage: CodebookHealth.Threshold.usage
-      case .perplexity: CodebookHealth.Threshold.perplexity
+      case .perplexity: perplexity
+      case .warning: 0
       case .lambda: 0.3
       case .cosine: 0.5
       case .obtuse: 0.05
@@ -64,7 +75,7 @@ extension CollapseOnset {
     /// Whether what is amiss lies above the limit.
     var isAbove: Bool {
       switch self {
-      case .obtuse, .commitmentRatio, .quantizationError: true
+      case .warning, .obtuse, .commitmentRatio, .quantizationError: true
       default: false
       }
     }
@@ -78,6 +89,7 @@ extension CollapseOnset {
       switch self {
       case .usage: "usage"
       case .perplexity: "perplexity"
+      case .warning: "the training warning"
       case .lambda: "lambda"
       case .cosine: "cos(z, q)"
       case .obtuse: "the share of codes at obtuse angles"
@@ -94,7 +106,7 @@ extension CollapseOnset {
     func bound(_ limit: Double) -> String {
       switch self {
       case .usage: "below a quarter of a uniform code's"
-      case .perplexity: "below a twentieth of a uniform code's"
+      case .warning: "given"
       case .obtuse: "above 5%"
       case .commitmentRatio: "above ten times the reconstruction gradient"
       case .quantizationError: "above half of the vectors' squared length"

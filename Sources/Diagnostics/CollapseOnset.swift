@@ -4,8 +4,9 @@ import Foundation
 ///
 /// Each diagnostic has a limit (``Diagnostic/limit(channels:)``) that is argued once for all runs. Its
 /// onset is the first step from which on it stays beyond the limit to the end of the series; a run
-/// that recovered has none. Single strays are not counted: every value is replaced by the median of
-/// itself and its two neighbours.
+/// that recovered has none. The signs of a collapse are looked for up to it, not to the end: what was
+/// beyond its limit until the collapse had shown it, even if it came back later. Single strays are not
+/// counted: every value is replaced by the median of itself and its two neighbours.
 ///
 /// The verdict on a run is ``CodebookHealth``'s; an onset only tells the story of it.
 public struct CollapseOnset: Sendable, Equatable {
@@ -36,33 +37,47 @@ public struct CollapseOnset: Sendable, Equatable {
   /// - Parameters:
   ///   - series: values by step, in the order of their steps; those not finite are passed over.
   ///   - channels: numbers in a code.
-  public init(_ series: [Diagnostic: Series], channels: Int) {
-    judged = Diagnostic.allCases.filter { diagnostic in
+  ///   - perplexity: the limit of perplexity: see
+  ///     ``CodebookHealth/collapsedPerplexity(codes:uniform:used:)``.
+  public init(
+    _ series: [Diagnostic: Series], channels: Int,
+    perplexity: Double = CodebookHealth.Threshold.leastPerplexity
+  ) {
+    let judged = Diagnostic.allCases.filter { diagnostic in
       series[diagnostic]?.contains { $0.value.isFinite } ?? false
     }
-    onsets = judged.compactMap { diagnostic in
-      Self.onset(of: diagnostic, series[diagnostic] ?? [], channels: channels)
-    }.sorted { ($0.step, $0.diagnostic.order) < ($1.step, $1.diagnostic.order) }
+    func onsets(upTo step: Int) -> [Onset] {
+      judged.compactMap { diagnostic in
+        Self.onset(
+          of: diagnostic, (series[diagnostic] ?? []).filter { $0.step <= step },
+          limit: diagnostic.limit(channels: channels, perplexity: perplexity))
+      }.sorted { ($0.step, $0.diagnostic.order) < ($1.step, $1.diagnostic.order) }
+    }
+    self.judged = judged
+    let final = onsets(upTo: .max)
+    self.onsets = final
+    collapse = Diagnostic.ofCollapse.lazy.compactMap { diagnostic in
+      final.first { $0.diagnostic == diagnostic }
+    }.first
+    if let collapse {
+      signs = onsets(upTo: collapse.step).filter {
+        $0.step < collapse.step && $0.diagnostic != collapse.diagnostic
+      }
+    } else {
+      signs = final
+    }
   }
 
   /// The onset of the collapse itself: of usage, else of perplexity, else of the vectors' or codes'
-  /// concentration; nil where none of these stays beyond its limit.
-  public var collapse: Onset? {
-    for diagnostic in Diagnostic.ofCollapse {
-      if let onset = onsets.first(where: { $0.diagnostic == diagnostic }) { return onset }
-    }
-    return nil
-  }
+  /// concentration, else of the warning; nil where none of these stays beyond its limit.
+  public let collapse: Onset?
 
-  /// The diagnostics that were beyond their limits before the collapse, the earliest first.
-  public var signs: [Onset] {
-    guard let collapse else { return onsets }
-    return onsets.filter { $0.step < collapse.step && $0.diagnostic != collapse.diagnostic }
-  }
+  /// The diagnostics that were beyond their limits from before the collapse up to it, the earliest first;
+  /// without a collapse all that stay beyond.
+  public let signs: [Onset]
 
-  private static func onset(of diagnostic: Diagnostic, _ series: Series, channels: Int) -> Onset? {
+  private static func onset(of diagnostic: Diagnostic, _ series: Series, limit: Double) -> Onset? {
     let known = series.filter(\.value.isFinite)
-    let limit = diagnostic.limit(channels: channels)
     let smooth = medians(known.map(\.value))
     guard let last = smooth.last, diagnostic.isBeyond(last, limit) else { return nil }
     var first = smooth.count - 1

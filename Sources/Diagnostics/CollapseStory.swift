@@ -12,7 +12,9 @@ extension CollapseOnset {
         + onsets.map(Self.phrase).joined(separator: "; ")
     }
     let first =
-      collapse.sinceStart
+      collapse.diagnostic == .warning
+      ? "the training warned of it from step \(Self.count(collapse.step)) on"
+      : collapse.sinceStart
       ? "\(collapse.diagnostic.subject) was \(collapse.diagnostic.bound(collapse.limit)) from its "
         + "first measurement on, at step \(Self.count(collapse.step))"
       : "\(collapse.diagnostic.subject) \(verb(collapse)) \(collapse.diagnostic.bound(collapse.limit)) "
@@ -22,13 +24,16 @@ extension CollapseOnset {
       sentences.append(earlier(sign, than: collapse))
     } else if !collapse.sinceStart, judged.contains(where: { !Diagnostic.ofCollapse.contains($0) })
     {
-      sentences.append("no other diagnostic had shown it before")
+      sentences.append("no earlier warning sign")
     }
     let others = signs.dropFirst()
     guard !others.isEmpty else { return sentences.joined(separator: "; ") }
     return sentences.joined(separator: "; ") + ". Between the two: "
       + others.map { sign in
-        "\(sign.diagnostic.subject) \(sign.diagnostic.bound(sign.limit)) (step \(Self.count(sign.step)))"
+        sign.diagnostic == .warning
+          ? "the training's warning (step \(Self.count(sign.step)))"
+          : "\(sign.diagnostic.subject) \(sign.diagnostic.bound(sign.limit)) "
+          + "(step \(Self.count(sign.step)))"
       }.joined(separator: ", ")
   }
 
@@ -38,6 +43,7 @@ extension CollapseOnset {
     let distance = "\(Self.count(collapse.step - sign.step)) steps before"
     let bound = sign.diagnostic.bound(sign.limit)
     let place = "at step \(Self.count(sign.step)), \(distance)"
+    if sign.diagnostic == .warning { return "the training had warned of it " + place }
     if sign.sinceStart {
       return "\(sign.diagnostic.subject) had been \(bound) since its first measurement \(place)"
     }
@@ -47,7 +53,8 @@ extension CollapseOnset {
   }
 
   private static func phrase(_ onset: Onset) -> String {
-    "\(onset.diagnostic.subject) is \(onset.diagnostic.bound(onset.limit)) since step "
+    if onset.diagnostic == .warning { return "the training warns since step " + count(onset.step) }
+    return "\(onset.diagnostic.subject) is \(onset.diagnostic.bound(onset.limit)) since step "
       + count(onset.step)
   }
 

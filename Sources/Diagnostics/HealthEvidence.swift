@@ -1,5 +1,4 @@
 import Evaluation
-import Foundation
 
 /// The numbers that a verdict on a codebook rests on.
 public struct HealthEvidence: Sendable {
@@ -28,12 +27,15 @@ public struct HealthEvidence: Sendable {
 
   /// The size of the codebook, `K`.
   public var codes: Int
-  /// Tokens that were counted, `n`.
-  public var tokens: Int
+  /// Ids that were counted, `n`: tokens, times the depths where a token has several ids.
+  public var ids: Int
   /// Codes used at least once.
   public var used: Int
   /// `exp(entropy)` of the codes' shares.
   public var perplexity: Double
+  /// The usage at each depth, where tokens have several ids and ``codes`` and ``ids`` are those of all
+  /// depths side by side; else empty.
+  public var depths: [CodebookUsage]
   /// The vectors before quantization.
   public var latents: VectorSpread
   /// The mean of `|z - q|^2` over the vectors, where codes are in the space of ``latents``; else nil.
@@ -53,16 +55,18 @@ public struct HealthEvidence: Sendable {
 
   /// The numbers, one by one.
   public init(
-    codes: Int, tokens: Int, used: Int, perplexity: Double, latents: VectorSpread,
+    codes: Int, ids: Int, used: Int, perplexity: Double, depths: [CodebookUsage] = [],
+    latents: VectorSpread,
     quantizationError: Double? = nil, bottleneck: Bottleneck, psnr: Double, baselinePSNR: Double,
     steps: Int,
     plannedSteps: Int,
     evaluations: [Evaluation]
   ) {
     self.codes = codes
-    self.tokens = tokens
+    self.ids = ids
     self.used = used
     self.perplexity = perplexity
+    self.depths = depths
     self.latents = latents
     self.quantizationError = quantizationError
     self.bottleneck = bottleneck
@@ -73,20 +77,14 @@ public struct HealthEvidence: Sendable {
     self.evaluations = evaluations
   }
 
-  /// The share of the codebook that as many tokens would use if each drew uniformly.
+  /// The share of the codebook that as many ids would use if each were drawn uniformly.
   public var expectedUniformUsage: Double {
-    CodebookUsage.expectedUniformUsage(codes: codes, tokens: tokens)
+    CodebookUsage.expectedUniformUsage(codes: codes, ids: ids)
   }
 
-  /// The perplexity of as many tokens by a Zipf law, the most uneven use that is still called natural:
-  /// code i in proportion to 1 / i, over the codes that as many uniform tokens would use.
+  /// The perplexity of as many ids by a Zipf law: see ``CodebookHealth/zipfPerplexity(codes:)``.
   public var zipfPerplexity: Double {
-    let codes = max(2, expectedUniformUsage * Double(codes))
-    // Sums of 1 / i and of ln(i) / i, by the first terms of their expansions.
-    let logarithm = log(codes)
-    let harmonic = logarithm + 0.5772 + 0.5 / codes
-    let weighted = logarithm * logarithm / 2 - 0.0728 + 0.5 * logarithm / codes
-    return harmonic * exp(weighted / harmonic)
+    CodebookHealth.zipfPerplexity(codes: expectedUniformUsage * Double(codes))
   }
 
   /// The share of the vectors' variance that codes leave: `mean |z - q|^2 / mean |z - mean z|^2`; nil

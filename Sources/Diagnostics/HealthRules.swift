@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 
 /// The rules of ``CodebookHealth``: each gives its reasons, none if it does not hold.
@@ -33,29 +34,23 @@ extension HealthEvidence {
     return reasons
   }
 
-  /// Token collapse: few codes, or few that count.
+  /// Codebook collapse: few codes, or few that count.
   var tokenCollapse: [String] {
-    guard tokens >= Threshold.tokens else { return [] }
-    var reasons: [String] = []
-    let expected = expectedUniformUsage * Double(codes)
-    let least = lackOfTraining.isEmpty ? Threshold.usage : Threshold.usageInTraining
-    if used == 1 || Double(used) < least * expected {
-      reasons.append(
-        "\(used) of \(codes) codes used by \(tokens) tokens, where a uniform code would show "
-          + "\(whole(expected))")
-    } else if perplexity < Threshold.perplexity * Double(used)
-      || (perplexity < Threshold.leastPerplexity && codes >= Threshold.codesForPerplexity)
-    {
-      reasons.append(
-        "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
-          + "(perplexity)")
-    } else if let left = unexplainedVariance, left > Threshold.unexplained,
-      perplexity < least * zipfPerplexity
+    var reasons = collapse(codes: codes, ids: ids, used: used, perplexity: perplexity)
+    if reasons.isEmpty, ids >= Threshold.ids, let left = unexplainedVariance,
+      left > Threshold.unexplained, perplexity < leastUsage * zipfPerplexity
     {
       reasons.append(
         "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
           + "(perplexity; a Zipf law over all codes has \(text(zipfPerplexity))), and leave "
           + "\(percent(left)) of the vectors' variance")
+    }
+    if reasons.isEmpty, depths.count > 1 {
+      reasons = depths.enumerated().flatMap { depth, usage in
+        collapse(
+          codes: usage.codes, ids: usage.ids, used: usage.used, perplexity: usage.perplexity
+        ).map { "at depth \(depth + 1) of \(depths.count), " + $0 }
+      }
     }
     guard !reasons.isEmpty, case .vector(let codebook, _) = bottleneck else { return reasons }
     // Why: the codebook is not where the vectors are.
@@ -70,6 +65,36 @@ extension HealthEvidence {
     }
     return reasons
   }
+
+  /// What speaks for a collapse in how often codes are used.
+  private func collapse(codes: Int, ids: Int, used: Int, perplexity: Double) -> [String] {
+    guard ids >= Threshold.ids, codes > 1 else { return [] }
+    let expected =
+      CodebookUsage.expectedUniformUsage(codes: codes, ids: ids) * Double(codes)
+    if used == 1 || Double(used) < leastUsage * expected {
+      return [
+        "\(used) of \(codes) codes used by \(ids) \(unit), where a uniform code would show "
+          + "\(whole(expected))"
+      ]
+    }
+    if perplexity
+      < max(Threshold.perplexity * Double(used), CodebookHealth.leastPerplexity(codes: codes))
+    {
+      return [
+        "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
+          + "(perplexity)"
+      ]
+    }
+    return []
+  }
+
+  /// The least usage, against a uniform code's, that is no collapse.
+  private var leastUsage: Double {
+    lackOfTraining.isEmpty ? Threshold.usage : Threshold.usageInTraining
+  }
+
+  /// What is counted: a token has one id, or one at each depth.
+  private var unit: String { depths.count > 1 ? "ids" : "tokens" }
 
   /// Embedding collapse seen in the codes alone.
   var concentrationOfCodes: [String] {
@@ -113,15 +138,15 @@ extension HealthEvidence {
   /// What does not decide, but should be known.
   var remarks: [String] {
     var remarks: [String] = []
-    if tokens < Threshold.tokens {
+    if ids < Threshold.ids {
       remarks.append(
-        "\(tokens) tokens are too few to judge their use by; evaluate more images")
+        "\(ids) \(unit) are too few to judge their use by; evaluate more images")
     } else if tokenCollapse.isEmpty,
       Double(used) < Threshold.usage * expectedUniformUsage * Double(codes)
     {
-      remarks.append("so far \(used) of \(codes) codes are used by \(tokens) tokens")
+      remarks.append("so far \(used) of \(codes) codes are used by \(ids) \(unit)")
     }
-    guard case .finiteScalar(let levels, _) = bottleneck, tokens > 0 else { return remarks }
+    guard case .finiteScalar(let levels, _) = bottleneck, ids > 0 else { return remarks }
     for (channel, unused) in levels.unused.enumerated() where !unused.isEmpty {
       let count = levels.counts[channel].count
       if unused.count == count - 1, let level = levels.counts[channel].firstIndex(where: { $0 > 0 })

@@ -21,7 +21,7 @@ public struct LevelUse: Sendable, Equatable {
     var sums = [Double](repeating: 0, count: channels)
     var products = [Double](repeating: 0, count: channels * channels)
     var digits = sums
-    for (index, uses) in usage.counts.enumerated() where uses > 0 {
+    usage.forEachUsed { index, uses in
       var rest = index
       for (channel, level) in levels.enumerated() {
         let digit = rest % level
@@ -34,7 +34,7 @@ public struct LevelUse: Sendable, Equatable {
         }
       }
     }
-    let total = Double(max(1, usage.tokens))
+    let total = Double(max(1, usage.ids))
     for row in 0..<channels {
       for column in 0...row {
         let place = row * channels + column

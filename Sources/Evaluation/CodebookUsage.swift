@@ -1,46 +1,110 @@
 import Foundation
 
 /// How often each code of a codebook was used, and what that says of the codebook.
+///
+/// A token is a position of an image's grid, and has one id at each depth; what is counted here are ids,
+/// of one depth or of several together. Memory grows with the codebook up to ``largestTable`` codes, and
+/// beyond that only with the codes that are used.
 public struct CodebookUsage: Sendable, Equatable {
-  /// Uses of each code, by index.
-  public private(set) var counts: [Int]
-  /// How many tokens were counted.
-  public private(set) var tokens = 0
+  /// The codes of the largest codebook that has a count for every code, used or not: 2^16.
+  public static let largestTable = 1 << 16
 
-  /// No tokens yet, for a codebook of `codes` codes.
+  /// Uses of each code by index, or of the used ones.
+  private enum Table: Sendable, Equatable {
+    case all([Int])
+    case used([Int: Int])
+  }
+
+  /// The size of the codebook, `K`.
+  public let codes: Int
+  /// How many ids were counted: tokens, times the depths that are counted together.
+  public private(set) var ids = 0
+
+  private var table: Table
+
+  /// No ids yet, for a codebook of `codes` codes.
   public init(codes: Int) {
     precondition(codes > 0, "a codebook has a code")
-    counts = [Int](repeating: 0, count: codes)
+    self.codes = codes
+    table = codes <= Self.largestTable ? .all([Int](repeating: 0, count: codes)) : .used([:])
   }
 
   /// Counts of the codes, where they are already known.
   public init(counts: [Int]) {
     precondition(!counts.isEmpty && counts.allSatisfy { $0 >= 0 }, "a count for each code")
-    self.counts = counts
-    tokens = counts.reduce(0, +)
+    self.init(codes: counts.count)
+    for (code, count) in counts.enumerated() where count > 0 { add(code, count: count) }
   }
 
-  /// Counts tokens; each is a code's index, 0..<codes.
-  public mutating func add(_ indices: [Int32]) {
-    for index in indices {
-      precondition(index >= 0 && index < counts.count, "a token is a code's index")
-      counts[Int(index)] += 1
-      tokens += 1
+  /// Counts ids; each is a code's index, 0..<codes.
+  public mutating func add(_ indices: some Sequence<Int32>) {
+    for index in indices { add(Int(index), count: 1) }
+  }
+
+  /// Counts an id a number of times.
+  public mutating func add(_ code: Int, count: Int) {
+    precondition(code >= 0 && code < codes && count >= 0, "an id is a code's index")
+    switch table {
+    case .all(var counts):
+      table = .used([:])  // so that the array has one owner, and is changed in place
+      counts[code] += count
+      table = .all(counts)
+    case .used(var counts):
+      table = .all([])
+      counts[code, default: 0] += count
+      table = .used(counts)
     }
+    ids += count
   }
 
   /// Adds what another counted over the same codebook.
   public mutating func merge(_ other: CodebookUsage) {
-    precondition(counts.count == other.counts.count, "codebooks of one size")
-    for index in counts.indices { counts[index] += other.counts[index] }
-    tokens += other.tokens
+    precondition(codes == other.codes, "codebooks of one size")
+    other.forEachUsed { add($0, count: $1) }
   }
 
-  /// The size of the codebook, `K`.
-  public var codes: Int { counts.count }
+  /// Calls with each used code and its uses, in the order of the codes.
+  public func forEachUsed(_ body: (_ code: Int, _ count: Int) -> Void) {
+    switch table {
+    case .all(let counts):
+      for (code, count) in counts.enumerated() where count > 0 { body(code, count) }
+    case .used(let counts):
+      for code in counts.keys.sorted() { body(code, counts[code]!) }
+    }
+  }
+
+  /// The used codes and their uses, in the order of the codes.
+  public var uses: [(code: Int, count: Int)] {
+    var result: [(code: Int, count: Int)] = []
+    forEachUsed { result.append(($0, $1)) }
+    return result
+  }
+
+  /// The codes that are used, ascending.
+  public var usedCodes: [Int] { uses.map(\.code) }
+
+  /// The uses of a code.
+  public func count(of code: Int) -> Int {
+    switch table {
+    case .all(let counts): counts[code]
+    case .used(let counts): counts[code] ?? 0
+    }
+  }
+
+  /// The uses of every code by index, `[K]`: for codebooks whose entries are in memory anyway.
+  public var counts: [Int] {
+    var counts = [Int](repeating: 0, count: codes)
+    forEachUsed { counts[$0] = $1 }
+    return counts
+  }
 
   /// How many codes were used at least once.
-  public var used: Int { counts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) } }
+  public var used: Int {
+    switch table {
+    case .all(let counts): counts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
+    case .used(let counts): counts.count
+    }
+  }
 
   /// How many codes were never used.
   public var deadCodes: Int { codes - used }
@@ -48,30 +112,30 @@ public struct CodebookUsage: Sendable, Equatable {
   /// The share of codes used at least once, 0...1.
   public var usage: Double { Double(used) / Double(codes) }
 
-  /// The share that as many tokens would show if each drew a code uniformly: `1 - (1 - 1/K)^n`.
+  /// The share that as many ids would show if each were drawn uniformly: `1 - (1 - 1/K)^n`.
   ///
-  /// Below this, a codebook is used unevenly; far below 1 it says that too few tokens were counted.
+  /// Below this, a codebook is used unevenly; far below 1 it says that too few ids were counted.
   public var expectedUniformUsage: Double {
-    Self.expectedUniformUsage(codes: codes, tokens: tokens)
+    Self.expectedUniformUsage(codes: codes, ids: ids)
   }
 
   /// `1 - (1 - 1/K)^n`, computed so that it keeps its digits where `1/K` or `n/K` is tiny.
-  public static func expectedUniformUsage(codes: Int, tokens: Int) -> Double {
-    precondition(codes > 0 && tokens >= 0, "a codebook has a code")
-    if tokens == 0 { return 0 }
-    return -expm1(Double(tokens) * log1p(-1 / Double(codes)))
+  public static func expectedUniformUsage(codes: Int, ids: Int) -> Double {
+    precondition(codes > 0 && ids >= 0, "a codebook has a code")
+    if ids == 0 { return 0 }
+    return -expm1(Double(ids) * log1p(-1 / Double(codes)))
   }
 
-  /// The entropy of the codes' shares, `-sum p log2 p`, in bits; 0 for no tokens.
+  /// The entropy of the codes' shares, `-sum p log2 p`, in bits; 0 for no ids.
   public var entropyBits: Double { entropy / log(2) }
 
-  /// `exp(entropy)`: the number of codes that, used evenly, carry as much; 1 for no tokens.
+  /// `exp(entropy)`: the number of codes that, used evenly, carry as much; 1 for no ids.
   public var perplexity: Double { exp(entropy) }
 
   private var entropy: Double {
-    let total = Double(tokens)
+    let total = Double(ids)
     var sum = 0.0
-    for count in counts where count > 0 {
+    forEachUsed { _, count in
       let share = Double(count) / total
       sum -= share * log(share)
     }

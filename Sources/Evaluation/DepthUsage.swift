@@ -12,7 +12,7 @@ public struct DepthUsage: Sendable, Equatable {
     depths = Array(repeating: CodebookUsage(codes: codes), count: depth)
   }
 
-  /// Counts tokens: of each its index at depth 0 first, then that at depth 1.
+  /// Counts tokens: of each its id at depth 0 first, then that at depth 1.
   public mutating func add(_ indices: [Int32]) {
     precondition(indices.count % depths.count == 0, "each token has all its indices")
     if depths.count == 1 { return depths[0].add(indices) }
@@ -30,5 +30,17 @@ public struct DepthUsage: Sendable, Equatable {
   }
 
   /// The counts of all depths behind each other: a code at one depth is another than at the next.
-  public var joined: CodebookUsage { CodebookUsage(counts: depths.flatMap(\.counts)) }
+  public var joined: CodebookUsage {
+    guard depths.count > 1 else { return depths[0] }
+    var joined = CodebookUsage(codes: depths.reduce(0) { $0 + $1.codes })
+    var first = 0
+    for usage in depths {
+      usage.forEachUsed { joined.add(first + $0, count: $1) }
+      first += usage.codes
+    }
+    return joined
+  }
+
+  /// The tokens that were counted: each has an id at every depth.
+  public var tokens: Int { depths[0].ids }
 }

@@ -32,6 +32,7 @@ struct Planner {
 
   mutating func run() {
     let needed = neededNodes()
+    checkOrder(needed)
     findStaticValues(needed)
     let executed = needed.filter { graph.nodes[$0].operation.viewedInput == nil }
     let shared = executed.filter { isStatic.contains(graph.nodes[$0].outputs[0]) }
@@ -62,6 +63,29 @@ struct Planner {
       needed.append(index)
     }
     return needed.reversed()
+  }
+
+  /// Stops where an operation reads what is computed after it: a plan would read old memory.
+  private func checkOrder(_ nodes: [Int]) {
+    for index in nodes {
+      let node = graph.nodes[index]
+      for input in node.inputs {
+        guard let late = laterMaker(of: input, than: index) else { continue }
+        fatalError(
+          "\(node.layer): \(node.operation.name) (node \(index)) reads what "
+            + "\(graph.nodes[late].operation.name) (node \(late)) yields after it; record "
+            + "operations in the order in which they are to be computed")
+      }
+    }
+  }
+
+  /// The node that yields a value, if it is not before another; none yields inputs and parameters,
+  /// and nobody reads gradient memory.
+  private func laterMaker(of id: ValueID, than index: Int) -> Int? {
+    guard case .result(let maker, _) = graph.values[id.index].role, maker >= index else {
+      return nil
+    }
+    return maker
   }
 
   /// Marks what depends on parameters alone.
@@ -131,8 +155,8 @@ struct Planner {
           region: region, offset: offsets[$0], shape: [lifetimes[$0].words], type: .float32)
       }
       return Instruction(
-        operation: node.operation, inputs: node.inputs.map { operand($0)! },
-        outputs: node.outputs.map { operand($0)! }, workspace: scratchOperand, layer: node.layer)
+        operation: node.operation, inputs: node.inputs.map { place($0, of: node) },
+        outputs: node.outputs.map { place($0, of: node) }, workspace: scratchOperand, layer: node.layer)
     }
     return (instructions, layout.words)
   }
@@ -180,6 +204,14 @@ struct Planner {
       return stretch[id]
     }
     return nil
+  }
+
+  /// Where an input or output of an operation lies.
+  private func place(_ id: ValueID, of node: Graph.Node) -> Operand {
+    guard let operand = operand(id) else {
+      fatalError("\(node.layer): \(node.operation.name) has a value that has no place in memory")
+    }
+    return operand
   }
 
   /// Where a value lies, or nil if the plan does not need it.

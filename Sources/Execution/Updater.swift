@@ -3,7 +3,8 @@
 /// The slices are fixed by the layout of the parameters, so that the norm, and with it every
 /// bit of the result, does not depend on how many threads there are.
 public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
-  // Unchecked: slices do not overlap, and `update` returns when all are done.
+  // Unchecked: slices do not overlap, each writes its own places of `squares` and `measurements`,
+  // whose memory never moves, and `update` returns when all are done.
 
   /// The words of a slice: 256 KiB, which fits in the second-level cache with its moments.
   static var sliceWords: Int { 1 << 16 }
@@ -15,8 +16,8 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   private let session: Session<B>
   private let slices: [Slice]
   private let gradients: [B.Memory]
-  private var squares: [Double]
-  private var measurements: [UpdateMeasurement]
+  private let squares: UnsafeMutableBufferPointer<Double>
+  private let measurements: UnsafeMutableBufferPointer<UpdateMeasurement>
   private var phase = Phase.summing
 
   /// A range of the parameters, and which of them lie in it.
@@ -57,8 +58,16 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     }
     self.slices = slices
     gradients = session.memories.map(\.gradients)
-    squares = Array(repeating: 0, count: slices.count)
-    measurements = Array(repeating: UpdateMeasurement(), count: slices.count)
+    squares = .allocate(capacity: slices.count)
+    squares.initialize(repeating: 0)
+    measurements = .allocate(capacity: slices.count)
+    measurements.initialize(repeating: UpdateMeasurement())
+  }
+
+  deinit {
+    squares.deallocate()
+    measurements.deinitialize()
+    measurements.deallocate()
   }
 
   /// Sums the lanes' gradients.
@@ -96,11 +105,9 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     switch phase {
     case .summing:
       session.backend.sum(gradients, range: slice.range)
-      let squares = session.backend.sumOfSquares(gradients[0], range: slice.range)
-      self.squares.withUnsafeMutableBufferPointer { $0[index] = squares }
+      squares[index] = session.backend.sumOfSquares(gradients[0], range: slice.range)
     case .updating(let request, let blocks):
-      let measurement = update(slice, request, blocks)
-      measurements.withUnsafeMutableBufferPointer { $0[index] = measurement }
+      measurements[index] = update(slice, request, blocks)
     }
   }
 

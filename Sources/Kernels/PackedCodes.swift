@@ -127,20 +127,21 @@ struct PackedCodes<Scores: ScoreVectors> {
   /// The lowest of the codes that have the smallest score of a row.
   ///
   /// Which code of its group a lane is of is found by computing the scores again, by the same
-  /// operations.
+  /// operations. Should a compiler round them otherwise than the first time, the least of this time
+  /// counts.
   private func resolve(_ z: UnsafePointer<Float>, _ row: Int) -> Int32 {
     let smallest = smallestLane(best[Lanes(start: 16 * row, count: 16)])
     guard smallest < .infinity else { return -1 }
-    var result = Int.max
+    var least = LeastScore()
     for lane in 0..<16 where best[16 * row + lane] == smallest {
       let group = Int(Int32(bitPattern: at[16 * row + lane].bitPattern))
       for code in stride(
         from: group * Scores.width + lane, to: (group + 1) * Scores.width, by: 16)
-      where code < result && score(z, code) == smallest {
-        result = code
+      where code < codes {
+        least.add(code, score(z, code))
       }
     }
-    return Int32(result)
+    return Int32(least.code)
   }
 
   private func score(_ z: UnsafePointer<Float>, _ code: Int) -> Float {
@@ -150,5 +151,23 @@ struct PackedCodes<Scores: ScoreVectors> {
       score.add(z[j], SIMD16(repeating: e[j * Scores.width]))
     }
     return score[0]
+  }
+}
+
+/// The code with the least score of those seen, the lowest of several; never none once one was seen.
+package struct LeastScore {
+  /// The code; -1 before the first.
+  package private(set) var code = -1
+  private var score = Float.infinity
+
+  /// No code yet.
+  package init() {}
+
+  /// Takes in a code with its score; one that is not a number counts only if there is no other.
+  @inline(__always)
+  package mutating func add(_ other: Int, _ otherScore: Float) {
+    if code < 0 || otherScore < score || (otherScore == score && other < code) || score.isNaN {
+      (code, score) = (other, otherScore)
+    }
   }
 }

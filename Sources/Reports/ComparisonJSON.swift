@@ -36,7 +36,7 @@ extension Comparison {
   ///       bitsPerToken, bitsPerPixel
   ///       psnr, ssim        PSNR in dB, null where nothing differs
   ///       baselinePSNR      PSNR in dB of each image's mean colour
-  ///       usedCodes, deadCodes, usage, expectedUniformUsage, tokens, perplexity
+  ///       usedCodes, deadCodes, usage, expectedUniformUsage, tokens, ids, perplexity
   ///       entropyPerToken   bits that a token carries, log2 of the perplexity, over all its indices
   ///       quantizationError mean over tokens of |z - q|^2
   ///       latents           {length, deviation, variances, effectiveRank}
@@ -116,7 +116,8 @@ extension Comparison {
       "usedCodes": .integer(run.usage.used), "deadCodes": .integer(run.usage.deadCodes),
       "usage": number(run.usage.usage),
       "expectedUniformUsage": number(run.usage.expectedUniformUsage),
-      "tokens": .integer(run.usage.tokens), "perplexity": number(run.usage.perplexity),
+      "tokens": .integer(run.tokens), "ids": .integer(run.usage.ids),
+      "perplexity": number(run.usage.perplexity),
       "entropyPerToken": number(run.entropyPerToken),
       "quantizationError": number(run.quantizationError),
       "latents": .object(Self.object(run.evidence.latents)),

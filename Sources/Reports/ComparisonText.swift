@@ -69,7 +69,13 @@ extension Comparison {
             $0.run?.usage.expectedUniformUsage ?? $0.recorded?.evaluation["expectedUniformUsage"])
         }
       ),
-      (.init("tokens n"), { Self.count($0.run?.usage.tokens ?? $0.recorded?.integer("tokens")) }),
+      (
+        .init("ids n"),
+        {
+          Self.count(
+            $0.run?.usage.ids ?? $0.recorded?.integer("ids") ?? $0.recorded?.integer("tokens"))
+        }
+      ),
       (
         .init("perplexity"),
         {

@@ -63,6 +63,9 @@ public struct EvaluatedRun: Sendable {
     health = CodebookHealth(judging: evidence)
   }
 
+  /// Tokens of the images: positions of their grids, each with an id at every depth.
+  public var tokens: Int { usage.ids / max(1, usageByDepth.count) }
+
   /// Bits to tell one token, all its indices.
   public var bitsPerToken: Double {
     Information.bitsPerToken(codes: usage.codes) * Double(max(1, usageByDepth.count))

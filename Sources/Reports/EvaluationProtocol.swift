@@ -55,7 +55,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
       ),
       (
         "usage",
-        "codes used at least once by all n tokens of the set; uniform is what a code drawn uniformly "
+        "codes used at least once by all n ids of the set, one a token at each depth; uniform is what a code drawn uniformly "
           + "would show, 1 - (1 - 1/K)^n; perplexity is exp(entropy)."
       ),
       (

@@ -67,6 +67,13 @@ public struct RunHistory: Sendable {
       return series
     }
 
+    /// A value for each step.
+    func byStep(_ value: (Int) -> Double) -> Series {
+      var series = Series()
+      for step in steps { series.append(step, value(step)) }
+      return series
+    }
+
     /// Two series' values where both have one, joined.
     func joined(_ other: Series, _ join: (Double, Double) -> Double) -> Series {
       var series = Series()

@@ -29,7 +29,10 @@ public struct AveragingConfiguration: Sendable, Equatable {
 
   /// The codebook of averaged weights.
   public enum Codebook: String, Sendable, CaseIterable {
-    /// The average of the codebook's own iterates.
+    /// The average of the codebook's own iterates, where the optimizer trains it.
+    ///
+    /// A codebook that follows moving averages of its vectors (`codebookLearning` "ema") is one
+    /// already, and is saved as it is after the last step.
     case averaged
     /// The means of the vectors that the averaged encoder sends to each averaged code.
     case reestimated
@@ -123,7 +126,8 @@ extension AveragingConfiguration: Configurable {
       "The weights of model.safetensors: those of the last step, or an average that is kept.")
     fields.choice(
       "codebook", &codebook,
-      "The codebook saved with averaged weights: averaged too, or estimated anew from training "
+      "The codebook saved with averaged weights: averaged too (an \"ema\" codebook, which is an average "
+        + "already, as it is last), or estimated anew from training "
         + "images.")
     fields.integer(
       "evaluationImages", &evaluationImages, in: .atLeast(1),

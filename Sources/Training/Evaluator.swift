@@ -19,7 +19,9 @@ public struct EvaluationResult: Sendable, Equatable {
   public let usage: CodebookUsage
   /// The same at each depth.
   public let depths: DepthUsage
-  /// Tokens and pixels of the set, for bits per pixel.
+  /// Tokens of the set: positions of its images' grids, each with an id at every depth.
+  public var tokens: Int { depths.tokens }
+  /// Pixels of the set, for bits per pixel.
   public let pixels: Int
   /// Images a second: encoding, quantizing, decoding.
   public let imagesPerSecond: Double
@@ -32,7 +34,7 @@ public struct EvaluationResult: Sendable, Equatable {
   }
   /// Bits of tokens to one pixel.
   public var bitsPerPixel: Double {
-    Information.bitsPerToken(codes: usage.codes) * Double(usage.tokens) / Double(pixels)
+    Information.bitsPerToken(codes: usage.codes) * Double(usage.ids) / Double(pixels)
   }
 }
 
@@ -61,7 +63,7 @@ public enum Evaluator {
     let quantizer = codec.configuration.quantizer
     var depths = DepthUsage(codes: quantizer.codebookSize, depth: quantizer.depth)
     var moments = VectorMoments(dimension: codec.configuration.quantizer.codeDimension)
-    var (error, tokens, pixels, seconds) = (0.0, 0, 0, 0.0)
+    var (error, ids, pixels, seconds) = (0.0, 0, 0, 0.0)
     let clock = ContinuousClock()
     let portion = portion(of: images, lanes: codec.lanes)
     for start in stride(from: 0, to: images.count, by: portion) {
@@ -78,14 +80,14 @@ public enum Evaluator {
         depths.add(result.tokens.indices)
         moments.add(result.latents)
         error += result.quantizationError * Double(result.tokens.indices.count)
-        tokens += result.tokens.indices.count
+        ids += result.tokens.indices.count
         pixels += original.width * original.height
         visit(index, result.image)
       }
     }
     return EvaluationResult(
       images: images.count, psnr: psnr.decibels ?? 0, ssim: ssim.mean ?? 0,
-      quantizationError: error / Double(max(1, tokens)), usage: depths.pooled,
+      quantizationError: error / Double(max(1, ids)), usage: depths.pooled,
       depths: depths, pixels: pixels,
       imagesPerSecond: Double(images.count) / max(seconds, 1e-9),
       latents: VectorSpread(moments))

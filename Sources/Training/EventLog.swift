@@ -1,5 +1,6 @@
 import Files
 import Configuration
+import Evaluation
 import EventFiles
 import Imaging
 
@@ -47,10 +48,15 @@ struct EventLog {
   }
 
   /// Writes how often each code was used, over the codes' indices.
-  func record(codeCounts: [Double], step: Int) throws(TrainingError) {
-    let buckets = min(codeCounts.count, 64)
-    let edges = (0...buckets).map { $0 * codeCounts.count / buckets }
-    let counts = (0..<buckets).map { codeCounts[edges[$0]..<edges[$0 + 1]].reduce(0, +) }
+  func record(_ usage: CodebookUsage, step: Int) throws(TrainingError) {
+    let buckets = min(usage.codes, 64)
+    let edges = (0...buckets).map { $0 * usage.codes / buckets }
+    var counts = [Double](repeating: 0, count: buckets)
+    var bucket = 0
+    usage.forEachUsed { code, count in
+      while code >= edges[bucket + 1] { bucket += 1 }
+      counts[bucket] += Double(count)
+    }
     do {
       try file.histogram(
         "codes/uses", Histogram(edges: edges.map(Double.init), counts: counts), step: step)

@@ -5,8 +5,8 @@ extension StepReport {
   /// The journal's line: `kind` is "step".
   ///
   /// Losses are means over the batch; `psnr` is that of its images before they are rounded to 8 bits;
-  /// `usage` is the share of the codebook that the batch's `tokens` used; `imagesPerSecond` is training
-  /// alone, since the previous line, and `seconds` all of it so far.
+  /// `usage` is the share of the codebook that the `ids` of the batch's `tokens` used;
+  /// `imagesPerSecond` is training alone, since the previous line, and `seconds` all of it so far.
   var line: JSONObject {
     var line: JSONObject = JSONObject([
       "kind": .string("step"), "step": .integer(step), "loss": .number(loss),
@@ -16,6 +16,7 @@ extension StepReport {
     if tokens > 0 {
       line["usage"] = .number(usage)
       line["tokens"] = .integer(tokens)
+      line["ids"] = .integer(ids)
     }
     line["imagesPerSecond"] = .number(imagesPerSecond)
     line["seconds"] = .number(seconds)
@@ -40,7 +41,7 @@ extension EvaluationResult {
       "weights": .string(weights), "ssim": .number(ssim),
       "quantizationError": .number(quantizationError), "usage": .number(usage.usage),
       "usedCodes": .integer(usage.used), "codes": .integer(usage.codes),
-      "tokens": .integer(usage.tokens),
+      "tokens": .integer(tokens), "ids": .integer(usage.ids),
       "expectedUniformUsage": .number(usage.expectedUniformUsage),
       "perplexity": .number(usage.perplexity), "bitsPerPixel": .number(bitsPerPixel),
     ])

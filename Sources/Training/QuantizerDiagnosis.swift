@@ -21,8 +21,8 @@ struct QuantizerDiagnosis {
     let usage = window.usage
     var line = JSONObject([
       "kind": .string("codes"), "step": .integer(step), "codes": .integer(usage.codes),
-      "tokens": .integer(usage.tokens), "usedCodes": .integer(usage.used),
-      "deadCodes": .integer(usage.deadCodes),
+      "tokens": .integer(usage.ids / configuration.depth), "ids": .integer(usage.ids),
+      "usedCodes": .integer(usage.used), "deadCodes": .integer(usage.deadCodes),
     ])
     line.add("expectedUniformUsage", usage.expectedUniformUsage)
     line.add("perplexity", usage.perplexity)
@@ -32,7 +32,7 @@ struct QuantizerDiagnosis {
     }
     if let revived { line["revived"] = .integer(revived) }
     if let levels = configuration.levels {
-      let total = Double(max(1, usage.tokens))
+      let total = Double(max(1, usage.ids))
       line["levels"] = .array(
         LevelUse(usage, levels: levels).counts.map { channel in
           .digits(channel.map { Double($0) / total })

@@ -74,6 +74,7 @@ extension RunConfiguration: Configurable {
       expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
         + "\(levels - 1) times",
       remedy: "The nearest are \(lower) and \(lower + factor).")
+    checkSizes(&fields)
     checkDeferral(&fields)
     let hasEntries = quantizer.initialization != nil
     fields.check(
@@ -81,9 +82,25 @@ extension RunConfiguration: Configurable {
       hasEntries || training.averaging.codebook == .averaged,
       expected: "\"averaged\" with quantizer.type \"\(quantizer.kind)\", which trains no entries",
       remedy: "vq, cosine-vq, product-vq and residual-vq have codebooks to estimate anew.")
-    if training.lanes > 0, training.batchSize % training.lanes == 0 {
+    if training.lanes > 0, training.batchSize > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
+  }
+
+  /// Checks that lanes share the batches of all sizes evenly.
+  private func checkSizes(_ fields: inout ConfigurationFields) {
+    let (batch, lanes, multiples) = (
+      training.batchSize, max(1, training.lanes), data.sizeMultiples
+    )
+    // Evaluated only once each of the three is known to be in range.
+    var multiple: Int { multiples.first { batch % (lanes * $0 * $0) != 0 } ?? 1 }
+    var portion: Int { lanes * multiple * multiple }
+    fields.check(
+      "training.batchSize", with: ["training.lanes", "data.sizeMultiples"], batch % portion == 0,
+      expected:
+        "a multiple of lanes * \(multiple)^2 = \(portion), as a batch has 1/\(multiple)^2 as "
+        + "many images of \(multiple) times the side (data.sizeMultiples)",
+      remedy: "The nearest is \((batch + portion - 1) / portion * portion).")
   }
 
   /// Checks that a quantizer can begin in the midst of training.

@@ -1,4 +1,5 @@
 import Configuration
+import Evaluation
 import EventFiles
 import Execution
 import Foundation
@@ -62,8 +63,8 @@ final class RunDiary {
   func note(_ line: JSONObject) throws(TrainingError) { try journal.record(line) }
 
   /// Writes how often each code was used since the last diagnosis.
-  func record(codeCounts: [Double], step: Int) throws(TrainingError) {
-    try events?.record(codeCounts: codeCounts, step: step)
+  func record(_ usage: CodebookUsage, step: Int) throws(TrainingError) {
+    try events?.record(usage, step: step)
   }
 
   /// Writes a sheet of samples; its folder is made anew where someone removed it.

@@ -16,7 +16,8 @@ final class RunMonitor<B: Backend> {
   private var averageLoss: AverageLossFollower?
   private var cosines: CosineWatch?
   private var window: CodeWindow
-  private var watch: CodebookWatch
+  /// One a depth of the tokens: another depth's codes do not make up for one that collapses.
+  private var watches: [CodebookWatch]
   private var divergence: LossWatch
   // Codes that were replaced since the last diagnosis; nil where none ever is.
   private var revived: Int?
@@ -49,9 +50,10 @@ final class RunMonitor<B: Backend> {
         keptStep: extras.blocks.contains(.previousGradient) ? step : nil)
     }
     window =
-      numbers["codes"].flatMap { CodeWindow(codes: codes, state: $0) }
-      ?? CodeWindow(codes: codes)
-    watch = numbers["codebookWatch"].flatMap { CodebookWatch(state: $0) } ?? CodebookWatch()
+      CodeWindow(codes: codes, state: numbers) ?? CodeWindow(codes: codes)
+    watches = Self.watchNames(depth: run.quantizer.depth).map { name in
+      numbers[name].flatMap { CodebookWatch(state: $0) } ?? CodebookWatch()
+    }
     if run.quantizer.upkeep?.reviveEvery ?? 0 > 0 {
       revived = numbers["revived"]?.first.flatMap { Int(exactly: $0) } ?? 0
     }
@@ -113,12 +115,11 @@ final class RunMonitor<B: Backend> {
   ) {
     averageLoss?.record(
       loss: outcome.loss, rate: learningRate, gradientNorm: outcome.gradientNorm, update)
-    let counts = outcome.codeCounts
-    if !counts.isEmpty {
-      window.add(counts)
-      watch.record(
-        step: step, used: counts.count { $0 > 0 }, tokens: Int(counts.reduce(0, +)),
-        codes: counts.count)
+    if let usage = outcome.usage, let depths = outcome.depths?.depths {
+      window.add(usage)
+      for (depth, usage) in depths.enumerated() {
+        watches[depth].record(step: step, used: usage.used, ids: usage.ids, codes: usage.codes)
+      }
     }
     divergence.record(step: step, loss: outcome.loss)
     if diagnoses(step) {
@@ -131,7 +132,19 @@ final class RunMonitor<B: Backend> {
   func record(revived count: Int) { revived? += count }
 
   /// What is wrong at the moment, in words.
-  var warning: String? { watch.warning ?? divergence.warning }
+  var warning: String? {
+    for (depth, watch) in watches.enumerated() {
+      if let warning = watch.warning {
+        return watches.count > 1 ? warning + " at depth \(depth + 1) of \(watches.count)" : warning
+      }
+    }
+    return divergence.warning
+  }
+
+  /// The names of the watches in a checkpoint.
+  private static func watchNames(depth: Int) -> [String] {
+    depth == 1 ? ["codebookWatch"] : (0..<depth).map { "codebookWatch.\($0)" }
+  }
 
   // MARK: Checkpoints
 
@@ -151,8 +164,10 @@ final class RunMonitor<B: Backend> {
       extras.numbers["cosines"] = cosines.state
       if cosines.keptStep == step { extras.blocks.append(.previousGradient) }
     }
-    extras.numbers["codes"] = window.state
-    extras.numbers["codebookWatch"] = watch.state
+    extras.numbers.merge(window.state) { $1 }
+    for (name, watch) in zip(Self.watchNames(depth: watches.count), watches) {
+      extras.numbers[name] = watch.state
+    }
     extras.numbers["lossWatch"] = divergence.state
     if let revived { extras.numbers["revived"] = [Double(revived)] }
     return extras
@@ -160,8 +175,8 @@ final class RunMonitor<B: Backend> {
 
   // MARK: The journal
 
-  /// How often each code was used since the last diagnosis.
-  var codeCounts: [Double] { window.counts }
+  /// How often codes were used since the last diagnosis.
+  var usage: CodebookUsage { window.usage }
 
   /// What stands before the first step: the names of the tensors that lists go by.
   var firstLines: [JSONObject] { cosines.map { [$0.namesLine] } ?? [] }

@@ -1,5 +1,6 @@
 import Files
 import Datasets
+import Evaluation
 import Execution
 import Foundation
 import Inference
@@ -22,7 +23,8 @@ public final class Trainer<B: Backend> {
     case interrupted(step: Int)
   }
 
-  let run: RunConfiguration
+  /// The configuration, with the lanes that were chosen.
+  public let run: RunConfiguration
   var dataset: Dataset
   let checkpoint: Checkpoint
   let parameters: ParameterMemory<B>
@@ -55,7 +57,8 @@ public final class Trainer<B: Backend> {
   ///   - allowed: what a resumed run may differ in.
   ///   - lock: the folder's lock, where the caller has it; else the run takes it.
   ///   - backend: the device.
-  ///   - threads: how many lanes compute at once; the result does not depend on it.
+  ///   - threads: how many lanes compute at once; the result does not depend on it, except that
+  ///     as many lanes are chosen where the configuration chooses none.
   ///   - observer: who watches.
   ///   - shouldStop: asked after each step, and in long work between steps, there from any thread.
   /// - Throws: ``TrainingError``, ``DatasetError``; `DatasetError.stopped` where someone asked to stop.
@@ -66,6 +69,7 @@ public final class Trainer<B: Backend> {
     threads: Int, observer: any TrainingObserver, shouldStop: @escaping () -> Bool = { false }
   ) throws {
     guard dataset.validation.count > 0 else { throw TrainingError.noEvaluationImages }
+    let run = try Self.choosingLanes(run, cores: threads, folder: isResuming ? folder : nil)
     self.run = run
     self.dataset = dataset
     self.isResuming = isResuming
@@ -128,9 +132,12 @@ public final class Trainer<B: Backend> {
         if progress.step == training.deferQuantization, progress.step > 0 {
           if savedStep != progress.step { try save(progress, parts) }
           try endDeferral(parts.keeper)
-          parts.step = parts.quantized
+          parts.steps.endDeferral()
         }
-        let (step, monitor, number) = (parts.step, parts.monitor, progress.step + 1)
+        let multiple = parts.loader.sizes.multiple(ofStep: progress.step)
+        let step = parts.steps.step(
+          multiple: multiple, isDeferred: progress.step < training.deferQuantization)
+        let (monitor, number) = (parts.monitor, progress.step + 1)
         let rate = training.learningRate(ofStep: progress.step)
         let outcome = try parts.loader.withBatch(step: progress.step) { batch in
           let batch = batch.baseAddress!
@@ -145,7 +152,7 @@ public final class Trainer<B: Backend> {
           monitor.record(
             outcome, update, step: number, learningRate: rate,
             lossAfter: monitor.measuresDecrease(at: number)
-              ? parts.heldOut.loss(of: batch, count: training.batchSize) : nil)
+              ? parts.steps.heldOut(multiple: multiple).loss(of: batch, count: step.images) : nil)
           if let keeper = parts.keeper, !step.isDeferred {
             monitor.record(revived: keeper.update(step: number))
           }
@@ -155,7 +162,7 @@ public final class Trainer<B: Backend> {
         progress.step = number
         progress.seconds += seconds
         windowSeconds += seconds
-        windowImages += training.batchSize
+        windowImages += step.images
 
         let report = report(
           outcome, progress, imagesPerSecond: Double(windowImages) / windowSeconds,
@@ -196,6 +203,21 @@ public final class Trainer<B: Backend> {
     }
   }
 
+  /// A configuration with lanes: its own, those that the run in a folder was begun with, or as many as
+  /// there are cores.
+  private static func choosingLanes(
+    _ run: RunConfiguration, cores: Int, folder: String?
+  ) throws -> RunConfiguration {
+    var run = run
+    if run.training.lanes == 0, let folder, Checkpoint(folder: folder).hasState {
+      run.training.lanes = try Checkpoint(folder: folder).readConfiguration().training.lanes
+    }
+    return run.choosingLanes(cores: cores)
+  }
+
+  /// The threads that train: no more than there are lanes.
+  public var threadsInUse: Int { pool.threads }
+
   /// The plan of a training step, to be printed.
   public var plan: Plan { makeStep().session.plan }
 
@@ -220,15 +242,15 @@ public final class Trainer<B: Backend> {
     _ outcome: TrainingStep<B>.Outcome, _ progress: Checkpoint.Progress, imagesPerSecond: Double,
     warning: String?
   ) -> StepReport {
-    let used = outcome.codeCounts.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
     return StepReport(
       step: progress.step, steps: run.training.steps, loss: outcome.loss,
       psnr: 10 * log10(4 / outcome.squaredError), reconstruction: outcome.reconstruction,
       gradientNorm: outcome.gradientNorm,
       learningRate: run.training.learningRate(ofStep: progress.step - 1), seconds: progress.seconds,
       imagesPerSecond: imagesPerSecond,
-      usage: Double(used) / Double(max(1, outcome.codeCounts.count)),
-      tokens: Int(outcome.codeCounts.reduce(0, +)), quantizer: outcome.quantizer,
+      usage: outcome.usage?.usage ?? 0, tokens: outcome.depths?.tokens ?? 0,
+      ids: outcome.usage?.ids ?? 0,
+      quantizer: outcome.quantizer,
       warning: warning)
   }
 

@@ -15,13 +15,13 @@ extension Trainer {
     guard parts.monitor.diagnoses(progress.step) else {
       return try parts.diary.record(line.map { [$0] } ?? [])
     }
-    let counts = parts.monitor.codeCounts
+    let usage = parts.monitor.usage
     var lines = [line].compactMap { $0 } + parts.monitor.lines(step: progress.step)
     if !progress.isEvaluationDue {
       lines += [averageLossLine(progress, parts)].compactMap { $0 }
     }
     try parts.diary.record(lines)
-    try parts.diary.record(codeCounts: counts, step: progress.step)
+    try parts.diary.record(usage, step: progress.step)
   }
 
   private func averageLossLine(_ progress: Checkpoint.Progress, _ parts: Parts) -> JSONObject? {

@@ -8,12 +8,8 @@ import Tokenizers
 extension Trainer {
   /// What a run works with, made once before its first step.
   final class Parts {
-    /// The step with quantization.
-    let quantized: TrainingStep<B>
-    /// The step at the moment: without quantization as long as that is deferred.
-    var step: TrainingStep<B>
+    let steps: SizedSteps<B>
     let keeper: CodebookKeeper<B>?
-    let heldOut: HeldOutLoss<B>
     let monitor: RunMonitor<B>
     let weighing: AveragesEvaluation<B>
     let diary: RunDiary
@@ -21,14 +17,11 @@ extension Trainer {
     var best: BestEvaluation
 
     init(
-      quantized: TrainingStep<B>, step: TrainingStep<B>, keeper: CodebookKeeper<B>?,
-      heldOut: HeldOutLoss<B>, monitor: RunMonitor<B>, weighing: AveragesEvaluation<B>,
-      diary: RunDiary, loader: BatchLoader, best: BestEvaluation
+      steps: SizedSteps<B>, keeper: CodebookKeeper<B>?, monitor: RunMonitor<B>,
+      weighing: AveragesEvaluation<B>, diary: RunDiary, loader: BatchLoader, best: BestEvaluation
     ) {
-      self.quantized = quantized
-      self.step = step
+      self.steps = steps
       self.keeper = keeper
-      self.heldOut = heldOut
       self.monitor = monitor
       self.weighing = weighing
       self.diary = diary
@@ -52,20 +45,12 @@ extension Trainer {
   ) throws -> Parts {
     let keeper = CodebookKeeper(
       run, codebooks, random: Generator(seed: seed).split(named: "revival"))
-    let quantized = makeStep()
-    let isDeferred = progress.step < run.training.deferQuantization
-    let step =
-      isDeferred
-      ? TrainingStep(deferredBefore: quantized, run.tokenizer, imageSize: run.data.imageSize)
-      : quantized
+    let steps = SizedSteps(run, parameters: parameters, pool: pool, shouldStop: shouldStop)
     codec.releaseMemory()
-    codec.borrowArenas(of: quantized.session)
-    let heldOut = HeldOutLoss(
-      run.tokenizer, imageSize: run.data.imageSize, run.training, lender: quantized.session,
-      shouldStop: shouldStop)
+    codec.borrowArenas(of: steps.lender)
     let monitor = RunMonitor(
       run, after: progress.step, extras: extras, parameters: parameters, averages: averages)
-    let weighing = try makeWeighing(heldOut)
+    let weighing = try makeWeighing(steps.heldOut())
     var best = BestEvaluation(run)
     best.restore(extras.numbers["best"] ?? [])
     if isResuming, best.isExhausted(run.training.patience), !progress.isSomethingDue {
@@ -80,8 +65,8 @@ extension Trainer {
     try diary.begin(runLine(progress).line, progress.step == 0 ? monitor.firstLines : [])
     let loader = makeLoader(firstStep: progress.step)
     let parts = Parts(
-      quantized: quantized, step: step, keeper: keeper, heldOut: heldOut, monitor: monitor,
-      weighing: weighing, diary: diary, loader: loader, best: best)
+      steps: steps, keeper: keeper, monitor: monitor, weighing: weighing, diary: diary,
+      loader: loader, best: best)
     do {
       try tellReplacements(&progress, parts)
     } catch {
@@ -92,7 +77,9 @@ extension Trainer {
       TrainingOverview(
         trainingImages: dataset.training.count, evaluationImages: evaluationSet.count,
         parameters: parameters.layout.count, firstStep: progress.step, steps: run.training.steps,
-        arenaBytes: quantized.session.plan.arenaWords * 4 * run.training.lanes))
+        arenaBytes: steps.lender.plan.arenaWords * 4 * run.training.lanes,
+        lanes: run.training.lanes, threads: pool.threads, cores: AvailableCores.count,
+        lanesForAllCores: run.lanes(cores: AvailableCores.count)))
     return parts
   }
 

@@ -22,9 +22,13 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var steps: Int
   /// Images per update.
   public var batchSize: Int
-  /// Threads that compute gradients side by side.
+  /// The most lanes.
+  public static let mostLanes = 1024
+
+  /// Threads that compute gradients side by side; 0 takes as many as there are cores, see
+  /// ``RunConfiguration/choosingLanes(cores:)``.
   ///
-  /// Results depend on it, and not on the machine.
+  /// Results depend on it, so that a run records the number it was trained with.
   public var lanes: Int
   /// Images a lane computes at a time; 0 chooses, see `imagesPerReplay(imageSize:)`.
   public var microBatch: Int
@@ -54,7 +58,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   /// Describes a training run.
   public init(
-    steps: Int = 1000, batchSize: Int = 64, lanes: Int = 2, microBatch: Int = 0, seed: Int = 0,
+    steps: Int = 1000, batchSize: Int = 64, lanes: Int = 0, microBatch: Int = 0, seed: Int = 0,
     reconstructionLoss: ReconstructionLoss = .squared,
     optimizer: OptimizerConfiguration = .adamw(AdamWConfiguration()),
     schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1,
@@ -89,9 +93,18 @@ public struct TrainingConfiguration: Sendable, Equatable {
     return (1...most).last { perLane % $0 == 0 } ?? 1
   }
 
+  /// The same for images of a multiple of the usual side, of which a batch has `1 / multiple^2` as many.
+  func forImages(multiple: Int) -> TrainingConfiguration {
+    guard multiple > 1 else { return self }
+    var result = self
+    result.batchSize = batchSize / (multiple * multiple)
+    result.microBatch = 0
+    return result
+  }
+
   /// Replays each lane makes per update: `batchSize / (lanes * imagesPerReplay)`.
   public func replaysPerLane(imageSize: Int) -> Int {
-    batchSize / (lanes * imagesPerReplay(imageSize: imageSize))
+    batchSize / (max(1, lanes) * imagesPerReplay(imageSize: imageSize))
   }
 }
 
@@ -108,8 +121,9 @@ extension TrainingConfiguration: Configurable {
     fields.integer("steps", &steps, in: .atLeast(1), "Optimizer steps.")
     fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
     fields.integer(
-      "lanes", &lanes, in: .between(1, 1024),
-      "Threads that compute gradients side by side; results depend on it, not on the machine.")
+      "lanes", &lanes, in: .between(0, Self.mostLanes),
+      "Threads that compute gradients side by side, each with memory of its own; 0 takes as many as "
+        + "there are cores and divide batchSize. Results depend on it, so the run records it.")
     fields.integer(
       "microBatch", &microBatch, in: .between(0, 1 << 20),
       "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
@@ -146,15 +160,17 @@ extension TrainingConfiguration: Configurable {
 
   /// Checks that lanes share a batch evenly.
   private func checkBatch(_ fields: inout ConfigurationFields) {
-    let (batch, lanes, micro) = (batchSize, lanes, microBatch)
+    let (batch, lanes, micro) = (batchSize, max(1, lanes), microBatch)
     // Evaluated only once each of the three is known to be in range.
     var portion: Int { lanes * max(micro, 1) }
     var lower: Int { max(batch / portion, 1) * portion }
     fields.check(
       "batchSize", with: ["lanes", "microBatch"], batch % portion == 0,
-      expected: micro > 0
-        ? "a multiple of lanes * microBatch = \(lanes) * \(micro) = \(portion)"
-        : "a multiple of lanes = \(lanes)",
+      expected: micro > 0 && self.lanes == 0
+        ? "a multiple of microBatch = \(micro)"
+        : micro > 0
+          ? "a multiple of lanes * microBatch = \(lanes) * \(micro) = \(portion)"
+          : "a multiple of lanes = \(lanes)",
       remedy: "The nearest are \(lower) and \(lower + portion).")
   }
 }

@@ -41,6 +41,14 @@ public struct TrainingOverview: Sendable {
   public let steps: Int
   /// Bytes of all lanes' arenas.
   public let arenaBytes: Int
+  /// Lanes that share each batch.
+  public let lanes: Int
+  /// Threads that compute them: cores in use.
+  public let threads: Int
+  /// Cores that there are for this process.
+  public let cores: Int
+  /// The lanes that would use all cores, or as many as share a batch evenly.
+  public let lanesForAllCores: Int
 }
 
 /// What one update tells.
@@ -63,10 +71,12 @@ public struct StepReport: Sendable {
   public let seconds: Double
   /// Images a second since the last line of the journal: training alone.
   public let imagesPerSecond: Double
-  /// The share of the codebook that this batch used, and the tokens in the batch.
+  /// The share of the codebook that this batch used.
   public let usage: Double
-  /// Tokens in the batch.
+  /// Tokens in the batch: positions of its images' grids; 0 where nothing is quantized yet.
   public let tokens: Int
+  /// Their ids: one a token at each depth.
+  public let ids: Int
   /// The quantizer's scalars, by name.
   public let quantizer: [String: Double]
   /// What is wrong at the moment, in words; nil where nothing is.

@@ -1,4 +1,5 @@
 import Autodiff
+import Evaluation
 import Execution
 import Tokenizers
 
@@ -19,11 +20,17 @@ final class TrainingStep<B: Backend> {
     let gradientNorm: Double
     /// The quantizer's scalars, by name: means over the batch.
     let quantizer: [String: Double]
-    /// How often each code was used in this batch; empty where quantization is deferred.
-    let codeCounts: [Double]
+    /// How often codes were used in this batch at each depth of its tokens; nil where quantization is
+    /// deferred.
+    let depths: DepthUsage?
+    /// The same, ids of all depths together.
+    let usage: CodebookUsage?
   }
 
   let session: Session<B>
+
+  /// Images of a batch.
+  var images: Int { configuration.batchSize }
 
   /// Whether the decoder sees vectors that are not quantized.
   let isDeferred: Bool
@@ -31,6 +38,10 @@ final class TrainingStep<B: Backend> {
   private let updater: Updater<B>
   private let configuration: TrainingConfiguration
   private let scalars: [String]
+  private let codes: Int
+  private let depth: Int
+  /// The ids of a batch, in the order of its images.
+  private let ids: UnsafeMutableBufferPointer<Int32>
   private let replays: Int
 
   /// Plans the step.
@@ -39,16 +50,18 @@ final class TrainingStep<B: Backend> {
   ///   - probing: whether what the quantizer gets and gives can be read out, see
   ///     ``QuantizerProbe``.
   ///   - assigning: whether vectors and their codes can be read out, see ``CodeAssignments``.
+  ///   - lender: a session whose memory it may use.
   convenience init(
     _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
-    parameters: ParameterMemory<B>, pool: LanePool, probing: Bool, assigning: Bool
+    parameters: ParameterMemory<B>, pool: LanePool, probing: Bool, assigning: Bool,
+    lender: Session<B>? = nil
   ) {
     let objective = Objective(
       tokenizer, images: configuration.imagesPerReplay(imageSize: imageSize), size: imageSize,
       configuration.reconstructionLoss)
     self.init(
       objective, tokenizer, imageSize: imageSize, configuration, parameters: parameters, pool: pool,
-      probing: probing, assigning: assigning)
+      probing: probing, assigning: assigning, lender: lender)
   }
 
   /// Plans a step in which quantization is deferred, which uses the memory of one in which it is not.
@@ -83,12 +96,14 @@ final class TrainingStep<B: Backend> {
     statistics["squaredError"] = objective.squaredError
     var outputs: [String: Tensor] = [:]
     if let quantized = objective.quantized {
-      statistics["codeCounts"] = quantized.indices.codeCounts(
-        of: tokenizer.quantizer.codebookSize)
-      if assigning { outputs = CodeAssignments.outputs(quantized) }
+      outputs["indices"] = quantized.indices
+      if assigning { outputs.merge(CodeAssignments.outputs(quantized)) { $1 } }
       if probing { outputs.merge(QuantizerProbe.outputs(quantized, codeGradient[0])) { $1 } }
     }
     isDeferred = objective.quantized == nil
+    (codes, depth) = (tokenizer.quantizer.codebookSize, tokenizer.quantizer.depth)
+    ids = .allocate(capacity: replays * (objective.quantized?.indices.shape.count ?? 0))
+    ids.initialize(repeating: 0)
     let backend = parameters.backend
     let plan = Plan(graph, outputs: outputs, statistics: statistics) {
       backend.workspace(for: $0, inputs: $1, outputs: $2)
@@ -97,6 +112,8 @@ final class TrainingStep<B: Backend> {
       plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender)
     updater = Updater(session)
   }
+
+  deinit { ids.deallocate() }
 
   /// Replays a batch and sums its gradients; `update` then moves the weights.
   ///
@@ -110,19 +127,31 @@ final class TrainingStep<B: Backend> {
   ) -> Outcome {
     let words = session.plan.inputs["images"]!.shape.count
     session.feed = { replay in replay.write("images", batch + replay.item * words) }
-    if !isDeferred, probe != nil || assignments != nil {
+    if !isDeferred {
+      let (target, count) = (IDs(first: ids.baseAddress!), ids.count / replays)
       session.collect = { replay in
+        replay.read("indices", intoWords: target.first + replay.item * count)
         probe?.take(replay)
         assignments?.take(replay)
       }
     }
     session.run(items: replays)
     session.collect = { _ in }
+    var depths: DepthUsage?
+    if !isDeferred {
+      depths = DepthUsage(codes: codes, depth: depth)
+      depths?.add(Array(ids))
+    }
     return Outcome(
       loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),
       squaredError: session.mean("squaredError"), gradientNorm: updater.sumGradients(),
       quantizer: Dictionary(uniqueKeysWithValues: scalars.map { ($0, session.mean($0)) }),
-      codeCounts: isDeferred ? [] : session.statistic("codeCounts"))
+      depths: depths, usage: depths?.pooled)
+  }
+
+  /// Where replays write ids side by side, each at its own place.
+  private struct IDs: @unchecked Sendable {
+    let first: UnsafeMutablePointer<Int32>
   }
 
   /// Moves the weights along the gradients that were measured.
@@ -130,14 +159,16 @@ final class TrainingStep<B: Backend> {
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - gradientNorm: the norm of the gradients, for clipping.
+  ///   - learningRate: instead of the configuration's.
   ///   - asking: sets what the update is to tell and keep besides.
   @discardableResult
   func update(
-    step: Int, gradientNorm: Double, asking: (inout UpdateRequest) -> Void = { _ in }
+    step: Int, gradientNorm: Double, learningRate: Double? = nil,
+    asking: (inout UpdateRequest) -> Void = { _ in }
   ) -> UpdateMeasurement {
     let clip = configuration.gradientClip
     let scale = clip > 0 && gradientNorm > clip ? clip / gradientNorm : 1
-    let rate = configuration.learningRate(ofStep: step)
+    let rate = learningRate ?? configuration.learningRate(ofStep: step)
     var request = UpdateRequest(
       configuration.optimizer.rule(step: step + 1, learningRate: rate),
       gradientScale: Float(scale))

@@ -290,7 +290,7 @@ struct CompareTests {
     #expect(read[0]["imagesTrainedOn"] == .integer(16), "\(outcome)")
   }
 
-  @Test("a codebook of which all but one entry lie far away is a token collapse")
+  @Test("a codebook of which all but one entry lie far away is a codebook collapse")
   func collapsed() throws {
     let folder = runs.scratch.file("checkpoints/collapsed")
     try Self.copy(runs.vq, to: folder) { name, values in

@@ -137,10 +137,15 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
     (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\" or"),
     (["training.steps=0"], "training.steps", "at least 1"),
-    (["training.batchSize=65"], "training.batchSize", "The nearest are 64 and 66."),
-    (["training.batchSize=1"], "training.batchSize", "The nearest are 2 and 4."),
+    (["training.batchSize=65", "training.lanes=2"], "training.batchSize", "The nearest are 64 and 66."),
+    (["training.batchSize=1", "training.lanes=2"], "training.batchSize", "The nearest are 2 and 4."),
     (
-      ["training.batchSize=40", "training.microBatch=8"], "training.batchSize",
+      ["training.batchSize=36", "training.microBatch=8"], "training.batchSize",
+      "a multiple of microBatch = 8, found 36. The nearest are 32 and 40."
+    ),
+    (
+      ["training.batchSize=40", "training.microBatch=8", "training.lanes=2"],
+      "training.batchSize",
       "lanes * microBatch = 2 * 8 = 16, found 40. The nearest are 32 and 48."
     ),
     (["training.optimizer.beta2=1"], "training.optimizer.beta2", "below 1.0"),
@@ -165,7 +170,7 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
 
   @Test func valuesOutOfRangeInCodeAreReportedWithoutACrash() {
     var run = RunConfiguration(data: DataConfiguration(train: "d"))
-    run.training.lanes = 0
+    run.training.lanes = -1
     run.training.microBatch = .max
     run.model.normGroups = 0
     run.model.channels = []

@@ -14,7 +14,7 @@ struct CodebookHealthTests {
     _ change: (inout HealthEvidence) -> Void = { _ in }
   ) -> HealthEvidence {
     var evidence = HealthEvidence(
-      codes: 1024, tokens: 16384, used: 900, perplexity: 500, latents: round,
+      codes: 1024, ids: 16384, used: 900, perplexity: 500, latents: round,
       bottleneck: .vector(codebook: round, usedCodes: round), psnr: 24, baselinePSNR: 15,
       steps: 2000, plannedSteps: 2000,
       evaluations: [
@@ -33,7 +33,7 @@ struct CodebookHealthTests {
     evidence.codes = 12
     evidence.used = used
     evidence.perplexity = Double(used)
-    evidence.tokens = tokens
+    evidence.ids = tokens
     evidence.latents = spread(1, 1, variances: deviations.map { $0 * $0 })
     evidence.bottleneck = .finiteScalar(
       levels: LevelUse(counts: counts, effectiveRank: rank), levelWidths: [2.0 / 3, 1])
@@ -63,21 +63,21 @@ struct CodebookHealthTests {
     (
       "few, but of few tokens",
       vector {
-        $0.tokens = 300; $0.used = 150; $0.perplexity = 90
+        $0.ids = 300; $0.used = 150; $0.perplexity = 90
       },
       .healthy, ""
     ),
     (
       "too few tokens",
       vector {
-        $0.tokens = 99; $0.used = 1; $0.perplexity = 1
+        $0.ids = 99; $0.used = 1; $0.perplexity = 1
       }, .healthy,
       "99 tokens are too few"
     ),
     (
       "just enough tokens",
       vector {
-        $0.tokens = 100; $0.used = 1; $0.perplexity = 1
+        $0.ids = 100; $0.used = 1; $0.perplexity = 1
       },
       .tokenCollapse, "1 of 1024"
     ),
@@ -272,7 +272,7 @@ struct CodebookHealthTests {
       let share = 1 / (Double(code) * total)
       return sum - share * log(share)
     }
-    let found = Self.vector { ($0.codes, $0.tokens) = (codes, 1 << 30) }.zipfPerplexity
+    let found = Self.vector { ($0.codes, $0.ids) = (codes, 1 << 30) }.zipfPerplexity
     #expect(abs(found / exp(entropy) - 1) < 0.01)
   }
 
@@ -286,11 +286,31 @@ struct CodebookHealthTests {
       }
       let evidence = Self.vector {
         let usage = CodebookUsage(counts: counts)
-        ($0.codes, $0.tokens) = (codes, usage.tokens)
+        ($0.codes, $0.ids) = (codes, usage.ids)
         ($0.used, $0.perplexity) = (usage.used, usage.perplexity)
       }
       let health = CodebookHealth(judging: evidence)
       #expect(health.verdict == .healthy, "\(codes), \(tokens): \(health.words)")
     }
+  }
+
+  @Test("one depth that collapses is a collapse, however many codes the others use")
+  func depths() {
+    let (good, bad) = (
+      CodebookUsage(counts: Array(repeating: 25, count: 64)),
+      CodebookUsage(counts: [1500, 100] + Array(repeating: 0, count: 62))
+    )
+    func judged(_ depths: [CodebookUsage]) -> CodebookHealth {
+      CodebookHealth(
+        judging: Self.vector {
+          let usage = CodebookUsage(counts: depths.flatMap(\.counts))
+          ($0.codes, $0.ids, $0.used) = (usage.codes, usage.ids, usage.used)
+          ($0.perplexity, $0.depths) = (usage.perplexity, depths)
+        })
+    }
+    #expect(judged([good, good, good]).verdict == .healthy)
+    let health = judged([good, good, bad])
+    #expect(health.verdict == .tokenCollapse)
+    #expect(health.words.contains("at depth 3 of 3, 2 of 64 codes used by 1600 ids"), "\(health.words)")
   }
 }

@@ -16,11 +16,11 @@ struct CodebookWatchTests {
   ) -> [String?] {
     var (random, watch) = (SeededNumbers(seed), CodebookWatch())
     let expected =
-      CodebookUsage.expectedUniformUsage(codes: codes, tokens: tokens) * Double(codes)
+      CodebookUsage.expectedUniformUsage(codes: codes, ids: tokens) * Double(codes)
     return (1...steps).map { step in
       let used = level(Double(step)) * expected * (1 + scatter * random.normal())
       return watch.record(
-        step: step, used: max(1, min(codes, Int(used.rounded()))), tokens: tokens, codes: codes)
+        step: step, used: max(1, min(codes, Int(used.rounded()))), ids: tokens, codes: codes)
     }
   }
 
@@ -113,7 +113,7 @@ struct CodebookWatchTests {
     #expect(
       Self.warnings(steps: 600, codes: 16384, tokens: 512) { _ in 0.7 }.allSatisfy { $0 == nil })
     var watch = CodebookWatch()
-    #expect(watch.record(step: 100, used: 0, tokens: 0, codes: 5) == nil && watch.warning == nil)
+    #expect(watch.record(step: 100, used: 0, ids: 0, codes: 5) == nil && watch.warning == nil)
   }
 
   @Test("a loss that doubles is told, and its recovery")
@@ -150,8 +150,8 @@ struct CodebookWatchTests {
       #expect(codebookParts.warning == codebook.warning)
       let used = step < 200 ? 700 : Int.random(in: 10..<60, using: &random)
       let value = Double.random(in: 0...1, using: &random) + (step > 300 ? 4 : 0)
-      let said = codebook.record(step: step, used: used, tokens: 4096, codes: 1024)
-      #expect(codebookParts.record(step: step, used: used, tokens: 4096, codes: 1024) == said)
+      let said = codebook.record(step: step, used: used, ids: 4096, codes: 1024)
+      #expect(codebookParts.record(step: step, used: used, ids: 4096, codes: 1024) == said)
       #expect(lossParts.record(step: step, loss: value) == loss.record(step: step, loss: value))
       #expect(codebookParts.state.map(\.bitPattern) == codebook.state.map(\.bitPattern))
       #expect(lossParts.state.map(\.bitPattern) == loss.state.map(\.bitPattern))

@@ -6,7 +6,7 @@ import Testing
 
 /// Plans: memory is shared, and nobody notices.
 struct PlanTests {
-  @Test(arguments: 0..<40)
+  @Test(arguments: 0..<400)
   func noValueIsOverwrittenWhileItIsNeeded(_ seed: Int) {
     let random = RandomGraph(seed: seed)
     let plan = GraphRun(random.graph, outputs: random.outputs).plan

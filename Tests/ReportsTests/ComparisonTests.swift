@@ -19,7 +19,7 @@ struct ComparisonTests {
       usage: usage, bitsPerPixel: 0.25, psnr: psnr, ssim: 0.91234, quantizationError: 0.01234,
       parameters: 1_234_567, steps: 2000, trainingRate: trainingRate, evaluationRate: 300.04,
       evidence: HealthEvidence(
-        codes: usage.codes, tokens: usage.tokens, used: usage.used, perplexity: usage.perplexity,
+        codes: usage.codes, ids: usage.ids, used: usage.used, perplexity: usage.perplexity,
         latents: round, bottleneck: bottleneck, psnr: psnr, baselinePSNR: 15, steps: 2000,
         plannedSteps: 2000,
         evaluations: []))
@@ -61,7 +61,7 @@ struct ComparisonTests {
         codes used                     16                         2        -
         usage                      100.0%                      3.1%        -
         uniform                    100.0%                    100.0%        -
-        tokens n                    1,600                     1,600        -
+        ids n                       1,600                     1,600        -
         perplexity                   16.0                       1.3        -
         dead codes                      0                        62        -
         error                      0.0123                    0.0123        -
@@ -156,7 +156,7 @@ struct ComparisonTests {
       "checkpoint", "error", "verdict", "findings", "remarks", "next", "collapse", "onsets",
       "quantizer", "imageSize", "images",
       "imagesTrainedOn", "codes", "bitsPerToken", "bitsPerPixel", "psnr", "ssim", "baselinePSNR",
-      "usedCodes", "deadCodes", "usage", "expectedUniformUsage", "tokens", "perplexity",
+      "usedCodes", "deadCodes", "usage", "expectedUniformUsage", "tokens", "ids", "perplexity",
       "entropyPerToken", "quantizationError", "latents",
     ]
     let after = [

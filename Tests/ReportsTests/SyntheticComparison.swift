@@ -9,7 +9,7 @@ enum SyntheticComparison {
   static let round = VectorSpread(
     length: 1, deviation: 1, variances: [0.5, 0.5, 0.4], effectiveRank: 2.9)
 
-  /// A run of vector quantization, token collapse where `used` is small.
+  /// A run of vector quantization, codebook collapse where `used` is small.
   static func vector(used: Int = 40, codes: Int = 1000) -> EvaluatedRun {
     run(
       .vq(codes: codes, dimension: 3, gradient: "straight-through"),
@@ -34,7 +34,7 @@ enum SyntheticComparison {
       bitsPerPixel: 0.25, psnr: 24.128, ssim: 0.91234, quantizationError: 0.01,
       parameters: 1_234_567, steps: 600, trainingRate: 600.5, evaluationRate: 900,
       evidence: HealthEvidence(
-        codes: usage.codes, tokens: usage.tokens, used: usage.used, perplexity: usage.perplexity,
+        codes: usage.codes, ids: usage.ids, used: usage.used, perplexity: usage.perplexity,
         latents: round, bottleneck: bottleneck, psnr: 24.128, baselinePSNR: 15, steps: 600,
         plannedSteps: 600, evaluations: []))
   }

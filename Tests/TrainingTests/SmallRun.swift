@@ -168,6 +168,20 @@ final class SmallRun: Sendable {
     recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil,
     shouldStop: @escaping () -> Bool = { false }
   ) throws -> Trainer<CPUBackend>.End {
+    try trainer(
+      run, on: opened, in: folder, isResuming: isResuming, threads: threads, allowed: allowed,
+      start: start, recorder: recorder, stoppingAfter: stop, shouldStop: shouldStop
+    ).train()
+  }
+
+  /// What trains in a folder.
+  static func trainer(
+    _ run: RunConfiguration, on opened: Dataset? = nil, in folder: String,
+    isResuming: Bool = false, threads: Int = 2,
+    allowed: ResumeAllowance = [], start: StartingWeights? = nil,
+    recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil,
+    shouldStop: @escaping () -> Bool = { false }
+  ) throws -> Trainer<CPUBackend> {
     let data = run.data
     let dataset =
       try opened
@@ -175,13 +189,12 @@ final class SmallRun: Sendable {
         train: data.train, validation: data.validation, validationShare: data.validationShare,
         seed: UInt64(run.training.seed), augmentation: data.augmentation,
         cacheMegabytes: data.cacheMegabytes)
-    let trainer = try Trainer(
+    return try Trainer(
       run, dataset: dataset, folder: folder, isResuming: isResuming, start: start,
       allowed: allowed, backend: CPUBackend(), threads: threads, observer: recorder,
       shouldStop: {
         stop != nil && recorder.reports.last?.step == stop || shouldStop()
       })
-    return try trainer.train()
   }
 }
 

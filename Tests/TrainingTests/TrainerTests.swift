@@ -185,9 +185,9 @@ struct TrainerTests {
     }
     #expect(spreads[1] < spreads[0] / 2 && spreads[2] < spreads[1], "\(spreads)")
     let depths = try #require(recorder.evaluations.last?.result.depths.depths)
-    #expect(depths.count == 3 && depths.allSatisfy { $0.tokens == 2 * 16 && $0.used > 2 })
+    #expect(depths.count == 3 && depths.allSatisfy { $0.ids == 2 * 16 && $0.used > 2 })
     let result = try #require(recorder.evaluations.last?.result)
-    #expect(result.usage.tokens == 3 * 2 * 16 && result.bitsPerToken == 12)
+    #expect(result.usage.ids == 3 * 2 * 16 && result.tokens == 2 * 16 && result.bitsPerToken == 12)
     #expect(abs(result.bitsPerPixel - 12 * 16 / 64) < 1e-12)
     let journal = try String(
       contentsOfFile: small.folder("run") + "/" + Journal.fileName, encoding: .utf8)

@@ -47,7 +47,7 @@ public struct SweepResult: Codable, Sendable {
       case .array(let runs)? = all["runs"], case .object(let object)? = runs.first,
       let psnr = object["psnr"]?.double, let ssim = object["ssim"]?.double,
       let used = object["usedCodes"]?.double, let codes = object["codes"]?.double,
-      let tokens = object["tokens"]?.double,
+      let ids = (object["ids"] ?? object["tokens"])?.double,
       let perplexity = object["perplexity"]?.double,
       let error = object["quantizationError"]?.double,
       let images = object["images"]?.double, let steps = object["steps"]?.double,
@@ -60,10 +60,10 @@ public struct SweepResult: Codable, Sendable {
     self.steps = Int(steps)
     self.psnr = psnr
     self.ssim = ssim
-    (usedCodes, self.codes, self.tokens) = (Int(used), Int(codes), Int(tokens))
+    (usedCodes, self.codes, self.tokens) = (Int(used), Int(codes), Int(ids))
     self.perplexity = perplexity
     quantizationError = error
-    bitsPerImage = tokens / images * log2(perplexity)
+    bitsPerImage = ids / images * log2(perplexity)
     self.verdict = verdict
     if case .object(let onset)? = object["collapse"] {
       collapse = onset["step"]?.double.map { Int($0) }

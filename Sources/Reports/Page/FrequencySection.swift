@@ -35,8 +35,8 @@ struct FrequencySection {
 
   /// Shares by rank; ranks thin out geometrically, first and last stay.
   private static func points(_ usage: CodebookUsage) -> [Point] {
-    let sorted = usage.counts.filter { $0 > 0 }.sorted(by: >)
-    let total = Double(max(1, usage.tokens))
+    let sorted = usage.uses.map(\.count).sorted(by: >)
+    let total = Double(max(1, usage.ids))
     var points: [Point] = []
     var next = 1.0
     for (index, count) in sorted.enumerated() {
