@@ -40,9 +40,9 @@ static void fail_saying(j_common_ptr info, const char *reason) {
   longjmp(session->out, 1);
 }
 
-// Of libjpeg's warnings (level -1) some say that image data are missing, and libjpeg would go on with
-// gray: where the data of a scan end early, an image that is not progressive lacks its lower part.
-// Others say that data are damaged in some place; the first of them is kept in the message.
+// Of libjpeg's warnings (level -1) one says that the file is cut off; libjpeg would fill the rest with
+// gray. Others say that data are missing or damaged in some place: the first of them is kept in the
+// message, for the image to be used with a warning.
 static void warn(j_common_ptr info, int level) {
   if (level >= 0) return;
   struct session *session = info->client_data;
@@ -50,16 +50,14 @@ static void warn(j_common_ptr info, int level) {
     case JWRN_JPEG_EOF:
       fail(info);
     case JWRN_HIT_MARKER:
-      if (info->is_decompressor && !((j_decompress_ptr)info)->progressive_mode) fail(info);
-      break;
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
-      break;
+      if (session->message[0] == 0) info->err->format_message(info, session->message);
+      return;
     default:
       return;
   }
-  if (session->message[0] == 0) info->err->format_message(info, session->message);
 }
 
 static void stay_silent(j_common_ptr info) { (void)info; }

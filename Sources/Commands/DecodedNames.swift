@@ -26,7 +26,7 @@ struct DecodedNames {
       let name = pathconf(folder, Int32(_PC_NAME_MAX))
       if name > 16 { self.name = min(255, Int(name)) }
       // 4096 with a zero behind; a partial file's ending must have room.
-      path = max(0, 4095 - folder.utf8.count - 1 - ".partial".utf8.count)
+      path = max(0, 4095 - folder.utf8.count - 1 - "..partial".utf8.count)
     }
 
     /// The usual ones.

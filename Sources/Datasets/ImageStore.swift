@@ -62,6 +62,8 @@ public final class ImageStore: Sendable {
         files.append(file)
         images.append(image)
       case .failure(let error):
+        // Where the process may open no more files, say, none of them is to blame.
+        guard error.isOfTheFile else { throw error }
         rejected.append(RejectedImage(file: file, reason: error.description))
       }
     }

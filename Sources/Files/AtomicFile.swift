@@ -19,6 +19,7 @@
 ///
 /// With `isDurable` false nothing is forced onto the disk: a killed process still leaves the old file
 /// or the new one, whole, but a lost machine may take the new one with it. For what can be made again.
+/// The partial file is hidden then (`.NAME.partial`).
 public final class AtomicFile {
   /// The target, as its user named it.
   public let path: String
@@ -47,7 +48,7 @@ public final class AtomicFile {
     self.path = path
     self.isDurable = isDurable
     target = Self.behindLinks(path)
-    partial = Self.partial(of: target)
+    partial = Self.partial(of: target, isHidden: !isDurable)
     calls = SystemCalls.current
     descriptor = -1
 
@@ -194,17 +195,23 @@ extension AtomicFile {
   private static let longestName = 255
 
   /// The name of a partial file: always the same for one target, and short enough for every one.
-  private static func partial(of target: String) -> String {
-    let start = target.utf8.lastIndex(of: UInt8(ascii: "/")).map(target.utf8.index(after:))
-    let name = target.utf8[(start ?? target.utf8.startIndex)...]
-    let ending = ".partial"
-    if name.count + ending.utf8.count <= longestName { return target + ending }
+  ///
+  /// Hidden among files that come by the thousand, so that what a killed process leaves there is not
+  /// taken for one of them.
+  private static func partial(of target: String, isHidden: Bool) -> String {
+    let slash = target.utf8.lastIndex(of: UInt8(ascii: "/"))
+    let start = slash.map(target.utf8.index(after:)) ?? target.utf8.startIndex
+    let name = target.utf8[start...]
+    let (dot, ending) = (isHidden ? "." : "", ".partial")
+    let folder = String(target[..<start])
+    if dot.utf8.count + name.count + ending.utf8.count <= longestName {
+      return folder + dot + String(target[start...]) + ending
+    }
     // FNV-1a of the name stands for what has no room.
     let hash = name.reduce(14_695_981_039_346_656_037 as UInt64) {
       ($0 ^ UInt64($1)) &* 1_099_511_628_211
     }
-    let folder = String(target.utf8[..<(start ?? target.utf8.startIndex)]) ?? ""
-    return folder + String(hash, radix: 16) + ending
+    return folder + dot + String(hash, radix: 16) + ending
   }
 
   /// Opens `partial` and locks it, so that no two writers share it.

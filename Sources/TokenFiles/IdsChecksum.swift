@@ -1,7 +1,8 @@
 /// Compares ids with the checksum that their header tells: XXH64 (`Fingerprint`) where it has one, else
 /// FNV-1a (`Checksum`), which takes ten times as long and is all that older files have.
 ///
-/// Both are written, so that programs that know FNV-1a alone go on reading.
+/// Both are written, so that programs that know FNV-1a alone go on reading; who leaves `checksum` out
+/// for ids of their own has neither compared.
 struct IdsChecksum {
   private enum Kind {
     case none
@@ -14,7 +15,7 @@ struct IdsChecksum {
 
   /// Starts with no bytes.
   init(of header: TokenHeader) {
-    if let sum = header.xxh64 {
+    if let sum = header.xxh64, header.checksum != nil {
       (expected, kind) = (sum, .xxh64(Fingerprint.Stream()))
     } else if let sum = header.checksum {
       (expected, kind) = (sum, .fnv1a(Checksum()))

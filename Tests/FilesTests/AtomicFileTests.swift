@@ -111,7 +111,10 @@ import Testing
       return -1
     }
     try SystemCalls.$current.withValue(calls) {
-      try AtomicFile.write(Array("after".utf8), to: path, isDurable: false)
+      let file = try AtomicFile(path: path, isDurable: false)
+      try file.append(Array("after".utf8))
+      #expect(try folder.contents() == [".precious.partial", "precious"])
+      try file.finish()
     }
     #expect(try ScratchFolder.read(path) == Array("after".utf8))
     #expect(try folder.contents() == ["precious"])

@@ -73,32 +73,23 @@ struct HeaderReadingTests {
     }
   }
 
-  @Test func `a JPEG whose data end early is refused, also with an end marker`() throws {
+  @Test func `a JPEG that is cut is refused, and one whose data end early is told of`() throws {
     let whole = try ImageEncoder().encode(Pattern.noise(64, 64), as: .jpeg)
     let half = Array(whole[..<(whole.count / 2)])
-    for bytes in [half, half + [0xFF, 0xD9]] {
-      let error = #expect(throws: ImageError.self) {
-        try ImageDecoder().decode(bytes, name: "half.jpg")
-      }
-      #expect(error?.description.contains("half.jpg") == true)
+    let error = #expect(throws: ImageError.self) {
+      try ImageDecoder().decode(half, name: "half.jpg")
     }
+    #expect(error?.description.contains("half.jpg") == true)
+    // With an end marker it cannot be told from one that is damaged in some place.
+    let ended = try ImageDecoder().open(try write(half + [0xFF, 0xD9], "ended.jpg"))
+    #expect(try ended.decodeNoting().doubt?.contains("premature end") == true)
+    let good = try ImageDecoder().open(try write(whole, "whole.jpg"))
+    #expect(try good.decodeNoting().doubt == nil)
     // What stands between the data and the end marker takes nothing from the image.
-    let padded = Array(whole.dropLast(2)) + [0, 0, 0, 0xFF, 0xD9]
-    #expect(
-      try ImageDecoder().decode(padded, name: "x") == ImageDecoder().decode(whole, name: "x"))
-  }
-
-  @Test func `damage in some place is told of`() throws {
-    let whole = try ImageEncoder().encode(Pattern.noise(64, 64), as: .jpeg)
-    #expect(try ImageDecoder().open(try write(whole, "whole.jpg")).decodeNoting().doubt == nil)
-    // Behind the last header; somewhere a changed byte makes a code that there is none of.
-    var doubts: Set<String> = []
-    for place in stride(from: 700, to: whole.count - 20, by: 13) where whole[place] != 0xFF {
-      var bytes = whole
-      bytes[place] = bytes[place] == 0xFE ? 0xFD : 0xFE
-      let file = try ImageDecoder().open(try write(bytes, "x.jpg"))
-      if let doubt = try? file.decodeNoting().doubt { doubts.insert(doubt) }
-    }
-    #expect(doubts.contains { $0.contains("Huffman") }, "\(doubts)")
+    let padded = try ImageDecoder().open(
+      try write(Array(whole.dropLast(2)) + [0, 0, 0, 0xFF, 0xD9], "padded.jpg"))
+    let (image, doubt) = try padded.decodeNoting()
+    #expect(doubt == nil)
+    #expect(try image == ImageDecoder().decode(whole, name: "x"))
   }
 }

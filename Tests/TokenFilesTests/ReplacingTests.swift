@@ -112,7 +112,6 @@ import TokenFiles
       }
     }
     #expect(try TokenFile.open(path: path).records == Samples.uniform(5, identity))
-    #expect(try TokenFile.open(path: folder.file("t.json")).count == 5)
     // And the next writer cleans up.
     try Samples.write(Samples.uniform(4, identity), to: path, .npy, identity)
     #expect(try TokenFile.open(path: path).records == Samples.uniform(4, identity))
