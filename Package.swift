@@ -68,21 +68,22 @@ let package = Package(
     wall("Kernels", ["COpenBLAS", "CProcessor"]),
     wall("Safetensors"),
     wall("Randomness"),
+    wall("Threads"),
     wall("Configuration"),
     wall(
       "Charts",
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff"]),
-    wall("Execution", ["Autodiff", "Randomness"]),
+    wall("Execution", ["Autodiff", "Randomness", "Threads"]),
     wall("Imaging", ["CPNG", "CJPEG"]),
     wall("Evaluation"),
     wall("EventFiles", ["Safetensors"]),
     wall("Codebooks", ["Randomness"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
-    wall("Datasets", ["Imaging", "Randomness", "Configuration"]),
-    wall("SceneRendering", ["Imaging", "Randomness"]),
+    wall("Datasets", ["Imaging", "Randomness", "Configuration", "Threads"]),
+    wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
     wall("Diagnostics", ["Evaluation"]),
     wall("TokenFiles", ["Safetensors"]),
     // 4
@@ -108,7 +109,7 @@ let package = Package(
         "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
-        "Safetensors", "Randomness", "Configuration", argumentParser, logging,
+        "Safetensors", "Randomness", "Configuration", "Threads", argumentParser, logging,
       ]),
     // 7
     command("train"), command("encode"), command("decode"), command("compare"),
@@ -144,6 +145,7 @@ let package = Package(
       ]),
     tests("SafetensorsTests", ["Safetensors", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
+    tests("ThreadsTests", ["Threads"]),
     tests(
       "ConfigurationTests",
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),

@@ -1,6 +1,6 @@
-import Dispatch
 import Imaging
 import Synchronization
+import Threads
 
 /// Looks at every file of a folder when a data set is opened: headers first, then the pixels if
 /// memory has room for all of them.
@@ -23,7 +23,7 @@ struct ImageCheck: Sendable {
   ) -> [Found] {
     let count = folder.files.count
     let state = Mutex(State(found: Array(repeating: .success(nil), count: count)))
-    DispatchQueue.concurrentPerform(iterations: count) { index in
+    concurrently(count) { index in
       let size = Result { () throws(DatasetError) in try header(index) }
       state.withLock { state in
         switch size {
@@ -36,7 +36,7 @@ struct ImageCheck: Sendable {
       progress(count, count)
       return state.withLock { $0.found }
     }
-    DispatchQueue.concurrentPerform(iterations: count) { index in
+    concurrently(count) { index in
       let isGood = state.withLock { if case .success = $0.found[index] { true } else { false } }
       let path = folder.fullPath(folder.files[index])
       let image = Result { () throws(DatasetError) in

@@ -1,4 +1,3 @@
-import Dispatch
 import Imaging
 import Synchronization
 

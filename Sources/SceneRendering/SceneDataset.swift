@@ -1,8 +1,8 @@
-import Dispatch
 import Foundation
 import Imaging
 import Randomness
 import Synchronization
+import Threads
 
 /// The built-in data set: rendered scenes as image files, with the factors behind each.
 ///
@@ -60,7 +60,7 @@ public enum SceneDataset {
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
   ) throws(SceneDatasetError) {
     let state = Mutex(Progress())
-    DispatchQueue.concurrentPerform(iterations: records.count) { index in
+    concurrently(records.count) { index in
       guard state.withLock({ $0.failure == nil }) else { return }
       do throws(SceneDatasetError) {
         try files.write(records[index])
