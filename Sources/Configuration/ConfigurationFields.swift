@@ -105,10 +105,11 @@ public struct ConfigurationFields {
   /// Collects the keys that no field claimed, after all fields are declared.
   mutating func close() {
     guard let input, !isOpen else { return }
+    let siblings = members.keys
     for key in input.keys where members[key] == nil {
       unknown.append(
         UnknownKey(
-          path: path(of: key), key: key, siblings: members.keys, variants: foreign[key] ?? []))
+          path: path(of: key), key: key, siblings: siblings, variants: foreign[key] ?? []))
     }
   }
 
@@ -145,23 +146,21 @@ public struct ConfigurationFields {
 
   // MARK: Results
 
-  /// What to say of the keys that no field claims.
-  func unknownKeyProblems() -> [ConfigurationProblem] {
-    unknown.map { unknown in
-      let elsewhere = declared.first { $0.hasSuffix(".\(unknown.key)") }
-      let remedy: String
-      if !unknown.variants.isEmpty {
-        let types = unknown.variants.map { "\"\($0)\"" }.joined(separator: " or ")
-        remedy = "It belongs to type \(types): remove it, or set the object around it as a whole."
-      } else if let elsewhere {
-        remedy = "Did you mean \"\(elsewhere)\"?"
-      } else if let near = nearest(to: unknown.key, among: unknown.siblings) {
-        remedy = "Did you mean \"\(near)\"?"
-      } else {
-        remedy = "Valid keys here: \(unknown.siblings.joined(separator: ", "))."
-      }
-      return ConfigurationProblem(key: unknown.path, message: "unknown key", remedy: remedy)
+  /// What to say of a key that no field claims.
+  func problem(_ unknown: UnknownKey) -> ConfigurationProblem {
+    let elsewhere = declared.first { $0.hasSuffix(".\(unknown.key)") }
+    let remedy: String
+    if !unknown.variants.isEmpty {
+      let types = unknown.variants.map { "\"\($0)\"" }.joined(separator: " or ")
+      remedy = "It belongs to type \(types): remove it, or set the object around it as a whole."
+    } else if let elsewhere {
+      remedy = "Did you mean \"\(elsewhere)\"?"
+    } else if let near = nearest(to: unknown.key, among: unknown.siblings) {
+      remedy = "Did you mean \"\(near)\"?"
+    } else {
+      remedy = "Valid keys here: \(unknown.siblings.joined(separator: ", "))."
     }
+    return ConfigurationProblem(key: unknown.path, message: "unknown key", remedy: remedy)
   }
 
   /// Whether a text must hold this object, because some of its fields have no default.
