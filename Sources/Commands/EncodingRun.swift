@@ -45,6 +45,8 @@ struct EncodingRun {
             name: item.input.path)
           names.append(item.input.name)
           images.append(prepared)
+        } catch let error as ImageError where error.isExhaustion {
+          throw error
         } catch {
           rejected += 1
           terminal.warn("left out: \(Failure(error).description)")

@@ -107,6 +107,10 @@ public struct TrainCommand: ParsableCommand {
 
   /// Checks the values.
   public func validate() throws {
+    try requireName("--config", config)
+    try requireName("--data", data)
+    try requireName("--validation", validation)
+    try requireName("--output", output)
     if trace, resume {
       throw ValidationError(
         "--trace saves nothing, so there is nothing to go on with: leave out --resume")
@@ -138,11 +142,19 @@ public struct TrainCommand: ParsableCommand {
       let start = try from.map { try StartingWeights(folder: $0) }
       let run = try configuration(start)
       let folder = try outputFolder()
+      // Images take time: what cannot fit is refused before they are read.
+      let need = MemoryNeed(training: run, on: Device())
+      if !printPlan { try MemoryLimits().check(need, "training") }
       let lock = try lockFolder(Checkpoint(folder: folder))
       defer { lock?.release() }
       Interruption.listen()
       do {
-        let dataset = try open(run, folder, terminal)
+        let dataset = try open(run, folder, need, terminal)
+        if !printPlan {
+          let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
+          let need = MemoryNeed(training: run, evaluationImages: images, on: Device())
+          try MemoryLimits().check(need, "training")
+        }
         let progress = TrainingProgress(terminal, run)
         let trainer = try Trainer(
           run, dataset: dataset, folder: folder, isResuming: resume, start: start,
@@ -246,8 +258,10 @@ public struct TrainCommand: ParsableCommand {
   }
 
   /// Opens the images and tells of those that cannot be used.
+  ///
+  /// What is kept of them in memory leaves room for the run.
   private func open(
-    _ run: RunConfiguration, _ folder: String, _ terminal: Terminal
+    _ run: RunConfiguration, _ folder: String, _ need: MemoryNeed, _ terminal: Terminal
   ) throws -> Dataset {
     let data = run.data
     let checkpoint = Checkpoint(folder: from ?? folder)
@@ -255,10 +269,12 @@ public struct TrainCommand: ParsableCommand {
       resume || from != nil
       ? try checkpoint.imageFolders(run)
       : RunImageFolders(train: data.train, validation: data.validation)
+    let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
+    let cacheMegabytes = min(data.cacheMegabytes, Int(max(0, room) / 0x1p20))
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      cacheMegabytes: data.cacheMegabytes)
+      cacheMegabytes: cacheMegabytes)
     for image in dataset.rejected.prefix(10) { terminal.warn("left out: \(image.reason)") }
     if dataset.rejected.count > 10 {
       terminal.warn("left out: \(dataset.rejected.count - 10) more files that cannot be decoded")

@@ -39,6 +39,10 @@ public final class ImageStore: Sendable {
   ) throws(DatasetError) {
     let check = ImageCheck(folder: folder, augmentation: augmentation, decoder: decoder)
     let found = check.run(byteLimit: cacheMegabytes << 20, progress: progress)
+    for case .failure(let error) in found {
+      // No fault of the file: it must not be missing in the data for that.
+      if case .image(.exhausted) = error { throw error }
+    }
     let small = found.compactMap { file in
       if case .failure(let error) = file, case .tooSmall = error { error } else { nil }
     }

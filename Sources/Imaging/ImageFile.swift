@@ -13,7 +13,11 @@ enum ImageFile {
   /// Reads a file to its end, or only a little of it if it does not start as an image does.
   static func load(_ path: String, byteLimit: Int) throws(ImageError) -> [UInt8] {
     let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw .unreadable(file: path, reason: systemReason()) }
+    guard file >= 0 else {
+      throw [EMFILE, ENFILE, ENOMEM].contains(errno)
+        ? .exhausted(file: path, reason: systemReason())
+        : .unreadable(file: path, reason: systemReason())
+    }
     defer { close(file) }
     var status = stat()
     guard fstat(file, &status) == 0 else {

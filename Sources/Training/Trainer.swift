@@ -192,7 +192,7 @@ public final class Trainer<B: Backend> {
   }
 
   /// The plan of a training step, to be printed.
-  public var plan: Plan { makeStep().session.plan }
+  public var plan: Plan { TrainingStep.plan(run, on: parameters.backend) }
 
   // MARK: Parts of the loop
 
