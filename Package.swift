@@ -77,21 +77,22 @@ let package = Package(
     wall("Kernels", ["COpenBLAS", "CProcessor"]),
     wall("Safetensors", ["Files"]),
     wall("Randomness"),
+    wall("Threads"),
     wall("Configuration", ["Files"]),
     wall(
       "Charts",
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff"]),
-    wall("Execution", ["Autodiff", "Randomness"]),
+    wall("Execution", ["Autodiff", "Randomness", "Threads"]),
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation"),
     wall("EventFiles", ["Files"]),
     wall("Codebooks", ["Randomness"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
-    wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files"]),
-    wall("SceneRendering", ["Imaging", "Randomness"]),
+    wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
+    wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
     wall("Diagnostics", ["Evaluation"]),
     wall("TokenFiles", ["Safetensors", "Files"]),
     // 4
@@ -117,7 +118,7 @@ let package = Package(
         "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
-        "Safetensors", "Files", "Randomness", "Configuration", argumentParser, logging,
+        "Safetensors", "Files", "Randomness", "Configuration", "Threads", argumentParser, logging,
       ],
       embedding: presets.map { "Presets/\($0).json" }),
     // 7
@@ -155,6 +156,7 @@ let package = Package(
     tests("FilesTests", ["Files", "FileTestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
+    tests("ThreadsTests", ["Threads"]),
     tests(
       "ConfigurationTests",
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),

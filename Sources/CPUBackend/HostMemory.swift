@@ -17,15 +17,22 @@ public final class HostMemory: @unchecked Sendable {
 
   init(words count: Int) {
     let bytes = max(Self.line, count * MemoryLayout<Float>.stride)
-    guard let block = calloc(1, bytes + Self.line) else {
-      fatalError("out of memory: \(bytes) bytes are not to be had")
-    }
+    guard let block = calloc(1, bytes + Self.line) else { Self.endForLack(of: bytes) }
     self.block = block
     Self.askForLargePages(block, bytes)
     start = block.alignedUp(toMultipleOf: Self.line)
   }
 
   deinit { free(block) }
+
+  /// Ends the program with a sentence and `EX_SOFTWARE`: there is no going on, and nothing is broken.
+  private static func endForLack(of bytes: Int) -> Never {
+    var text =
+      "error: out of memory: \((bytes + 999_999) / 1_000_000) MB are not to be had. Lower the sizes "
+      + "of batch, images or network, or raise the limit of memory.\n"
+    text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _exit(70)
+  }
 
   /// Advice that the system may pass over; small blocks are left alone.
   private static func askForLargePages(_ block: UnsafeMutableRawPointer, _ bytes: Int) {

@@ -15,6 +15,7 @@ final class BoundedCodec {
   private let codec: Codec<Device>
   private let single: Codec<Device>
   private let memoryLimit: Int
+  private let limitName: String
   private var laneBytes: [Need: Int] = [:]
 
   private struct Need: Hashable {
@@ -23,15 +24,14 @@ final class BoundedCodec {
     let width: Int
   }
 
-  /// Wraps a checkpoint's codec; its memory may take half of the machine's.
-  init(
-    _ tokenizer: OpenedTokenizer, memoryLimit: Int = Int(ProcessInfo.processInfo.physicalMemory / 2)
-  ) {
+  /// Wraps a checkpoint's codec; its memory may take half of what there is.
+  init(_ tokenizer: OpenedTokenizer, limit: MemoryLimits.Limit = MemoryLimits().least) {
     codec = tokenizer.codec
     single = Codec(
       tokenizer.run.tokenizer, parameters: tokenizer.parameters, lanes: 1,
       pool: LanePool(threads: 1))
-    self.memoryLimit = memoryLimit
+    memoryLimit = Int(max(0, min(limit.bytes - MemoryLimits.reserve, 0x1p60)) / 2)
+    limitName = limit.name
   }
 
   /// Refuses what needs more memory than there is; sizes in pixels.
@@ -41,7 +41,8 @@ final class BoundedCodec {
     throw Failure(
       .badData,
       "\(name): \(width)x\(height) pixels need \(Display.megabytes(bytes)) of working memory, more "
-        + "than the \(Display.megabytes(memoryLimit)) that are half of this machine's. Encode it "
+        + "than the \(Display.megabytes(memoryLimit)) that are half of what \(limitName) leaves. "
+        + "Encode it "
         + "with --size model or a smaller --size WxH, or on a larger machine.")
   }
 
@@ -92,7 +93,7 @@ final class BoundedCodec {
     for (index, size) in sizes.enumerated() {
       let bytes = need(task, size.height, size.width)
       // Both codecs keep memory for a while; half for each leaves room for the other.
-      if bytes * codec.lanes > memoryLimit / 2 { large.append(index) } else { small.append(index) }
+      if bytes > memoryLimit / 2 / codec.lanes { large.append(index) } else { small.append(index) }
     }
     var results = [R?](repeating: nil, count: sizes.count)
     for (codec, members) in [(codec, small), (single, large)] where !members.isEmpty {

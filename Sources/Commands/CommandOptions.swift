@@ -21,13 +21,31 @@ public struct CommandOptions: ParsableArguments {
 
   /// Checks the values.
   public func validate() throws {
-    if let threads, threads < 1 {
-      throw ValidationError("--threads: expected at least 1, found \(threads)")
+    if let threads, !(1...Self.mostThreads).contains(threads) {
+      throw ValidationError("--threads: expected 1 to \(Self.mostThreads), found \(threads)")
     }
   }
 
+  /// As many as a training run may have lanes.
+  private static let mostThreads = 1024
+
   /// The threads to use.
-  var threadCount: Int { threads ?? AvailableCores.count }
+  var threadCount: Int {
+    threads ?? min(Self.mostThreads, AvailableCores.count)
+  }
+}
+
+/// Refuses an empty name, as that of a variable that is not set: it would stand for the root of the
+/// file system, or for the working directory.
+func requireName(_ flag: String, _ names: String?...) throws {
+  try requireNames(flag, names.compactMap { $0 })
+}
+
+/// Refuses empty names likewise.
+func requireNames(_ flag: String, _ names: [String]) throws {
+  guard names.contains(where: \.isEmpty) else { return }
+  throw ValidationError(
+    "\(flag): expected a name, found an empty one. Is a variable of the shell not set?")
 }
 
 extension ParsableCommand {

@@ -96,10 +96,15 @@ public struct CompareCommand: DocumentedCommand {
 
   /// Checks the values.
   public func validate() throws {
+    try requireNames("<checkpoint>", checkpoints)
+    try requireName("--data", data)
+    try requireName("--json", json)
+    try requireName("--samples", samples)
+    try requireName("--html", html)
     if let images, images < 1 {
       throw ValidationError("--images: expected at least 1, found \(images)")
     }
-    if html == "-" || html?.isEmpty == true {
+    if html == "-" {
       throw ValidationError("--html: expected the name of a file, such as report.html")
     }
   }
@@ -143,9 +148,12 @@ public struct CompareCommand: DocumentedCommand {
 
       let comparison = Comparison(
         entries: entries, evaluationProtocol: evaluator?.evaluationProtocol)
+      // Up to here a signal ends the command at once; what is being written is finished.
+      Interruption.listen()
       try tell(comparison, evaluator?.sheet, terminal)
       try html.map { try writePage($0, comparison, details, evaluator?.gallery, terminal) }
       for failure in failures { terminal.fail(failure) }
+      if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
       if let first = failures.first {
         let isAll = isWithoutImages || failures.count == runs.count
         throw ExitCode((isAll ? first.code : .badData).rawValue)

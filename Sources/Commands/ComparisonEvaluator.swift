@@ -1,3 +1,4 @@
+import CPUBackend
 import Configuration
 import Datasets
 import Diagnostics
@@ -61,6 +62,10 @@ final class ComparisonEvaluator {
     var psnr: [Double] = []
     var octaves = OctaveError()
     let result: EvaluationResult
+    var need = MemoryNeed()
+    need.addReconstruction(
+      run.tokenizer, height: set.size, width: set.size, lanes: threads, on: Device())
+    try MemoryLimits().check(need, "\(folder): evaluation")
     do {
       // Plans are made and memory is touched before the clock runs.
       _ = try opened.codec.reconstruct([set.images[0]])

@@ -72,6 +72,9 @@ public struct DecodeCommand: DocumentedCommand {
 
   /// Checks the values.
   public func validate() throws {
+    try requireName("--checkpoint", checkpoint)
+    try requireName("--output", output)
+    try requireName("<tokens>", tokens)
     guard let quality else { return }
     guard format == .jpeg else {
       throw ValidationError("--quality is for JPEG files: add --format jpeg, or leave it out")

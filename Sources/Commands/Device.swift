@@ -45,10 +45,28 @@ struct OpenedTokenizer {
         "\(folder) holds no \(file): training keeps the best weights where monitor.keepBest is psnr or "
           + "ssim. Leave out --weights best to take the last ones.")
     }
-    parameters = ParameterMemory(Codec<Device>.parameterLayout(run.tokenizer), on: Device())
+    let layout = try Self.fittingLayout(of: run, folder: folder)
+    parameters = ParameterMemory(layout, on: Device())
     let weights = try checkpoint.readModel(file, into: parameters)
+    if let name = parameters.firstNonFinite() {
+      throw Failure(
+        .badData,
+        "\(folder)/\(file): the tensor \"\(name)\" holds a number that is not "
+          + "finite. The weights are damaged, or training diverged; use another checkpoint.")
+    }
     identity = Checkpoint.identity(run.tokenizer, weights)
     codec = Codec(
       run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+  }
+
+  /// The layout of the weights, if there is memory for them: a configuration may come from anywhere.
+  private static func fittingLayout(
+    of run: RunConfiguration, folder: String
+  ) throws -> ParameterLayout {
+    let layout = Codec<Device>.parameterLayout(run.tokenizer)
+    var need = MemoryNeed()
+    need.addWeights("weights", of: run.tokenizer, layout: layout, blocks: 1)
+    try MemoryLimits().check(need, "\(folder): the tokenizer of \(Checkpoint.configurationFile)")
+    return layout
   }
 }

@@ -93,6 +93,9 @@ public struct EncodeCommand: DocumentedCommand {
 
   /// Checks the values.
   public func validate() throws {
+    try requireName("--checkpoint", checkpoint)
+    try requireName("--output", output)
+    try requireNames("<path>", paths)
     if let shard, shard < 1 {
       throw ValidationError("--shard: expected at least 1 image per piece, found \(shard)")
     }

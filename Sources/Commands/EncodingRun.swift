@@ -64,6 +64,8 @@ struct EncodingRun {
           images.append(prepared)
           outcome.add(prepared)
           if let doubt = prepared.doubt { used.tell("\(item.input.path): \(doubt)", kind: "") }
+        } catch let error as ImageError where error.isExhaustion {
+          throw error
         } catch {
           outcome.rejected += 1
           let (kind, advice) = Self.kind(of: error, preparation)
@@ -109,6 +111,7 @@ struct EncodingRun {
     case let error as ImageError:
       switch error {
       case .unreadable: return ("cannot be read", nil)
+      case .exhausted: return ("cannot be opened for want of files or memory", nil)
       case .empty: return ("are empty", nil)
       case .notAnImage: return ("are neither PNG nor JPEG", nil)
       case .corrupt: return ("cannot be decoded", nil)

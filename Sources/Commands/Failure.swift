@@ -82,6 +82,7 @@ public struct Failure: Error, CustomStringConvertible {
   private static func code(of error: ImageError) -> Code {
     switch error {
     case .unreadable: return .noInput
+    case .exhausted: return .internal
     case .cannotWrite: return .inputOutput
     default: return .badData
     }

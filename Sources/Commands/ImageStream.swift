@@ -1,10 +1,11 @@
 import Foundation
 import Imaging
+import Threads
 
 /// Images in order, read and prepared by threads of its own while others compute.
 ///
 /// At most a portion of images lies ready at a time. What cannot be read comes as its
-/// error, at its place.
+/// error, at its place. Where there are no threads to be had, images are read when they are asked for.
 final class ImageStream: @unchecked Sendable {
   // Unchecked: the condition guards everything that changes.
 
@@ -29,6 +30,7 @@ final class ImageStream: @unchecked Sendable {
   private var nextToRead = 0
   private var nextToTake = 0
   private var isStopped = false
+  private var readers = 0
 
   /// Starts to read.
   init(_ inputs: [ImageInput], _ preparation: Preparation, threads: Int) {
@@ -36,10 +38,8 @@ final class ImageStream: @unchecked Sendable {
     self.preparation = preparation
     limit = PortionLimit(threads: threads)
     for number in 0..<max(1, min(threads, inputs.count)) {
-      let thread = Thread { [self] in readAhead() }
-      thread.name = "reader \(number)"
-      thread.stackSize = 8 << 20
-      thread.start()
+      guard WorkerThread.start("reader \(number)", { [self] in readAhead() }) else { break }
+      readers += 1
     }
   }
 
@@ -50,6 +50,7 @@ final class ImageStream: @unchecked Sendable {
     condition.lock()
     defer { condition.unlock() }
     while nextToTake < inputs.count {
+      if readers == 0, ready[nextToTake] == nil { keep(read(inputs[nextToTake]), at: nextToTake) }
       guard let item = ready[nextToTake] else {
         condition.wait()
         continue
@@ -77,11 +78,15 @@ final class ImageStream: @unchecked Sendable {
     while let index = claim() {
       let item = read(inputs[index])
       condition.lock()
-      ready[index] = item
-      readyPixels += item.pixels
+      keep(item, at: index)
       condition.broadcast()
       condition.unlock()
     }
+  }
+
+  private func keep(_ item: Item, at index: Int) {
+    ready[index] = item
+    readyPixels += item.pixels
   }
 
   /// The next image to read, once there is room; nil when there is none.

@@ -1,7 +1,7 @@
-import Dispatch
 import Foundation
 import Imaging
 import Synchronization
+import Threads
 
 /// Writes images to files in threads of its own, one portion while the next one is computed.
 ///
@@ -13,7 +13,7 @@ final class ImageWriting: Sendable {
   private let format: ImageFormat
   private let quality: Int
   private let threads: Int
-  private let group = DispatchGroup()
+  private let work = BackgroundWork("writer")
   private let failure = Mutex<(any Error)?>(nil)
   /// Folders that are there for certain.
   private let made = Mutex<Set<[UInt8]>>([])
@@ -30,12 +30,10 @@ final class ImageWriting: Sendable {
   /// Errors: a file of the portion before that could not be written.
   func write(_ files: [File]) throws {
     try finish()
-    DispatchQueue.global().async(group: group) { [self] in
-      DispatchQueue.concurrentPerform(iterations: min(threads, files.count)) { thread in
-        for index in stride(from: thread, to: files.count, by: threads) {
-          guard failure.withLock({ $0 == nil }) else { return }
-          do { try write(files[index]) } catch { failure.withLock { $0 = $0 ?? error } }
-        }
+    work.start { [self] in
+      concurrently(files.count, threads: threads) { [self] index in
+        guard failure.withLock({ $0 == nil }) else { return }
+        do { try write(files[index]) } catch { failure.withLock { $0 = $0 ?? error } }
       }
     }
   }
@@ -44,7 +42,7 @@ final class ImageWriting: Sendable {
   ///
   /// Errors: a file that could not be written.
   func finish() throws {
-    group.wait()
+    work.wait()
     if let error = failure.withLock({ $0 }) { throw error }
   }
 

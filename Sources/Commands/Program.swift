@@ -80,7 +80,7 @@ public enum Program {
 
   /// Ends the program, with 74 where that is the only thing that went wrong.
   private static func end(_ code: Int32) -> Never {
-    guard code == 0 else { exit(code) }
+    guard code == 0 else { leave(code) }
     if let failure = StandardStream.output.failure {
       // Who closes a pipe has read enough, and knows.
       if failure != EPIPE {
@@ -90,8 +90,15 @@ public enum Program {
             + ". Everything else is done and saved. Make room, or send the output elsewhere.\n",
           isNeeded: true)
       }
-      exit(Failure.Code.inputOutput.rawValue)
+      leave(Failure.Code.inputOutput.rawValue)
     }
-    exit(StandardStream.errors.failure == nil ? 0 : Failure.Code.inputOutput.rawValue)
+    leave(StandardStream.errors.failure == nil ? 0 : Failure.Code.inputOutput.rawValue)
+  }
+
+  /// Ends the program without what libraries do at the end: OpenBLAS waits for threads there that
+  /// were never made, where address space is short.
+  private static func leave(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
   }
 }

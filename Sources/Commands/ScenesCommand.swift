@@ -1,4 +1,5 @@
 import ArgumentParser
+import Execution
 import Foundation
 import SceneRendering
 
@@ -38,12 +39,51 @@ public struct ScenesCommand: DocumentedCommand {
   /// A command as the parser fills it in.
   public init() {}
 
+  /// Checks the values.
+  public func validate() throws {
+    try requireName("--output", output)
+    for (flag, value) in [("--count", count), ("--validation", validation)] {
+      guard (0...Self.mostImages).contains(value) else {
+        throw ValidationError("\(flag): expected 0 to \(Self.mostImages), found \(value)")
+      }
+    }
+    guard count + validation > 0 else {
+      throw ValidationError("--count and --validation: expected at least one image, found none")
+    }
+    guard SceneDataset.sizes.contains(size) else {
+      throw ValidationError(
+        "--size: expected \(SceneDataset.sizes.lowerBound) to \(SceneDataset.sizes.upperBound), "
+          + "found \(size)")
+    }
+  }
+
+  /// More images than any disk has inodes to spare for.
+  private static let mostImages = 100_000_000
+  /// Memory for what is known of an image until the last is drawn.
+  private static let bytesPerImage = 2500.0
+
   /// Draws.
   public func run() throws {
     try conclude(options) { terminal in
       let (total, folder) = (count + validation, output)
+      var need = MemoryNeed()
+      need.add(
+        "their factors", bytes: Self.bytesPerImage * Double(total),
+        keys: ["--count", "--validation"])
+      // An image is drawn in floats, then encoded.
+      need.add(
+        "images",
+        bytes: Double(ProcessInfo.processInfo.activeProcessorCount) * 32
+          * Double(size * size), keys: ["--size"])
+      try MemoryLimits().check(need, "drawing \(Display.count(total, "scene"))")
+      Interruption.listen()
       let outcome = try SceneDataset.write(
-        count: count, validation: validation, size: size, seed: seed, to: folder)
+        count: count, validation: validation, size: size, seed: seed, to: folder,
+        shouldStop: { Interruption.isRequested })
+      guard outcome != .stopped else {
+        terminal.say("stopped. Run again to draw all.")
+        throw ExitCode(Interruption.exitCode)
+      }
       terminal.result(
         outcome == .written
           ? "\(folder): \(Display.count(total, "scene")) drawn"

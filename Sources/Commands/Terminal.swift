@@ -155,7 +155,11 @@ public enum Display {
   }
 
   /// Bytes in MB.
-  public static func megabytes(_ bytes: Int) -> String {
-    String(format: "%.0f MB", Double(bytes) / 1e6)
+  public static func megabytes(_ bytes: Int) -> String { megabytes(Double(bytes)) }
+
+  /// Bytes in MB, which may be more than any machine has.
+  static func megabytes(_ bytes: Double) -> String {
+    bytes < 1e18
+      ? count(Int((bytes / 1e6).rounded())) + " MB" : String(format: "%.1e MB", bytes / 1e6)
   }
 }

@@ -1,5 +1,5 @@
-import Dispatch
 import Synchronization
+import Threads
 import TokenFiles
 
 /// Gives tokens to their writer in a thread of its own, one portion while the next one is computed.
@@ -7,7 +7,7 @@ final class TokenAppending: @unchecked Sendable {
   // Unchecked: a portion is begun only after the one before has ended, and nobody else has the
   // writer meanwhile.
   private let writer: TokenWriter
-  private let group = DispatchGroup()
+  private let work = BackgroundWork("writer")
   private let failure = Mutex<(any Error)?>(nil)
 
   /// Prepares to append to a writer.
@@ -18,7 +18,7 @@ final class TokenAppending: @unchecked Sendable {
   /// Errors: what kept the portion before from being written.
   func append(_ records: [TokenRecord]) throws {
     try finish()
-    DispatchQueue.global().async(group: group) { [self] in
+    work.start { [self] in
       do { for record in records { try writer.append(record) } } catch {
         failure.withLock { $0 = error }
       }
@@ -29,10 +29,10 @@ final class TokenAppending: @unchecked Sendable {
   ///
   /// Errors: what kept it from being written.
   func finish() throws {
-    group.wait()
+    work.wait()
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
   /// Waits, when something else has gone wrong already.
-  func stop() { group.wait() }
+  func stop() { work.wait() }
 }

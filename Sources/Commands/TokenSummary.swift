@@ -19,7 +19,9 @@ struct TokenSummary {
     for index in 0..<file.count {
       let record = try file.record(at: index)
       depths.add(record.tokens.map { Int32($0) })
-      pixels += record.width * record.height
+      // What files say of sizes may be anything.
+      let (area, overflows) = record.width.multipliedReportingOverflow(by: record.height)
+      pixels = overflows || area > .max - pixels ? .max : pixels + area
     }
   }
 

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Imaging
 import Inference
 import TokenFiles
@@ -30,6 +31,7 @@ struct TokenVerification {
     while true {
       let portion = stream.next()
       if portion.isEmpty { break }
+      if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
       let names = portion.map(\.input.name)
       let prepared = try portion.map { try $0.result.get() }
       let records = try portion.indices.map {

@@ -169,6 +169,10 @@ public struct TrainCommand: DocumentedCommand {
 
   /// Checks the values.
   public func validate() throws {
+    try requireName("--config", config)
+    try requireName("--data", data)
+    try requireName("--validation", validation)
+    try requireName("--output", output)
     if trace, resume {
       throw ValidationError("--trace saves nothing, so it cannot resume: leave out --resume")
     }
@@ -244,6 +248,10 @@ public struct TrainCommand: DocumentedCommand {
       let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
       let run = try configuration(start, terminal)
       let folder = try outputFolder()
+      // Images take time: what cannot fit is refused before they are read.
+      let resolved = run.choosingLanes(cores: options.threadCount)
+      let need = MemoryNeed(training: resolved, on: Device())
+      if !printPlan { try MemoryLimits().check(need, "training") }
       let lock = try lockFolder(Checkpoint(folder: folder))
       defer { lock?.release() }
       Interruption.listen()
@@ -252,7 +260,12 @@ public struct TrainCommand: DocumentedCommand {
           let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
           terminal.say(RunDescription(run).tokenizer(parameters: parameters))
         }
-        let dataset = try open(run, folder, terminal)
+        let dataset = try open(run, folder, need, terminal)
+        if !printPlan {
+          let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
+          let need = MemoryNeed(training: resolved, evaluationImages: images, on: Device())
+          try MemoryLimits().check(need, "training")
+        }
         let progress = TrainingProgress(terminal, run, folder: folder)
         let trainer = try Trainer(
           run, dataset: dataset, folder: folder, isResuming: resume, start: start,
@@ -390,8 +403,10 @@ public struct TrainCommand: DocumentedCommand {
   }
 
   /// Opens the images and tells of those that cannot be used.
+  ///
+  /// What is kept of them in memory leaves room for the run.
   private func open(
-    _ run: RunConfiguration, _ folder: String, _ terminal: Terminal
+    _ run: RunConfiguration, _ folder: String, _ need: MemoryNeed, _ terminal: Terminal
   ) throws -> Dataset {
     let data = run.data
     let checkpoint = Checkpoint(folder: from ?? folder)
@@ -400,10 +415,12 @@ public struct TrainCommand: DocumentedCommand {
       ? try checkpoint.imageFolders(run)
       : RunImageFolders(train: data.train, validation: data.validation)
     let reading = ReadingProgress(terminal)
+    let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
+    let cacheMegabytes = min(data.cacheMegabytes, Int(max(0, room) / 1e6))
     let dataset = try Dataset(
       train: folders.train, validation: folders.validation, validationShare: data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      background: data.backgroundColor, cacheMegabytes: data.cacheMegabytes
+      background: data.backgroundColor, cacheMegabytes: cacheMegabytes
     ) { [quiet = options.quiet] done, all in
       reading.report(done, all)
       // Nothing was written yet: whoever asks to stop need not wait for the other files.

@@ -124,26 +124,31 @@ extension Configurable {
     var value = standard
     let fields = ConfigurationFields.visit(
       &value, input: object, overridden: document.overridden)
-    let problems = fields.problems + fields.unknownKeyProblems(habits: habits)
-    guard problems.isEmpty else {
-      throw ConfigurationError(
-        kind: .invalid, file: file, problems: located(problems, in: document))
+    guard fields.problems.isEmpty, fields.unknown.isEmpty else {
+      throw error(fields, in: document, file: file)
     }
     for text in fields.notices { notice(text) }
     return value
   }
 
-  /// The problems with their lines, in the order of the text.
-  private static func located(
-    _ problems: [ConfigurationProblem], in document: JSONDocument
-  ) -> [ConfigurationProblem] {
-    let lines = problems.map { document.line(of: $0.key) ?? 0 }
-    let order = problems.indices.sorted { (lines[$0], $0) < (lines[$1], $1) }
-    return order.map { index in
-      var problem = problems[index]
+  /// What is wrong, in the order of the text, with the lines; at most as much as anyone reads.
+  private static func error(
+    _ fields: ConfigurationFields, in document: JSONDocument, file: String?
+  ) -> ConfigurationError {
+    let keys = fields.problems.map(\.key) + fields.unknown.map(\.path)
+    let lines = keys.map { document.line(of: $0) ?? 0 }
+    let order = keys.indices.sorted { (lines[$0], $0) < (lines[$1], $1) }
+    let told = order.prefix(ConfigurationError.mostProblems).map { index in
+      var problem =
+        index < fields.problems.count
+        ? fields.problems[index]
+        : fields.problem(
+          fields.unknown[index - fields.problems.count], habits: habits)
       problem.place = document.place(of: problem.key)
       return problem
     }
+    return ConfigurationError(
+      kind: .invalid, file: file, problems: told, omitted: order.count - told.count)
   }
 
   /// An error that names the file and, if there is one, the file that was probably meant.

@@ -19,10 +19,15 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
 
   /// Place, key, message and way out.
   public var description: String {
-    let head = [place, key.isEmpty ? nil : key, message].compactMap(\.self)
+    let head = [place, key.isEmpty ? nil : shortened(key), message].compactMap(\.self)
       .joined(separator: ": ")
     return remedy.isEmpty ? head + "." : "\(head). \(remedy)"
   }
+}
+
+/// A key of a length that anyone reads.
+func shortened(_ key: String) -> String {
+  key.utf8.count <= 200 ? key : key.prefix(100) + "..."
 }
 
 /// Everything wrong with a configuration, collected in one reading.
@@ -43,12 +48,18 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   public var file: String?
   /// What is wrong, in the order of the text.
   public var problems: [ConfigurationProblem]
+  /// How many more problems there are behind those.
+  public var omitted: Int
+
+  /// The most problems that are listed.
+  static let mostProblems = 50
 
   /// Creates an error.
-  public init(kind: Kind, file: String?, problems: [ConfigurationProblem]) {
+  public init(kind: Kind, file: String?, problems: [ConfigurationProblem], omitted: Int = 0) {
     self.kind = kind
     self.file = file
     self.problems = problems
+    self.omitted = omitted
   }
 
   /// File and problems; a line each when there are several.
@@ -57,7 +68,8 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   /// The lines of the description.
   public var lines: [String] {
     let name = file ?? "configuration"
-    if problems.count == 1 { return ["\(name): \(problems[0])"] }
-    return ["\(name): \(problems.count) problems"] + problems.map { "  \($0)" }
+    if problems.count == 1, omitted == 0 { return ["\(name): \(problems[0])"] }
+    return ["\(name): \(problems.count + omitted) problems"] + problems.map { "  \($0)" }
+      + (omitted > 0 ? ["  and \(omitted) more."] : [])
   }
 }

@@ -121,9 +121,10 @@ public struct ConfigurationFields {
   mutating func close() {
     guard let input, !isOpen else { return }
     let isChanged = tag.map { overridden.contains(path(of: $0)) } ?? false
+    let siblings = members.keys
     for key in input.keys where members[key] == nil {
       let key = UnknownKey(
-        path: path(of: key), key: key, siblings: members.keys, variants: foreign[key] ?? [])
+        path: path(of: key), key: key, siblings: siblings, variants: foreign[key] ?? [])
       let isOfText = !overridden.contains { $0 == key.path || isKey($0, inside: key.path) }
       if isChanged, isOfText, !key.variants.isEmpty {
         dropped.append(key)
@@ -174,13 +175,11 @@ public struct ConfigurationFields {
 
   // MARK: Results
 
-  /// What to say of the keys that no field claims.
+  /// What to say of a key that no field claims.
   /// - Parameter habits: Names that other programs give the settings.
-  func unknownKeyProblems(habits: [KeyHabit] = []) -> [ConfigurationProblem] {
-    unknown.map { unknown in
-      ConfigurationProblem(
-        key: unknown.path, message: "unknown key", remedy: remedy(unknown, habits))
-    }
+  func problem(_ unknown: UnknownKey, habits: [KeyHabit] = []) -> ConfigurationProblem {
+    ConfigurationProblem(
+      key: unknown.path, message: "unknown key", remedy: remedy(unknown, habits))
   }
 
   private func remedy(_ unknown: UnknownKey, _ habits: [KeyHabit]) -> String {

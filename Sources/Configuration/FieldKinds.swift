@@ -67,9 +67,12 @@ extension ConfigurationFields {
   }
 
   /// Declares a number.
+  ///
+  /// - Parameter isSingle: whether it is computed with as a 32-bit float; one that would become
+  ///   infinite, zero or out of bounds there is refused.
   public mutating func number(
-    _ name: String, _ value: inout Double, in bounds: Bounds<Double> = .any, _ meaning: String,
-    remedy: String = ""
+    _ name: String, _ value: inout Double, in bounds: Bounds<Double> = .any,
+    isSingle: Bool = false, _ meaning: String, remedy: String = ""
   ) {
     var schema = JSONObject(["type": .string("number")])
     bounds.describe(in: &schema) { .number($0) }
@@ -83,6 +86,10 @@ extension ConfigurationFields {
       }
       guard number.isFinite, bounds.contains(number) else {
         throw Mismatch(expected: "a number\(bounds.words)", found: json)
+      }
+      if isSingle, let remedy = SinglePrecision.remedy(number, bounds) {
+        throw Mismatch(
+          expected: "a number\(bounds.words) as a 32-bit float", found: json, remedy: remedy)
       }
       return number
     }

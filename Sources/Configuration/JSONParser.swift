@@ -16,7 +16,9 @@ struct JSONDocument {
   /// The content.
   var value: JSONValue
   /// Lines by key path, as in `training.optimizer.learningRate` or `model.channels[2]`.
-  var lines: [String: Int]
+  var lines: KeyLines
+  /// Paths of keys that were set from outside the text.
+  var overridden: Set<String> = []
 }
 
 /// A recursive descent over the bytes of a JSON text.
@@ -25,7 +27,7 @@ struct JSONDocument {
 /// configuration needs all three.
 struct JSONParser {
   /// Nesting beyond this is refused before it can exhaust the stack.
-  private static let deepest = 128
+  static let deepest = 128
 
   let bytes: [UInt8]
   var position = 0
@@ -33,14 +35,14 @@ struct JSONParser {
   ///
   /// Only space can hold line ends, so only `skipSpace` counts.
   private var currentLine = 1
-  private var lines: [String: Int] = [:]
+  private var lines = KeyLines()
 
   /// Parses a whole text.
   static func document(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONDocument {
     var parser = JSONParser(bytes: bytes)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
     try parser.requireText()
-    let value = try parser.value(path: "", depth: 0)
+    let value = try parser.value(path: KeyLines.Path(), depth: 0)
     try parser.skipSpace()
     guard parser.position == bytes.count else {
       throw parser.error("expected the end of the file after the first value")
@@ -91,7 +93,8 @@ struct JSONParser {
     }
   }
 
-  private mutating func value(path: String, depth: Int) throws(JSONSyntaxError) -> JSONValue {
+  private mutating func value(path: KeyLines.Path, depth: Int) throws(JSONSyntaxError) -> JSONValue
+  {
     try skipSpace()
     guard depth < Self.deepest else {
       throw error("nested more than \(Self.deepest) deep")
@@ -106,7 +109,9 @@ struct JSONParser {
     }
   }
 
-  private mutating func object(path: String, depth: Int) throws(JSONSyntaxError) -> JSONObject {
+  private mutating func object(path: KeyLines.Path, depth: Int) throws(JSONSyntaxError)
+    -> JSONObject
+  {
     var object = JSONObject()
     try list(closing: "}") { (parser) throws(JSONSyntaxError) in
       guard parser.current == UInt8(ascii: "\"") else {
@@ -114,7 +119,7 @@ struct JSONParser {
       }
       let start = parser.position
       let key = try parser.string()
-      let keyPath = path.isEmpty ? key : "\(path).\(key)"
+      let keyPath = path.member(key)
       if object[key] != nil {
         let first = parser.lines[keyPath].map { " (first on line \($0))" } ?? ""
         throw parser.error("the key \"\(key)\" appears twice in one object\(first)", at: start)
@@ -130,10 +135,12 @@ struct JSONParser {
     return object
   }
 
-  private mutating func array(path: String, depth: Int) throws(JSONSyntaxError) -> [JSONValue] {
+  private mutating func array(path: KeyLines.Path, depth: Int) throws(JSONSyntaxError)
+    -> [JSONValue]
+  {
     var values: [JSONValue] = []
     try list(closing: "]") { (parser) throws(JSONSyntaxError) in
-      let itemPath = "\(path)[\(values.count)]"
+      let itemPath = path.item(values.count)
       parser.lines[itemPath] = parser.currentLine
       values.append(try parser.value(path: itemPath, depth: depth + 1))
     }

@@ -54,6 +54,11 @@ public struct JSONObject: Sendable, Equatable {
 
   /// Names and values, in order.
   public private(set) var members: [Member] = []
+  /// Where each name stands, once there are more than a few.
+  private var places: [String: Int] = [:]
+
+  /// Members that are looked through one by one.
+  private static let few = 16
 
   /// Creates an object of the given members; of two equal keys the later value stays.
   public init(_ pairs: KeyValuePairs<String, JSONValue> = [:]) {
@@ -65,15 +70,32 @@ public struct JSONObject: Sendable, Equatable {
 
   /// The value of a key; a new key goes to the end, nil removes one.
   public subscript(key: String) -> JSONValue? {
-    get { members.first { $0.key == key }?.value }
+    get { place(of: key).map { members[$0].value } }
     set {
-      let index = members.firstIndex { $0.key == key }
-      switch (index, newValue) {
+      switch (place(of: key), newValue) {
       case (let index?, let value?): members[index].value = value
-      case (let index?, nil): members.remove(at: index)
-      case (nil, let value?): members.append(Member(key: key, value: value))
+      case (let index?, nil):
+        members.remove(at: index)
+        places = [:]
+        notePlaces()
+      case (nil, let value?):
+        members.append(Member(key: key, value: value))
+        notePlaces()
       case (nil, nil): break
       }
     }
+  }
+
+  /// Whether the members are equal, and in the same order.
+  public static func == (a: JSONObject, b: JSONObject) -> Bool { a.members == b.members }
+
+  private func place(of key: String) -> Int? {
+    members.count > Self.few ? places[key] : members.firstIndex { $0.key == key }
+  }
+
+  /// Takes note of the members that have come since the last time.
+  private mutating func notePlaces() {
+    guard members.count > Self.few else { return }
+    for index in places.count..<members.count { places[members[index].key] = index }
   }
 }

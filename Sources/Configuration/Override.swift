@@ -12,6 +12,12 @@ extension JSONValue {
         "", "expected key.path=value, found \"\(path)=\(text)\"",
         "Write for example --set training.steps=500.")
     }
+    guard keys.count <= JSONParser.deepest else {
+      throw Self.overrideError(
+        "",
+        "expected at most \(JSONParser.deepest) keys with points between them, found "
+          + "\(keys.count)", "Write for example --set training.steps=500.")
+    }
     let value = (try? JSONValue(parsing: text)) ?? .string(text)
     return try setting(keys[...], to: value, under: "")
   }
@@ -52,26 +58,25 @@ extension JSONDocument {
     }
     let path = String(override[..<equals])
     value = try value.setting(path: path, to: String(override[override.index(after: equals)...]))
-    lines = lines.filter { $0.key != path && !isKey($0.key, inside: path) }
-    lines[path] = Self.overridden
+    overridden.insert(path)
   }
 
-  /// The keys that were set from outside the text.
-  var overridden: Set<String> { Set(lines.filter { $0.value == Self.overridden }.map(\.key)) }
-
   /// Stands for a line where a key was set from outside the text.
-  private static let overridden = 0
+  private static let outside = 0
 
   /// Where a key stands, or else the nearest object around it.
   func place(of key: String) -> String? {
-    line(of: key).map { $0 == Self.overridden ? "--set" : "line \($0)" }
+    line(of: key).map { $0 == Self.outside ? "--set" : "line \($0)" }
   }
 
-  /// The line of a key, or else of the nearest object around it; `overridden` comes first.
+  /// The line of a key, or else of the nearest object around it; what was set from outside comes first.
   func line(of key: String) -> Int? {
     var key = key[...]
+    if overridden.contains(where: { key == $0 || isKey(String(key), inside: $0) }) {
+      return Self.outside
+    }
     while true {
-      if let line = lines[String(key)] { return line }
+      if let line = lines[KeyLines.Path(key)] { return line }
       guard let end = key.lastIndex(where: { $0 == "." || $0 == "[" }) else { return nil }
       key = key[..<end]
     }

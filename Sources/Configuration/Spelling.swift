@@ -2,6 +2,8 @@
 ///
 /// Near means: equal but for case and separators (`batch_size`), a few letters apart, or a part.
 public func nearest(to word: String, among candidates: [String]) -> String? {
+  // Whoever writes more has not just missed a key.
+  guard word.utf8.count <= 200 else { return nil }
   let plain = letters(word)
   guard !plain.isEmpty else { return nil }
   let ranked = candidates.map { (word: $0, distance: editDistance(plain, letters($0))) }

@@ -41,27 +41,45 @@ final class BatchBuffers: @unchecked Sendable {
     for slot in slots { slot.memory.deallocate() }
   }
 
+  /// Counts a thread that is about to `work`.
+  func addWorker() {
+    condition.lock()
+    workers += 1
+    condition.unlock()
+  }
+
+  /// A thread has ended, or did not begin.
+  func removeWorker() {
+    condition.lock()
+    workers -= 1
+    condition.broadcast()
+    condition.unlock()
+  }
+
   /// What a thread does until the loader stops.
   func work() {
     condition.lock()
-    workers += 1
     while !isStopped {
       guard let (slot, step) = nextTask() else {
         condition.wait()
         continue
       }
-      slots[slot].state = .filling
-      slots[slot].step = step
-      let memory = slots[slot].memory
-      condition.unlock()
-      let failure = fill(step, memory)
-      condition.lock()
-      slots[slot].state = .ready(failure)
-      condition.broadcast()
+      prepare(step, in: slot)
     }
-    workers -= 1
-    condition.broadcast()
     condition.unlock()
+    removeWorker()
+  }
+
+  /// Prepares a batch in a buffer; the lock is held before and after, not meanwhile.
+  private func prepare(_ step: Int, in slot: Int) {
+    slots[slot].state = .filling
+    slots[slot].step = step
+    let memory = slots[slot].memory
+    condition.unlock()
+    let failure = fill(step, memory)
+    condition.lock()
+    slots[slot].state = .ready(failure)
+    condition.broadcast()
   }
 
   private func fill(_ step: Int, _ memory: UnsafeMutablePointer<Float>) -> DatasetError? {
@@ -112,7 +130,11 @@ final class BatchBuffers: @unchecked Sendable {
         slots[index].state = .inUse
         return index
       }
-      condition.wait()
+      if workers == 0, let (slot, step) = nextTask() {
+        prepare(step, in: slot)
+      } else {
+        condition.wait()
+      }
     }
     throw .stopped
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Randomness
+import Threads
 
 /// Batches of training samples by step number, prepared in the background.
 ///
@@ -9,7 +10,8 @@ import Randomness
 ///
 /// While a batch is used, threads of the loader prepare the ones after it in buffers that are used
 /// again and again; with all images cached nothing is allocated. Asking for a step that is not
-/// the next one is allowed and only costs the wait.
+/// the next one is allowed and only costs the wait. Where there are no threads to be had, a batch is
+/// prepared when it is asked for.
 public final class BatchLoader: Sendable {
   /// The images.
   public let images: ImageSet
@@ -42,9 +44,11 @@ public final class BatchLoader: Sendable {
     self.order = order
     buffers = BatchBuffers(count: prefetch + 1, filler: filler, firstStep: firstStep)
     for number in 1...threads {
-      let thread = Thread { [buffers] in buffers.work() }
-      thread.name = "loader \(number)"
-      thread.start()
+      buffers.addWorker()
+      guard WorkerThread.start("loader \(number)", { [buffers] in buffers.work() }) else {
+        buffers.removeWorker()
+        break
+      }
     }
   }
 

@@ -1,6 +1,6 @@
-import Dispatch
 import Imaging
 import Synchronization
+import Threads
 
 /// Looks at every file of a folder when a data set is opened, on all cores.
 ///
@@ -43,7 +43,7 @@ struct ImageCheck: Sendable {
   ) -> Outcome {
     let count = folder.files.count
     let state = Mutex(State(found: Array(repeating: .success(nil), count: count)))
-    DispatchQueue.concurrentPerform(iterations: count) { index in
+    concurrently(count) { index in
       do throws(DatasetError) {
         let (file, bytes) = try open(folder.fullPath(folder.files[index]))
         let hasRoom = state.withLock { state in

@@ -1,4 +1,3 @@
-import Dispatch
 import Imaging
 import Synchronization
 
@@ -46,6 +45,10 @@ public final class ImageStore: Sendable {
     let check = ImageCheck(folder: folder, augmentation: augmentation, decoder: decoder)
     let outcome = check.run(byteLimit: Self.bytes(cacheMegabytes), progress: progress)
     let found = outcome.found
+    for case .failure(let error) in found {
+      // No fault of the file: it must not be missing in the data for that.
+      if case .image(.exhausted) = error { throw error }
+    }
     let small = found.compactMap { file in
       if case .failure(let error) = file, case .tooSmall = error { error } else { nil }
     }

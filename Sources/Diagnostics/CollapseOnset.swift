@@ -56,9 +56,10 @@ public struct CollapseOnset: Sendable, Equatable {
     self.judged = judged
     let final = onsets(upTo: .max)
     self.onsets = final
-    collapse = Diagnostic.ofCollapse.lazy.compactMap { diagnostic in
-      final.first { $0.diagnostic == diagnostic }
-    }.first
+    collapse =
+      Diagnostic.ofCollapse.lazy.compactMap { diagnostic in
+        final.first { $0.diagnostic == diagnostic }
+      }.first
     if let collapse {
       signs = onsets(upTo: collapse.step).filter {
         $0.step < collapse.step && $0.diagnostic != collapse.diagnostic

@@ -15,10 +15,10 @@ extension CollapseOnset {
       collapse.diagnostic == .warning
       ? "the training warned of it from step \(Self.count(collapse.step)) on"
       : collapse.sinceStart
-      ? "\(collapse.diagnostic.subject) was \(collapse.diagnostic.bound(collapse.limit)) from its "
-        + "first measurement on, at step \(Self.count(collapse.step))"
-      : "\(collapse.diagnostic.subject) \(verb(collapse)) \(collapse.diagnostic.bound(collapse.limit)) "
-        + "at step \(Self.count(collapse.step))"
+        ? "\(collapse.diagnostic.subject) was \(collapse.diagnostic.bound(collapse.limit)) from its "
+          + "first measurement on, at step \(Self.count(collapse.step))"
+        : "\(collapse.diagnostic.subject) \(verb(collapse)) \(collapse.diagnostic.bound(collapse.limit)) "
+          + "at step \(Self.count(collapse.step))"
     var sentences = [first]
     if let sign = signs.first {
       sentences.append(earlier(sign, than: collapse))
@@ -33,7 +33,7 @@ extension CollapseOnset {
         sign.diagnostic == .warning
           ? "the training's warning (step \(Self.count(sign.step)))"
           : "\(sign.diagnostic.subject) \(sign.diagnostic.bound(sign.limit)) "
-          + "(step \(Self.count(sign.step)))"
+            + "(step \(Self.count(sign.step)))"
       }.joined(separator: ", ")
   }
 

@@ -12,7 +12,8 @@ public enum AvailableCores {
   /// The cores of the affinity mask, as `taskset` and Slurm set it; nil where there is none.
   private static var affinity: Int? {
     #if os(Linux)
-      return (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)).flatMap(allowed(in:))
+      return (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)).flatMap(
+        allowed(in:))
     #else
       return nil
     #endif

@@ -1,4 +1,5 @@
 import Foundation
+import Threads
 
 /// Work that is done once for each of a number of indices.
 protocol IndexedWork: AnyObject, Sendable {
@@ -10,7 +11,8 @@ protocol IndexedWork: AnyObject, Sendable {
 /// Index `i` goes to thread `i mod threads`, and each thread takes its own in order. What is
 /// computed depends on the indices alone, never on how many threads there are.
 public final class LanePool: Sendable {
-  /// The threads that work, the caller's included.
+  /// The threads that work, the caller's included: fewer than were asked for where the system has
+  /// no more to give.
   public let threads: Int
 
   private let state = State()
@@ -20,6 +22,7 @@ public final class LanePool: Sendable {
     let condition = NSCondition()
     var work: (any IndexedWork)?
     var count = 0
+    var stride = 1
     var generation = 0
     var unfinished = 0
     var isStopping = false
@@ -27,14 +30,15 @@ public final class LanePool: Sendable {
 
   /// Starts threads; they wait without using time.
   public init(threads: Int) {
-    self.threads = max(1, threads)
-    for thread in 1..<max(2, self.threads) where thread < self.threads {
-      let (state, stride) = (state, self.threads)
-      let worker = Thread { LanePool.wait(state, thread: thread, stride: stride) }
-      worker.name = "lane \(thread)"
-      worker.stackSize = 8 << 20
-      worker.start()
+    var started = 1
+    while started < threads {
+      let (state, thread) = (state, started)
+      guard
+        WorkerThread.start("lane \(thread)", { LanePool.wait(state, thread: thread) })
+      else { break }
+      started += 1
     }
+    self.threads = started
   }
 
   deinit {
@@ -54,6 +58,7 @@ public final class LanePool: Sendable {
     condition.lock()
     state.work = work
     state.count = count
+    state.stride = threads
     state.generation += 1
     state.unfinished = threads - 1
     condition.broadcast()
@@ -75,7 +80,7 @@ public final class LanePool: Sendable {
     }
   }
 
-  private static func wait(_ state: State, thread: Int, stride: Int) {
+  private static func wait(_ state: State, thread: Int) {
     var seen = 0
     while true {
       state.condition.lock()
@@ -85,7 +90,7 @@ public final class LanePool: Sendable {
         return
       }
       seen = state.generation
-      let (work, count) = (state.work, state.count)
+      let (work, count, stride) = (state.work, state.count, state.stride)
       state.condition.unlock()
 
       if let work { share(of: thread, stride: stride, count, work) }

@@ -156,7 +156,8 @@ struct Planner {
       }
       return Instruction(
         operation: node.operation, inputs: node.inputs.map { place($0, of: node) },
-        outputs: node.outputs.map { place($0, of: node) }, workspace: scratchOperand, layer: node.layer)
+        outputs: node.outputs.map { place($0, of: node) }, workspace: scratchOperand,
+        layer: node.layer)
     }
     return (instructions, layout.words)
   }

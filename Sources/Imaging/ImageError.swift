@@ -4,6 +4,8 @@
 public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file cannot be opened or read.
   case unreadable(file: String, reason: String)
+  /// The system has no more files or memory to give; nothing is known of the file.
+  case exhausted(file: String, reason: String)
   /// The file has no bytes.
   case empty(file: String)
   /// The first bytes are neither those of a PNG nor of a JPEG file; `seems` says what they are.
@@ -19,11 +21,17 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file cannot be written. A file that was there before is unchanged.
   case cannotWrite(file: String, reason: String)
 
+  /// Whether it says nothing of the file, only that the system has no more to give.
+  public var isExhaustion: Bool { if case .exhausted = self { true } else { false } }
+
   /// What was expected, what was found, and the way out, in a sentence or two.
   public var description: String {
     switch self {
     case .unreadable(let file, let reason):
       "\(file): cannot be read: \(reason). Check the path and the permissions."
+    case .exhausted(let file, let reason):
+      "\(file): cannot be opened: \(reason). That is a limit of the system, no fault of the file: "
+        + "raise it (ulimit -n), or use fewer --threads."
     case .empty(let file):
       "\(file): the file is empty, expected a PNG or JPEG image. Download it again or remove it."
     case .notAnImage(let file, let seems):

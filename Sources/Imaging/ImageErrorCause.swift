@@ -17,7 +17,10 @@ extension ImageError {
   ///
   /// Not so where the process may open no more files, memory is short, or a file server is away.
   public var isOfTheFile: Bool {
-    if case .unreadable(_, let reason) = self { return !Self.passing.contains(reason) }
-    return true
+    switch self {
+    case .exhausted: return false
+    case .unreadable(_, let reason): return !Self.passing.contains(reason)
+    default: return true
+    }
   }
 }

@@ -34,7 +34,7 @@ public struct ImageFile: Sendable {
     do {
       file = try ReadableFile(path: path)
     } catch {
-      throw .unreadable(file: path, reason: error.inWords)
+      throw .reading(path, error)
     }
     guard file.byteCount <= byteLimit else {
       throw .tooManyBytes(file: path, bytes: file.byteCount, limit: byteLimit)
@@ -74,8 +74,18 @@ public struct ImageFile: Sendable {
     _ file: ReadableFile, _ range: Range<Int>
   ) throws(ImageError) -> [UInt8] {
     do { return try file.bytes(range) } catch {
-      throw .unreadable(file: file.path, reason: error.inWords)
+      throw .reading(file.path, error)
     }
+  }
+}
+
+extension ImageError {
+  /// A file that could not be read: for want of files or memory, or for a reason of its own.
+  fileprivate static func reading(_ path: String, _ error: FileError) -> ImageError {
+    if case .system(let code) = error.reason, [EMFILE, ENFILE, ENOMEM].contains(code) {
+      return .exhausted(file: path, reason: error.inWords)
+    }
+    return .unreadable(file: path, reason: error.inWords)
   }
 }
 

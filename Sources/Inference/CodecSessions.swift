@@ -55,15 +55,18 @@ final class CodecSessions<B: Backend> {
   ) -> (session: Session<B>, images: Int) {
     let share = (count + lanes - 1) / lanes
     var images = 1
-    while images < share, 2 * images <= mostImages(height, width) { images *= 2 }
+    let most = Self.mostImages(height, width, on: parameters.backend)
+    while images < share, 2 * images <= most { images *= 2 }
     let key = Key(task: task, height: height, width: width, images: images)
     return (session(key), images)
   }
 
-  /// The bytes of a lane's arena for as many images of a size as are ever replayed at a time.
+  /// The bytes of a lane's arena for as many images of a size as are ever replayed at a time; a lower
+  /// bound of more than any machine has where that is too large to be planned.
   func laneBytes(_ task: Task, height: Int, width: Int) -> Int {
-    var images = 1
-    while 2 * images <= mostImages(height, width) { images *= 2 }
+    let images = Self.mostImages(height, width, on: parameters.backend)
+    let least = configuration.leastBytes(images: images, height: height, width: width)
+    guard least < MemoryNeed.mostPlanned else { return Int(min(least, 0x1p61)) }
     return plan(Key(task: task, height: height, width: width, images: images)).arenaWords
       * MemoryLayout<Float>.stride
   }
@@ -74,9 +77,12 @@ final class CodecSessions<B: Backend> {
     recent = []
   }
 
-  /// One image alone where company would change its bits.
-  private func mostImages(_ height: Int, _ width: Int) -> Int {
-    parameters.backend.isBatchInvariant ? max(1, Self.pixelsPerReplay / (height * width)) : 1
+  /// The most images of a replay, a power of two; one alone where company would change its bits.
+  static func mostImages(_ height: Int, _ width: Int, on backend: B) -> Int {
+    guard backend.isBatchInvariant else { return 1 }
+    var images = 1
+    while 2 * images <= pixelsPerReplay / (height * width) { images *= 2 }
+    return images
   }
 
   private func session(_ key: Key) -> Session<B> {
@@ -103,25 +109,31 @@ final class CodecSessions<B: Backend> {
   /// A plan, of which the last few are kept.
   private func plan(_ key: Key) -> Plan {
     if let known = plans.first(where: { $0.key == key }) { return known.plan }
-    let plan = makePlan(key)
+    let plan = Self.plan(
+      configuration, key.task, images: key.images, height: key.height, width: key.width,
+      on: parameters.backend)
     if plans.count == Self.keptSessions { plans.removeFirst() }
     plans.append((key, plan))
     return plan
   }
 
-  private func makePlan(_ key: Key) -> Plan {
-    let shape: Shape = [key.images, key.height, key.width, 3]
+  /// Plans a task on so many images of a size.
+  static func plan(
+    _ configuration: TokenizerConfiguration, _ task: Task, images: Int, height: Int, width: Int,
+    on backend: B
+  ) -> Plan {
+    let shape: Shape = [images, height, width, 3]
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))
     let outputs: [String: Tensor]
-    switch key.task {
+    switch task {
     case .encode:
       let latents = tokenizer.latents(of: graph.input("images", shape))
       outputs = ["indices": tokenizer.bottleneck.quantize(latents).indices]
     case .decode:
       let f = configuration.model.downsampling
       let depth = configuration.quantizer.depth
-      let grid = [key.images, key.height / f, key.width / f]
+      let grid = [images, height / f, width / f]
       let indices = graph.input(
         "indices", Shape(depth > 1 ? grid + [depth] : grid), type: .index)
       outputs = ["images": tokenizer.decode(tokenizer.bottleneck.codes(of: indices))]
@@ -133,7 +145,6 @@ final class CodecSessions<B: Backend> {
         "indices": quantized.indices, "images": tokenizer.decode(quantized.codes),
       ]
     }
-    let backend = parameters.backend
     return Plan(graph, outputs: outputs) {
       backend.workspace(for: $0, inputs: $1, outputs: $2)
     }

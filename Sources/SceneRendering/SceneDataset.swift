@@ -1,8 +1,8 @@
-import Dispatch
 import Foundation
 import Imaging
 import Randomness
 import Synchronization
+import Threads
 
 /// The built-in data set: rendered scenes as image files, with the factors behind each.
 ///
@@ -10,13 +10,18 @@ import Synchronization
 /// `factors.jsonl`, one ``SceneRecord`` a line in the order of the files. Image i of a seed is the
 /// same whatever the counts of images, cores and threads.
 public enum SceneDataset {
-  /// What ``write(count:validation:size:seed:to:progress:)`` did.
+  /// What ``write(count:validation:size:seed:to:progress:shouldStop:)`` did.
   public enum Outcome: Sendable, Equatable {
     /// All images were rendered and written.
     case written
     /// The folder held exactly this data set already; nothing was touched.
     case alreadyThere
+    /// Someone asked to stop; images that are there are whole, and the next call draws all.
+    case stopped
   }
+
+  /// The sides that an image may have, in pixels.
+  public static let sizes = 8...4096
 
   /// The file that lists the factors; it is written last and so says that the rest is whole.
   public static let factorsFile = "factors.jsonl"
@@ -32,12 +37,13 @@ public enum SceneDataset {
   @discardableResult
   public static func write(
     count: Int, validation: Int, size: Int = 64, seed: UInt64, to folder: String,
-    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in },
+    shouldStop: @escaping @Sendable () -> Bool = { false }
   ) throws(SceneDatasetError) -> Outcome {
-    guard count >= 0, validation >= 0, count + validation > 0 else {
+    guard count >= 0, validation >= 0, count <= .max - validation, count + validation > 0 else {
       throw .noImages(count: count, validation: validation)
     }
-    guard (8...4096).contains(size) else { throw .badSize(size) }
+    guard sizes.contains(size) else { throw .badSize(size) }
     let records = (0..<count + validation).map {
       SceneRecord(index: $0, trainingCount: count, size: size, seed: seed)
     }
@@ -45,7 +51,7 @@ public enum SceneDataset {
     let lines = try files.lines(of: records)
     if files.hold(records, lines: lines) { return .alreadyThere }
     try files.prepare(for: records)
-    try render(records, files: files, progress: progress)
+    guard try render(records, files: files, shouldStop, progress) else { return .stopped }
     try files.write(lines, to: factorsFile)
     return .written
   }
@@ -55,13 +61,14 @@ public enum SceneDataset {
     var failure: SceneDatasetError?
   }
 
+  /// Draws all images; false where someone asked to stop before.
   private static func render(
-    _ records: [SceneRecord], files: SceneFiles,
-    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
-  ) throws(SceneDatasetError) {
+    _ records: [SceneRecord], files: SceneFiles, _ shouldStop: @escaping @Sendable () -> Bool,
+    _ progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
+  ) throws(SceneDatasetError) -> Bool {
     let state = Mutex(Progress())
-    DispatchQueue.concurrentPerform(iterations: records.count) { index in
-      guard state.withLock({ $0.failure == nil }) else { return }
+    concurrently(records.count) { index in
+      guard !shouldStop(), state.withLock({ $0.failure == nil }) else { return }
       do throws(SceneDatasetError) {
         try files.write(records[index])
         state.withLock {
@@ -73,6 +80,7 @@ public enum SceneDataset {
       }
     }
     if let failure = state.withLock({ $0.failure }) { throw failure }
+    return state.withLock { $0.done } == records.count
   }
 }
 

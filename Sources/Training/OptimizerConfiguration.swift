@@ -122,7 +122,7 @@ extension AdamWConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     declareAdam(&fields, &learningRate, &beta1, &beta2, &epsilon)
     fields.number(
-      "weightDecay", &weightDecay, in: .atLeast(0),
+      "weightDecay", &weightDecay, in: .atLeast(0), isSingle: true,
       "Decoupled weight decay: this fraction of a weight, times the learning rate, is taken off at each step."
     )
   }
@@ -150,11 +150,11 @@ extension SGDConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     declareLearningRate(&fields, &learningRate)
     fields.number(
-      "momentum", &momentum, in: .from(0, below: 1),
+      "momentum", &momentum, in: .from(0, below: 1), isSingle: true,
       "Momentum: the fraction of the previous update kept in the next; 0 keeps none.")
     fields.flag("nesterov", &nesterov, "Whether a step looks one update ahead.")
     fields.number(
-      "weightDecay", &weightDecay, in: .atLeast(0),
+      "weightDecay", &weightDecay, in: .atLeast(0), isSingle: true,
       "Weight decay: the fraction of a weight added to its gradient.")
     let momentum = momentum
     fields.check(
@@ -165,7 +165,9 @@ extension SGDConfiguration: Configurable {
 
 /// The field all optimizers share.
 private func declareLearningRate(_ fields: inout ConfigurationFields, _ rate: inout Double) {
-  fields.number("learningRate", &rate, in: .above(0), "Learning rate at the peak of the schedule.")
+  fields.number(
+    "learningRate", &rate, in: .above(0), isSingle: true,
+    "Learning rate at the peak of the schedule.")
 }
 
 /// The fields Adam and AdamW share.
@@ -175,9 +177,11 @@ private func declareAdam(
 ) {
   declareLearningRate(&fields, &learningRate)
   fields.number(
-    "beta1", &beta1, in: .from(0, below: 1), "Decay of the average of gradients.")
+    "beta1", &beta1, in: .from(0, below: 1), isSingle: true, "Decay of the average of gradients.")
   fields.number(
-    "beta2", &beta2, in: .from(0, below: 1), "Decay of the average of squared gradients.")
+    "beta2", &beta2, in: .from(0, below: 1), isSingle: true,
+    "Decay of the average of squared gradients.")
   fields.number(
-    "epsilon", &epsilon, in: .above(0), "Added to the root of the averaged squares.")
+    "epsilon", &epsilon, in: .above(0), isSingle: true, "Added to the root of the averaged squares."
+  )
 }

@@ -219,7 +219,7 @@ public final class Trainer<B: Backend> {
   public var threadsInUse: Int { pool.threads }
 
   /// The plan of a training step, to be printed.
-  public var plan: Plan { makeStep().session.plan }
+  public var plan: Plan { TrainingStep.plan(run, on: parameters.backend) }
 
   // MARK: Parts of the loop
 

@@ -18,6 +18,9 @@ public struct TrainingConfiguration: Sendable, Equatable {
   /// the networks of `configs/bench-*.json` train alike, to within the noise of 4%.
   public static let mostChosenPixels = 16_384
 
+  /// The most updates of a run: with the largest batch, images are still counted in 64 bits.
+  public static let mostSteps = 1_000_000_000_000
+
   /// Updates of the weights.
   public var steps: Int
   /// Images per update.
@@ -118,7 +121,7 @@ extension TrainingConfiguration: Configurable {
   ///
   /// The run replaces a micro-batch of 0 by the one it chooses.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    fields.integer("steps", &steps, in: .atLeast(1), "Optimizer steps.")
+    fields.integer("steps", &steps, in: .between(1, Self.mostSteps), "Optimizer steps.")
     fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
     fields.integer(
       "lanes", &lanes, in: .between(0, Self.mostLanes),
@@ -137,7 +140,7 @@ extension TrainingConfiguration: Configurable {
     fields.object("optimizer", &optimizer, OptimizerConfiguration.summary)
     fields.object("schedule", &schedule, ScheduleConfiguration.summary)
     fields.number(
-      "gradientClip", &gradientClip, in: .atLeast(0),
+      "gradientClip", &gradientClip, in: .atLeast(0), isSingle: true,
       "Maximum global gradient norm (clipping); 0 is off.")
     fields.integer(
       "deferQuantization", &deferQuantization, in: .atLeast(0),

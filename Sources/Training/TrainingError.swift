@@ -102,7 +102,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
       return
         "\(folder) ended at step \(step): no improvement for \(evaluations) evaluations. Raise "
         + "training.patience, or set it to 0, to train it further."
-    case .cannotMakeFolder(let folder, let reason):
+    case .cannotMakeFolder(let folder, var reason):
+      if reason.hasSuffix(".") { reason.removeLast() }
       return "\(folder): the folder cannot be made: \(reason). Choose another --output."
     case .file(let error):
       return error.description

@@ -1,4 +1,5 @@
 import Autodiff
+import Datasets
 import Evaluation
 import Execution
 import Tokenizers
@@ -85,12 +86,40 @@ final class TrainingStep<B: Backend> {
     self.configuration = configuration
     let images = configuration.imagesPerReplay(imageSize: imageSize)
     replays = configuration.batchSize / images
+    scalars = (objective.quantized?.statistics ?? [:]).keys.sorted()
+    isDeferred = objective.quantized == nil
+    (codes, depth) = (tokenizer.quantizer.codebookSize, tokenizer.quantizer.depth)
+    ids = .allocate(capacity: replays * (objective.quantized?.indices.shape.count ?? 0))
+    ids.initialize(repeating: 0)
+    let plan = Self.plan(
+      objective, tokenizer, imageSize: imageSize, configuration, on: parameters.backend,
+      probing: probing, assigning: assigning)
+    session = Session(
+      plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender)
+    updater = Updater(session)
+  }
+
+  /// Plans the step of a run, and takes no memory for it.
+  static func plan(_ run: RunConfiguration, on backend: B) -> Plan {
+    let (size, training) = (run.data.imageSize, run.training)
+    let objective = Objective(
+      run.tokenizer, images: training.imagesPerReplay(imageSize: size), size: size,
+      training.reconstructionLoss)
+    return plan(
+      objective, run.tokenizer, imageSize: size, training, on: backend,
+      probing: run.monitor.quantizer, assigning: run.quantizer.upkeep?.isNeeded ?? false)
+  }
+
+  private static func plan(
+    _ objective: Objective, _ tokenizer: TokenizerConfiguration, imageSize: Int,
+    _ configuration: TrainingConfiguration, on backend: B, probing: Bool, assigning: Bool
+  ) -> Plan {
+    let images = configuration.imagesPerReplay(imageSize: imageSize)
     let graph = objective.graph
     let codeGradient = graph.differentiate(
       objective.loss, seed: Float(images) / Float(configuration.batchSize),
       withRespectTo: probing ? [objective.codes] : [])
     var statistics = objective.quantized?.statistics ?? [:]
-    scalars = statistics.keys.sorted()
     statistics["loss"] = objective.loss
     statistics["reconstruction"] = objective.reconstruction
     statistics["squaredError"] = objective.squaredError
@@ -100,17 +129,9 @@ final class TrainingStep<B: Backend> {
       if assigning { outputs.merge(CodeAssignments.outputs(quantized)) { $1 } }
       if probing { outputs.merge(QuantizerProbe.outputs(quantized, codeGradient[0])) { $1 } }
     }
-    isDeferred = objective.quantized == nil
-    (codes, depth) = (tokenizer.quantizer.codebookSize, tokenizer.quantizer.depth)
-    ids = .allocate(capacity: replays * (objective.quantized?.indices.shape.count ?? 0))
-    ids.initialize(repeating: 0)
-    let backend = parameters.backend
-    let plan = Plan(graph, outputs: outputs, statistics: statistics) {
+    return Plan(graph, outputs: outputs, statistics: statistics) {
       backend.workspace(for: $0, inputs: $1, outputs: $2)
     }
-    session = Session(
-      plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender)
-    updater = Updater(session)
   }
 
   deinit { ids.deallocate() }

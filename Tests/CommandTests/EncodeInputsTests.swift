@@ -151,7 +151,7 @@ struct EncodeInputsTests {
     arguments: [
       (["--size", "15x16"], "16x16"), (["--size", "big"], "big"), (["--size", "0x16"], "0x16"),
       (["--shard", "0"], "at least 1"), (["--format", "npy"], ".safetensors"),
-      (["--format", "zip"], "zip"), (["--threads", "0"], "at least 1"),
+      (["--format", "zip"], "zip"), (["--threads", "0"], "expected 1 to 1024"),
       (["--resume", "--force"], "choose one"),
     ])
   func usage(options: [String], expected: String) throws {

@@ -113,4 +113,31 @@ import Testing
     #expect(throws: ConfigurationError.self) { try text("a..b", "1") }
     #expect(throws: ConfigurationError.self) { try text("", "1") }
   }
+
+  @Test func manyKeysAreKeptInOrderAndFound() throws {
+    let count = 100_000
+    let text = "{" + (0..<count).map { "\"key\($0)\": \($0)" }.joined(separator: ",") + "}"
+    guard case .object(var object) = try JSONValue(parsing: text) else {
+      Issue.record("no object")
+      return
+    }
+    #expect(object.members.count == count)
+    #expect(object["key77777"] == .integer(77_777) && object["key"] == nil)
+    object["key0"] = nil
+    object["new"] = .null
+    #expect(object["key0"] == nil && object["key1"] == .integer(1) && object["new"] == .null)
+    #expect(object.keys.first == "key1" && object.keys.last == "new")
+    let twice = text.dropLast() + ", \"key5\": 1}"
+    let error = #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: String(twice)) }
+    #expect(error?.message.contains("appears twice in one object (first on line 1)") == true)
+  }
+
+  @Test func aPathOfManyKeysIsRefusedWithoutACrash() throws {
+    let value = try JSONValue(parsing: "{}")
+    let long = Array(repeating: "a", count: 200_000).joined(separator: ".")
+    let error = #expect(throws: ConfigurationError.self) { try value.setting(path: long, to: "1") }
+    #expect(error?.problems.first?.message.contains("found 200000") == true)
+    let deep = Array(repeating: "a", count: 128).joined(separator: ".")
+    #expect(throws: Never.self) { try value.setting(path: deep, to: "1") }
+  }
 }

@@ -136,9 +136,15 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ([#"quantizer={"type": "residual-fsq", "depth": 1}"#], "quantizer.depth", "\"fsq\""),
     ([#"quantizer={"type": "vqq"}"#], "quantizer.type", "Did you mean \"vq\"?"),
     (["quantizer={}"], "quantizer.type", "missing: expected \"fsq\" or \"vq\" or"),
-    (["training.steps=0"], "training.steps", "at least 1"),
-    (["training.batchSize=65", "training.lanes=2"], "training.batchSize", "The nearest are 64 and 66."),
-    (["training.batchSize=1", "training.lanes=2"], "training.batchSize", "The nearest are 2 and 4."),
+    (["training.steps=0"], "training.steps", "from 1"),
+    (["training.steps=9223372036854775807"], "training.steps", "to 1000000000000"),
+    (
+      ["training.batchSize=65", "training.lanes=2"], "training.batchSize",
+      "The nearest are 64 and 66."
+    ),
+    (
+      ["training.batchSize=1", "training.lanes=2"], "training.batchSize", "The nearest are 2 and 4."
+    ),
     (
       ["training.batchSize=36", "training.microBatch=8"], "training.batchSize",
       "a multiple of microBatch = 8, found 36. The nearest are 32 and 40."
@@ -150,6 +156,23 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ),
     (["training.optimizer.beta2=1"], "training.optimizer.beta2", "below 1.0"),
     (["training.optimizer.learningRate=0"], "training.optimizer.learningRate", "above 0.0"),
+    (["training.optimizer.beta2=0.99999999"], "training.optimizer.beta2", "rounds it to 1.0"),
+    (["training.optimizer.beta1=0.999999999"], "training.optimizer.beta1", "0.99999994"),
+    (["training.optimizer.epsilon=1e-46"], "training.optimizer.epsilon", "nearer to 0 than 1.17"),
+    (["training.optimizer.learningRate=1e39"], "training.optimizer.learningRate", "at most 3.40"),
+    (["training.optimizer.weightDecay=1e300"], "training.optimizer.weightDecay", "at most 3.40"),
+    (["training.gradientClip=1e-50"], "training.gradientClip", "nearer to 0"),
+    (
+      [#"training.optimizer={"type": "sgd", "momentum": 0.99999999}"#],
+      "training.optimizer.momentum", "rounds it to 1.0"
+    ),
+    (
+      [#"quantizer={"type": "vq", "commitmentWeight": 1e39}"#], "quantizer.commitmentWeight",
+      "at most 3.40"
+    ),
+    (
+      [#"quantizer={"type": "lfq", "temperature": 1e-40}"#], "quantizer.temperature", "nearer to 0"
+    ),
     (
       [#"training.optimizer={"type": "sgd", "momentum": 0, "nesterov": true}"#],
       "training.optimizer.nesterov", "Set momentum above 0."
@@ -206,5 +229,27 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     let bsq = QuantizerConfiguration.bsq(BinarySphericalConfiguration(bits: 18))
     #expect(bsq.codebookSize == 262_144)
     #expect(bsq.codeDimension == 18 && bsq.levels == Array(repeating: 2, count: 18))
+  }
+
+  @Test func ofVeryManyProblemsSomeAreListedAndTheOthersCounted() {
+    let keys = (0..<100_000).map { "\"key\($0)\": 1" }.joined(separator: ",\n")
+    let text = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}, "# + keys + "}"
+    let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.parse(text) }
+    #expect(error?.problems.count == 50)
+    #expect(error?.omitted == 99_950)
+    #expect(error?.problems[2].key == "key2" && error?.problems[2].place == "line 3")
+    #expect(error?.description.contains(": 100000 problems\n") == true)
+    #expect(error?.description.hasSuffix("and 99950 more.") == true)
+  }
+
+  @Test func aLongKeyIsShortenedInItsMessage() {
+    let key = String(repeating: "k", count: 200_000)
+    let list = (0..<20_000).map(String.init).joined(separator: ",")
+    let text =
+      #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}, "\#(key)": [\#(list)]}"#
+    let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.parse(text) }
+    #expect(error?.problems.count == 1)
+    #expect(error.map { $0.description.utf8.count < 1000 } == true)
+    #expect(error?.problems.first?.place == "line 1")
   }
 }

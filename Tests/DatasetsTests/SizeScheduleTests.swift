@@ -11,8 +11,10 @@ struct SizeScheduleTests {
     let counts = Dictionary(grouping: drawn) { $0 }.mapValues(\.count)
     #expect(abs(counts[1]! - 2000) < 150 && abs(counts[2]! - 1000) < 130)
     #expect(abs(counts[4]! - 1000) < 130 && counts.count == 3)
-    #expect((0..<50).map(SizeSchedule(multiples: [1, 1, 2, 4], seed: 3).multiple) == Array(drawn[..<50]))
-    #expect((0..<50).map(SizeSchedule(multiples: [1, 1, 2, 4], seed: 4).multiple) != Array(drawn[..<50]))
+    #expect(
+      (0..<50).map(SizeSchedule(multiples: [1, 1, 2, 4], seed: 3).multiple) == Array(drawn[..<50]))
+    #expect(
+      (0..<50).map(SizeSchedule(multiples: [1, 1, 2, 4], seed: 4).multiple) != Array(drawn[..<50]))
     #expect((0..<9).allSatisfy { SizeSchedule(multiples: [1], seed: 0).multiple(ofStep: $0) == 1 })
     for step in 0..<20 {
       let multiple = schedule.multiple(ofStep: step)
@@ -83,6 +85,8 @@ struct SizeScheduleTests {
     // Each doubling equally likely: as many between 16 and 32 as between 32 and 64.
     let small = widths.count { $0 < 32 }
     #expect(abs(small - 1000) < 130, "\(small)")
-    #expect(recipe.withoutChance.sample(image, random: &random) == image.centreCropped(width: 8, height: 8))
+    #expect(
+      recipe.withoutChance.sample(image, random: &random)
+        == image.centreCropped(width: 8, height: 8))
   }
 }

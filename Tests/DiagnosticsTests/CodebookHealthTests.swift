@@ -311,6 +311,7 @@ struct CodebookHealthTests {
     #expect(judged([good, good, good]).verdict == .healthy)
     let health = judged([good, good, bad])
     #expect(health.verdict == .tokenCollapse)
-    #expect(health.words.contains("at depth 3 of 3, 2 of 64 codes used by 1600 ids"), "\(health.words)")
+    #expect(
+      health.words.contains("at depth 3 of 3, 2 of 64 codes used by 1600 ids"), "\(health.words)")
   }
 }

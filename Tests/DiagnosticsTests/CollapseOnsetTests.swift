@@ -91,7 +91,8 @@ struct CollapseOnsetTests {
   @Test(
     "the limits, on both sides of each",
     arguments: [
-      (Diagnostic.usage, 0.24, 0.26), (.perplexity, 1.9, 2.1), (.warning, 1, 0), (.lambda, 0.29, 0.31),
+      (Diagnostic.usage, 0.24, 0.26), (.perplexity, 1.9, 2.1), (.warning, 1, 0),
+      (.lambda, 0.29, 0.31),
       (.cosine, 0.49, 0.51), (.obtuse, 0.06, 0.04), (.commitmentRatio, 10.1, 9.9),
       (.latentRank, 1.19, 1.21), (.codebookRank, 1.19, 1.21), (.latentSpread, 0.04, 0.06),
       (.codebookSpread, 0.04, 0.06), (.quantizationError, 0.51, 0.49),
@@ -127,7 +128,8 @@ struct CollapseOnsetTests {
     #expect(onset.signs.map(\.diagnostic) == [.perplexity, .warning])
     #expect(onset.signs.map(\.step) == [60, 80])
     #expect(
-      onset.words == "usage fell below a quarter of a uniform code's at step 100; perplexity had fallen "
+      onset.words
+        == "usage fell below a quarter of a uniform code's at step 100; perplexity had fallen "
         + "below 50 at step 60, 40 steps before. Between the two: the training's warning (step 80)")
   }
 
@@ -172,7 +174,9 @@ struct CollapseOnsetTests {
     }
     // One code; a few; many of which a handful carries all, as 22 of 64 with a perplexity of 3.6.
     var collapsed = [(1.0, 1.0), (max(2, uniform * 0.35), 1 + 0.13 * min(1, Double(codes) / 16))]
-    if codes >= 64 { collapsed += [(uniform * 0.1, uniform * 0.05), (uniform * 0.35, zipf * 0.13)] }
+    if codes >= 64 {
+      collapsed += [(uniform * 0.1, uniform * 0.05), (uniform * 0.35, zipf * 0.13)]
+    }
     for (used, perplexity) in collapsed {
       let (verdict, onset) = judged(used: used, perplexity: max(1, perplexity))
       #expect(verdict == .tokenCollapse, "\(codes), \(used), \(perplexity)")

@@ -64,7 +64,8 @@ struct CodebookUsageTests {
     large.add(ids)
     #expect(small.used == large.used && small.ids == large.ids)
     #expect(small.perplexity.bitPattern == large.perplexity.bitPattern)
-    #expect(small.usedCodes == large.usedCodes && large.usedCodes == Set(ids).map { Int($0) }.sorted())
+    #expect(
+      small.usedCodes == large.usedCodes && large.usedCodes == Set(ids).map { Int($0) }.sorted())
     #expect(small.uses.map(\.count) == large.uses.map(\.count))
     #expect(large.deadCodes == (1 << 24) - large.used && large.count(of: 7) == small.count(of: 7))
     var twice = large

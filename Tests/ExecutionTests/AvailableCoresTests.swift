@@ -22,7 +22,8 @@ struct AvailableCoresTests {
     #expect(limits("0::/a/b\n", [unified + "/a/b/cpu.max": "150000 100000\n"]) == [2])
     #expect(
       limits(
-        "0::/a/b", [unified + "/a/b/cpu.max": "max 100000", unified + "/a/cpu.max": "400000 100000"])
+        "0::/a/b",
+        [unified + "/a/b/cpu.max": "max 100000", unified + "/a/cpu.max": "400000 100000"])
         == [4])
     #expect(limits("0::/", [unified + "/cpu.max": "50000 100000"]) == [1])
     #expect(

@@ -11,7 +11,8 @@ struct CodeWindowTests {
     return usage
   }
 
-  @Test("windows count, compare and continue alike for every size", arguments: [9, 1 << 16, 1 << 24])
+  @Test(
+    "windows count, compare and continue alike for every size", arguments: [9, 1 << 16, 1 << 24])
   func windows(codes: Int) throws {
     var window = CodeWindow(codes: codes)
     window.add(batch([1, 2, 2, 8], codes))
@@ -49,7 +50,8 @@ struct CodeWindowTests {
   func damage() {
     let large = 1 << 20
     for state: [String: [Double]] in [
-      [:], ["codes": [1, 2]], ["codes": [1, .nan, 1]], ["codes": [1, -1, 1]], ["codes": [1, 0.5, 1]],
+      [:], ["codes": [1, 2]], ["codes": [1, .nan, 1]], ["codes": [1, -1, 1]],
+      ["codes": [1, 0.5, 1]],
     ] { #expect(CodeWindow(codes: 3, state: state) == nil, "\(state)") }
     for state: [String: [Double]] in [
       ["codes.used": [1]], ["codes.used": [Double(large), 1]], ["codes.used": [-1, 1]],

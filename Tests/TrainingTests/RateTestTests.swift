@@ -59,9 +59,12 @@ struct RateTestTests {
     #expect(flat.json.contains("\"suggestion\":null") || flat.json.contains("\"suggestion\": null"))
   }
 
-  @Test("a small network: every quantizer and optimizer, nothing saved", arguments: [
-    "fsq", "vq", "cosine-vq", "simvq", "lfq", "bsq", "product-ema", "residual-revived", "deferred",
-  ])
+  @Test(
+    "a small network: every quantizer and optimizer, nothing saved",
+    arguments: [
+      "fsq", "vq", "cosine-vq", "simvq", "lfq", "bsq", "product-ema", "residual-revived",
+      "deferred",
+    ])
   func network(kind: String) throws {
     let small = try SmallRun()
     let run = SmallRun.configuration(kind, data: small.data, steps: 10)

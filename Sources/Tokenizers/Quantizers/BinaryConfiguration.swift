@@ -46,18 +46,18 @@ public struct BinaryConfiguration: Sendable, Equatable {
       "Bits to a token, one a channel: there are 2 to their power tokens.",
       remedy: "Typical are 8 to 18.")
     fields.number(
-      "commitmentWeight", &commitmentWeight, in: .atLeast(0),
+      "commitmentWeight", &commitmentWeight, in: .atLeast(0), isSingle: true,
       "Weight of the loss that moves the encoder towards the codes: the squared norm, summed over "
         + "bits and averaged over vectors.")
     fields.number(
-      "entropyWeight", &entropyWeight, in: .atLeast(0),
+      "entropyWeight", &entropyWeight, in: .atLeast(0), isSingle: true,
       "Weight of the mean entropy of the vectors' distributions over codes, less diversity times the "
         + "entropy of the mean distribution, in nats; the mean is over a micro-batch.")
     fields.number(
-      "diversity", &diversity, in: .atLeast(0),
+      "diversity", &diversity, in: .atLeast(0), isSingle: true,
       "How much the entropy of the mean distribution counts, which makes all codes used.")
     fields.number(
-      "temperature", &temperature, in: .above(0),
+      "temperature", &temperature, in: .above(0), isSingle: true,
       "Of the distribution over codes: exp(-|z - c|^2 / temperature), normalized.")
     fields.integer(
       "entropyGroup", &entropyGroup, in: .between(1, 12),

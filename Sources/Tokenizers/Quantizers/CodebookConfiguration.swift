@@ -93,11 +93,11 @@ public struct CodebookConfiguration: Sendable, Equatable {
         + "rescaled as the entry is against the vector; rotated only; or, by diveq, shared between "
         + "the two, so that both weights may be 0.")
     fields.number(
-      "codebookWeight", &codebookWeight, in: .atLeast(0),
+      "codebookWeight", &codebookWeight, in: .atLeast(0), isSingle: true,
       "Weight of the loss that moves the codebook towards the encoder: the squared norm, summed "
         + "over the code dimension and averaged over vectors.")
     fields.number(
-      "commitmentWeight", &commitmentWeight, in: .atLeast(0),
+      "commitmentWeight", &commitmentWeight, in: .atLeast(0), isSingle: true,
       "Weight of the loss that moves the encoder towards the codebook, reduced likewise.")
     let hasDirections = dimension > 1 || gradient == .straightThrough
     fields.check(
