@@ -8,7 +8,9 @@ import Foundation
 public final class HostMemory: @unchecked Sendable {
   // Unchecked: sessions see to it that lanes write to disjoint places.
 
-  /// The first word. Memory is raw: what lies at a place is bound to a type at each access.
+  /// The first word.
+  ///
+  /// Memory is raw: what lies at a place is bound to a type at each access.
   let start: UnsafeMutableRawPointer
   private let block: UnsafeMutableRawPointer
 

@@ -1,11 +1,11 @@
 import Datasets
 import Diagnostics
-import Dispatch
 import Foundation
 import Imaging
 import Randomness
 import Reports
 import Synchronization
+import Threads
 import Training
 
 /// The one set of images that runs are compared on.
@@ -148,7 +148,7 @@ struct ComparisonImages {
     let decoder = ImageDecoder(background: leader.data.backgroundColor)
     let found = Mutex((results: [Found?](repeating: nil, count: taken), done: 0))
     let progress = ReadingProgress(terminal)
-    DispatchQueue.concurrentPerform(iterations: taken) { index in
+    concurrently(taken) { index in
       let file = listing.files[chosen[places[index]]]
       let image = Self.square(listing.fullPath(file), recipe, decoder)
       found.withLock { found in

@@ -41,7 +41,7 @@ struct LeftOut {
   static let named = 10
 
   /// Begins; `doing` is what becomes of the files.
-  init(_ terminal: Terminal, doing: String = "left out") {
+  init(_ terminal: Terminal, doing: String = "skipped") {
     self.terminal = terminal
     self.doing = doing
   }

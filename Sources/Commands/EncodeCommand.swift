@@ -31,12 +31,12 @@ public struct EncodeCommand: DocumentedCommand {
     ],
     examples: [
       #"""
-      encode --checkpoint checkpoints/fsq --output t.safetensors \
-        photos
+      encode --checkpoint checkpoints/fsq \
+        --output t.safetensors photos
       """#,
       #"""
-      encode --checkpoint checkpoints/fsq --output t.safetensors \
-        --size native --verify a.png
+      encode --checkpoint checkpoints/fsq --size native \
+        --output t.safetensors --verify a.png
       """#,
       #"""
       encode --checkpoint checkpoints/vq --output t.bin \

@@ -20,7 +20,8 @@ public enum Program {
     } catch {
       let code = type.exitCode(for: error).rawValue
       let text = VisibleText.lines(
-        onOneLineEach(hint(arguments, type, error) ?? type.fullMessage(for: error)))
+        UsageWrapping.wrapped(
+          onOneLineEach(hint(arguments, type, error) ?? type.fullMessage(for: error))))
       if code == 0 {
         StandardStream.output.write(text + "\n", isNeeded: true)
       } else {

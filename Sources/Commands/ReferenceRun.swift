@@ -38,6 +38,7 @@ struct ReferenceRun: Equatable {
     .init("study-codebooks", "vq", 16384, 32, 4, 1000, 64, 24.39, "10,000 images of CIFAR-10"),
     .init("study-codebooks", "simvq", 16384, 32, 4, 1000, 64, 24.08, "10,000 images of CIFAR-10"),
     .init("photos-64", "fsq", 1000, 64, 4, 500, 16, 19.78, "200 photographs of BSDS500"),
+    .init("photos-128", "fsq", 64000, 128, 8, 300, 16, 19.14, "200 photographs of BSDS500"),
     .init("photos-256", "fsq", 64000, 256, 16, 300, 8, 17.28, "200 photographs of BSDS500"),
   ]
 

@@ -40,7 +40,8 @@ public struct TrainCommand: DocumentedCommand {
       """#,
       #"""
       train --resume --output checkpoints/first \
-        --set training.optimizer.learningRate=1e-4 --allow-changes
+        --set training.optimizer.learningRate=1e-4 \
+        --allow-changes
       """#,
       "train --list-keys quantizer",
     ])
@@ -246,11 +247,12 @@ public struct TrainCommand: DocumentedCommand {
         return
       }
       let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
-      let run = try configuration(start, terminal)
+      let given = try configuration(start, terminal)
       let folder = try outputFolder()
       // Images take time: what cannot fit is refused before they are read.
-      let resolved = run.choosingLanes(cores: options.threadCount)
-      let need = MemoryNeed(training: resolved, on: Device())
+      let run = try Trainer<Device>.choosingLanes(
+        given, cores: options.threadCount, folder: resume ? folder : nil)
+      let need = MemoryNeed(training: run, on: Device())
       if !printPlan { try MemoryLimits().check(need, "training") }
       let lock = try lockFolder(Checkpoint(folder: folder))
       defer { lock?.release() }
@@ -263,7 +265,7 @@ public struct TrainCommand: DocumentedCommand {
         let dataset = try open(run, folder, need, terminal)
         if !printPlan {
           let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
-          let need = MemoryNeed(training: resolved, evaluationImages: images, on: Device())
+          let need = MemoryNeed(training: run, evaluationImages: images, on: Device())
           try MemoryLimits().check(need, "training")
         }
         let progress = TrainingProgress(terminal, run, folder: folder)
@@ -275,11 +277,11 @@ public struct TrainCommand: DocumentedCommand {
           terminal.result(trainer.plan.description)
         } else if trace {
           let measured = try trainer.trace(steps: steps ?? 5)
-          terminal.result(TraceReport(measured, trainer.run).text)
+          terminal.result(TraceReport(measured, run).text)
         } else if estimate {
           let measured = try trainer.measure(steps: measuredSteps)
           let report = EstimateReport(
-            measured, trainer.run, trainingImages: dataset.training.count,
+            measured, run, trainingImages: dataset.training.count,
             threads: trainer.threadsInUse, cores: AvailableCores.count,
             similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
           terminal.result(report.text)
@@ -426,7 +428,7 @@ public struct TrainCommand: DocumentedCommand {
       // Nothing was written yet: whoever asks to stop need not wait for the other files.
       guard Interruption.isRequested else { return }
       Terminal(isQuiet: quiet).say("stopped before anything was computed")
-      Foundation.exit(Interruption.exitCode)
+      _exit(Interruption.exitCode)
     }
     terminal.tell(
       rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,

@@ -39,12 +39,17 @@ public final class ImageDamage: Sendable {
   ///
   /// - Throws: `tooManyDamaged` if that makes more than half of all.
   func add(_ index: Int, reason: String) throws(DatasetError) {
-    let (bad, first) = reasons.withLock { reasons in
+    let bad = reasons.withLock { reasons in
       if reasons[index] == nil { reasons[index] = reason }
-      return (reasons.count, reasons.min { $0.key < $1.key }!.value)
+      return reasons.count
     }
-    if 2 * bad > count {
-      throw .tooManyDamaged(path: folder, damaged: bad, count: count, first: first)
-    }
+    if 2 * bad > count { throw tooMany }
+  }
+
+  /// What is said where too few images are good to go on.
+  var tooMany: DatasetError {
+    let entries = entries
+    return .tooManyDamaged(
+      path: folder, damaged: entries.count, count: count, first: entries.first?.reason ?? "")
   }
 }

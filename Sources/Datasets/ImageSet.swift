@@ -72,7 +72,7 @@ public struct ImageSet: Sendable {
   ///   the file, as when the process may open no more files.
   public func image(_ index: Int) throws(DatasetError) -> Image {
     var place = index
-    while true {
+    for _ in 0..<count {
       if let number = indices[place], !damage.contains(place) {
         do throws(DatasetError) {
           return try store.image(number)
@@ -81,15 +81,15 @@ public struct ImageSet: Sendable {
           try damage.add(place, reason: error.description)
         }
       }
-      // Half of the images are good, so that one is found.
       place = (place + 1) % count
     }
+    throw damage.tooMany
   }
 
   /// The image that stands for one, as far as damage is known.
   public func substitute(of index: Int) -> Int {
     var place = index
-    while damage.contains(place) { place = (place + 1) % count }
+    for _ in 0..<count where damage.contains(place) { place = (place + 1) % count }
     return place
   }
 }

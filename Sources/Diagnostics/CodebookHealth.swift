@@ -151,9 +151,7 @@ public struct CodebookHealth: Sendable, Equatable {
   ///   - uniform: codes that a uniform code would show.
   ///   - used: codes that are used.
   public static func collapsedPerplexity(codes: Int, uniform: Double, used: Double) -> Double {
-    max(
-      leastPerplexity(codes: codes), Threshold.perplexity * used,
-      Threshold.usage * zipfPerplexity(codes: uniform))
+    max(leastPerplexity(codes: codes), Threshold.usage * zipfPerplexity(codes: uniform))
   }
 
   /// The rules that hold, the gravest first; empty if all is well.

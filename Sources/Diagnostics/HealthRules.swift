@@ -77,9 +77,11 @@ extension HealthEvidence {
           + "\(whole(expected))"
       ]
     }
-    if perplexity
-      < max(Threshold.perplexity * Double(used), CodebookHealth.leastPerplexity(codes: codes))
-    {
+    // A Zipf law over very many codes has less than a fixed share of them, and is no collapse.
+    let few = min(
+      Threshold.perplexity * Double(used),
+      Threshold.usage * CodebookHealth.zipfPerplexity(codes: expected))
+    if perplexity < max(few, CodebookHealth.leastPerplexity(codes: codes)) {
       return [
         "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
           + "(perplexity)"

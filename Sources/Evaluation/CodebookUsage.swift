@@ -44,6 +44,7 @@ public struct CodebookUsage: Sendable, Equatable {
   /// Counts an id a number of times.
   public mutating func add(_ code: Int, count: Int) {
     precondition(code >= 0 && code < codes && count >= 0, "an id is a code's index")
+    guard count > 0 else { return }
     switch table {
     case .all(var counts):
       table = .used([:])  // so that the array has one owner, and is changed in place

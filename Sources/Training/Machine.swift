@@ -1,3 +1,4 @@
+import Execution
 import Foundation
 
 /// The machine that a run is made on.
@@ -23,7 +24,7 @@ enum Machine {
   }
 
   /// The cores that the process may use.
-  static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+  static var cores: Int { AvailableCores.count }
 
   private static var architecture: String {
     #if arch(x86_64)

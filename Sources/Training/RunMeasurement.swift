@@ -33,7 +33,7 @@ extension Trainer {
   /// Makes steps as training does and evaluates a few images, to tell what a run will take.
   ///
   /// Nothing is saved, and the weights are those of a new run. The first steps touch memory for the
-  /// first time and do not count.
+  /// first time and do not count. A request to stop ends it with `DatasetError.stopped`.
   /// - Parameters:
   ///   - steps: the steps that are measured; nil for as many as fit into `seconds`, at least 2.
   ///   - seconds: how long to measure, if `steps` does not say.
@@ -47,7 +47,8 @@ extension Trainer {
     defer { loader.stop() }
     let clock = ContinuousClock()
     var (measured, total) = (0, 0.0)
-    for index in 0... where !shouldStop() {
+    for index in 0... {
+      if shouldStop() { throw DatasetError.stopped }
       let began = clock.now
       let outcome = try loader.withBatch(step: index) { batch in
         step.measure(batch.baseAddress!)

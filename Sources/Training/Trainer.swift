@@ -205,7 +205,7 @@ public final class Trainer<B: Backend> {
 
   /// A configuration with lanes: its own, those that the run in a folder was begun with, or as many as
   /// there are cores.
-  private static func choosingLanes(
+  public static func choosingLanes(
     _ run: RunConfiguration, cores: Int, folder: String?
   ) throws -> RunConfiguration {
     var run = run

@@ -161,7 +161,8 @@ final class TrainingStep<B: Backend> {
     var depths: DepthUsage?
     if !isDeferred {
       depths = DepthUsage(codes: codes, depth: depth)
-      depths?.add(Array(ids))
+      // A vector that is not finite has no nearest code; the loss says so too, and ends the step.
+      if ids.allSatisfy({ $0 >= 0 && Int($0) < codes }) { depths?.add(Array(ids)) }
     }
     return Outcome(
       loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),

@@ -86,7 +86,7 @@ struct DecodedNamesTests {
     let deep = String(repeating: "folder/", count: 1000) + "x.png"
     let outcome = try decode(["a.png", deep, "z.png"])
     #expect(outcome.code == 65, "\(outcome)")
-    #expect(outcome.errors.contains("warning: left out: folder/folder/"), "\(outcome)")
+    #expect(outcome.errors.contains("warning: skipped: folder/folder/"), "\(outcome)")
     #expect(outcome.errors.contains("1 of 3 images left out"), "\(outcome)")
     #expect(outcome.errors.utf8.count < 2000)
     #expect(try made() == ["a.png", "z.png"])

@@ -40,6 +40,9 @@ import Testing
       guard !line.isEmpty, !next.isEmpty, !line.hasSuffix(":"), !next.hasPrefix("  -") else {
         continue
       }
+      // A label that fills its column stands on a line of its own.
+      let isLabel = line.hasPrefix("  -") && !line.dropFirst(2).contains("  ")
+      if isLabel { continue }
       let continues = indentation(next) >= 20 || (indentation(next) == 0 && indentation(line) == 0)
       guard continues, line.count > 26 || indentation(next) == 0 else { continue }
       let word = next.drop { $0 == " " }.prefix { $0 != " " }
@@ -80,7 +83,7 @@ import Testing
     #expect(outcome.code == 64, "\(outcome)")
     #expect(outcome.output.isEmpty)
     #expect(outcome.errors.hasPrefix("error: "))
-    #expect(outcome.errors.contains("Usage: \(command)"))
+    #expect(outcome.errors.lowercased().contains("usage: \(command)"))
     let lines = outcome.errors.split(separator: "\n")
     #expect(lines.contains("EXAMPLES"))
     #expect(lines.count { $0.hasPrefix("  \(command) ") } >= 2, "\(outcome)")

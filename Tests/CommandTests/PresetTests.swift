@@ -12,7 +12,7 @@ import Testing
     images = scratch.file("drawn/train")
     let drawn = try CommandRunner.run(
       "scenes",
-      ["--output", scratch.file("drawn"), "--count", "6", "--validation", "1", "--size", "32"])
+      ["--output", scratch.file("drawn"), "--count", "6", "--validation", "1", "--size", "64"])
     try #require(drawn.code == 0, "\(drawn)")
   }
 

@@ -67,7 +67,7 @@ struct PseudoTerminal {
     .split(separator: "\n").flatMap { $0.split(separator: "\r") }.map(String.init)
   }
 
-  /// The rows of the screen in the end: what was drawn over is gone. Long lines are not broken.
+  /// The rows of the screen in the end, without what was drawn over; long lines are not broken.
   var screen: [String] {
     var rows: [[Character]] = [[]]
     var column = 0

@@ -54,7 +54,7 @@ struct SignalTests {
   func saves(signal: Int32, code: Int32) throws {
     let outcome = try train(signals: [signal])
     #expect(outcome.code == code, "\(outcome)")
-    #expect(outcome.said.contains("Go on with: train --resume"), "\(outcome)")
+    #expect(outcome.said.contains("Resume with: train --resume"), "\(outcome)")
     #expect(folder.files().contains("run/state.safetensors"))
   }
 

@@ -123,7 +123,9 @@ import Testing
         "--set", "training.averaging.ema=true", "--set", "training.averaging.evaluationImages=2",
       ])
     #expect(outcome.code == 0)
-    let evaluations = outcome.errors.split(separator: "\n").filter { $0.contains(": PSNR ") }
+    let evaluations = outcome.errors.split(separator: "\n").filter {
+      $0.hasPrefix("step ") && $0.contains(": PSNR ")
+    }
     #expect(evaluations.count == 2, "\(outcome)")
     #expect(evaluations.allSatisfy { $0.contains("; PSNR on 2 images: last ") })
     #expect(outcome.output.split(separator: "\n").count == 1)

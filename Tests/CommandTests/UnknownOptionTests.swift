@@ -54,7 +54,7 @@ import Testing
     ("encode", ["--chekpoint", "c"], "Did you mean --checkpoint?"),
     ("encode", ["--model", "c"], "Write --checkpoint c."),
     ("encode", ["--out", "t"], "Write --output t."),
-    ("encode", ["--device", "cuda"], "on the CPU alone"),
+    ("encode", ["--device", "cuda"], "Training is on the CPU alone"),
     ("encode", ["--resolution", "256"], "Write --size 256."),
     ("encode", ["--overwrite"], "Write --force."),
     ("decode", ["--qality", "3"], "Did you mean --quality?"),

@@ -9,7 +9,7 @@ import Training
   private func key(_ path: String) -> [ConfigurationKey] { keys.filter { $0.path == path } }
 
   @Test func aKeyTellsWhatItAcceptsAndItsDefault() {
-    #expect(key("training.steps").map(\.kind) == ["integer ≥ 1"])
+    #expect(key("training.steps").map(\.kind) == ["integer ≥ 1, ≤ 1000000000000"])
     #expect(key("training.steps").first?.standard == "1000")
     #expect(key("training.steps").first?.meaning.isEmpty == false)
     #expect(key("data.train").first?.standard == nil)

@@ -18,8 +18,9 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
   }
 
   @Test func standardsAreWrittenOnce() throws {
-    let run = try RunConfiguration.parse(smallest)
+    let run = try RunConfiguration.parse(smallest, overrides: ["training.lanes=2"])
     var expected = RunConfiguration(data: DataConfiguration(train: "d"))
+    expected.training.lanes = 2
     expected.training.microBatch = 8
     #expect(run == expected)
     #expect(run.tokenizer == TokenizerConfiguration())
@@ -35,12 +36,14 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
         "description=Größe 図", #"quantizer={"type": "vq", "gradient": "rotation"}"#,
         #"training.optimizer={"type": "sgd", "nesterov": true}"#, "data.resizeTo=40",
         #"training.schedule={"type": "cosine", "warmup": 3}"#, "training.batchSize=20",
+        "training.lanes=2",
       ])
     #expect(run.training.microBatch == 5)
     #expect(try RunConfiguration.parse(run.resolved) == run)
     #expect(try TokenizerConfiguration.parse(run.tokenizer.resolved) == run.tokenizer)
     // A value made in code has its open choices made.
-    let made = RunConfiguration(data: DataConfiguration(train: "d"))
+    var made = RunConfiguration(data: DataConfiguration(train: "d"))
+    made.training.lanes = 2
     #expect(made.training.microBatch == 0)
     #expect(try RunConfiguration.parse(made.resolved).training.microBatch == 8)
     #expect(made.resolved == (try RunConfiguration.parse(made.resolved)).resolved)

@@ -31,7 +31,8 @@ struct RateTestTests {
     let suggestion = try #require(test.suggestion)
     let limit = 2 / curvature
     #expect(suggestion < limit && suggestion > limit / 300, "\(suggestion), \(limit)")
-    if curvature > 3 {
+    // Flatter ones have converged by then, and rates end at 1 before they diverge visibly.
+    if curvature >= 100 {
       let divergence = try #require(test.divergence)
       #expect(divergence > limit / 3 && suggestion <= divergence / 10)
     }

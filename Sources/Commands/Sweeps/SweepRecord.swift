@@ -26,7 +26,7 @@ enum SweepRecord: Sendable {
 
   /// The records of a file, of each run the last; an empty list where there is no file.
   ///
-  /// A last line that was cut short is passed over: that run's line is written again.
+  /// A line that was cut short is passed over: that run's line is written again.
   static func read(_ path: String) throws -> [SweepRecord] {
     guard FileManager.default.fileExists(atPath: path) else { return [] }
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -42,7 +42,7 @@ enum SweepRecord: Sendable {
         (try? decoder.decode(SweepFailure.self, from: data)).map(SweepRecord.failed)
         ?? (try? decoder.decode(SweepResult.self, from: data)).map(SweepRecord.finished)
       guard let record else {
-        if index == lines.count - 1 { continue }
+        if (try? JSONSerialization.jsonObject(with: data)) == nil { continue }
         throw Failure(
           .badData,
           "\(path): line \(index + 1): expected a result of a sweep. Remove the line; that run is "
