@@ -46,7 +46,7 @@ struct LeftOut {
     self.doing = doing
   }
 
-  /// Tells of one file; `advice` is told once for all of a kind, behind the last one named.
+  /// Reports one file; `advice` is shown once per kind, after the last file named.
   mutating func tell(_ reason: String, kind: String, advice: String? = nil) {
     if counts[kind] == nil { order.append(kind) }
     counts[kind, default: 0] += 1

@@ -170,7 +170,7 @@ final class TrainingProgress: TrainingObserver {
   }
 }
 
-/// Which warnings were told, so that one that stays or flickers is told once.
+/// The warnings already shown, so that one that persists or flickers is shown once.
 private struct WarningMemory {
   /// The step at which each kind of warning was last there.
   private var seen: [String: Int] = [:]

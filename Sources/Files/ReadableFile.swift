@@ -117,7 +117,7 @@ public final class ReadableFile: Sendable {
   }
 
   private static func open(_ path: String) throws(FileError) -> (Int32, Identity) {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+    // Without O_NONBLOCK, opening a named pipe would wait forever for a writer.
     #if canImport(Darwin)
       let descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     #elseif canImport(Musl)
