@@ -3,20 +3,24 @@ import Evaluation
 import Reports
 import Tokenizers
 
-/// A quantizer whose codes are the entries of one codebook, in the space of the vectors.
+/// A quantizer that is judged by one codebook in the space of the vectors.
 protocol OneCodebook: ComparedQuantizer {
   var codebook: CodebookConfiguration { get }
+  /// The codebook's vectors, `[K, d]`.
+  func entries(_ weights: QuantizerWeights) -> [Float]
 }
 
 extension OneCodebook {
+  func entries(_ weights: QuantizerWeights) -> [Float] { weights.codes }
+
   func bottleneck(
     _ weights: QuantizerWeights, _ usage: [CodebookUsage]
   ) -> HealthEvidence.Bottleneck {
-    let (codes, dimension) = (weights.codes, codebook.dimension)
+    let (entries, dimension) = (entries(weights), codebook.dimension)
     return .vector(
-      codebook: VectorSpread(codes, dimension: dimension),
+      codebook: VectorSpread(entries, dimension: dimension),
       usedCodes: VectorSpread(
-        usage[0].usedCodes.flatMap { codes[$0 * dimension..<($0 + 1) * dimension] },
+        usage[0].usedCodes.flatMap { entries[$0 * dimension..<($0 + 1) * dimension] },
         dimension: dimension))
   }
 
@@ -24,7 +28,7 @@ extension OneCodebook {
     _ latents: [Float], _ weights: QuantizerWeights, _ usage: [CodebookUsage]
   ) -> CodePlane? {
     CodePlane(
-      vectors: latents, codebook: weights.codes, dimension: codebook.dimension,
+      vectors: latents, codebook: entries(weights), dimension: codebook.dimension,
       counts: usage[0].counts)
   }
 }
@@ -88,8 +92,8 @@ extension ProductConfiguration: ComparedQuantizer {
   ) -> CodePlane? { nil }
 }
 
-/// Of a residual quantizer, the first codebook, in which most of a vector is told.
-extension ResidualConfiguration: ComparedQuantizer {
+/// A residual quantizer is judged by its first codebook, which carries most of a vector.
+extension ResidualConfiguration: OneCodebook {
   var presentation: QuantizerPresentation {
     .residualVQ(
       depth: depth, codes: codebook.size, dimension: codebook.dimension,
@@ -97,24 +101,7 @@ extension ResidualConfiguration: ComparedQuantizer {
       isKeptAlive: codebook.isKeptAlive)
   }
 
-  func bottleneck(
-    _ weights: QuantizerWeights, _ usage: [CodebookUsage]
-  ) -> HealthEvidence.Bottleneck {
-    let (first, dimension) = (weights.tables[0], codebook.dimension)
-    return .vector(
-      codebook: VectorSpread(first, dimension: dimension),
-      usedCodes: VectorSpread(
-        usage[0].usedCodes.flatMap { first[$0 * dimension..<($0 + 1) * dimension] },
-        dimension: dimension))
-  }
-
-  func plane(
-    _ latents: [Float], _ weights: QuantizerWeights, _ usage: [CodebookUsage]
-  ) -> CodePlane? {
-    CodePlane(
-      vectors: latents, codebook: weights.tables[0], dimension: codebook.dimension,
-      counts: usage[0].counts)
-  }
+  func entries(_ weights: QuantizerWeights) -> [Float] { weights.tables[0] }
 }
 
 extension CodebookConfiguration {

@@ -90,7 +90,7 @@ final class ComparisonEvaluator {
 
     let quantizer = run.quantizer.compared
     let weights = QuantizerWeights(run.tokenizer, opened.parameters)
-    let training = images.training(run)
+    let training = images.training(run, in: folder)
     var details = RecordedEntry.details(folder, run, upTo: steps, withSamples: makesPage)
     details.listedImages = training?.listed
     if makesPage {
@@ -191,7 +191,7 @@ enum RecordedEntry {
   static func steps(_ folder: String, _ weights: String = Checkpoint.modelFile) throws -> Int {
     let path = folder + "/" + weights
     let file = try SafetensorsFile(path: path)
-    guard let steps = file.metadata["step"].flatMap({ Int($0) }), steps >= 0 else {
+    guard let steps = Checkpoint.step(in: file.metadata) else {
       throw TrainingError.damaged(file: path, reason: "its metadata lack the step")
     }
     return steps

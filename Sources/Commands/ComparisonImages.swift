@@ -112,15 +112,16 @@ struct ComparisonImages {
     }
   }
 
-  /// How many images a run's training folder has now, and how many of these it was trained on; nil
-  /// where the folder is not there.
-  func training(_ run: RunConfiguration) -> (listed: Int, shared: Int)? {
-    guard let set = squares.values.first, let own = try? ImageFolder(path: run.data.train) else {
-      return nil
-    }
+  /// How many images the training folder of the run in a folder has now, and how many of these it was
+  /// trained on; nil where its images are not there.
+  func training(_ run: RunConfiguration, in folder: String) -> (listed: Int, shared: Int)? {
+    guard let set = squares.values.first,
+      let place = try? Checkpoint(folder: folder).trainingFolder(run),
+      let own = try? ImageFolder(path: place)
+    else { return nil }
     let indices =
       run.data.validation == nil ? Self.split(own, run).training : Array(own.files.indices)
-    let (root, real) = (Self.real(own.path), Self.real(folder))
+    let (root, real) = (Self.real(own.path), Self.real(self.folder))
     let training = Set(indices.map { Array((root + "/" + own.files[$0]).utf8) })
     return (
       indices.count, set.files.count { training.contains(Array((real + "/" + $0).utf8)) }

@@ -1,3 +1,4 @@
+import Files
 import ArgumentParser
 import Datasets
 import Foundation
@@ -158,9 +159,8 @@ public struct DecodeCommand: DocumentedCommand {
   }
 
   private func makeFolder() throws {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: output, withIntermediateDirectories: true)
+    do throws(FileError) {
+      try Folder.make(output)
     } catch {
       throw Failure(cannotMakeFolder: output, error)
     }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Imaging
 import Synchronization
@@ -57,8 +58,8 @@ final class ImageWriting: Sendable {
     let folder = String(path[..<slash])
     let key = Array(folder.utf8)
     guard !made.withLock({ $0.contains(key) }) else { return }
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    do throws(FileError) {
+      try Folder.make(folder)
     } catch {
       throw Failure(cannotMakeFolder: folder, error)
     }
@@ -68,10 +69,9 @@ final class ImageWriting: Sendable {
 
 extension Failure {
   /// A folder for images that cannot be made.
-  init(cannotMakeFolder folder: String, _ error: any Error) {
-    var reason = error.localizedDescription
-    if reason.hasSuffix(".") { reason.removeLast() }
+  init(cannotMakeFolder folder: String, _ error: FileError) {
     self.init(
-      .cannotCreate, "\(folder): the folder cannot be made: \(reason). Choose another --output.")
+      .cannotCreate,
+      "\(folder): the folder cannot be created: \(error.inWords). Choose another --output.")
   }
 }

@@ -58,16 +58,7 @@ public struct TrainCommand: DocumentedCommand {
       valueName: "file"))
   var config: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Folder of images to train on, instead of the configuration's.", valueName: "folder"))
-  var data: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Folder of images to evaluate on; with --data alone, a fraction of that folder is held out.",
-      valueName: "folder"))
-  var validation: String?
+  @OptionGroup var images: TrainingFolders
 
   @Option(
     help: ArgumentHelp(
@@ -171,8 +162,6 @@ public struct TrainCommand: DocumentedCommand {
   /// Checks the values.
   public func validate() throws {
     try requireName("--config", config)
-    try requireName("--data", data)
-    try requireName("--validation", validation)
     try requireName("--output", output)
     if trace, resume {
       throw ValidationError("--trace saves nothing, so it cannot resume: leave out --resume")
@@ -262,7 +251,9 @@ public struct TrainCommand: DocumentedCommand {
           let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
           terminal.say(RunDescription(run).tokenizer(parameters: parameters))
         }
-        let dataset = try open(run, folder, need, terminal)
+        let dataset = try TrainingImages(
+          run, folders: try imageFolders(run, folder), need: need, terminal
+        ).open()
         if !printPlan {
           let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
           let need = MemoryNeed(training: run, evaluationImages: images, on: Device())
@@ -330,6 +321,14 @@ public struct TrainCommand: DocumentedCommand {
     if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
   }
 
+  /// Where the images are: where they were when the run, or the one it begins from, was started, or
+  /// else where the configuration says.
+  private func imageFolders(_ run: RunConfiguration, _ folder: String) throws -> RunImageFolders {
+    resume || from != nil
+      ? try Checkpoint(folder: from ?? folder).imageFolders(run)
+      : RunImageFolders(train: run.data.train, validation: run.data.validation)
+  }
+
   /// What a resumed run may differ in.
   private var allowed: ResumeAllowance {
     var allowed: ResumeAllowance = []
@@ -387,10 +386,7 @@ public struct TrainCommand: DocumentedCommand {
 
   /// The flags that stand for values of the configuration.
   private var flagAssignments: [String] {
-    func text(_ value: String) -> String { JSONValue.string(value).compactText }
-    var result: [String] = []
-    if let data { result += ["data.train=" + text(data), "data.validation=null"] }
-    if let validation { result.append("data.validation=" + text(validation)) }
+    var result = images.assignments
     if let steps, !findRate { result.append("training.steps=\(steps)") }
     if let seed { result.append("training.seed=\(seed)") }
     return result
@@ -402,37 +398,5 @@ public struct TrainCommand: DocumentedCommand {
       throw Failure(.usage, "expected --output with a folder for the new run")
     }
     return "checkpoints/" + Preset.runName(named)
-  }
-
-  /// Opens the images and tells of those that cannot be used.
-  ///
-  /// What is kept of them in memory leaves room for the run.
-  private func open(
-    _ run: RunConfiguration, _ folder: String, _ need: MemoryNeed, _ terminal: Terminal
-  ) throws -> Dataset {
-    let data = run.data
-    let checkpoint = Checkpoint(folder: from ?? folder)
-    let folders =
-      resume || from != nil
-      ? try checkpoint.imageFolders(run)
-      : RunImageFolders(train: data.train, validation: data.validation)
-    let reading = ReadingProgress(terminal)
-    let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
-    let cacheMegabytes = min(data.cacheMegabytes, Int(max(0, room) / 1e6))
-    let dataset = try Dataset(
-      train: folders.train, validation: folders.validation, validationShare: data.validationShare,
-      seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      background: data.backgroundColor, cacheMegabytes: cacheMegabytes
-    ) { [quiet = options.quiet] done, all in
-      reading.report(done, all)
-      // Nothing was written yet: whoever asks to stop need not wait for the other files.
-      guard Interruption.isRequested else { return }
-      Terminal(isQuiet: quiet).say("stopped before anything was computed")
-      _exit(Interruption.exitCode)
-    }
-    terminal.tell(
-      rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,
-      transparentCount: dataset.transparentCount, background: data.background)
-    return dataset
   }
 }

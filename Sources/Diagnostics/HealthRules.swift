@@ -120,7 +120,9 @@ extension HealthEvidence {
   var lackOfTraining: [String] {
     var reasons: [String] = []
     if steps < Threshold.steps {
-      reasons.append("only \(steps) steps; \(Threshold.steps) are the least to judge by")
+      reasons.append(
+        "only \(steps) \(steps == 1 ? "step" : "steps"); \(Threshold.steps) are the least to judge by"
+      )
     }
     if Double(steps) < Threshold.partOfRun * Double(plannedSteps) {
       reasons.append("\(steps) of the run's \(plannedSteps) steps were made")

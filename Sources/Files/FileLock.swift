@@ -39,6 +39,25 @@ public final class FileLock: Sendable {
     }
   }
 
+  /// Writes this process's number into the lock file, for ``owner(path:)`` in others.
+  func writeOwner() {
+    _ = ftruncate(descriptor, 0)
+    // Only told to people: whether it can be written does not matter.
+    let number = Array("\(getpid())\n".utf8)
+    _ = number.withUnsafeBytes { SystemCalls.real.writeAll($0, to: descriptor) }
+  }
+
+  /// The process number in a lock file; nil where none can be read.
+  static func owner(path: String) -> Int? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 20)
+    let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
+    guard count > 0 else { return nil }
+    return Int(String(decoding: bytes[..<count].prefix { $0 != 10 }, as: UTF8.self))
+  }
+
   deinit {
     // Removed while still locked, so that it cannot be another's.
     unlink(path)

@@ -128,6 +128,17 @@ extension TokenHeader {
     xxh64 = texts["xxh64"]
     shard = try optional(Int.self, .shard)
     lastShard = try optional(Bool.self, .lastShard)
+    try checkSums(path)
+  }
+
+  /// Refuses sums that are none: they may not be compared later.
+  private func checkSums(_ path: String) throws(TokenFileError) {
+    for (key, sum) in [(CodingKeys.checksum, checksum), (.xxh64, xxh64)] {
+      guard let sum, sum.wholeMatch(of: /[0-9a-f]{16}/) == nil else { continue }
+      throw .metadata(
+        path: path, key: key.rawValue,
+        reason: "expected 16 hexadecimal digits, found \"\(sum.prefix(60))\"")
+    }
   }
 
   /// The sidecar's bytes.
@@ -158,6 +169,7 @@ extension TokenHeader {
       let (key, reason) = Self.explain(error)
       throw .metadata(path: path, key: key, reason: reason)
     }
+    try checkSums(path)
   }
 
   private static func explain(_ error: any Error) -> (key: String, reason: String) {

@@ -68,7 +68,7 @@ extension Checkpoint.Progress {
 
   /// Reads them back; nil where they do not hold a step.
   init?(_ metadata: [String: String]) {
-    guard let step = metadata["step"].flatMap({ Int($0) }), step >= 0,
+    guard let step = Checkpoint.step(in: metadata),
       let seconds = metadata["seconds"].flatMap({ Double($0) }),
       let trainingSet = metadata["trainingSet"]
     else { return nil }
@@ -89,6 +89,14 @@ extension Checkpoint.Progress {
     if let text = metadata["from"], case .object(let object)? = try? JSONValue(parsing: text) {
       origin = Checkpoint.Origin(object)
     }
+  }
+}
+
+extension Checkpoint {
+  /// The step that a file's metadata tell; nil where it is none that a run can reach.
+  public static func step(in metadata: [String: String]) -> Int? {
+    metadata["step"].flatMap { Int($0) }
+      .flatMap { 0...TrainingConfiguration.mostSteps ~= $0 ? $0 : nil }
   }
 }
 

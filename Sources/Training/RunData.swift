@@ -20,8 +20,8 @@ public struct RunImageFolders: Sendable, Equatable {
 
 /// The images that a run was started with: `data.jsonl`.
 ///
-/// The first line tells the folders, as they were named and as absolute paths, so that a run is gone
-/// on with from any working directory. Each further line is the name of an image to train on, in the
+/// The first line tells the folders, as they were named and as absolute paths, so that a run resumes
+/// from any working directory, and which images it is validated with. Each further line is the name of an image to train on, in the
 /// order that the samples of the run are numbered by; so differences can be named later.
 extension Checkpoint {
   /// The file's name.
@@ -51,26 +51,31 @@ extension Checkpoint {
   ) throws(TrainingError) -> String {
     guard let recorded, recorded.given == given, recorded.path != given else { return given }
     let files = FileManager.default
-    if files.fileExists(atPath: recorded.path) { return recorded.path }
+    if files.fileExists(atPath: recorded.path) {
+      return recorded.path == Self.absolute(given) ? given : recorded.path
+    }
     if files.fileExists(atPath: given) { return given }
     throw .imagesMoved(key: key, given: given, recorded: recorded.path)
   }
 
   /// Writes where the images are and which ones are trained on.
   func writeData(_ run: RunConfiguration, _ dataset: Dataset) throws(TrainingError) {
-    func entry(_ given: String, _ folder: String) -> JSONValue {
-      .object(
-        JSONObject([
-          "given": .string(given),
-          "path": .string(URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL.path),
-        ]))
+    func entry(_ given: String, _ images: ImageSet, names: Bool) -> JSONValue {
+      var entry = JSONObject([
+        "given": .string(given), "path": .string(Self.absolute(images.store.folder.path)),
+      ])
+      if names {
+        entry["images"] = .integer(images.count)
+        entry["names"] = .string(Self.hash(ofNames: images.files))
+      }
+      return .object(entry)
     }
     var head = JSONObject([
       "images": .integer(dataset.training.count),
-      "train": entry(run.data.train, dataset.training.store.folder.path),
+      "train": entry(run.data.train, dataset.training, names: false),
     ])
     if let validation = run.data.validation {
-      head["validation"] = entry(validation, dataset.validation.store.folder.path)
+      head["validation"] = entry(validation, dataset.validation, names: true)
     }
     do {
       let file = try AtomicFile(path: path(Self.dataFile))
@@ -80,6 +85,18 @@ extension Checkpoint {
       }
       try file.finish()
     } catch { throw .file(error) }
+  }
+
+  /// What to say where a run is not validated with the images that it was last validated with; nil
+  /// where it is, or where that is not known.
+  func validationChange(_ run: RunConfiguration, _ dataset: Dataset) -> String? {
+    guard run.data.validation != nil, let before = readFolders()["validation"],
+      let names = before.names, let count = before.images,
+      names != Self.hash(ofNames: dataset.validation.files)
+    else { return nil }
+    return "the images in \(dataset.validation.store.folder.path) are others than before "
+      + "(\(dataset.validation.count) now, \(count) then): evaluations from here on do not compare "
+      + "with those before"
   }
 
   /// The names of the images to train on; nil where they are not known.
@@ -97,10 +114,16 @@ extension Checkpoint {
     return isHead ? nil : names
   }
 
-  /// A folder as it was named, and where it was.
+  /// A folder as it was named, where it was, and which images it had.
   private struct Recorded {
     var given: String
     var path: String
+    var images: Int?
+    var names: String?
+  }
+
+  private static func absolute(_ folder: String) -> String {
+    URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL.path
   }
 
   private func readFolders() -> [String: Recorded] {
@@ -113,7 +136,10 @@ extension Checkpoint {
           guard case .object(let entry) = member.value, case .string(let given)? = entry["given"],
             case .string(let path)? = entry["path"]
           else { continue }
-          folders[member.key] = Recorded(given: given, path: path)
+          var recorded = Recorded(given: given, path: path)
+          if case .integer(let images)? = entry["images"] { recorded.images = images }
+          if case .string(let names)? = entry["names"] { recorded.names = names }
+          folders[member.key] = recorded
         }
       }
       throw Enough()

@@ -1,3 +1,4 @@
+import Files
 import Configuration
 import Evaluation
 import EventFiles
@@ -72,8 +73,7 @@ final class RunDiary {
     let digits = String(step)
     let name = String(repeating: "0", count: max(0, 7 - digits.count)) + digits + ".png"
     let samples = folder + "/" + Checkpoint.samplesFolder
-    try? FileManager.default.createDirectory(
-      atPath: samples, withIntermediateDirectories: false)
+    try? Folder.make(samples)
     try ImageEncoder().write(sheet, to: samples + "/" + name, as: .png)
     try events?.record(samples: sheet, step: step)
   }

@@ -80,20 +80,19 @@ extension Checkpoint {
     guard !folder.isEmpty else {
       throw .cannotMakeFolder(folder: folder, reason: "its name is empty")
     }
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    do throws(FileError) {
+      try Folder.make(folder)
     } catch {
-      throw .cannotMakeFolder(folder: folder, reason: Self.reason(error))
+      throw .cannotMakeFolder(folder: folder, reason: error.inWords)
     }
   }
 
   /// Makes the folder of samples and writes the configuration.
   func write(_ run: RunConfiguration) throws(TrainingError) {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: path(Self.samplesFolder), withIntermediateDirectories: true)
+    do throws(FileError) {
+      try Folder.make(path(Self.samplesFolder))
     } catch {
-      throw .cannotMakeFolder(folder: path(Self.samplesFolder), reason: Self.reason(error))
+      throw .cannotMakeFolder(folder: path(Self.samplesFolder), reason: error.inWords)
     }
     // What a killed run was about to write.
     let sheets = FileManager.default.enumerator(atPath: path(Self.samplesFolder))
@@ -119,12 +118,6 @@ extension Checkpoint {
     for name in sheets where name.wholeMatch(of: /[0-9]{7,}\.png/) != nil {
       unlink(path(Self.samplesFolder) + "/" + name)
     }
-  }
-
-  /// The words of an error of Foundation, without a point at their end.
-  private static func reason(_ error: any Error) -> String {
-    let text = error.localizedDescription
-    return text.hasSuffix(".") ? String(text.dropLast()) : text
   }
 }
 

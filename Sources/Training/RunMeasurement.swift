@@ -96,7 +96,7 @@ extension Checkpoint {
     guard hasState else { throw .noCheckpoint(folder: folder, missing: Self.stateFile) }
     do {
       let file = try SafetensorsFile(path: path(Self.stateFile))
-      guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {
+      guard let step = Self.step(in: file.metadata) else {
         throw TrainingError.damaged(
           file: path(Self.stateFile), reason: "its metadata lack the step")
       }

@@ -61,7 +61,7 @@ public struct StartingWeights: Sendable, Equatable {
     }
     return Checkpoint.Origin(
       folder: checkpoint.folder, fingerprint: try fingerprint(of: opened, B.self),
-      step: opened.metadata["step"].flatMap { Int($0) } ?? 0,
+      step: Checkpoint.step(in: opened.metadata) ?? 0,
       weights: opened.metadata["weights"] ?? "last",
       hasCodebooks: codebooks.allSatisfy(names.contains))
   }

@@ -29,6 +29,7 @@ extension Trainer {
     changes = try checkpoint.changes(
       to: run, since: progress, allowed: allowed.contains(.configuration))
     imageChange = try followImages(&progress)
+    if let change = checkpoint.validationChange(run, dataset) { observer.note(change) }
     let (read, extras) = try checkpoint.readState(
       into: parameters, optional: averages.blocks + RunMonitor<B>.blocks(run.monitor))
     precondition(read.step == progress.step, "nobody else writes into a folder that is locked")

@@ -34,7 +34,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   case alreadyDone(folder: String, step: Int)
   /// The run ended because its evaluations did not improve any more.
   case patienceEnded(folder: String, step: Int, evaluations: Int)
-  /// A folder cannot be made.
+  /// A folder cannot be created.
   case cannotMakeFolder(folder: String, reason: String)
   /// A file cannot be read or written.
   case file(FileError)
@@ -104,7 +104,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
         + "training.patience, or set it to 0, to train it further."
     case .cannotMakeFolder(let folder, var reason):
       if reason.hasSuffix(".") { reason.removeLast() }
-      return "\(folder): the folder cannot be made: \(reason). Choose another --output."
+      return "\(folder): the folder cannot be created: \(reason). Choose another --output."
     case .file(let error):
       return error.description
     }

@@ -27,11 +27,19 @@ extension MemoryNeed {
       keys: ["monitor.evaluationImages", "data.imageSize"])
     addCodebookWork(run)
 
+    // The steps of all sizes are planned; the largest lends the others its arenas.
+    let multiples = Set(run.data.sizeMultiples + [1]).sorted(by: >)
+    let largest = multiples[0]
     let laneKeys =
       (images > 1 ? ["training.microBatch"] : [])
-      + (training.lanes > 1 ? ["training.lanes"] : []) + ["data.imageSize", "model.channels"]
+      + (training.lanes > 1 ? ["training.lanes"] : [])
+      + (largest > 1 ? ["data.sizeMultiples"] : []) + ["data.imageSize", "model.channels"]
     let lanes = "activations and gradients of \(training.lanes) lanes"
-    let least = run.tokenizer.leastBytes(images: images, height: size, width: size)
+    let least = multiples.map { multiple in
+      run.tokenizer.leastBytes(
+        images: training.forImages(multiple: multiple).imagesPerReplay(imageSize: size * multiple),
+        height: size * multiple, width: size * multiple)
+    }.max()!
     guard least < Self.mostPlanned else {
       add(lanes, bytes: Double(training.lanes) * least, keys: laneKeys)
       return
@@ -39,11 +47,17 @@ extension MemoryNeed {
     addWeights(
       "weights, their moments and averages", of: run.tokenizer,
       layout: Codec<B>.parameterLayout(run.tokenizer), blocks: Self.blocks(run))
-    let plan = TrainingStep.plan(run, on: backend)
-    add(lanes, bytes: plan.bytes(lanes: training.lanes), keys: laneKeys)
+    let plans = multiples.map { TrainingStep.plan(run, multiple: $0, on: backend) }
+    let arena = plans[0].arenaWords
+    let bytes = plans.enumerated().reduce(0.0) { sum, plan in
+      sum
+        + plan.element.bytes(
+          lanes: training.lanes,
+          borrowsArenas: plan.offset > 0 && plan.element.arenaWords <= arena)
+    }
+    add(lanes, bytes: bytes, keys: laneKeys)
     addReconstruction(
-      run.tokenizer, height: size, width: size, lanes: training.lanes, on: backend,
-      lender: plan.arenaWords)
+      run.tokenizer, height: size, width: size, lanes: training.lanes, on: backend, lender: arena)
   }
 
   /// Blocks of memory that are laid out as the weights are.
@@ -56,17 +70,21 @@ extension MemoryNeed {
       + (looksBack && run.training.lanes == 1 && averages == 0 ? 1 : 0)
   }
 
-  /// Counts of codes, and the vectors that codebooks are made of.
+  /// The tokens of a batch, and the vectors that codebooks are made of.
   private mutating func addCodebookWork(_ run: RunConfiguration) {
-    let (size, depth) = (Double(run.quantizer.codebookSize), Double(run.quantizer.depth))
+    let side = Double(run.data.imageSize / run.model.downsampling)
+    let tokens = Double(run.training.batchSize) * side * side
+    let vector = 4 * Double(run.quantizer.codebook?.dimension ?? 0)
+    // Ids are counted as integers of 32 and 64 bits, which are copied on the way. Vectors are kept
+    // where a codebook is made or kept alive by them.
     add(
-      "counts of codes", bytes: 8 * size * (depth + 1),
-      keys: ["quantizer.codebookSize", "quantizer.bits", "quantizer.levels"])
+      "tokens of a batch",
+      bytes: tokens * (Double(run.quantizer.depth) * 40 + (vector > 0 ? 16 + 3 * vector : 0)),
+      keys: ["training.batchSize", "data.imageSize"])
     guard let codebook = run.quantizer.codebook else { return }
-    let vector = 4 * Double(codebook.dimension)
     // What is read, changed and written is a list of its own.
     add(
-      "codebooks in hand", bytes: 2 * size * vector,
+      "codebooks in hand", bytes: 2 * Double(codebook.size) * vector,
       keys: ["quantizer.codebookSize", "quantizer.codeDimension"])
   }
 }

@@ -99,9 +99,10 @@ final class TrainingStep<B: Backend> {
     updater = Updater(session)
   }
 
-  /// Plans the step of a run, and takes no memory for it.
-  static func plan(_ run: RunConfiguration, on backend: B) -> Plan {
-    let (size, training) = (run.data.imageSize, run.training)
+  /// Plans the step of a run for images of a multiple of its size, and takes no memory for it.
+  static func plan(_ run: RunConfiguration, multiple: Int = 1, on backend: B) -> Plan {
+    let size = run.data.imageSize * multiple
+    let training = run.training.forImages(multiple: multiple)
     let objective = Objective(
       run.tokenizer, images: training.imagesPerReplay(imageSize: size), size: size,
       training.reconstructionLoss)

@@ -61,6 +61,26 @@ struct CompareTests {
 
   init() throws { runs = try Self.made.get() }
 
+  @Test("the validation images are named as the run named them, from its own working directory")
+  func relativeFolder() throws {
+    try runs.scratch.write(
+      Array(
+        """
+        {"data": {"train": "scenes/train", "validation": "scenes/validation", "imageSize": 32},
+         "model": {"channels": [32, 32], "blocksPerLevel": 1, "latentChannels": 4},
+         "quantizer": {"type": "fsq"}, "training": {"steps": 1, "batchSize": 4}}
+        """.utf8), to: "relative.json")
+    let trained = try CommandRunner.run(
+      "train", ["--config", "relative.json", "--output", "relative", "--quiet"],
+      in: runs.scratch.path)
+    try #require(trained.code == 0, "\(trained)")
+    let here = try CommandRunner.run("compare", ["relative"], in: runs.scratch.path)
+    #expect(here.output.contains("in scenes/validation,"), "\(here)")
+    let elsewhere = try CommandRunner.run("compare", [runs.scratch.file("relative")])
+    let words = elsewhere.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(words.contains("in \(runs.scratch.path)/scenes/validation,"), "\(elsewhere)")
+  }
+
   @Test("every kind of quantizer is told, in text, JSON and on the page")
   func everyQuantizer() throws {
     let kinds = [

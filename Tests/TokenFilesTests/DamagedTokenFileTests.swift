@@ -130,7 +130,10 @@ import TokenFiles
     ("levels", "[4294967296,4294967296]", "levels of 2 or more"), ("levels", "3", "list of whole"),
     ("digit_order", "channel 0 most significant", "found \"channel 0 most"),
     ("recipe", "{}", "expected the JSON of Recipe"), ("paths", "[1]", "expected the JSON of text"),
-    ("paths", "[\"a\",\"b\"]", "1 images but 2 paths"), ("checksum", "00", "expected 00"),
+    ("paths", "[\"a\",\"b\"]", "1 images but 2 paths"),
+    ("checksum", "00", "expected 16 hexadecimal digits, found \"00\""),
+    ("checksum", "0123456789abcdef", "expected 0123456789abcdef"),
+    ("xxh64", "x", "expected 16 hexadecimal digits"),
     ("last_shard", "maybe", "true or false"),
   ]
 

@@ -203,6 +203,8 @@ import TokenFiles
       (text.replacing("," + new, with: ""), true),
       (text.replacing("," + new, with: "").replacing(old, with: "\"checksum\"" + wrong), false),
       (text.replacing(new, with: "\"xxh64\"" + wrong), false),
+      // A sum that is none is refused although the other one is compared.
+      (text.replacing(old, with: "\"checksum\":\"x\""), false),
       // Without the one, the other says nothing: it came with a copied header.
       (text.replacing(old + ",", with: "").replacing(new, with: "\"xxh64\"" + wrong), true),
     ] {

@@ -194,6 +194,14 @@ struct CheckpointTests {
     ) { try resume() }
   }
 
+  /// Files come from elsewhere: a number of steps that no run can reach must not be computed with.
+  @Test(arguments: ["9223372036854775807", "1000000000001", "-1", "1e3", "", "x"])
+  func aStepThatNoRunReachesIsNone(_ text: String) {
+    #expect(Checkpoint.step(in: ["step": text]) == nil)
+    #expect(Checkpoint.step(in: ["step": "1000000000000"]) == TrainingConfiguration.mostSteps)
+    #expect(Checkpoint.step(in: [:]) == nil)
+  }
+
   // MARK: What is written
 
   @Test func theModelHoldsTheWeightsAndTheStateAlsoTheMoments() throws {

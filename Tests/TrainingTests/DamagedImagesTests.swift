@@ -63,6 +63,31 @@ struct DamagedImagesTests {
     #expect(try SmallRun.train(cached, in: parts, isResuming: true) == .finished)
   }
 
+  /// Nothing that is trained depends on them, but numbers before and after do not compare.
+  @Test func otherValidationImagesAreTold() throws {
+    let small = try SmallRun()
+    var run = SmallRun.fsq(data: small.data, steps: 6)
+    run.data.validation = small.folder("validation")
+    try FileManager.default.createDirectory(
+      atPath: small.folder("validation"), withIntermediateDirectories: false)
+    for index in 20..<24 { try SmallRun.draw(index, in: small.folder("validation")) }
+    let folder = small.folder("run")
+    try SmallRun.train(run, in: folder, stoppingAfter: 2)
+    let unchanged = Recorder()
+    try SmallRun.train(
+      run, in: folder, isResuming: true, recorder: unchanged, stoppingAfter: 3)
+    #expect(unchanged.notes.isEmpty)
+    try SmallRun.draw(24, in: small.folder("validation"))
+    let changed = Recorder()
+    try SmallRun.train(run, in: folder, isResuming: true, recorder: changed, stoppingAfter: 4)
+    #expect(changed.notes.count == 1)
+    #expect(changed.notes.first?.contains("(5 now, 4 then)") == true)
+    // It is told once.
+    let again = Recorder()
+    try SmallRun.train(run, in: folder, isResuming: true, recorder: again)
+    #expect(again.notes.isEmpty)
+  }
+
   @Test func aChangedFolderIsNamedAndMayBeAllowed() throws {
     let small = try SmallRun()
     let (run, files, _) = try Self.begin(small)

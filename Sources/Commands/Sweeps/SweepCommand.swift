@@ -38,16 +38,7 @@ public struct SweepCommand: DocumentedCommand {
   @Option(help: ArgumentHelp("Folder of all runs and of the report.", valueName: "folder"))
   var output: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Folder of images to train on, instead of the configuration's.", valueName: "folder"))
-  var data: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Folder of images to evaluate on; with --data alone, a fraction of that folder is held out.",
-      valueName: "folder"))
-  var validation: String?
+  @OptionGroup var images: TrainingFolders
 
   @Option(help: ArgumentHelp("Number of optimizer steps of each run.", valueName: "n"))
   var steps: Int?
@@ -103,7 +94,11 @@ public struct SweepCommand: DocumentedCommand {
         terminal.result(try listing(runner))
         return
       }
-      try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+      do throws(FileError) {
+        try Folder.make(output)
+      } catch {
+        throw Failure(cannotMakeFolder: output, error)
+      }
       Interruption.listen()
       let end: SweepRunner.End = report ? .complete : try runner.train(minutes: minutes)
       if case .interrupted = end {
@@ -117,10 +112,7 @@ public struct SweepCommand: DocumentedCommand {
 
   /// What all runs set over the plan's values.
   private var overrides: [String] {
-    func text(_ value: String) -> String { JSONValue.string(value).compactText }
-    var result: [String] = []
-    if let data { result += ["data.train=" + text(data), "data.validation=null"] }
-    if let validation { result.append("data.validation=" + text(validation)) }
+    var result = images.assignments
     if let steps { result.append("training.steps=\(steps)") }
     return result
   }
