@@ -13,6 +13,7 @@ final class ItemProgress {
     self.terminal = terminal
     self.doing = doing
     self.total = total
+    terminal.progress("\(doing) 0 of \(Display.count(total))")
   }
 
   /// Seconds since the start.

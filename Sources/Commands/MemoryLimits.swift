@@ -55,11 +55,16 @@ public struct MemoryLimits {
     let keys = parts.flatMap(\.keys).reduce(into: [String]()) { keys, key in
       if !keys.contains(key) { keys.append(key) }
     }
+    let reserve = Display.megabytes(Self.reserve)
+    let list = parts.map { "\(Display.megabytes($0.bytes)) for \($0.name)" }
+    let needed =
+      list.isEmpty
+      ? "\(reserve) of memory"
+      : "\(Display.megabytes(need.bytes)) of memory (\(list.joined(separator: ", "))) and \(reserve) "
+        + "for the process itself"
     throw Failure(
       .badData,
-      "\(subject) needs \(Display.megabytes(need.bytes)) of memory ("
-        + parts.map { "\(Display.megabytes($0.bytes)) for \($0.name)" }.joined(separator: ", ")
-        + ") and \(Display.megabytes(Self.reserve)) besides, but \(least.name) leaves "
+      "\(subject) needs \(needed), but \(least.name) leaves "
         + "\(Display.megabytes(max(0, least.bytes)))."
         + (keys.isEmpty || need.bytes < Self.reserve
           ? " Raise the limit." : " Lower \(keys.prefix(5).joined(separator: ", ")), or raise it."))

@@ -7,7 +7,7 @@ struct PortionLimit: Sendable {
   /// Threads that compute.
   let threads: Int
 
-  private static let imagesPerThread = 16
+  private static let imagesPerThread = 8
   private static let pixels = 1 << 19
   private static let mostPixels = 1 << 23
   /// What the smallest image counts, and one that cannot be read.

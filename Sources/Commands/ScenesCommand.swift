@@ -77,9 +77,11 @@ public struct ScenesCommand: DocumentedCommand {
           * Double(size * size), keys: ["--size"])
       try MemoryLimits().check(need, "drawing \(Display.count(total, "scene"))")
       Interruption.listen()
+      let progress = ReadingProgress(
+        terminal, "drawing", first: "drawing \(Display.count(total, "image"))")
       let outcome = try SceneDataset.write(
         count: count, validation: validation, size: size, seed: seed, to: folder,
-        shouldStop: { Interruption.isRequested })
+        progress: progress.report, shouldStop: { Interruption.isRequested })
       guard outcome != .stopped else {
         terminal.say("stopped. Run again to draw all.")
         throw ExitCode(Interruption.exitCode)

@@ -68,6 +68,12 @@ struct MemoryLimitsTests {
       failure?.description.contains(
         "training needs 1,100 MB of memory (900 MB for lanes, 200 MB for batches)") == true)
     #expect(failure?.description.contains("the box leaves 1,000 MB") == true)
+    let small = #expect(throws: Failure.self) {
+      try MemoryLimits(all: [.init(name: "the box", bytes: 1e7)]).check(MemoryNeed(), "a codec")
+    }
+    #expect(
+      small?.description
+        == "a codec needs 32 MB of memory, but the box leaves 10 MB. Raise the limit.")
     #expect(failure?.description.contains("Lower training.lanes, training.batchSize") == true)
   }
 }
