@@ -20,6 +20,25 @@ struct AveragingTests {
     return average
   }
 
+  /// Shares that rounding turns into nothing, and steps beyond what doubles tell apart.
+  @Test(
+    "the longest runs and the smallest shares have an average", arguments: [1e-300, 1e-18, 1e-12])
+  func longRuns(share: Double) {
+    for steps in [1, 1_000_000_000_000, Int.max] {
+      for rule in [AveragingRule.tail(.share(share)), .tail(.doubling), .polynomial(gamma: 1e308)] {
+        var progress = AveragingProgress(rule)
+        var shares: [Double] = []
+        for step in [1, 2, steps - 1, steps] where step >= 1 {
+          shares.append(progress.share(step: step, of: steps, learningRate: 1))
+        }
+        #expect(shares.allSatisfy { $0 >= 0 && $0 <= 1 }, "\(rule) of \(steps): \(shares)")
+      }
+      // The last step is in every tail.
+      var progress = AveragingProgress(.tail(.share(share)))
+      #expect(progress.share(step: steps, of: steps, learningRate: 1) == 1)
+    }
+  }
+
   @Test("SGD-6: averages of four iterates")
   func fact() {
     let theta = [[1.0, 2.0], [0.5, 1.5], [0.2, 1.0], [0.1, 0.4]]
