@@ -57,6 +57,18 @@ public struct Plan: Sendable {
   }
 }
 
+extension Plan {
+  /// Plans a graph for a device, which tells what scratch memory its kernels need.
+  public init<B: Backend>(
+    _ graph: Graph, outputs: [String: Tensor] = [:], statistics: [String: Tensor] = [:],
+    on backend: B
+  ) {
+    self.init(graph, outputs: outputs, statistics: statistics) {
+      backend.workspace(for: $0, inputs: $1, outputs: $2)
+    }
+  }
+}
+
 extension Plan: CustomStringConvertible {
   /// A table of instructions, one a line, and the totals of memory.
   public var description: String {

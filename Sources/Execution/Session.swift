@@ -54,10 +54,18 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       session.write(name, indices, lane: lane)
     }
 
+    /// Writes an input of floats or of indices.
+    public func write(_ name: String, words: UnsafeRawPointer) {
+      session.write(name, words, lane: lane)
+    }
+
     /// Writes one element of an input's outermost extent: an image of a batch, of floats or indices.
     public func write(_ name: String, element: Int, words: UnsafeRawPointer) {
       session.write(name, words, lane: lane, element: element)
     }
+
+    /// The words of an input; nil where the plan does not need it.
+    public func words(ofInput name: String) -> Int? { session.plan.inputs[name]?.shape.count }
 
     /// The words of an output.
     public func words(ofOutput name: String) -> Int { session.plan.outputs[name]!.shape.count }

@@ -13,9 +13,7 @@ extension ParameterMemory {
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))
     let indices = graph.input("indices", [1, 1, count], type: .index)
-    let plan = Plan(graph, outputs: ["codes": tokenizer.bottleneck.codes(of: indices)]) {
-      [backend] in backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, outputs: ["codes": tokenizer.bottleneck.codes(of: indices)], on: backend)
     let session = Session(plan, parameters: self, lanes: 1, pool: LanePool(threads: 1))
     session.feed = { $0.write("indices", (0..<count).map(Int32.init)) }
     nonisolated(unsafe) var codes = [Float](

@@ -145,8 +145,6 @@ final class CodecSessions<B: Backend> {
         "indices": quantized.indices, "images": tokenizer.decode(quantized.codes),
       ]
     }
-    return Plan(graph, outputs: outputs) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    return Plan(graph, outputs: outputs, on: backend)
   }
 }

@@ -2,12 +2,9 @@ import Autodiff
 import Evaluation
 import Execution
 import Imaging
-import Tokenizers
 
-/// The loss of the weights as they are, by forward passes alone.
-///
-/// On the batch of a step it tells what an update did; on held-out images, with PSNR, it holds the
-/// last weights and their averages side by side.
+/// What the weights as they are do on held-out images: how the last weights and their averages are held
+/// side by side.
 final class HeldOutLoss<B: Backend> {
   /// What the weights do on images.
   struct Result: Equatable {
@@ -22,38 +19,12 @@ final class HeldOutLoss<B: Backend> {
   private let imagesPerReplay: Int
   private let imageSize: Int
 
-  /// Plans the passes, which use the memory of a session that never runs at the same time.
-  init(
-    _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
-    lender: Session<B>, shouldStop: @escaping () -> Bool
-  ) {
+  /// Evaluates by the passes of a tokenizer.
+  init(_ pass: ForwardPass<B>, shouldStop: @escaping () -> Bool) {
+    session = pass.session
+    imagesPerReplay = pass.batch.itemsPerReplay
+    imageSize = pass.session.plan.inputs["images"]!.shape[1]
     self.shouldStop = shouldStop
-    self.imageSize = imageSize
-    imagesPerReplay = configuration.imagesPerReplay(imageSize: imageSize)
-    let objective = Objective(
-      tokenizer, images: imagesPerReplay, size: imageSize, configuration.reconstructionLoss)
-    let parameters = lender.parameters
-    let backend = parameters.backend
-    let plan = Plan(
-      objective.graph, outputs: ["images": objective.images],
-      statistics: ["loss": objective.loss]
-    ) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
-    session = Session(
-      plan, parameters: parameters, lanes: configuration.lanes, pool: lender.pool,
-      borrowingFrom: lender)
-  }
-
-  /// The mean loss of a batch, `[count, H, W, 3]` in [-1, 1].
-  ///
-  /// - Parameter count: a multiple of the images of a replay, as a step's batch is.
-  func loss(of batch: UnsafePointer<Float>, count: Int) -> Double {
-    let words = imagesPerReplay * imageSize * imageSize * 3
-    session.feed = { replay in replay.write("images", batch + replay.item * words) }
-    session.run(items: count / imagesPerReplay)
-    session.feed = { _ in }
-    return session.mean("loss")
   }
 
   /// How many of a number of images are evaluated: whole replays, but at least one.

@@ -24,9 +24,7 @@ final class NearestSearch<B: Backend> {
       "points", [points, dimension], .constant(0), isTrained: false)
     let found = graph.input("vectors", [Self.portion, dimension]).nearestCodes(in: table)
     parameters = ParameterMemory(ParameterLayout(graph.parameters), on: backend)
-    let plan = Plan(graph, outputs: ["found": found]) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, outputs: ["found": found], on: backend)
     session = Session(plan, parameters: parameters, lanes: lanes, pool: pool)
   }
 

@@ -50,9 +50,7 @@ extension Trainer {
     for index in 0... {
       if shouldStop() { throw DatasetError.stopped }
       let began = clock.now
-      let outcome = try loader.withBatch(step: index) { batch in
-        step.measure(batch.baseAddress!)
-      }
+      let outcome = try loader.withBatch(step: index) { step.measure($0) }
       step.update(step: index, gradientNorm: outcome.gradientNorm)
       guard index >= warmup else { continue }
       measured += 1

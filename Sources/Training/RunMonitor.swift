@@ -74,7 +74,9 @@ final class RunMonitor<B: Backend> {
   }
 
   /// What takes the quantizer's vectors and gradients, at steps that are diagnosed.
-  func probe(at step: Int) -> QuantizerProbe? { diagnoses(step) ? probe : nil }
+  func probe(at step: Int) -> QuantizerProbe? {
+    diagnoses(step) && !isDeferred(step) ? probe : nil
+  }
 
   /// Whether the loss is to be measured again after the update: what is measured then is quantized.
   func measuresDecrease(at step: Int) -> Bool {
@@ -108,16 +110,18 @@ final class RunMonitor<B: Backend> {
 
   /// Takes in a step.
   ///
-  /// - Parameter lossAfter: the loss of the same batch after the update, where it was measured.
+  /// - Parameters:
+  ///   - tokens: how often codes were used; nil where quantization is deferred.
+  ///   - lossAfter: the loss of the same batch after the update, where it was measured.
   func record(
-    _ outcome: TrainingStep<B>.Outcome, _ update: UpdateMeasurement, step: Int,
-    learningRate: Double, lossAfter: Double?
+    _ outcome: TrainingStep<B>.Outcome, _ tokens: DepthUsage?, _ update: UpdateMeasurement,
+    step: Int, learningRate: Double, lossAfter: Double?
   ) {
     averageLoss?.record(
       loss: outcome.loss, rate: learningRate, gradientNorm: outcome.gradientNorm, update)
-    if let usage = outcome.usage, let depths = outcome.depths?.depths {
-      window.add(usage)
-      for (depth, usage) in depths.enumerated() {
+    if let tokens {
+      window.add(tokens.pooled)
+      for (depth, usage) in tokens.depths.enumerated() {
         watches[depth].record(step: step, used: usage.used, ids: usage.ids, codes: usage.codes)
       }
     }

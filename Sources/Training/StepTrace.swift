@@ -20,7 +20,7 @@ extension Trainer {
       let began = clock.now
       let outcome = try loader.withBatch(step: index) { batch in
         step.session.trace?.add(.waiting, since: began)
-        return step.measure(batch.baseAddress!)
+        return step.measure(batch)
       }
       step.update(step: index, gradientNorm: outcome.gradientNorm)
       step.session.trace?.addStep(since: began)

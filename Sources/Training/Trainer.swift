@@ -132,17 +132,18 @@ public final class Trainer<B: Backend> {
         if progress.step == training.deferQuantization, progress.step > 0 {
           if savedStep != progress.step { try save(progress, parts) }
           try endDeferral(parts.keeper)
-          parts.steps.endDeferral()
+          parts.steps.discard { $0.isDeferred }
         }
-        let multiple = parts.loader.sizes.multiple(ofStep: progress.step)
-        let step = parts.steps.step(
-          multiple: multiple, isDeferred: progress.step < training.deferQuantization)
+        let variant = parts.steps.model.variant(ofStep: progress.step)
+        let step = parts.steps.step(variant)
         let (monitor, number) = (parts.monitor, progress.step + 1)
         let rate = training.learningRate(ofStep: progress.step)
-        let outcome = try parts.loader.withBatch(step: progress.step) { batch in
-          let batch = batch.baseAddress!
-          let outcome = step.measure(
-            batch, probe: monitor.probe(at: number), assignments: parts.keeper?.assignments)
+        let readers: [(any ReplayReader)?] =
+          variant.isDeferred
+          ? [] : [parts.tokens, monitor.probe(at: number), parts.keeper?.assignments]
+        let (outcome, tokens) = try parts.loader.withBatch(step: progress.step) { batch in
+          let outcome = step.measure(batch, readers: readers.compactMap { $0 })
+          let tokens = variant.isDeferred ? nil : parts.tokens.usage
           if !outcome.loss.isFinite || !outcome.gradientNorm.isFinite {
             throw notFinite(step.firstNonFinite() ?? "the gradient", step: number)
           }
@@ -150,28 +151,28 @@ public final class Trainer<B: Backend> {
             monitor.ask(&$0, step: number, learningRate: rate)
           }
           monitor.record(
-            outcome, update, step: number, learningRate: rate,
+            outcome, tokens, update, step: number, learningRate: rate,
             lossAfter: monitor.measuresDecrease(at: number)
-              ? parts.steps.heldOut(multiple: multiple).loss(of: batch, count: step.images) : nil)
-          if let keeper = parts.keeper, !step.isDeferred {
+              ? parts.steps.forward(variant).loss(of: batch) : nil)
+          if let keeper = parts.keeper, !variant.isDeferred {
             monitor.record(revived: keeper.update(step: number))
           }
-          return outcome
+          return (outcome, tokens)
         }
         let seconds = began.duration(to: clock.now) / .seconds(1)
         progress.step = number
         progress.seconds += seconds
         windowSeconds += seconds
-        windowImages += step.images
+        windowImages += step.items
 
         let report = report(
-          outcome, progress, imagesPerSecond: Double(windowImages) / windowSeconds,
+          outcome, tokens, progress, imagesPerSecond: Double(windowImages) / windowSeconds,
           warning: monitor.warning)
         observer.didStep(report)
         let isLast = number == training.steps
         let isLogged = isLast || number.isMultiple(of: run.monitor.logEvery)
         progress.isEvaluationDue =
-          !step.isDeferred && (isLast || number.isMultiple(of: run.monitor.evaluateEvery))
+          !variant.isDeferred && (isLast || number.isMultiple(of: run.monitor.evaluateEvery))
         try tellReplacements(
           &progress, parts, samples: parts.loader.order.samples(ofStep: number - 1))
         let diagnosed = clock.now
@@ -219,15 +220,30 @@ public final class Trainer<B: Backend> {
   public var threadsInUse: Int { pool.threads }
 
   /// The plan of a training step, to be printed.
-  public var plan: Plan { TrainingStep.plan(run, on: parameters.backend) }
+  public var plan: Plan {
+    let model = TokenizerModel(run)
+    return model.record(.init()).plan(model.batch(.init()), on: parameters.backend)
+  }
 
   // MARK: Parts of the loop
 
+  /// The step for images of the configured size.
   func makeStep() -> TrainingStep<B> {
-    TrainingStep(
-      run.tokenizer, imageSize: run.data.imageSize, run.training, parameters: parameters,
-      pool: pool, probing: run.monitor.quantizer,
-      assigning: run.quantizer.upkeep?.isNeeded ?? false)
+    let model = TokenizerModel(run)
+    return TrainingStep(
+      model.record(.init()), model.batch(.init()), run.training, parameters: parameters,
+      pool: pool)
+  }
+
+  func makeSteps() -> PlannedSteps<B, TokenizerModel> {
+    PlannedSteps(TokenizerModel(run), run.training, parameters: parameters, pool: pool)
+  }
+
+  func makeTokenReader() -> TokenReader {
+    let side = run.data.imageSize / run.model.downsampling
+    return TokenReader(
+      tokens: run.training.batchSize * side * side, codes: run.quantizer.codebookSize,
+      depth: run.quantizer.depth)
   }
 
   func makeLoader(firstStep: Int) -> BatchLoader {
@@ -239,18 +255,21 @@ public final class Trainer<B: Backend> {
   var seed: UInt64 { UInt64(bitPattern: Int64(run.training.seed)) }
 
   private func report(
-    _ outcome: TrainingStep<B>.Outcome, _ progress: Checkpoint.Progress, imagesPerSecond: Double,
-    warning: String?
+    _ outcome: TrainingStep<B>.Outcome, _ tokens: DepthUsage?, _ progress: Checkpoint.Progress,
+    imagesPerSecond: Double, warning: String?
   ) -> StepReport {
+    var quantizer = outcome.statistics
+    let reconstruction = quantizer.removeValue(forKey: TokenizerModel.reconstruction)!
+    let squaredError = quantizer.removeValue(forKey: TokenizerModel.squaredError)!
+    let usage = tokens?.pooled
     return StepReport(
       step: progress.step, steps: run.training.steps, loss: outcome.loss,
-      psnr: 10 * log10(4 / outcome.squaredError), reconstruction: outcome.reconstruction,
+      psnr: 10 * log10(4 / squaredError), reconstruction: reconstruction,
       gradientNorm: outcome.gradientNorm,
       learningRate: run.training.learningRate(ofStep: progress.step - 1), seconds: progress.seconds,
       imagesPerSecond: imagesPerSecond,
-      usage: outcome.usage?.usage ?? 0, tokens: outcome.depths?.tokens ?? 0,
-      ids: outcome.usage?.ids ?? 0,
-      quantizer: outcome.quantizer,
+      usage: usage?.usage ?? 0, tokens: tokens?.tokens ?? 0, ids: usage?.ids ?? 0,
+      quantizer: quantizer,
       warning: warning)
   }
 

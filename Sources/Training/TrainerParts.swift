@@ -8,7 +8,8 @@ import Tokenizers
 extension Trainer {
   /// What a run works with, made once before its first step.
   final class Parts {
-    let steps: SizedSteps<B>
+    let steps: PlannedSteps<B, TokenizerModel>
+    let tokens: TokenReader
     let keeper: CodebookKeeper<B>?
     let monitor: RunMonitor<B>
     let weighing: AveragesEvaluation<B>
@@ -17,10 +18,12 @@ extension Trainer {
     var best: BestEvaluation
 
     init(
-      steps: SizedSteps<B>, keeper: CodebookKeeper<B>?, monitor: RunMonitor<B>,
+      steps: PlannedSteps<B, TokenizerModel>, tokens: TokenReader, keeper: CodebookKeeper<B>?,
+      monitor: RunMonitor<B>,
       weighing: AveragesEvaluation<B>, diary: RunDiary, loader: BatchLoader, best: BestEvaluation
     ) {
       self.steps = steps
+      self.tokens = tokens
       self.keeper = keeper
       self.monitor = monitor
       self.weighing = weighing
@@ -45,12 +48,12 @@ extension Trainer {
   ) throws -> Parts {
     let keeper = CodebookKeeper(
       run, codebooks, random: Generator(seed: seed).split(named: "revival"))
-    let steps = SizedSteps(run, parameters: parameters, pool: pool, shouldStop: shouldStop)
+    let steps = makeSteps()
     codec.releaseMemory()
     codec.borrowArenas(of: steps.lender)
     let monitor = RunMonitor(
       run, after: progress.step, extras: extras, parameters: parameters, averages: averages)
-    let weighing = try makeWeighing(steps.heldOut())
+    let weighing = try makeWeighing(HeldOutLoss(steps.forward(.init()), shouldStop: shouldStop))
     var best = BestEvaluation(run)
     best.restore(extras.numbers["best"] ?? [])
     if isResuming, best.isExhausted(run.training.patience), !progress.isSomethingDue {
@@ -65,7 +68,8 @@ extension Trainer {
     try diary.begin(runLine(progress).line, progress.step == 0 ? monitor.firstLines : [])
     let loader = makeLoader(firstStep: progress.step)
     let parts = Parts(
-      steps: steps, keeper: keeper, monitor: monitor, weighing: weighing, diary: diary,
+      steps: steps, tokens: makeTokenReader(), keeper: keeper, monitor: monitor, weighing: weighing,
+      diary: diary,
       loader: loader, best: best)
     do {
       try tellReplacements(&progress, parts)

@@ -12,25 +12,27 @@ extension Trainer {
   ///     stop.
   ///   - visit: called after each step.
   public func findRate(
-    range: ClosedRange<Double> = 1e-7...1, steps: Int = 150, visit: (RateTest) -> Void = { _ in }
+    range: ClosedRange<Double> = 1e-7...1, steps count: Int = 150,
+    visit: (RateTest) -> Void = { _ in }
   ) throws -> RateTest {
     if origin?.hasCodebooks != true { try makeFirstCodebooks() }
-    let sized = SizedSteps(run, parameters: parameters, pool: pool, shouldStop: shouldStop)
+    let steps = makeSteps()
     let keeper = CodebookKeeper(
       run, codebooks, random: Generator(seed: seed).split(named: "revival"))
     // What a run begins with: where quantization is deferred, it is all through the test.
     let isDeferred = run.training.deferQuantization > 0
     let loader = makeLoader(firstStep: 0)
     defer { loader.stop() }
-    var test = RateTest(range: range, steps: steps)
+    var test = RateTest(range: range, steps: count)
     while test.goesOn, !shouldStop() {
       let index = test.points.count
-      let step = sized.step(
-        multiple: loader.sizes.multiple(ofStep: index), isDeferred: isDeferred)
+      var variant = steps.model.variant(ofStep: index)
+      variant.isDeferred = isDeferred
+      let step = steps.step(variant)
       let rate = test.rate(ofStep: index)
       try loader.withBatch(step: index) { batch in
         let outcome = step.measure(
-          batch.baseAddress!, assignments: isDeferred ? nil : keeper?.assignments)
+          batch, readers: isDeferred ? [] : [keeper?.assignments].compactMap { $0 })
         test.record(loss: outcome.gradientNorm.isFinite ? outcome.loss : .nan)
         guard test.goesOn else { return }
         step.update(step: index, gradientNorm: outcome.gradientNorm, learningRate: rate)

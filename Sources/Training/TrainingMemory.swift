@@ -47,7 +47,9 @@ extension MemoryNeed {
     addWeights(
       "weights, their moments and averages", of: run.tokenizer,
       layout: Codec<B>.parameterLayout(run.tokenizer), blocks: Self.blocks(run))
-    let plans = multiples.map { TrainingStep.plan(run, multiple: $0, on: backend) }
+    let model = TokenizerModel(run)
+    let plans = model.variants.map { model.record($0).plan(model.batch($0), on: backend) }
+      .sorted { $0.arenaWords > $1.arenaWords }
     let arena = plans[0].arenaWords
     let bytes = plans.enumerated().reduce(0.0) { sum, plan in
       sum

@@ -1,180 +1,68 @@
 import Autodiff
-import Datasets
-import Evaluation
 import Execution
-import Tokenizers
 
 /// One update of the weights: the losses, their gradients, clipping, the optimizer.
 ///
 /// The batch is split into micro-batches, which the lanes replay; the loss of the batch is the
 /// mean over them.
-final class TrainingStep<B: Backend> {
+package final class TrainingStep<B: Backend> {
   /// What one pass over a batch tells.
-  struct Outcome {
-    /// What is minimized: the reconstruction loss plus the quantizer's own.
-    let loss: Double
-    /// The distance of images and reconstructions.
-    let reconstruction: Double
-    /// The mean squared error of images in [-1, 1].
-    let squaredError: Double
+  package struct Outcome {
+    /// What is minimized.
+    package let loss: Double
     /// The norm of the gradient of all weights, before clipping.
-    let gradientNorm: Double
-    /// The quantizer's scalars, by name: means over the batch.
-    let quantizer: [String: Double]
-    /// How often codes were used in this batch at each depth of its tokens; nil where quantization is
-    /// deferred.
-    let depths: DepthUsage?
-    /// The same, ids of all depths together.
-    let usage: CodebookUsage?
+    package let gradientNorm: Double
+    /// The means of the model's statistics over the batch, by name.
+    package let statistics: [String: Double]
   }
 
-  let session: Session<B>
+  package let session: Session<B>
+  /// Items of a batch.
+  package var items: Int { batch.items }
 
-  /// Images of a batch.
-  var images: Int { configuration.batchSize }
-
-  /// Whether the decoder sees vectors that are not quantized.
-  let isDeferred: Bool
-
+  private let batch: BatchShape
   private let updater: Updater<B>
   private let configuration: TrainingConfiguration
-  private let scalars: [String]
-  private let codes: Int
-  private let depth: Int
-  /// The ids of a batch, in the order of its images.
-  private let ids: UnsafeMutableBufferPointer<Int32>
-  private let replays: Int
+  private let names: [String]
 
-  /// Plans the step.
+  /// Plans a step.
   ///
-  /// - Parameters:
-  ///   - probing: whether what the quantizer gets and gives can be read out, see
-  ///     ``QuantizerProbe``.
-  ///   - assigning: whether vectors and their codes can be read out, see ``CodeAssignments``.
-  ///   - lender: a session whose memory it may use.
-  convenience init(
-    _ tokenizer: TokenizerConfiguration, imageSize: Int, _ configuration: TrainingConfiguration,
-    parameters: ParameterMemory<B>, pool: LanePool, probing: Bool, assigning: Bool,
-    lender: Session<B>? = nil
+  /// - Parameter lender: a session whose memory it may use.
+  package convenience init(
+    _ recorded: RecordedStep, _ batch: BatchShape, _ configuration: TrainingConfiguration,
+    parameters: ParameterMemory<B>, pool: LanePool, lender: Session<B>? = nil
   ) {
-    let objective = Objective(
-      tokenizer, images: configuration.imagesPerReplay(imageSize: imageSize), size: imageSize,
-      configuration.reconstructionLoss)
     self.init(
-      objective, tokenizer, imageSize: imageSize, configuration, parameters: parameters, pool: pool,
-      probing: probing, assigning: assigning, lender: lender)
+      recorded.plan(batch, on: parameters.backend), batch, configuration, parameters: parameters,
+      pool: pool, lender: lender)
   }
 
-  /// Plans a step in which quantization is deferred, which uses the memory of one in which it is not.
-  convenience init(
-    deferredBefore step: TrainingStep, _ tokenizer: TokenizerConfiguration, imageSize: Int
+  /// Takes memory for a step that was planned.
+  init(
+    _ plan: Plan, _ batch: BatchShape, _ configuration: TrainingConfiguration,
+    parameters: ParameterMemory<B>, pool: LanePool, lender: Session<B>?
   ) {
-    let configuration = step.configuration
-    let objective = Objective(
-      tokenizer, images: configuration.imagesPerReplay(imageSize: imageSize), size: imageSize,
-      configuration.reconstructionLoss, isDeferred: true)
-    self.init(
-      objective, tokenizer, imageSize: imageSize, configuration,
-      parameters: step.session.parameters, pool: step.session.pool, lender: step.session)
-  }
-
-  private init(
-    _ objective: Objective, _ tokenizer: TokenizerConfiguration, imageSize: Int,
-    _ configuration: TrainingConfiguration, parameters: ParameterMemory<B>, pool: LanePool,
-    probing: Bool = false, assigning: Bool = false, lender: Session<B>? = nil
-  ) {
+    self.batch = batch
     self.configuration = configuration
-    let images = configuration.imagesPerReplay(imageSize: imageSize)
-    replays = configuration.batchSize / images
-    scalars = (objective.quantized?.statistics ?? [:]).keys.sorted()
-    isDeferred = objective.quantized == nil
-    (codes, depth) = (tokenizer.quantizer.codebookSize, tokenizer.quantizer.depth)
-    ids = .allocate(capacity: replays * (objective.quantized?.indices.shape.count ?? 0))
-    ids.initialize(repeating: 0)
-    let plan = Self.plan(
-      objective, tokenizer, imageSize: imageSize, configuration, on: parameters.backend,
-      probing: probing, assigning: assigning)
+    names = plan.statistics.map(\.name).filter { $0 != "loss" }
     session = Session(
       plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender)
     updater = Updater(session)
   }
 
-  /// Plans the step of a run for images of a multiple of its size, and takes no memory for it.
-  static func plan(_ run: RunConfiguration, multiple: Int = 1, on backend: B) -> Plan {
-    let size = run.data.imageSize * multiple
-    let training = run.training.forImages(multiple: multiple)
-    let objective = Objective(
-      run.tokenizer, images: training.imagesPerReplay(imageSize: size), size: size,
-      training.reconstructionLoss)
-    return plan(
-      objective, run.tokenizer, imageSize: size, training, on: backend,
-      probing: run.monitor.quantizer, assigning: run.quantizer.upkeep?.isNeeded ?? false)
-  }
-
-  private static func plan(
-    _ objective: Objective, _ tokenizer: TokenizerConfiguration, imageSize: Int,
-    _ configuration: TrainingConfiguration, on backend: B, probing: Bool, assigning: Bool
-  ) -> Plan {
-    let images = configuration.imagesPerReplay(imageSize: imageSize)
-    let graph = objective.graph
-    let codeGradient = graph.differentiate(
-      objective.loss, seed: Float(images) / Float(configuration.batchSize),
-      withRespectTo: probing ? [objective.codes] : [])
-    var statistics = objective.quantized?.statistics ?? [:]
-    statistics["loss"] = objective.loss
-    statistics["reconstruction"] = objective.reconstruction
-    statistics["squaredError"] = objective.squaredError
-    var outputs: [String: Tensor] = [:]
-    if let quantized = objective.quantized {
-      outputs["indices"] = quantized.indices
-      if assigning { outputs.merge(CodeAssignments.outputs(quantized)) { $1 } }
-      if probing { outputs.merge(QuantizerProbe.outputs(quantized, codeGradient[0])) { $1 } }
-    }
-    return Plan(graph, outputs: outputs, statistics: statistics) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
-  }
-
-  deinit { ids.deallocate() }
-
   /// Replays a batch and sums its gradients; `update` then moves the weights.
   ///
-  /// - Parameters:
-  ///   - batch: `[batchSize, H, W, 3]` in [-1, 1].
-  ///   - probe: takes what the quantizer gets and gives, if anyone asks.
-  ///   - assignments: takes vectors and their codes, if anyone asks.
-  func measure(
-    _ batch: UnsafePointer<Float>, probe: QuantizerProbe? = nil,
-    assignments: CodeAssignments? = nil
-  ) -> Outcome {
-    let words = session.plan.inputs["images"]!.shape.count
-    session.feed = { replay in replay.write("images", batch + replay.item * words) }
-    if !isDeferred {
-      let (target, count) = (IDs(first: ids.baseAddress!), ids.count / replays)
-      session.collect = { replay in
-        replay.read("indices", intoWords: target.first + replay.item * count)
-        probe?.take(replay)
-        assignments?.take(replay)
-      }
+  /// - Parameter readers: who reads outputs of each replay.
+  package func measure(_ batch: Batch, readers: [any ReplayReader] = []) -> Outcome {
+    session.feed = batch.write
+    session.collect = { replay in
+      for reader in readers { reader.take(replay) }
     }
-    session.run(items: replays)
+    session.run(items: self.batch.replays)
     session.collect = { _ in }
-    var depths: DepthUsage?
-    if !isDeferred {
-      depths = DepthUsage(codes: codes, depth: depth)
-      // A vector that is not finite has no nearest code; the loss says so too, and ends the step.
-      if ids.allSatisfy({ $0 >= 0 && Int($0) < codes }) { depths?.add(Array(ids)) }
-    }
     return Outcome(
-      loss: session.mean("loss"), reconstruction: session.mean("reconstruction"),
-      squaredError: session.mean("squaredError"), gradientNorm: updater.sumGradients(),
-      quantizer: Dictionary(uniqueKeysWithValues: scalars.map { ($0, session.mean($0)) }),
-      depths: depths, usage: depths?.pooled)
-  }
-
-  /// Where replays write ids side by side, each at its own place.
-  private struct IDs: @unchecked Sendable {
-    let first: UnsafeMutablePointer<Int32>
+      loss: session.mean("loss"), gradientNorm: updater.sumGradients(),
+      statistics: Dictionary(uniqueKeysWithValues: names.map { ($0, session.mean($0)) }))
   }
 
   /// Moves the weights along the gradients that were measured.
@@ -185,7 +73,7 @@ final class TrainingStep<B: Backend> {
   ///   - learningRate: instead of the configuration's.
   ///   - asking: sets what the update is to tell and keep besides.
   @discardableResult
-  func update(
+  package func update(
     step: Int, gradientNorm: Double, learningRate: Double? = nil,
     asking: (inout UpdateRequest) -> Void = { _ in }
   ) -> UpdateMeasurement {
@@ -200,11 +88,91 @@ final class TrainingStep<B: Backend> {
   }
 
   /// The first layer that yields a number that is not finite, if any does, in the last batch.
-  func firstNonFinite() -> String? {
-    for item in 0..<replays {
+  package func firstNonFinite() -> String? {
+    for item in 0..<batch.replays {
       if let place = session.firstNonFinite(item: item) { return place }
     }
     return nil
+  }
+}
+
+/// The loss of the weights as they are, by forward passes alone.
+package final class ForwardPass<B: Backend> {
+  let session: Session<B>
+  let batch: BatchShape
+
+  /// Plans the passes, which use the memory of a session that never runs at the same time.
+  package init(_ recorded: RecordedStep, _ batch: BatchShape, lender: Session<B>) {
+    self.batch = batch
+    session = Session(
+      recorded.planForward(on: lender.backend), parameters: lender.parameters,
+      lanes: lender.lanes, pool: lender.pool, borrowingFrom: lender)
+  }
+
+  /// The mean loss of a batch.
+  package func loss(of batch: Batch) -> Double {
+    session.feed = batch.write
+    session.run(items: self.batch.replays)
+    session.feed = { _ in }
+    return session.mean("loss")
+  }
+}
+
+/// The steps of all variants of a model, each planned once; they share memory, as one runs at a time.
+package final class PlannedSteps<B: Backend, Model: TrainableModel> {
+  /// The model.
+  package let model: Model
+  /// The session with the most memory, which any that never runs at the same time may use.
+  package let lender: Session<B>
+
+  private let configuration: TrainingConfiguration
+  private var steps: [Model.Variant: TrainingStep<B>] = [:]
+  private var forward: [Model.Variant: ForwardPass<B>] = [:]
+
+  /// Plans the steps of the model's variants.
+  package init(
+    _ model: Model, _ configuration: TrainingConfiguration, parameters: ParameterMemory<B>,
+    pool: LanePool
+  ) {
+    self.model = model
+    self.configuration = configuration
+    let plans = model.variants.map { variant in
+      let batch = model.batch(variant)
+      return (variant, batch, model.record(variant).plan(batch, on: parameters.backend))
+    }
+    precondition(!plans.isEmpty, "a model has a variant")
+    // The largest first, whose arenas the others use.
+    var lender: Session<B>?
+    for (variant, batch, plan) in plans.sorted(by: { $0.2.arenaWords > $1.2.arenaWords }) {
+      let step = TrainingStep(
+        plan, batch, configuration, parameters: parameters, pool: pool, lender: lender)
+      steps[variant] = step
+      lender = lender ?? step.session
+    }
+    self.lender = lender!
+  }
+
+  /// The step of a variant.
+  package func step(_ variant: Model.Variant) -> TrainingStep<B> {
+    if let step = steps[variant] { return step }
+    let step = TrainingStep(
+      model.record(variant), model.batch(variant), configuration, parameters: lender.parameters,
+      pool: lender.pool, lender: lender)
+    steps[variant] = step
+    return step
+  }
+
+  /// The losses of a variant, without gradients.
+  package func forward(_ variant: Model.Variant) -> ForwardPass<B> {
+    if let known = forward[variant] { return known }
+    let pass = ForwardPass(model.recordEvaluation(variant), model.batch(variant), lender: lender)
+    forward[variant] = pass
+    return pass
+  }
+
+  /// Lets go of steps that do not come again.
+  package func discard(where isOver: (Model.Variant) -> Bool) {
+    steps = steps.filter { !isOver($0.key) || $0.value.session === lender }
   }
 }
 

@@ -70,14 +70,14 @@ struct DamagedImagesTests {
     run.data.validation = small.folder("validation")
     try FileManager.default.createDirectory(
       atPath: small.folder("validation"), withIntermediateDirectories: false)
-    for index in 20..<24 { try SmallRun.draw(index, in: small.folder("validation")) }
+    for index in 0..<4 { try SmallRun.draw(index, in: small.folder("validation")) }
     let folder = small.folder("run")
     try SmallRun.train(run, in: folder, stoppingAfter: 2)
     let unchanged = Recorder()
     try SmallRun.train(
       run, in: folder, isResuming: true, recorder: unchanged, stoppingAfter: 3)
     #expect(unchanged.notes.isEmpty)
-    try SmallRun.draw(24, in: small.folder("validation"))
+    try SmallRun.draw(4, in: small.folder("validation"))
     let changed = Recorder()
     try SmallRun.train(run, in: folder, isResuming: true, recorder: changed, stoppingAfter: 4)
     #expect(changed.notes.count == 1)

@@ -45,9 +45,7 @@ struct TracedGraph {
   /// Plans a graph; its inputs are random numbers, its parameters what they start with.
   init(_ graph: Graph, outputs: [String: Tensor] = [:]) {
     let backend = Device()
-    let plan = Plan(graph, outputs: outputs) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, outputs: outputs, on: backend)
     let parameters = ParameterMemory(plan.parameters, on: backend)
     parameters.initialize(seed: 0)
     session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))

@@ -79,7 +79,7 @@ struct PassRates: Codable {
     let p = Scope(graph).parameter("p", [count], .constant(1))
     graph.differentiate(meanSquaredError(p + graph.input("x", [count]), graph.input("t", [count])))
     let backend = Device()
-    let plan = Plan(graph) { backend.workspace(for: $0, inputs: $1, outputs: $2) }
+    let plan = Plan(graph, on: backend)
     let memory = ParameterMemory(plan.parameters, on: backend)
     memory.initialize(seed: 0)
     let session = Session(plan, parameters: memory, lanes: 1, pool: LanePool(threads: 1))
