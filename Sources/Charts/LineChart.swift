@@ -30,7 +30,7 @@ public struct LineChart: Chart {
     }
   }
 
-  /// A level that curves are held against.
+  /// A reference level for curves.
   public struct Reference: Sendable {
     /// Where.
     public var value: Double

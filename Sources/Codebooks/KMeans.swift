@@ -121,7 +121,7 @@ public struct KMeans: Sendable {
     }
   }
 
-  /// The vectors farthest from their centres, as far as they are away from them at all.
+  /// The vectors farthest from their centres, excluding those at distance 0.
   private func farthest(_ count: Int, _ distances: [Double]) -> [Int] {
     guard count > 0 else { return [] }
     let away = distances.indices.filter { distances[$0] > 0 }

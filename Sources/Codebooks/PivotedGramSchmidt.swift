@@ -77,7 +77,7 @@ struct PivotedGramSchmidt {
     for channel in 0..<dimension { vector[channel] -= share * direction[channel] }
   }
 
-  /// Removes a direction from all residuals, and tells how much of it each had.
+  /// Removes a direction from all residuals, and returns how much of it each had.
   private mutating func remove(_ direction: [Double]) -> [Double] {
     let count = count
     var shares = [Double](repeating: 0, count: count)

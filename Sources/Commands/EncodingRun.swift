@@ -20,9 +20,9 @@ struct EncodingRun {
   /// What else must fit into memory for an image to be accepted.
   let alsoChecks: [BoundedCodec.Task]
 
-  /// What became of the files.
+  /// The outcome for all files.
   struct Outcome {
-    /// Files that were left out.
+    /// Files that were skipped.
     var rejected = 0
     /// Images that may have had transparent pixels.
     var transparent = 0
@@ -32,7 +32,7 @@ struct EncodingRun {
     var largest = PreparedImage.Extent(width: 0, height: 0)
   }
 
-  /// Encodes all files that can be, and tells of the others.
+  /// Encodes all usable files, and warns of the others.
   func encode(
     _ files: [ImageInput], _ terminal: Terminal, _ progress: ItemProgress
   ) throws -> Outcome {
@@ -111,7 +111,7 @@ struct EncodingRun {
     case let error as ImageError:
       switch error {
       case .unreadable: return ("cannot be read", nil)
-      case .exhausted: return ("cannot be opened for want of files or memory", nil)
+      case .exhausted: return ("cannot be opened for lack of file handles or memory", nil)
       case .empty: return ("are empty", nil)
       case .notAnImage: return ("are neither PNG nor JPEG", nil)
       case .corrupt: return ("cannot be decoded", nil)

@@ -44,7 +44,7 @@ enum Interruption {
       instant.store(now, ordering: .relaxed)
       return
     }
-    // Of one hang-up both the shell and the kernel tell, and service managers send SIGHUP with
+    // Both the shell and the kernel report one hang-up, and service managers send SIGHUP with
     // SIGTERM: that is no second request.
     if number == SIGHUP, now - instant.load(ordering: .relaxed) < 1000 { return }
     _exit(128 + number)

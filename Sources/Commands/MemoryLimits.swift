@@ -71,7 +71,7 @@ public struct MemoryLimits {
   }
 }
 
-/// The files and calls of Linux that tell of memory; elsewhere there is little of it.
+/// The files and calls of Linux that report memory; other systems report less.
 private struct SystemFiles {
   let root: String
 

@@ -33,7 +33,7 @@ struct TrainingFolders: ParsableArguments {
   }
 }
 
-/// Opens the images of a run, shows how far it is, and tells of those that cannot be used.
+/// Opens the images of a run, shows progress, and warns of those that cannot be used.
 struct TrainingImages {
   private let run: RunConfiguration
   private let folders: RunImageFolders

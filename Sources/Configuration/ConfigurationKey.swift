@@ -1,4 +1,4 @@
-/// One key of a configuration, as a list of all keys tells it.
+/// One key of a configuration, as listed.
 public struct ConfigurationKey: Sendable, Equatable {
   /// The key, as in `training.optimizer.learningRate`.
   public let path: String

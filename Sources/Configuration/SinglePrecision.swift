@@ -1,4 +1,4 @@
-/// What becomes of a number that is computed with as a 32-bit float.
+/// How a number is rounded to a 32-bit float.
 enum SinglePrecision {
   /// What to say of a number that such a float cannot hold, or not within its bounds; nil of others.
   static func remedy(_ number: Double, _ bounds: Bounds<Double>) -> String? {

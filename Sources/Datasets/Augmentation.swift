@@ -5,7 +5,7 @@ import Randomness
 /// How an image of any size becomes a square of numbers: resize, crop, flip.
 ///
 /// Resizing is the same every time and is done once, before an image is cached; cropping and
-/// flipping may be random and are done anew for every sample.
+/// flipping may be random and are drawn for every sample.
 public struct Augmentation: Sendable, Equatable {
   /// What happens to the size before the crop.
   public enum Resize: String, Sendable, CaseIterable {

@@ -6,9 +6,9 @@ public struct Dataset: Sendable {
   public let training: ImageSet
   /// The images to validate with, none of them trained on; empty if none were to be held out.
   public let validation: ImageSet
-  /// Files and folders that were left out because they cannot be used; to be told to the user.
+  /// Files and folders that were skipped because they cannot be used; to report to the user.
   public let rejected: [RejectedImage]
-  /// Files that are damaged but used; to be told to the user too.
+  /// Files that are damaged but used; to report to the user too.
   public let doubtful: [RejectedImage]
   /// What else the user should know of the folders; see ``ImageFolder/notes``.
   public let notes: [String]
@@ -61,7 +61,7 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// The same images, to go on with a run that was started with a list of names to train on.
+  /// The same images, to resume a run that was started with a list of names to train on.
   ///
   /// - Parameters:
   ///   - files: the names of all images to train on, in their order.

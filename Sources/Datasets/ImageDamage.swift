@@ -46,7 +46,7 @@ public final class ImageDamage: Sendable {
     if 2 * bad > count { throw tooMany }
   }
 
-  /// What is said where too few images are good to go on.
+  /// The error if too few images are good to continue.
   var tooMany: DatasetError {
     let entries = entries
     return .tooManyDamaged(

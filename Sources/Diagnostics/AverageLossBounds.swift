@@ -52,7 +52,7 @@ extension AverageLossMonitor {
     (history.lastRate ?? .nan) / bestConstantRate(radius: radius)
   }
 
-  /// What the loss is held against.
+  /// What the loss is compared with.
   public enum Reference: Sendable, Equatable {
     /// Zero, below which no reconstruction loss lies.
     case zero
@@ -61,7 +61,7 @@ extension AverageLossMonitor {
     /// ``lossLimit``.
     case limit
 
-    /// The reference's name in journals and messages.
+    /// The reference's name in logs and messages.
     public var name: String {
       switch self {
       case .zero: "zero"

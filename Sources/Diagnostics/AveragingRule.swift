@@ -9,7 +9,7 @@ public enum AveragingRule: Sendable, Hashable {
   /// `c_t = eta_t / (eta_1 + ... + eta_t)`: each iterate by its learning rate. The average to which the
   /// bound of the rate-weighted mean loss passes on, for any schedule.
   case rateWeighted
-  /// A uniform average that begins anew: the first iterates, far from the end, drop out.
+  /// A uniform average that starts over: the first iterates, far from the end, drop out.
   case tail(TailStart)
   /// `c_t = (gamma + 1) / (t + gamma)`: weights that grow about as `t^gamma`; 0 is the uniform average.
   ///
@@ -18,7 +18,7 @@ public enum AveragingRule: Sendable, Hashable {
   /// `c_t = 1 - decay`: weights that fall off exponentially into the past.
   case ema(decay: Double, start: ExponentialStart)
 
-  /// When a tail average begins anew.
+  /// When a tail average starts over.
   public enum TailStart: Sendable, Hashable {
     /// At the steps 1, 2, 4, 8, ...: it covers between one iterate and the last half of all. The length
     /// of the run need not be known.
@@ -35,7 +35,7 @@ public enum AveragingRule: Sendable, Hashable {
     case debiased
   }
 
-  /// The rule's name in journals and messages.
+  /// The rule's name in logs and messages.
   public var name: String {
     switch self {
     case .uniform: "uniform"
@@ -57,7 +57,7 @@ public enum AveragingRule: Sendable, Hashable {
     }
   }
 
-  /// Whether the average begins anew at step `t` of `steps`.
+  /// Whether the average starts over at step `t` of `steps`.
   func begins(atStep t: Int, of steps: Int) -> Bool {
     switch self {
     case .tail(.doubling):

@@ -1,7 +1,7 @@
 extension CollapseOnset {
   /// What is watched for the onset of a collapse, each with a limit and the argument for it.
   public enum Diagnostic: String, Sendable, CaseIterable {
-    /// Used codes against what a uniform code would show, below ``CodebookHealth/Threshold/usage``.
+    /// Used codes relative to uniform sampling, below ``CodebookHealth/Threshold/usage``.
     case usage
     /// Perplexity, below ``CodebookHealth/collapsedPerplexity(codes:uniform:used:)``: for every size of
     /// codebook the greatest that a verdict of collapse can rest on.
@@ -105,7 +105,7 @@ extension CollapseOnset {
     /// Below or above what, in words.
     func bound(_ limit: Double) -> String {
       switch self {
-      case .usage: "below a quarter of a uniform code's"
+      case .usage: "below a quarter of uniform usage"
       case .warning: "given"
       case .obtuse: "above 5%"
       case .commitmentRatio: "above ten times the reconstruction gradient"

@@ -50,7 +50,7 @@ public struct HealthEvidence: Sendable {
   public var steps: Int
   /// Updates that the run's configuration asks for.
   public var plannedSteps: Int
-  /// The evaluations of the run's journal, in the order of their steps; may be empty.
+  /// The evaluations of the run's log, in the order of their steps; may be empty.
   public var evaluations: [Evaluation]
 
   /// The numbers, one by one.
@@ -94,10 +94,10 @@ public struct HealthEvidence: Sendable {
     return variance > 0 ? quantizationError.map { $0 / variance } : nil
   }
 
-  /// How many dB were gained over the second half of the updates, by the journal; nil if it cannot
+  /// How many dB were gained over the second half of the updates, by the log; nil if it cannot
   /// tell.
   ///
-  /// Between evaluations PSNR is interpolated. A journal that begins later than the half gives the
+  /// Between evaluations PSNR is interpolated. A log that begins later than the half gives the
   /// gain since it begins.
   public var gainOfSecondHalf: Double? {
     guard let last = evaluations.last, let first = evaluations.first, first.step < last.step else {

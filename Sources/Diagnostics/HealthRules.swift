@@ -73,7 +73,7 @@ extension HealthEvidence {
       CodebookUsage.expectedUniformUsage(codes: codes, ids: ids) * Double(codes)
     if used == 1 || Double(used) < leastUsage * expected {
       return [
-        "\(used) of \(codes) codes used by \(ids) \(unit), where a uniform code would show "
+        "\(used) of \(codes) codes used by \(ids) \(unit), where uniform sampling would show "
           + "\(whole(expected))"
       ]
     }
@@ -90,7 +90,7 @@ extension HealthEvidence {
     return []
   }
 
-  /// The least usage, against a uniform code's, that is no collapse.
+  /// The lowest usage, relative to uniform sampling, that is no collapse.
   private var leastUsage: Double {
     lackOfTraining.isEmpty ? Threshold.usage : Threshold.usageInTraining
   }

@@ -13,7 +13,7 @@ public struct Cost: Sendable, Hashable {
   public var operations: Int
   /// Bytes of the inputs that are read and of the outputs that are written, each once.
   ///
-  /// What is added to is read and written. Scratch memory is left out.
+  /// What is added to is read and written. Scratch memory does not count.
   public var bytes: Int
 
   /// A cost in floating-point operations and bytes.

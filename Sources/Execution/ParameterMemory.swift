@@ -9,7 +9,7 @@ import Randomness
 public final class ParameterMemory<B: Backend> {
   /// Where each parameter lies.
   public let layout: ParameterLayout
-  /// Grows with every change, so that sessions know when to prepare anew.
+  /// Grows with every change, so that sessions know when to prepare again.
   public private(set) var version = 0
 
   /// The device.

@@ -28,7 +28,7 @@ public struct Plan: Sendable {
   /// Plans a graph.
   ///
   /// - Parameters:
-  ///   - graph: the record; what none of the results need is left out.
+  ///   - graph: the record; what none of the results need is omitted.
   ///   - outputs: the values to read after a replay, by name.
   ///   - statistics: the values to sum over replays and lanes, by name.
   ///   - workspace: the scratch words that an operation needs on the backend.

@@ -44,7 +44,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     public let item: Int
     let session: Session
 
-    /// Writes an input; one that the plan does not need is passed over.
+    /// Writes an input; one that the plan does not need is skipped.
     public func write(_ name: String, _ numbers: UnsafePointer<Float>) {
       session.write(name, numbers, lane: lane)
     }
@@ -85,7 +85,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
 
   /// Makes the memory for a number of lanes.
   ///
-  /// - Parameter lender: a session that never runs at the same time; its lanes' arenas are used too
+  /// - Parameter lender: shares its lanes' arenas; it must never run concurrently. They are used
   ///   where they are large enough, as nothing in an arena outlives a replay.
   public init(
     _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool,

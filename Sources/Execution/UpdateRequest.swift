@@ -1,4 +1,4 @@
-/// One update of the parameters, and what it is to tell and keep on the way.
+/// One update of the parameters, and what it is to measure and keep.
 ///
 /// What is not asked for costs nothing.
 public struct UpdateRequest: Sendable {
@@ -28,23 +28,23 @@ public struct UpdateRequest: Sendable {
   /// Whether to hold the parameters as they are before the update, for averages that move later: two
   /// moves in one pass read and write the averages half as often.
   public var holdsParameters = false
-  /// Whether to tell how far the parameters move, and how far they are from their first values.
+  /// Whether to measure how far the parameters move, and how far they are from their initial values.
   public var measuresMotion = false
-  /// Whether to tell, for each parameter, how its motion lies to its gradient.
+  /// Whether to measure, for each parameter, the cosine between motion and gradient.
   public var measuresDirections = false
-  /// Whether to tell how the gradient lies to the one that was kept.
+  /// Whether to measure the cosine between the gradient and the one that was kept.
   public var comparesGradients = false
   /// Whether to keep the gradient for the next update.
   public var keepsGradient = false
 
-  /// An update that tells nothing.
+  /// An update that measures nothing.
   public init(_ rule: UpdateRule, gradientScale: Float = 1) {
     self.rule = rule
     self.gradientScale = gradientScale
   }
 }
 
-/// What an update told.
+/// What an update measured.
 ///
 /// Sums are in double precision, over the gradients of all lanes.
 ///

@@ -87,7 +87,7 @@ public final class ReadableFile: Sendable {
     return try file.bytes(0..<file.byteCount)
   }
 
-  /// Gives the descriptor back; the next read opens the file anew, if it is still the same one.
+  /// Gives the descriptor back; the next read opens the file again, if it is still the same one.
   ///
   /// For whoever has more files at hand than a process may have open.
   public func release() {

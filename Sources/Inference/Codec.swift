@@ -7,7 +7,7 @@ import Tokenizers
 ///
 /// Images of one size are replayed several at a time where the backend computes each of them as if
 /// it were alone, and one at a time elsewhere: what an image becomes never depends, bit for bit, on
-/// its company. Plans are made once for each image size.
+/// its batch. Plans are made once for each image size.
 public final class Codec<B: Backend> {
   /// What is run.
   public let configuration: TokenizerConfiguration
@@ -140,7 +140,7 @@ public final class Codec<B: Backend> {
     sessions.laneBytes(task, height: height, width: width)
   }
 
-  /// Gives back the memory of all replays; the next ones make it anew.
+  /// Gives back the memory of all replays; the next ones allocate it again.
   public func releaseMemory() { sessions.releaseAll() }
 
   /// Lets replays use the arenas of a session that never runs while this codec does.

@@ -16,13 +16,13 @@ public struct RunDetails: Sendable {
     }
   }
 
-  /// The run's journal.
+  /// The run's log.
   public var history: RunHistory
   /// Its codebook in a plane; nil where none was made.
   public var plane: CodePlane?
   /// Its resolved configuration.
   public var configuration: JSONObject?
-  /// Images in its training folder as it is now; nil where it is not there.
+  /// Images in its training folder now; nil if the folder is missing.
   public var listedImages: Int?
   /// PSNR in dB of each image that it was evaluated on.
   public var imagePSNR: [Double] = []

@@ -6,7 +6,7 @@ public enum SafetensorsError: Error, Equatable, Sendable, CustomStringConvertibl
   case file(FileError)
   /// The file ends before its own header says it does.
   case cutShort(path: String, expected: Int, found: Int)
-  /// The file goes on after the last tensor.
+  /// The file continues after the last tensor.
   case tooLong(path: String, expected: Int, found: Int)
   /// The header breaks a rule of the format; `position` counts bytes from the start of the file.
   case malformed(path: String, reason: String, position: Int?)

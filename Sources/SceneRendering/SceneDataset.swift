@@ -29,7 +29,7 @@ public enum SceneDataset {
   /// Renders `count` training and `validation` further images of `size` x `size` into `folder`.
   ///
   /// Every file is written to a temporary name and renamed. A folder that an earlier call did not
-  /// finish, or that holds another seed, size or count, is written anew; images of an earlier
+  /// finish, or that holds another seed, size or count, is rewritten; images of an earlier
   /// call that are not part of this one are removed, and nothing else is. `progress` is called
   /// with the number of images done and the number of all, one call at a time.
   ///

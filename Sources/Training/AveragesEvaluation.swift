@@ -9,7 +9,7 @@ final class AveragesEvaluation<B: Backend> {
   private let heldOut: HeldOutLoss<B>
   /// Images that no weights were trained on.
   private let images: [Image]
-  /// What estimates codebooks anew; nil where none is trained entry by entry.
+  /// What re-estimates codebooks; nil where none is trained entry by entry.
   private let reestimation: CodebookReestimation<B>?
   private let shouldStop: () -> Bool
 

@@ -92,7 +92,7 @@ public struct SGDConfiguration: Sendable, Equatable {
 
 extension OptimizerConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "The rule that turns gradients into updates."
+  public static let summary = "The optimizer."
   /// AdamW.
   public static let standard = OptimizerConfiguration.adamw(.standard)
 
@@ -114,7 +114,7 @@ extension OptimizerConfiguration: Configurable {
 
 extension AdamWConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "Adam with weight decay apart from the gradient."
+  public static let summary = "Adam with decoupled weight decay."
   /// Learning rate 0.001, averages 0.9 and 0.99, decay 0.0001.
   public static let standard = AdamWConfiguration()
 
@@ -123,7 +123,7 @@ extension AdamWConfiguration: Configurable {
     declareAdam(&fields, &learningRate, &beta1, &beta2, &epsilon)
     fields.number(
       "weightDecay", &weightDecay, in: .atLeast(0), isSingle: true,
-      "Decoupled weight decay: this fraction of a weight, times the learning rate, is taken off at each step."
+      "Decoupled weight decay: this fraction of a weight, times the learning rate, is subtracted at each step."
     )
   }
 }
@@ -152,7 +152,7 @@ extension SGDConfiguration: Configurable {
     fields.number(
       "momentum", &momentum, in: .from(0, below: 1), isSingle: true,
       "Momentum: the fraction of the previous update kept in the next; 0 keeps none.")
-    fields.flag("nesterov", &nesterov, "Whether a step looks one update ahead.")
+    fields.flag("nesterov", &nesterov, "Whether to use Nesterov momentum.")
     fields.number(
       "weightDecay", &weightDecay, in: .atLeast(0), isSingle: true,
       "Weight decay: the fraction of a weight added to its gradient.")
@@ -177,11 +177,11 @@ private func declareAdam(
 ) {
   declareLearningRate(&fields, &learningRate)
   fields.number(
-    "beta1", &beta1, in: .from(0, below: 1), isSingle: true, "Decay of the average of gradients.")
+    "beta1", &beta1, in: .from(0, below: 1), isSingle: true, "Decay of the moving average of gradients.")
   fields.number(
     "beta2", &beta2, in: .from(0, below: 1), isSingle: true,
-    "Decay of the average of squared gradients.")
+    "Decay of the moving average of squared gradients.")
   fields.number(
-    "epsilon", &epsilon, in: .above(0), isSingle: true, "Added to the root of the averaged squares."
+    "epsilon", &epsilon, in: .above(0), isSingle: true, "Added to the square root of the averaged squares."
   )
 }

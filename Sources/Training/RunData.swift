@@ -94,9 +94,9 @@ extension Checkpoint {
       let names = before.names, let count = before.images,
       names != Self.hash(ofNames: dataset.validation.files)
     else { return nil }
-    return "the images in \(dataset.validation.store.folder.path) are others than before "
-      + "(\(dataset.validation.count) now, \(count) then): evaluations from here on do not compare "
-      + "with those before"
+    return "the images in \(dataset.validation.store.folder.path) have changed "
+      + "(\(dataset.validation.count) now, \(count) before): evaluations from here on are not "
+      + "comparable with earlier ones"
   }
 
   /// The names of the images to train on; nil where they are not known.

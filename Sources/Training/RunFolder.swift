@@ -11,7 +11,7 @@ extension Checkpoint {
     case nothing
     /// A run that ended before any step of it was saved: there is nothing to lose.
     case unsavedRun
-    /// A run with steps to go on from, or with a state that cannot be read.
+    /// A run that can be resumed, or with a state that cannot be read.
     case run
     /// Weights without a state, such as a checkpoint that was copied or came with the software.
     case weights(file: String)
@@ -108,7 +108,7 @@ extension Checkpoint {
   /// Removes what a run left that ended before any step of it was saved.
   func clear() throws(TrainingError) {
     let files = FileManager.default
-    // The state first: nobody may go on with it once something else is gone.
+    // The state first: it must not be resumed once something else is gone.
     for name in [Self.stateFile, Journal.fileName] where exists(name) {
       guard unlink(path(name)) == 0 else {
         throw .file(FileError(.write, path(name), .system(errno)))

@@ -5,8 +5,8 @@ import Evaluation
 import Execution
 import Tokenizers
 
-/// What a run says of itself between evaluations: asks each update for numbers, and makes lines of
-/// the journal from them.
+/// The diagnostics of a run between evaluations: asks each update for numbers, and writes lines of
+/// the log from them.
 ///
 /// What the configuration has off is neither asked for nor computed.
 final class RunMonitor<B: Backend> {
@@ -84,7 +84,7 @@ final class RunMonitor<B: Backend> {
   /// Whether quantization is deferred in a step.
   private func isDeferred(_ step: Int) -> Bool { step <= run.training.deferQuantization }
 
-  /// Sets what an update is to tell and keep.
+  /// Sets what an update is to measure and keep.
   func ask(_ request: inout UpdateRequest, step: Int, learningRate: Double) {
     averages.ask(
       &request, step: step, learningRate: learningRate, areRead: readsAverages(after: step))
@@ -173,7 +173,7 @@ final class RunMonitor<B: Backend> {
     return extras
   }
 
-  // MARK: The journal
+  // MARK: The log
 
   /// How often codes were used since the last diagnosis.
   var usage: CodebookUsage { window.usage }

@@ -76,7 +76,7 @@ extension ScheduleConfiguration: Configurable {
 
 extension WarmupConfiguration: Configurable {
   /// What the value is.
-  public static let summary = "Linear warm-up, then constant, or falling with the root of the step."
+  public static let summary = "Linear warm-up, then constant, or decay with the inverse square root of the step."
   /// No warm-up.
   public static let standard = WarmupConfiguration()
 
@@ -97,7 +97,7 @@ extension DecayConfiguration: Configurable {
     declareWarmup(&fields, &warmup)
     fields.number(
       "finalShare", &finalShare, in: .between(0, 1),
-      "The fraction of the peak learning rate that is left at the last step.")
+      "Learning rate at the last step, as a fraction of the peak.")
   }
 }
 

@@ -7,7 +7,7 @@ import Tokenizers
 
 /// The weights of a checkpoint, to begin a new run with: fine-tuning.
 ///
-/// Weights alone are taken over: the optimizer, the averages and the step begin anew.
+/// Weights alone are taken over: the optimizer, the averages and the step start over.
 public struct StartingWeights: Sendable, Equatable {
   /// The checkpoint.
   public let checkpoint: Checkpoint

@@ -1,6 +1,6 @@
 /// Who watches a run: a progress bar, a log, a test.
 public protocol TrainingObserver: AnyObject {
-  /// The run is about to begin or go on.
+  /// The run is about to start or resume.
   func trainingWillBegin(_ overview: TrainingOverview)
   /// An update was made.
   func didStep(_ report: StepReport)
@@ -21,9 +21,9 @@ public protocol TrainingObserver: AnyObject {
 }
 
 extension TrainingObserver {
-  /// Tells nobody.
+  /// Does nothing.
   public func note(_ text: String) {}
-  /// Tells nobody.
+  /// Does nothing.
   public func willFail(step: Int, savedStep: Int, folder: String) {}
 }
 
@@ -51,7 +51,7 @@ public struct TrainingOverview: Sendable {
   public let lanesForAllCores: Int
 }
 
-/// What one update tells.
+/// What one update measured.
 public struct StepReport: Sendable {
   /// Updates made so far.
   public let step: Int
@@ -69,7 +69,7 @@ public struct StepReport: Sendable {
   public let learningRate: Double
   /// Seconds of training so far, over all resumptions.
   public let seconds: Double
-  /// Images a second since the last line of the journal: training alone.
+  /// Images a second since the last line of the log: training alone.
   public let imagesPerSecond: Double
   /// The share of the codebook that this batch used.
   public let usage: Double

@@ -27,7 +27,7 @@ public struct TrainingSetChange: Sendable, Equatable {
     return [part(missing, "missing"), part(new, "new")].compactMap { $0 }.joined(separator: " and ")
   }
 
-  /// What the journal tells.
+  /// What the log tells.
   var line: JSONObject {
     JSONObject([
       "missing": .integer(missing.count), "new": .integer(new.count),
@@ -72,7 +72,7 @@ extension Trainer {
           let count = gone.count(where: known.contains)
           observer.note(
             "\(Checkpoint.quoted(first))\(count > 1 ? " and \(count - 1) more" : "") was found damaged "
-              + "before and is not there any more; other images go on taking its place")
+              + "earlier and no longer exists; the image that replaced it stays")
         }
         return nil
       }

@@ -26,7 +26,7 @@ enum SweepRecord: Sendable {
 
   /// The records of a file, of each run the last; an empty list where there is no file.
   ///
-  /// A line that was cut short is passed over: that run's line is written again.
+  /// A line that was cut short is skipped: that run's line is written again.
   static func read(_ path: String) throws -> [SweepRecord] {
     guard FileManager.default.fileExists(atPath: path) else { return [] }
     guard let data = FileManager.default.contents(atPath: path) else {

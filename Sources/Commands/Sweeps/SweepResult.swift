@@ -39,7 +39,7 @@ public struct SweepResult: Codable, Sendable {
   /// Another for every change of the configuration; nil in results of earlier versions.
   public var fingerprint: String?
 
-  /// Reads what `compare --json` says of a run, and its journal.
+  /// Reads a run's part of `compare --json`, and its log.
   public init(
     _ run: SweepPlan.Run, folder: String, comparison: String, seconds: Double, commit: String
   ) throws {
@@ -52,7 +52,7 @@ public struct SweepResult: Codable, Sendable {
       let error = object["quantizationError"]?.double,
       let images = object["images"]?.double, let steps = object["steps"]?.double,
       case .string(let verdict)? = object["verdict"]
-    else { throw Failure(.internal, "\(folder): compare gave no numbers") }
+    else { throw Failure(.internal, "\(folder): compare returned no numbers") }
     variant = run.variant
     size = run.size
     seed = run.seed

@@ -9,7 +9,7 @@ struct AverageSection {
     ("rateWeighted", "rate-weighted", "by rate"), ("tail", "tail", "tail"),
     ("polynomial", "polynomial", "polynom."), ("ema", "EMA", "EMA"),
   ]
-  /// What follows the name of an average whose codebook was estimated anew in one pass.
+  /// What follows the name of an average whose codebook was re-estimated in one pass.
   private static let anew = "+codebook"
 
   private static let measures: [(key: String, title: String, kind: Scale.Kind, decimals: Int?)] = [

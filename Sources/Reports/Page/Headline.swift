@@ -55,7 +55,7 @@ struct Headline {
     let (a, b) = (best.run!, next.run!)
     let margin = a.psnr - b.psnr
     guard margin >= 0.005 else {
-      return "\(best.name) and \(next.name) are level at \(NumberText.decimals(a.psnr, 2)) dB PSNR."
+      return "\(best.name) and \(next.name) are equal at \(NumberText.decimals(a.psnr, 2)) dB PSNR."
     }
     return
       "\(best.name) +\(NumberText.decimals(margin, 2)) dB over \(next.name) \(cost(best, next))."

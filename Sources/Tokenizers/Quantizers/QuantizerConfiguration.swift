@@ -73,7 +73,7 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     }
   }
 
-  /// The word that tells the kinds apart, here and in token files.
+  /// The word that distinguishes the kinds, here and in token files.
   public var kind: String {
     switch self {
     case .fsq: "fsq"

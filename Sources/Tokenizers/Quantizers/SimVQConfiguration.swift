@@ -25,7 +25,7 @@ public struct SimVQConfiguration: Sendable, Equatable {
 extension SimVQConfiguration: Configurable {
   /// What the value is.
   public static let summary =
-    "Vector quantization with a random codebook that is not trained, times a linear map that is."
+    "Vector quantization with a frozen random codebook times a trained linear map."
   /// A codebook of 1024 entries of dimension 8, straight-through.
   public static let standard = SimVQConfiguration()
 
@@ -36,7 +36,7 @@ extension SimVQConfiguration: Configurable {
     fields.check(
       "codebookWeight", with: ["gradient"], learns,
       expected:
-        "more than 0 with gradient \"\(codebook.gradient.rawValue)\", as else nothing trains the map",
-      remedy: "Only \"diveq\" does without.")
+        "more than 0 with gradient \"\(codebook.gradient.rawValue)\", since nothing else trains the map",
+      remedy: "Only \"diveq\" works without it.")
   }
 }
