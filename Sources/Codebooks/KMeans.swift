@@ -12,7 +12,7 @@ public struct KMeans: Sendable {
   /// Whether centres have length 1, as for vectors that do (spherical k-means).
   public let onSphere: Bool
 
-  /// What came of it.
+  /// The result.
   public struct Result: Sendable {
     /// The centres, `[K, d]`.
     public let centres: [Float]

@@ -12,7 +12,7 @@ public struct MovingCodebook: Sendable, Equatable {
   public let dimension: Int
   /// The share a of the averages that a step leaves.
   public let decay: Double
-  /// What smoothing adds to the uses of every code.
+  /// Smoothing: added to the uses of every code.
   public let epsilon: Double
   /// Whether codes follow the vectors; else uses alone are kept, and codes learn elsewhere.
   public let movesCodes: Bool

@@ -2,7 +2,7 @@ import ArgumentParser
 import Execution
 import Foundation
 
-/// What every command takes.
+/// Options of every command.
 public struct CommandOptions: ParsableArguments {
   /// Images that are computed at once.
   @Option(

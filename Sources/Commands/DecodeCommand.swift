@@ -45,7 +45,8 @@ public struct DecodeCommand: DocumentedCommand {
       """#,
     ])
 
-  @Option(help: ArgumentHelp("Folder of the trained run that encoded the images.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Folder of the trained run that encoded the images.", valueName: "folder"))
   var checkpoint: String
 
   @Option(
@@ -185,7 +186,7 @@ public struct DecodeCommand: DocumentedCommand {
     }
   }
 
-  /// Decodes in portions of bounded size; false if someone asked to stop on the way.
+  /// Decodes in portions of bounded size; false if a stop was requested on the way.
   private func decode(
     _ file: TokenFile, to paths: [String?], _ codec: BoundedCodec, _ progress: ItemProgress
   ) throws -> Bool {

@@ -4,16 +4,16 @@ import Imaging
 import Inference
 import TokenFiles
 
-/// Someone asked to stop before all images were encoded.
+/// A stop was requested before all images were encoded.
 struct EncodingInterrupted: Error {}
 
 /// The way from files to tokens: read ahead, encode in lanes, write, in portions of bounded size.
 struct EncodingRun {
-  /// What computes.
+  /// The codec.
   let codec: BoundedCodec
-  /// What is done to images first.
+  /// How images are prepared.
   let preparation: Preparation
-  /// Where tokens go.
+  /// The writer of the token file.
   let writer: TokenWriter
   /// Threads that compute; as many read ahead.
   let threads: Int

@@ -29,10 +29,10 @@ enum Interruption {
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
-  /// Whether someone asked to stop.
+  /// Whether a stop was requested.
   static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
 
-  /// What a command that was asked to stop ends with: 130, 143 or 129, as shells say it of the signal.
+  /// The exit code after a stop request: 130, 143 or 129, as shells report signals.
   static var exitCode: Int32 { 128 + max(first.load(ordering: .relaxed), 1) }
 
   /// Takes note of a signal, or ends the program if one came before; runs in the handler.

@@ -6,7 +6,7 @@ import Foundation
 public struct MemoryLimits {
   /// One bound.
   public struct Limit: Equatable, Sendable {
-    /// What sets it, as in "the address space of ulimit -v".
+    /// The source of the limit, as in "the address space of ulimit -v".
     public let name: String
     /// The bytes that it leaves.
     public let bytes: Double

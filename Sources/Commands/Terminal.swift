@@ -1,12 +1,12 @@
 import Configuration
 import Foundation
 
-/// What a command says while it works: results to standard output, talk to standard error.
+/// Output of a command: results to standard output, messages to standard error.
 ///
 /// On a terminal a progress line is drawn over itself; elsewhere, and where `TERM` is `dumb`, each
 /// report is a plain line. Nothing is coloured, so that `NO_COLOR` has nothing to turn off.
-/// With `quiet` only warnings and errors are printed. Here alone foreign text, such as a file's name,
-/// is made fit to be shown: control characters are escaped.
+/// With `quiet` only warnings and errors are printed. Here alone foreign text, such as a file's
+/// name, is made fit to be shown: control characters are escaped.
 public final class Terminal {
   /// Whether standard error is a terminal that lines can be drawn over on.
   public let isInteractive: Bool
@@ -85,7 +85,7 @@ public final class Terminal {
     drawn = 0
   }
 
-  /// What clears the progress line and leaves the cursor at its start.
+  /// The sequence that clears the progress line and leaves the cursor at its start.
   ///
   /// A terminal that became narrower may have broken the line into several rows.
   private func clearing(_ columns: Int) -> String {

@@ -5,9 +5,9 @@ import TokenFiles
 
 /// Compares what tokens decode to, as read back from their file, with the model's forward pass.
 struct TokenVerification {
-  /// What computes.
+  /// The codec.
   let codec: BoundedCodec
-  /// What was done to images first.
+  /// How images were prepared.
   let preparation: Preparation
   /// The tokens as read back.
   let tokens: TokenFile

@@ -42,8 +42,8 @@ final class TrainingProgress: TrainingObserver {
       RunDescription(run).work(overview, folder: folder))
     if overview.evaluationImages < Self.fewImages {
       terminal.say(
-        "only \(Display.count(overview.evaluationImages, "image")) to evaluate with: PSNR and SSIM of "
-          + "so few say little about others. Raise data.validationShare or name a folder by "
+        "only \(Display.count(overview.evaluationImages, "image")) for evaluation: PSNR and SSIM of so few "
+          + "say little about others. Raise data.validationShare or name a folder by "
           + "--validation.")
     }
     if overview.firstStep > 0 { terminal.say("resuming from step \(overview.firstStep)") }

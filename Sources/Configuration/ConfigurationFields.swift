@@ -134,7 +134,7 @@ public struct ConfigurationFields {
     }
   }
 
-  /// What to say of the keys that a change of variant dropped; empty where there are none.
+  /// Notices on keys that a change of variant dropped.
   var notices: [String] {
     dropped.map { dropped in
       let types = dropped.variants.map { "\"\($0)\"" }.joined(separator: " and ")
@@ -175,7 +175,7 @@ public struct ConfigurationFields {
 
   // MARK: Results
 
-  /// What to say of a key that no field claims.
+  /// The problem with an unknown key.
   /// - Parameter habits: Names that other programs give the settings.
   func problem(_ unknown: UnknownKey, habits: [KeyHabit] = []) -> ConfigurationProblem {
     ConfigurationProblem(

@@ -12,7 +12,7 @@ public struct DataConfiguration: Sendable, Equatable {
   public var train: String
   /// Folder of images to evaluate on.
   ///
-  /// Without it a share of `train` is set aside.
+  /// Without it a fraction of `train` is held out.
   public var validation: String?
   /// Share of the images in `train` set aside for evaluation when `validation` is nil.
   public var validationShare: Double
@@ -28,9 +28,10 @@ public struct DataConfiguration: Sendable, Equatable {
   public var smallestCrop: Double
   /// Sides of training crops as multiples of `imageSize`; each step has one of them.
   public var sizeMultiples: [Int]
-  /// Whether a training image is mirrored left to right every second time, by chance.
+  /// Whether training images are flipped horizontally with probability 1/2.
   public var flip: Bool
-  /// What transparent pixels are composited over: "white", "black" or a colour as "#rrggbb".
+  /// Background over which transparent pixels are composited: "white", "black" or a colour as
+  /// "#rrggbb".
   public var background: String
   /// Decoded pixels kept in memory, in megabytes of 1,000,000 bytes; 0 keeps none.
   public var cacheMegabytes: Int
@@ -58,7 +59,7 @@ public struct DataConfiguration: Sendable, Equatable {
 }
 
 extension DataConfiguration {
-  /// What is made of each image of the run.
+  /// How images of the run are scaled and cropped.
   public var augmentation: Augmentation {
     Augmentation(
       size: imageSize, resize: resize, resizedSide: resize == .cover ? resizeTo : nil, crop: crop,
@@ -77,7 +78,7 @@ extension DataConfiguration {
 }
 
 extension DataConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The images, and how they are scaled and cropped."
   /// A start that lacks the folder.
   public static let standard = DataConfiguration(train: "")
@@ -120,7 +121,7 @@ extension DataConfiguration: Configurable {
     fields.flag("flip", &flip, "Whether training images are flipped horizontally at random.")
     fields.string(
       "background", &background, pattern: PixelColor.pattern,
-      "What transparent pixels are composited over: \"white\", \"black\" or a colour as "
+      "Background over which transparent pixels are composited: \"white\", \"black\" or a colour as "
         + "\"#rrggbb\".")
     fields.check(
       "background", PixelColor(text: background) != nil,

@@ -15,11 +15,11 @@ public struct Dataset: Sendable {
   /// How many images may have transparent pixels, which are composited over the background.
   public let transparentCount: Int
 
-  /// Opens a folder to train on, and a folder to validate with or a share of the first.
+  /// Opens a folder to train on, and a folder to validate with or a fraction of the first.
   ///
   /// - Parameters:
   ///   - train: The folder to train on.
-  ///   - validation: The folder to validate with; nil holds out a share of the first instead.
+  ///   - validation: The folder to validate with; nil holds out a fraction of the first instead.
   ///   - validationShare: The share to hold out, 0...1.
   ///   - seed: Decides which images are held out.
   ///   - augmentation: What is made of an image.

@@ -23,10 +23,10 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   /// More than half of the images that were good when the data set was opened are bad; the first is
   /// told.
   case tooManyDamaged(path: String, damaged: Int, count: Int, first: String)
-  /// Images or batches are no longer to be had: someone asked to stop.
+  /// No more images or batches: a stop was requested.
   case stopped
 
-  /// What was expected, what was found, and the way out.
+  /// What was expected, what was found, and what to do.
   public var description: String {
     switch self {
     case .missingFolder(let path):

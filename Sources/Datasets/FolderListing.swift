@@ -182,7 +182,7 @@ struct FolderListing {
     }
   }
 
-  /// What lies at a path, behind links; a link to nothing is left to the check that tells bad images.
+  /// What lies at a path, links followed; dangling links are left to the check for bad images.
   private static func kind(of path: [UInt8]) -> Kind {
     var status = stat()
     let code = (path + [0]).withUnsafeBufferPointer { bytes in

@@ -6,7 +6,7 @@ public final class ImageDamage: Sendable {
   public struct Entry: Sendable, Equatable {
     /// Its number in the set.
     public let index: Int
-    /// What is wrong, and the way out; begins with the full path.
+    /// What is wrong, and what to do; begins with the full path.
     public let reason: String
   }
 

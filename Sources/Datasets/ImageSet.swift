@@ -3,8 +3,9 @@ import Imaging
 /// Some images of a store, in a fixed order: what is trained on, or what is validated with.
 ///
 /// An image that cannot be used is replaced by the next one of the order that can: from the last one
-/// the search continues at the first. So the replacement of an image depends on which files are bad, and
-/// on nothing else. A file that was found bad stays bad for this set, even if it is repaired.
+/// the search continues at the first. So the replacement of an image depends on which files are
+/// bad, and on nothing else. A file that was found bad stays bad for this set, even if it is
+/// repaired.
 public struct ImageSet: Sendable {
   /// Where the images are.
   public let store: ImageStore

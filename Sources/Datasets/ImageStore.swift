@@ -149,7 +149,7 @@ public final class ImageStore: Sendable {
 public struct RejectedImage: Sendable, Equatable, CustomStringConvertible {
   /// The path within the folder.
   public let file: String
-  /// What is wrong and the way out; begins with the full path.
+  /// What is wrong and what to do; begins with the full path.
   public let reason: String
   /// How many images that are: 1 for a file, 0 for a folder that cannot be looked into.
   public let imageCount: Int

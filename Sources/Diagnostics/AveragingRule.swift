@@ -63,7 +63,8 @@ public enum AveragingRule: Sendable, Hashable {
     case .tail(.doubling):
       return t.nonzeroBitCount == 1
     case .tail(.share(let share)):
-      // A little more, so that a share of 0.9 of 10 steps begins after 1 and not, for rounding, after 0.
+      // A little more, so that a fraction of 0.9 of 10 steps begins after 1 and not, for rounding,
+      // after 0.
       let before = ((1 - share) * Double(steps) * (1 + 1e-12)).rounded(.down)
       // With the smallest shares and the largest numbers of steps rounding leaves nothing of the tail.
       return t == 1 + min(Int(exactly: before) ?? .max, steps - 1)

@@ -2,11 +2,11 @@ import Foundation
 
 /// A verdict on a run's codebook, with its reasons in words.
 ///
-/// Two kinds of collapse are distinguished (Zhao and others, 2411.16550). In *codebook collapse* few codes
-/// are used, though the vectors that are quantized differ: the codebook is at fault, often its
-/// first values. In *embedding collapse* the vectors or the codes themselves come to one place or
-/// one line: the encoder is at fault, and no codebook can repair it. A run that is *under-trained*
-/// should be trained on before its quantizer is judged.
+/// Two kinds of collapse are distinguished (Zhao and others, 2411.16550). In *codebook collapse*
+/// few codes are used, though the vectors that are quantized differ: the codebook is at fault,
+/// often its first values. In *embedding collapse* the vectors or the codes themselves come to one
+/// place or one line: the encoder is at fault, and no codebook can repair it. A run that is
+/// *under-trained* should be trained on before its quantizer is judged.
 ///
 /// The rules, in this order; the first that holds gives the verdict, all that hold give reasons:
 ///
@@ -25,7 +25,7 @@ import Foundation
 ///    planned; or a PSNR below that of each image's mean colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
 /// 5. Healthy otherwise.
 public struct CodebookHealth: Sendable, Equatable {
-  /// What is the matter.
+  /// The verdict.
   public enum Verdict: String, Sendable, CaseIterable {
     /// Nothing was found.
     case healthy
@@ -156,7 +156,7 @@ public struct CodebookHealth: Sendable, Equatable {
 
   /// The rules that hold, the gravest first; empty if all is well.
   public let findings: [Finding]
-  /// What else should be known: levels without use, too few tokens.
+  /// Remarks: unused levels, too few tokens.
   public let remarks: [String]
 
   /// The gravest finding's verdict.

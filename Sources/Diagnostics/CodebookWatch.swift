@@ -149,7 +149,7 @@ public struct CodebookWatch: Sendable, Equatable {
     counted >= Threshold.stepsForRise && level.value < Threshold.ofPeak * margin * peak
   }
 
-  /// What is wrong after the last step, in words; nil if nothing is.
+  /// The warning after the last step; nil if there is none.
   public var warning: String? {
     let now = "\(count(level.value)) of \(codes) codes"
     switch kind {

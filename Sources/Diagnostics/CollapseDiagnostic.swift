@@ -1,5 +1,5 @@
 extension CollapseOnset {
-  /// What is watched for the onset of a collapse, each with a limit and the argument for it.
+  /// Diagnostics for the onset of a collapse, each with a limit and its justification.
   public enum Diagnostic: String, Sendable, CaseIterable {
     /// Used codes relative to uniform sampling, below ``CodebookHealth/Threshold/usage``.
     case usage
@@ -19,7 +19,7 @@ extension CollapseOnset {
     /// Whatever its length, a code in that direction explains at most `cos^2`, a quarter, of the
     /// vector's squared length.
     case cosine
-    /// The share of tokens with `cos(z, q) < 0`, above 0.05.
+    /// The fraction of tokens with `cos(z, q) < 0`, above 0.05.
     ///
     /// At an obtuse angle `|z - q|^2 > |z|^2`: the nearest code is farther off than the origin.
     case obtuse
@@ -84,7 +84,7 @@ extension CollapseOnset {
       isAbove ? value > limit : value < limit
     }
 
-    /// What fell or rose: the beginning of a sentence.
+    /// The subject of a sentence on this diagnostic.
     var subject: String {
       switch self {
       case .usage: "usage"

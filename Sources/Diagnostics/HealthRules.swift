@@ -66,7 +66,7 @@ extension HealthEvidence {
     return reasons
   }
 
-  /// What speaks for a collapse in how often codes are used.
+  /// Evidence for collapse in the use of codes.
   private func collapse(codes: Int, ids: Int, used: Int, perplexity: Double) -> [String] {
     guard ids >= Threshold.ids, codes > 1 else { return [] }
     let expected =
@@ -139,7 +139,7 @@ extension HealthEvidence {
     return reasons
   }
 
-  /// What does not decide, but should be known.
+  /// Remarks that do not affect the verdict.
   var remarks: [String] {
     var remarks: [String] = []
     if ids < Threshold.ids {

@@ -54,7 +54,7 @@ public struct LossWatch: Sendable, Equatable {
 
   private var ratio: Double { least > 0 && least.isFinite ? smoothed.value / least : 1 }
 
-  /// What is wrong after the last step, in words; nil if nothing is.
+  /// The warning after the last step; nil if there is none.
   public var warning: String? {
     guard isDiverging else { return nil }
     return String(

@@ -71,7 +71,7 @@ public struct Histogram: Equatable, Sendable {
   private static func edges(from low: Double, to high: Double, buckets: Int) -> [Double] {
     var edges = [low]
     for bucket in 1..<buckets {
-      // A share of each end, since their difference may be too large for a number.
+      // A fraction of each end, since their difference may be too large for a number.
       let share = Double(bucket) / Double(buckets)
       let edge = low * (1 - share) + high * share
       if edge > edges.last!, edge < high { edges.append(edge) }

@@ -1,6 +1,6 @@
 import Autodiff
 
-/// What an instruction has to do at least: arithmetic, and traffic with memory.
+/// Minimum cost of an instruction: arithmetic and memory traffic.
 ///
 /// Over the seconds it took, these are the rates to hold against the machine's: an instruction
 /// is done well where one of the two comes near its limit.
@@ -34,7 +34,7 @@ public struct Cost: Sendable, Hashable {
 }
 
 extension Instruction {
-  /// What executing this once has to do at least.
+  /// Minimum cost of executing this once.
   public var cost: Cost {
     let multiplyAdds = operation.multiplyAdds(
       inputs: inputs.map(\.shape), outputs: outputs.map(\.shape))

@@ -6,7 +6,7 @@ import Autodiff
 public struct Plan: Sendable {
   /// Replayed for each micro-batch.
   public let instructions: [Instruction]
-  /// What depends on parameters alone: executed once an update, for all lanes.
+  /// Depends only on parameters: executed once per update, for all lanes.
   public let preparation: [Instruction]
   /// Where the parameters lie, and their gradients.
   public let parameters: ParameterLayout

@@ -22,7 +22,7 @@ public final class ReadableFile: Sendable {
   private let identity: Identity
   private let descriptor: Mutex<Int32>
 
-  /// What tells this file from another one at the same path.
+  /// The identity of this file, to detect another one at the same path.
   private struct Identity: Equatable {
     let device: UInt64
     let node: UInt64

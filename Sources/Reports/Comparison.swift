@@ -1,6 +1,6 @@
 /// Several runs on one set of images.
 public struct Comparison: Sendable {
-  /// What became of one run.
+  /// The outcome of one run.
   public enum Outcome: Sendable {
     /// It was evaluated.
     case evaluated(EvaluatedRun)
@@ -14,7 +14,7 @@ public struct Comparison: Sendable {
   public struct Entry: Sendable {
     /// The checkpoint's folder, as its user named it.
     public let checkpoint: String
-    /// What became of it.
+    /// The outcome.
     public let outcome: Outcome
 
     /// A run and its outcome.
@@ -23,7 +23,7 @@ public struct Comparison: Sendable {
       self.outcome = outcome
     }
 
-    /// What was measured, if anything was.
+    /// The measurements, if there are any.
     public var run: EvaluatedRun? {
       if case .evaluated(let run) = outcome { run } else { nil }
     }

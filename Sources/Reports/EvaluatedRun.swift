@@ -2,7 +2,7 @@ import Diagnostics
 import Evaluation
 import Foundation
 
-/// What was measured of one run.
+/// Measurements of one run.
 public struct EvaluatedRun: Sendable {
   /// The quantizer.
   public var quantizer: QuantizerPresentation
@@ -39,7 +39,7 @@ public struct EvaluatedRun: Sendable {
   /// The verdict.
   public let health: CodebookHealth
 
-  /// What was measured; the verdict follows from the evidence.
+  /// The measurements from which the verdict follows.
   public init(
     quantizer: QuantizerPresentation, imageSize: Int, images: Int, imagesTrainedOn: Int?,
     usage: CodebookUsage, bitsPerPixel: Double, psnr: Double, ssim: Double,

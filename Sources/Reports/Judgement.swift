@@ -2,7 +2,7 @@ import Diagnostics
 
 /// A run's verdict in reports: one word, its reasons, since when, and what to do next.
 public struct Judgement: Sendable, Equatable {
-  /// How it is marked.
+  /// Its mark.
   public enum Mark: String, Sendable {
     /// Nothing is wrong.
     case good
@@ -14,7 +14,7 @@ public struct Judgement: Sendable, Equatable {
     case none
   }
 
-  /// How it is marked.
+  /// Its mark.
   public let mark: Mark
   /// The verdict: "healthy", "codebook collapse", "embedding collapse", "still improving", "too early
   /// to judge", "not evaluated", "failed".

@@ -1,6 +1,6 @@
 import Configuration
 
-/// What a report knows of one kind of quantizer: how it is called, what belongs to it, what to do
+/// Presentation of one kind of quantizer: its name, what is shown of it, what to do
 /// when its codebook collapses.
 ///
 /// There is one description for each kind (see the static functions); sections of a page, tables and
@@ -14,7 +14,7 @@ public struct QuantizerPresentation: Sendable, Equatable {
     case commitment
     /// Ranks and spreads of the codes that are used.
     case codes
-    /// The share of tokens on each level of each channel.
+    /// The fraction of tokens on each level of each channel.
     case levels
     /// Vectors where the bounding function is flat.
     case saturation

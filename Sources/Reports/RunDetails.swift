@@ -1,8 +1,8 @@
 import Configuration
 
-/// What a page shows of a run beyond its evaluation.
+/// Details of a run for the page, beyond its evaluation.
 public struct RunDetails: Sendable {
-  /// What a run made of some images at one step of its training.
+  /// Reconstructions of some images at one step of training.
   public struct Sample: Sendable {
     /// Updates that had been made.
     public var step: Int
@@ -26,7 +26,7 @@ public struct RunDetails: Sendable {
   public var listedImages: Int?
   /// PSNR in dB of each image that it was evaluated on.
   public var imagePSNR: [Double] = []
-  /// The share of details that is lost at each scale.
+  /// The fraction of details that is lost at each scale.
   public var octaves: [(pixels: Int, share: Double)] = []
   /// Samples of its training, by rising step.
   public var samples: [Sample] = []
@@ -74,7 +74,7 @@ public struct ComparisonPictures: Sendable {
     }
   }
 
-  /// What a run made of an image.
+  /// A run's reconstruction of an image.
   public struct Reconstruction: Sendable {
     /// A PNG file.
     public var png: [UInt8]

@@ -94,7 +94,8 @@ public struct RunHistory: Sendable {
   private var lastTexts: [Kind: [String: String]] = [:]
   /// Lists of numbers of a line by key, for some of the lines.
   private var lists: [Kind: [String: [(step: Int, numbers: [Double])]]] = [:]
-  /// The fraction of tokens on each level in the last window, `[channel][level]`; empty if not recorded.
+  /// The fraction of tokens on each level in the last window, `[channel][level]`; empty if not
+  /// recorded.
   public private(set) var levels: [[Double]] = []
   /// The tensors' names in the order of the network.
   public private(set) var tensors: [String] = []

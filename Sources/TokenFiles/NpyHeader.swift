@@ -95,7 +95,7 @@ struct NpyHeader: Equatable {
     return (NpyHeader(type: type, shape: shape), start + length)
   }
 
-  /// What stands behind `'key':`.
+  /// The value after `'key':`.
   private static func value(of key: String, in text: String) -> Substring? {
     let mark = "'\(key)':"
     var rest = text[...]

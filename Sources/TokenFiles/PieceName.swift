@@ -43,7 +43,7 @@ struct PieceName: Equatable {
   /// Where it says that shards are about to be replaced; see `PieceSwap`.
   var swapNote: String { "\(stem).\(format.rawValue).swap" }
 
-  /// What keeps two processes from writing the same output.
+  /// The lock file against two writers of one output.
   var lockFile: String { stem + ".lock" }
 
   /// Removes its files, the one that seals it first.
@@ -53,7 +53,7 @@ struct PieceName: Equatable {
     }
   }
 
-  /// What is written last: where this exists, the shard is finished.
+  /// The file written last: if it exists, the shard is finished.
   var seal: String { sidecar ?? data }
 
   /// The name of one of several shards, counted from 1.

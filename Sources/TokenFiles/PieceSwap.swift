@@ -6,9 +6,9 @@ import Foundation
 ///
 /// New shards are written as `NAME.new-00001` and on, while the old ones stay. When the last one is
 /// complete, a small file `NAME.FORMAT.swap` says how many there are: from then on the new set counts,
-/// and a shard of it lies under its new name until it has been renamed over the old one. Then the old
-/// shards beyond it go, and the small file last. Whoever comes upon that file after a kill reads
-/// accordingly, and the next writer completes the swap.
+/// and a shard of it lies under its new name until it has been renamed over the old one. Then the
+/// old shards beyond it go, and the small file last. Whoever comes upon that file after a kill
+/// reads accordingly, and the next writer completes the swap.
 struct PieceSwap {
   let name: PieceName
   /// How many shards the new set has.

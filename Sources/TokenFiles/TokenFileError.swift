@@ -1,7 +1,7 @@
 import Files
 import Safetensors
 
-/// What is wrong with a token file, or with what is to be written into one.
+/// Errors in a token file, or in what is to be written into one.
 public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A file cannot be read or written at all.
   case file(FileError)

@@ -157,7 +157,8 @@ extension TokenHeader {
     let data = Data(bytes)
     let decoder = JSONDecoder()
     guard let version = try? decoder.decode(Version.self, from: data) else {
-      throw .notTokens(path: path, reason: "it is no JSON object with an integer \"format_version\"")
+      throw .notTokens(
+        path: path, reason: "it is no JSON object with an integer \"format_version\"")
     }
     if let format = version.format, format != Self.formatName {
       throw .notTokens(path: path, reason: "it says its format is \"\(format)\"")

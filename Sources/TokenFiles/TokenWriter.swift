@@ -40,8 +40,8 @@ public final class TokenWriter {
   /// - `shard`: images per shard, 1 or more; nil for one file.
   /// - `resume`: keep the existing shards (`finishedPaths`) and continue after them. Without it,
   ///   shards from an earlier run are an error; a single file is replaced.
-  /// - `replace`: whatever is there stays until all new tokens are, and is replaced then. Shards that
-  ///   an interrupted replacement has finished are found by `resume`.
+  /// - `replace`: whatever is there stays until all new tokens are, and is replaced then. Shards
+  ///   that an interrupted replacement has finished are found by `resume`.
   ///
   /// Until `finish()` no other writer can have the same output.
   ///
@@ -130,7 +130,8 @@ public final class TokenWriter {
     do { try builder.append(record) } catch { throw remember(.file(error)) }
   }
 
-  /// Completes the last shard and returns the paths of all files, those found at the start included.
+  /// Completes the last shard and returns the paths of all files, those found at the start
+  /// included.
   public func finish() throws(TokenFileError) -> [String] {
     if let failure { throw failure }
     precondition(!isFinished, "finish of a TokenWriter after finish")
@@ -207,7 +208,7 @@ public final class TokenWriter {
 }
 
 extension TokenWriter {
-  /// What an earlier run left.
+  /// The shards of an earlier run.
   private struct Survey {
     var paths: Set<[UInt8]> = []
     var files: [String] = []

@@ -42,7 +42,7 @@ public struct ModelConfiguration: Sendable, Equatable {
 }
 
 extension ModelConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The shape of the encoder and the decoder, which mirror each other."
   /// Two levels of 64 and 128 channels.
   public static let standard = ModelConfiguration()

@@ -2,7 +2,7 @@ import Configuration
 
 /// The last weights and the averages of a run, side by side on the same held-out images.
 public struct AveragesReport: Sendable, Equatable {
-  /// What some weights do on the images.
+  /// Evaluation of some weights on the images.
   public struct Entry: Sendable, Equatable {
     /// "last", the name of an average, or that and "+codebook" where the codebook was re-estimated.
     public let name: String

@@ -52,7 +52,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
   public var polynomialGamma: Double
   /// Whether the exponential moving average is kept.
   public var ema: Bool
-  /// The share of the exponential moving average that a step leaves.
+  /// The fraction of the exponential moving average that a step leaves.
   public var emaDecay: Double
   /// The weights that encode.
   public var save: Saved
@@ -97,7 +97,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
 }
 
 extension AveragingConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Averages of the weights over steps: which are kept, and which weights are saved."
   /// None is kept.
@@ -113,7 +113,8 @@ extension AveragingConfiguration: Configurable {
       "tailShare", &tailShare, in: .between(0, 1),
       "Fraction of the run that tail averages; 0 restarts at every power of two.")
     fields.flag(
-      "polynomial", &polynomial, "Whether the polynomial-decay average is kept, which forgets early steps.")
+      "polynomial", &polynomial,
+      "Whether the polynomial-decay average is kept, which forgets early steps.")
     fields.number(
       "polynomialGamma", &polynomialGamma, in: .atLeast(0),
       "Exponent with which its weights grow over the steps.")

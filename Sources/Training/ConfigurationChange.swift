@@ -38,7 +38,7 @@ public struct ConfigurationChange: Sendable, Equatable {
     "training.averaging.codebook", "training.averaging.evaluationImages", "monitor.",
   ]
 
-  /// What may change in the midst of a run where that is asked for.
+  /// Keys that may change during a run with `--allow-changes`.
   static let changeable =
     [
       "training.optimizer.learningRate", "training.optimizer.beta1", "training.optimizer.beta2",
@@ -51,7 +51,7 @@ public struct ConfigurationChange: Sendable, Equatable {
       "emaDecay", "emaEpsilon", "reviveBelow", "reviveEvery",
     ].map { "quantizer." + $0 }
 
-  /// What differs between two configurations, by key.
+  /// Differences between two configurations, by key.
   static func between(_ old: RunConfiguration, _ new: RunConfiguration) -> [ConfigurationChange] {
     let (before, after) = (leaves(old), leaves(new))
     return Set(before.keys).union(after.keys).sorted().compactMap { key in

@@ -9,7 +9,7 @@ import Tokenizers
 /// On the batch of a step it tells what an update did; on held-out images, with PSNR, it holds the
 /// last weights and their averages side by side.
 final class HeldOutLoss<B: Backend> {
-  /// What the weights do on images.
+  /// Evaluation of the weights on images.
   struct Result: Equatable {
     /// The mean of what training minimizes.
     let loss: Double
@@ -63,7 +63,7 @@ final class HeldOutLoss<B: Backend> {
 
   /// Loss and PSNR on images; where they do not fill one replay they are repeated.
   ///
-  /// - Throws: `CancellationError` where someone asks to stop.
+  /// - Throws: `CancellationError` on a request to stop.
   func evaluate(_ images: [Image]) throws(CancellationError) -> Result {
     if shouldStop() { throw CancellationError() }
     let count = evaluated(of: images.count)

@@ -70,14 +70,15 @@ public struct MonitorConfiguration: Sendable, Equatable {
 }
 
 extension MonitorConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "What a run measures and records, and how often."
   /// A line every 10 steps, a diagnosis every 50, an evaluation every 200, a checkpoint every 500.
   public static let standard = MonitorConfiguration()
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    fields.integer("logEvery", &logEvery, in: .atLeast(1), "Steps between lines of the metrics log.")
+    fields.integer(
+      "logEvery", &logEvery, in: .atLeast(1), "Steps between lines of the metrics log.")
     fields.integer(
       "evaluateEvery", &evaluateEvery, in: .atLeast(1),
       "Steps between evaluations; the last step is always evaluated.")

@@ -1,19 +1,19 @@
 import Autodiff
 import Tokenizers
 
-/// What is minimized, recorded in a graph: the reconstruction loss plus the quantizer's own.
+/// The objective, recorded in a graph: the reconstruction loss plus the quantizer's own.
 struct Objective {
   /// The record.
   let graph = Graph()
   /// The images `[n, size, size, 3]` in [-1, 1], the input "images".
   let originals: Tensor
-  /// What the bottleneck made of them; nil where quantization is deferred.
+  /// The output of the bottleneck; nil while quantization is deferred.
   let quantized: Quantized?
-  /// What the decoder saw.
+  /// The input of the decoder.
   let codes: Tensor
   /// The decoded images.
   let images: Tensor
-  /// The distance of images and reconstructions.
+  /// The reconstruction loss.
   let reconstruction: Tensor
   /// The mean squared error of images and reconstructions, whatever the distance is.
   let squaredError: Tensor

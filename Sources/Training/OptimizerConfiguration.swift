@@ -91,7 +91,7 @@ public struct SGDConfiguration: Sendable, Equatable {
 }
 
 extension OptimizerConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The optimizer."
   /// AdamW.
   public static let standard = OptimizerConfiguration.adamw(.standard)
@@ -113,7 +113,7 @@ extension OptimizerConfiguration: Configurable {
 }
 
 extension AdamWConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Adam with decoupled weight decay."
   /// Learning rate 0.001, averages 0.9 and 0.99, decay 0.0001.
   public static let standard = AdamWConfiguration()
@@ -129,7 +129,7 @@ extension AdamWConfiguration: Configurable {
 }
 
 extension AdamConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Adam without weight decay."
   /// Learning rate 0.001, averages 0.9 and 0.99.
   public static let standard = AdamConfiguration()
@@ -141,7 +141,7 @@ extension AdamConfiguration: Configurable {
 }
 
 extension SGDConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Gradient descent with momentum."
   /// Learning rate 0.01, momentum 0.9.
   public static let standard = SGDConfiguration()
@@ -177,11 +177,13 @@ private func declareAdam(
 ) {
   declareLearningRate(&fields, &learningRate)
   fields.number(
-    "beta1", &beta1, in: .from(0, below: 1), isSingle: true, "Decay of the moving average of gradients.")
+    "beta1", &beta1, in: .from(0, below: 1), isSingle: true,
+    "Decay of the moving average of gradients.")
   fields.number(
     "beta2", &beta2, in: .from(0, below: 1), isSingle: true,
     "Decay of the moving average of squared gradients.")
   fields.number(
-    "epsilon", &epsilon, in: .above(0), isSingle: true, "Added to the square root of the averaged squares."
+    "epsilon", &epsilon, in: .above(0), isSingle: true,
+    "Added to the square root of the averaged squares."
   )
 }

@@ -2,7 +2,7 @@ import Autodiff
 import Execution
 import Tokenizers
 
-/// What the quantizer got and gave for every token of a batch, and the gradient at its output.
+/// Inputs and outputs of the quantizer for every token of a batch, and the gradient at its output.
 ///
 /// Replays write side by side, each at its own place.
 final class QuantizerProbe: @unchecked Sendable {

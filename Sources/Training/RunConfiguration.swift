@@ -49,7 +49,7 @@ public struct RunConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Everything a training run of Tessera depends on."
   /// A start that lacks the folder of images.
   public static let standard = RunConfiguration(data: .standard)
@@ -103,7 +103,7 @@ extension RunConfiguration: Configurable {
       remedy: "The nearest is \((batch + portion - 1) / portion * portion).")
   }
 
-  /// Checks that a quantizer can begin in the midst of training.
+  /// Checks that a quantizer supports deferred quantization.
   private func checkDeferral(_ fields: inout ConfigurationFields) {
     let (isDeferred, kind) = (training.deferQuantization > 0, quantizer.kind)
     fields.check(

@@ -8,7 +8,7 @@ import Safetensors
 public struct RunImageFolders: Sendable, Equatable {
   /// The folder to train on.
   public var train: String
-  /// The folder to validate with; nil where a share of the first is held out.
+  /// The folder to validate with; nil where a fraction of the first is held out.
   public var validation: String?
 
   /// The folders by their paths.
@@ -40,7 +40,8 @@ extension Checkpoint {
     try place("data.train", run.data.train, readFolders()["train"])
   }
 
-  /// Where the images to validate with are, nil where a share of the others is held out; likewise.
+  /// Where the images to validate with are, nil where a fraction of the others is held out;
+  /// likewise.
   public func validationFolder(_ run: RunConfiguration) throws(TrainingError) -> String? {
     guard let given = run.data.validation else { return nil }
     return try place("data.validation", given, readFolders()["validation"])

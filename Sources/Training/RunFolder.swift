@@ -5,7 +5,7 @@ import Safetensors
 
 /// The folder of a run before its first step: what is there, who may write, how a run begins.
 extension Checkpoint {
-  /// What is in a folder where a run is to begin.
+  /// The contents of a folder where a run is to start.
   enum Occupant: Equatable {
     /// Nothing of a run.
     case nothing
@@ -63,7 +63,7 @@ extension Checkpoint {
 
   /// Keeps all others from writing into the folder, which exists.
   ///
-  /// Who comes second is refused at once.
+  /// A second process is refused at once.
   public func lock() throws(TrainingError) -> FolderLock {
     do {
       return try FolderLock(folder: folder)
@@ -122,7 +122,7 @@ extension Checkpoint {
 }
 
 extension RunConfiguration {
-  /// What a run's folder keeps: all values, without the path of the schema, which is not there.
+  /// The configuration saved in the run's folder: all values, without the path of the schema.
   var savedText: String {
     guard case .object(var object)? = try? JSONValue(parsing: resolved) else { return resolved }
     object["$schema"] = nil

@@ -8,7 +8,7 @@ import Tokenizers
 /// The diagnostics of a run between evaluations: asks each update for numbers, and writes lines of
 /// the log from them.
 ///
-/// What the configuration has off is neither asked for nor computed.
+/// Diagnostics that are off are not computed.
 final class RunMonitor<B: Backend> {
   private let run: RunConfiguration
   private let parameters: ParameterMemory<B>
@@ -73,7 +73,7 @@ final class RunMonitor<B: Backend> {
     step.isMultiple(of: run.monitor.diagnoseEvery) || step == run.training.steps
   }
 
-  /// What takes the quantizer's vectors and gradients, at steps that are diagnosed.
+  /// Collects the quantizer's vectors and gradients at diagnosed steps.
   func probe(at step: Int) -> QuantizerProbe? { diagnoses(step) ? probe : nil }
 
   /// Whether the loss is to be measured again after the update: what is measured then is quantized.
@@ -131,7 +131,7 @@ final class RunMonitor<B: Backend> {
   /// Takes in how many codes were replaced after a step.
   func record(revived count: Int) { revived? += count }
 
-  /// What is wrong at the moment, in words.
+  /// The current warning.
   var warning: String? {
     for (depth, watch) in watches.enumerated() {
       if let warning = watch.warning {
@@ -153,7 +153,7 @@ final class RunMonitor<B: Backend> {
     (monitor.averageLoss ? [.origin] : []) + (monitor.cosines ? [.previousGradient] : [])
   }
 
-  /// What a continuation needs.
+  /// State for a resume.
   func extras(after step: Int) -> Checkpoint.StateExtras {
     var extras = Checkpoint.StateExtras()
     if let averageLoss {
@@ -178,7 +178,7 @@ final class RunMonitor<B: Backend> {
   /// How often codes were used since the last diagnosis.
   var usage: CodebookUsage { window.usage }
 
-  /// What stands before the first step: the names of the tensors that lists go by.
+  /// The line before the first step: tensor names, in the order of the lists.
   var firstLines: [JSONObject] { cosines.map { [$0.namesLine] } ?? [] }
 
   /// The lines of a step that is diagnosed, but for that of the average loss.

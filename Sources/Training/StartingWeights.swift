@@ -66,7 +66,7 @@ public struct StartingWeights: Sendable, Equatable {
       hasCodebooks: codebooks.allSatisfy(names.contains))
   }
 
-  /// What token files of the checkpoint carry.
+  /// The identity that token files of the checkpoint carry.
   private func fingerprint<B: Backend>(
     of opened: SafetensorsFile, _ backend: B.Type
   ) throws -> String {

@@ -55,7 +55,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var averaging: AveragingConfiguration
   /// Evaluations without improvement after which a run ends; 0 is off.
   public var patience: Int
-  /// What an evaluation must be better by to count as an improvement, in dB of PSNR, or in SSIM where
+  /// Smallest improvement that resets patience, in dB of PSNR, or in SSIM where
   /// `monitor.keepBest` is that.
   public var minDelta: Double
 
@@ -112,7 +112,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
 }
 
 extension TrainingConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "How the model is trained: steps, batches, optimizer, schedule."
   /// 1000 steps of 64 images with AdamW.
   public static let standard = TrainingConfiguration()

@@ -39,7 +39,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A file cannot be read or written.
   case file(FileError)
 
-  /// What happened, and the way out.
+  /// What happened, and what to do.
   public var description: String {
     switch self {
     case .notFinite(let step, let place, let folder, let savedStep, let rate):
@@ -94,7 +94,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
         + (key == "data.train" ? "--data" : "--validation") + "."
     case .noEvaluationImages:
       return
-        "expected images to evaluate with, found none: data.validationShare holds out none, and "
+        "expected evaluation images, found none: data.validationShare holds out none, and "
         + "data.validation names no folder. Raise it or name a folder."
     case .alreadyDone(let folder, let step):
       return "\(folder) is already at step \(step). Raise --steps to train it further."
@@ -110,7 +110,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// What to do where numbers exploded.
+  /// What to do after divergence.
   private static func wayOut(
     ofExplosion folder: String, _ savedStep: Int?, _ rate: Double
   ) -> String {

@@ -1,4 +1,4 @@
-/// Who watches a run: a progress bar, a log, a test.
+/// Observer of a run: a progress line, a log, a test.
 public protocol TrainingObserver: AnyObject {
   /// The run is about to start or resume.
   func trainingWillBegin(_ overview: TrainingOverview)
@@ -27,7 +27,7 @@ extension TrainingObserver {
   public func willFail(step: Int, savedStep: Int, folder: String) {}
 }
 
-/// What there is to say before a run.
+/// Overview before a run.
 public struct TrainingOverview: Sendable {
   /// Images to train on.
   public let trainingImages: Int
@@ -57,11 +57,11 @@ public struct StepReport: Sendable {
   public let step: Int
   /// The length of the run.
   public let steps: Int
-  /// What is minimized.
+  /// The loss.
   public let loss: Double
   /// Peak signal to noise of the batch in dB, before values are rounded to 8 bits.
   public let psnr: Double
-  /// The distance of images and reconstructions.
+  /// The reconstruction loss.
   public let reconstruction: Double
   /// The norm of the gradient before clipping.
   public let gradientNorm: Double
@@ -71,7 +71,7 @@ public struct StepReport: Sendable {
   public let seconds: Double
   /// Images a second since the last line of the log: training alone.
   public let imagesPerSecond: Double
-  /// The share of the codebook that this batch used.
+  /// The fraction of the codebook that this batch used.
   public let usage: Double
   /// Tokens in the batch: positions of its images' grids; 0 where nothing is quantized yet.
   public let tokens: Int
@@ -79,6 +79,6 @@ public struct StepReport: Sendable {
   public let ids: Int
   /// The quantizer's scalars, by name.
   public let quantizer: [String: Double]
-  /// What is wrong at the moment, in words; nil where nothing is.
+  /// The current warning; nil where nothing is.
   public let warning: String?
 }

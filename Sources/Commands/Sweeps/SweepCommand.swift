@@ -110,7 +110,7 @@ public struct SweepCommand: DocumentedCommand {
     }
   }
 
-  /// What all runs set over the plan's values.
+  /// Values for all runs that override the plan's.
   private var overrides: [String] {
     var result = images.assignments
     if let steps { result.append("training.steps=\(steps)") }

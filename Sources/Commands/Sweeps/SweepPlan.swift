@@ -115,7 +115,7 @@ public struct SweepPlan: Sendable, Equatable {
 }
 
 extension SweepPlan: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The runs of a sweep: a configuration times variants times seeds."
   /// A start that lacks configuration and variants.
   public static let standard = SweepPlan()
@@ -167,7 +167,7 @@ extension SweepPlan: Configurable {
 }
 
 extension SweepPlan.Variant: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "A variant: a name and its values of the configuration."
   /// A start that lacks its name.
   public static let standard = SweepPlan.Variant()
@@ -182,7 +182,7 @@ extension SweepPlan.Variant: Configurable {
 }
 
 extension SweepPlan.Size: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "What the words in braces stand for."
   /// A start that lacks its name.
   public static let standard = SweepPlan.Size()

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a file of results holds of one run: its numbers, or why it failed.
+/// A line of the results file: a run's numbers, or why it failed.
 enum SweepRecord: Sendable {
   /// The run finished.
   case finished(SweepResult)
@@ -96,6 +96,6 @@ struct SweepFailure: Codable, Sendable {
   let overrides: [String]
   /// The exit code.
   let code: Int32
-  /// What the command said.
+  /// The command's messages.
   let failure: String
 }

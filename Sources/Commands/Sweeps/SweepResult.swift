@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import Training
 
-/// What came of one finished run of a sweep: a line of its results.
+/// The result of one finished run of a sweep: a line of its results file.
 ///
 /// The data that a run had stand in none of its values: all lines of a file are to have the same.
 public struct SweepResult: Codable, Sendable {
@@ -20,7 +20,7 @@ public struct SweepResult: Codable, Sendable {
   public let perplexity, quantizationError: Double
   /// Bits that the tokens of an image carry: their number times log2 of the perplexity.
   public let bitsPerImage: Double
-  /// What `compare` says of the run.
+  /// The verdict of `compare`.
   public let verdict: String
   /// The step at which the collapse began.
   public private(set) var collapse: Int?

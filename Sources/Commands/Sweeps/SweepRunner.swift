@@ -21,7 +21,7 @@ struct SweepRunner {
     case complete
     /// The time was up with so many runs left.
     case timeIsUp(left: Int)
-    /// Someone asked to stop.
+    /// A stop was requested.
     case interrupted
   }
 

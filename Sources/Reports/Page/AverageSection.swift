@@ -103,7 +103,7 @@ struct AverageSection {
     return words + (plain == key ? "" : " with a re-estimated codebook")
   }
 
-  /// What the averages won at the end, in words.
+  /// The gain of averages at the end, in words.
   private func best(_ told: [PageRun]) -> String {
     let items = told.compactMap { run -> String? in
       guard let best = Self.best(run) else { return nil }

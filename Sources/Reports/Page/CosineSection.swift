@@ -54,8 +54,8 @@ struct CosineSection {
     }
   }
 
-  /// Flags that at most a quarter of the diagnostics raise, and in words how often each was raised: one
-  /// that is always raised says nothing about a step.
+  /// Flags that at most a quarter of the diagnostics raise, and in words how often each was raised:
+  /// one that is always raised says nothing about a step.
   private static func flags(
     _ raised: [(step: Int, flags: [String])], of diagnoses: Int, _ run: PageRun
   ) -> (rare: [(step: Int, flags: [String])], words: String) {

@@ -95,7 +95,7 @@ struct FrequencySection {
   }
 }
 
-/// The share of tokens on each level of each channel, or of ones in each bit.
+/// The fraction of tokens on each level of each channel, or of ones in each bit.
 struct LevelFigure {
   let run: PageRun
   /// `[channel][level]`.

@@ -1,7 +1,7 @@
 import Diagnostics
 import Foundation
 
-/// What a reader should know who reads no further: the winner, its margin and cost, what is wrong.
+/// The summary in one paragraph: the winner, its margin and cost, problems.
 struct Headline {
   let comparison: Comparison
   let runs: [PageRun]
@@ -61,7 +61,7 @@ struct Headline {
       "\(best.name) +\(NumberText.decimals(margin, 2)) dB over \(next.name) \(cost(best, next))."
   }
 
-  /// What the winner takes beside the other: bits and training time.
+  /// The winner's cost relative to the other: bits and training time.
   private func cost(_ a: PageRun, _ b: PageRun) -> String {
     let (own, other) = (a.run!.bitsPerPixel, b.run!.bitsPerPixel)
     let ratio = other > 0 ? own / other : 1

@@ -1,7 +1,7 @@
 import Charts
 import Diagnostics
 
-/// What happens between vectors and codes: of each run what belongs to its quantizer.
+/// Vectors and codes: for each run the figures of its quantizer.
 struct QuantizerSection {
   let runs: [PageRun]
 
@@ -103,7 +103,8 @@ struct QuantizerSection {
         references: limits(.codebookRank, runs, "nearly a line")
       ).html(runs) { $0.line(.quantizer, "codebookRank") },
       RunFigure(
-        title: "Spread of the used codes", note: "Standard deviation relative to RMS length.", including: [0],
+        title: "Spread of the used codes", note: "Standard deviation relative to RMS length.",
+        including: [0],
         references: limits(.codebookSpread, runs, "5%")
       ).html(runs) { $0.line(.quantizer, "codebookSpread") },
     ]

@@ -1,7 +1,7 @@
 import Charts
 import Diagnostics
 
-/// What is made of each run, and the numbers that are compared first.
+/// Verdicts of all runs, and the key numbers.
 struct VerdictSection {
   let comparison: Comparison
   let runs: [PageRun]

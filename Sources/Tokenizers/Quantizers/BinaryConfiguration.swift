@@ -1,6 +1,6 @@
 import Configuration
 
-/// What the quantizers have in common whose tokens are made of bits, one a channel.
+/// Common configuration of quantizers whose tokens consist of bits, one per channel.
 ///
 /// The losses are `commitmentWeight * |z - sg(q)|^2 + entropyWeight * (E[H(p)] - diversity * H(E[p]))`
 /// with p, for each vector, the distribution over codes in proportion to
@@ -17,7 +17,8 @@ public struct BinaryConfiguration: Sendable, Equatable {
   public var diversity: Double
   /// How far from a code a vector may be without being sure of it.
   public var temperature: Double
-  /// The largest number of bits whose joint distribution enters the entropy of the mean distribution.
+  /// The largest number of bits whose joint distribution enters the entropy of the mean
+  /// distribution.
   public var entropyGroup: Int
 
   /// The most bits: as many codes as the largest codebook has.
@@ -55,7 +56,8 @@ public struct BinaryConfiguration: Sendable, Equatable {
         + "diversity times the entropy of the mean distribution, in nats; over a micro-batch.")
     fields.number(
       "diversity", &diversity, in: .atLeast(0), isSingle: true,
-      "Weight, within the entropy loss, of the entropy of the mean distribution, which spreads use.")
+      "Weight, within the entropy loss, of the entropy of the mean distribution, which spreads use."
+    )
     fields.number(
       "temperature", &temperature, in: .above(0), isSingle: true,
       "Temperature of the distribution over codes, exp(-|z - c|^2 / temperature), normalized.")

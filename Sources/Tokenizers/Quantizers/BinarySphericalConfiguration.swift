@@ -17,7 +17,7 @@ public struct BinarySphericalConfiguration: Sendable, Equatable {
 }
 
 extension BinarySphericalConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Binary spherical quantization: vectors are normalized, then one bit per channel, its sign."
   /// 10 bits: 1024 tokens.

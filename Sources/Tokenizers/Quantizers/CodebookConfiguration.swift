@@ -1,7 +1,7 @@
 import Autodiff
 import Configuration
 
-/// What the quantizers have in common whose tokens are entries of codebooks.
+/// Common configuration of quantizers whose tokens are entries of codebooks.
 ///
 /// The losses are `codebookWeight * |q - sg(z)|^2 + commitmentWeight * |z - sg(q)|^2`. The squared
 /// norm is the sum over the code dimension; the loss is the mean of it over all vectors of the batch.
@@ -19,7 +19,7 @@ public struct CodebookConfiguration: Sendable, Equatable {
     case diveq
   }
 
-  /// What a codebook holds before the first step.
+  /// Initialization of a codebook.
   public enum Initialization: String, Sendable, CaseIterable {
     /// Encoder outputs sampled from the first batch.
     case encoder
@@ -48,9 +48,9 @@ public struct CodebookConfiguration: Sendable, Equatable {
   public var codebookWeight: Double
   /// Weight of the loss that moves the encoder towards the codebook.
   public var commitmentWeight: Double
-  /// What the codebook holds before the first step.
+  /// Initialization of the codebook.
   public var initialization: Initialization
-  /// What happens to the codebook between steps.
+  /// Updates of the codebook between steps.
   public var upkeep: CodebookUpkeep
 
   /// Describes codebooks and their losses.
@@ -86,7 +86,8 @@ public struct CodebookConfiguration: Sendable, Equatable {
       remedy: "Typical sizes are 256 to 16384.")
     fields.integer(
       "codeDimension", &dimension, in: .between(1, 8192),
-      "Dimension of codes: channels of the vector that becomes a token.", remedy: "Typical dimensions are 4 to 64.")
+      "Dimension of codes: channels of the vector that becomes a token.",
+      remedy: "Typical dimensions are 4 to 64.")
     fields.choice(
       "gradient", &gradient,
       "How the gradient passes from the code to the encoder: unchanged (straight-through); rotated "

@@ -1,6 +1,6 @@
 import Configuration
 
-/// What happens to a codebook between steps, beside or in place of what gradients do to it.
+/// Updates of a codebook between steps, in addition to or instead of gradients.
 public struct CodebookUpkeep: Sendable, Equatable {
   /// How the codebook learns.
   public enum Learning: String, Sendable, CaseIterable {
@@ -14,10 +14,10 @@ public struct CodebookUpkeep: Sendable, Equatable {
 
   /// How the codebook learns.
   public var learning: Learning
-  /// The share of the moving averages that a step leaves: of each code's uses and of the sum of its
-  /// vectors.
+  /// The fraction of the moving averages that a step leaves: of each code's uses and of the sum of
+  /// its vectors.
   public var decay: Double
-  /// What is added to the uses of every code before they divide (Laplace smoothing).
+  /// Added to the uses of every code before division (Laplace smoothing).
   public var epsilon: Double
   /// Steps between dead-code revivals; 0 is never.
   public var reviveEvery: Int
@@ -59,7 +59,8 @@ extension CodebookUpkeep {
       "Added to the uses of every code before division (Laplace smoothing).")
     fields.integer(
       "reviveEvery", &reviveEvery, in: .atLeast(0),
-      "Steps between dead-code revivals, which replace unused codes by vectors of the batch; 0 is off.")
+      "Steps between dead-code revivals, which replace unused codes by vectors of the batch; 0 is off."
+    )
     fields.number(
       "reviveBelow", &reviveBelow, in: .inside(0, 1),
       "Codes are revived when their moving average of uses is below this fraction of uniform use; "

@@ -26,7 +26,7 @@ public struct CosineConfiguration: Sendable, Equatable {
 }
 
 extension CosineConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Vector quantization by cosine similarity: vectors and codes are normalized to length 1."
   /// A codebook of 1024 entries of dimension 8, straight-through.

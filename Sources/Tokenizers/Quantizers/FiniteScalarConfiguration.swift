@@ -53,7 +53,7 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
 }
 
 extension FiniteScalarConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Finite scalar quantization: bound each channel, then round it."
   /// Levels 8, 5, 5, 5: 1000 tokens.
   public static let standard = FiniteScalarConfiguration()

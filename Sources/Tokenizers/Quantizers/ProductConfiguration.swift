@@ -30,7 +30,7 @@ public struct ProductConfiguration: Sendable, Equatable {
 }
 
 extension ProductConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Product vector quantization: groups of channels, each with its own codebook."
   /// Two groups of 4 channels with 256 entries each.

@@ -27,7 +27,7 @@ public struct ResidualConfiguration: Sendable, Equatable {
 }
 
 extension ResidualConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Residual vector quantization: each codebook quantizes the residual of the one before."
   /// Two codebooks of 256 entries of dimension 8.
@@ -37,7 +37,8 @@ extension ResidualConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integer(
       "depth", &depth, in: .between(2, QuantizerConfiguration.mostDepth),
-      "Number of codebooks, which is the number of ids per token.", remedy: "One codebook is type \"vq\".")
+      "Number of codebooks, which is the number of ids per token.",
+      remedy: "One codebook is type \"vq\".")
     codebook.declareReplacement(&fields)
     codebook.declareEntries(&fields)
   }

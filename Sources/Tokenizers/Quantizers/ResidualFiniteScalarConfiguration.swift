@@ -17,7 +17,7 @@ public struct ResidualFiniteScalarConfiguration: Sendable, Equatable {
 }
 
 extension ResidualFiniteScalarConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Residual finite scalar quantization: each stage rounds the residual of the one before."
   /// Twice the levels 5, 5, 5: 125 values of an index, 15,625 tokens.
