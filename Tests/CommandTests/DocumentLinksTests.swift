@@ -10,13 +10,13 @@ import Testing
 
     var description: String { path }
 
-    /// The lines, and whether each is inside a code block.
+    /// The lines, and whether each belongs to a code block; the fences are empty lines of it.
     var lines: [(text: String, isCode: Bool)] {
       var isCode = false
       return text.components(separatedBy: "\n").map { line in
         if line.hasPrefix("```") {
           isCode.toggle()
-          return (line, false)
+          return ("", true)
         }
         return (line, isCode)
       }
@@ -123,7 +123,7 @@ import Testing
     let blocks = page.lines.filter(\.isCode).map(\.text).joined(separator: "\n")
       .replacing("\\\n", with: " ").components(separatedBy: "\n")
     let prose = page.lines.filter { !$0.isCode }.map(\.text).joined(separator: "\n")
-    let inline = prose.matches(of: /`([^`]+)`/).map { $0.1.replacing("\n", with: " ") }
+    let inline = prose.matches(of: /`([^`]+)`/).map { String($0.1.replacing("\n", with: " ")) }
     return (blocks + inline).compactMap { line in
       var text = line.drop { $0 == " " }
       if text.hasPrefix("$ ") { text = text.dropFirst(2) }
