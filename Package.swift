@@ -1,14 +1,14 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-/// The targets are walls: each lists what it may import, always from a lower row of the map in
-/// README.md, and `make check` builds with `--explicit-target-dependency-import-check error`.
+/// Module boundaries: each target lists what it may import, always from a lower row of the map in
+/// docs/architecture.md, and `make check` builds with `--explicit-target-dependency-import-check error`.
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A library wall; `embedding` are files whose bytes become part of the library.
+/// A library target; `embedding` are files whose bytes become part of the library.
 func wall(
   _ name: String, _ dependencies: [Target.Dependency] = [], embedding files: [String] = []
 ) -> Target {
@@ -29,7 +29,7 @@ func command(_ name: String) -> Target {
     name: name, dependencies: ["Commands"], swiftSettings: settings)
 }
 
-/// The tests of one wall.
+/// The tests of one target.
 func tests(
   _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
   resources: [Resource] = []

@@ -8,7 +8,7 @@ public struct BarChart: Chart {
     public var names: [String]
     /// Their heights.
     public var values: [Double]
-    /// A level that the group is held against.
+    /// A reference level for the group.
     public var reference: Double?
 
     /// A group.

@@ -1,5 +1,5 @@
 /// The script of pages with charts: reads values off charts by pointer, touch and keyboard, and draws
-/// curves anew where the view changes.
+/// curves when the view changes.
 ///
 /// `view` events on the document change what holds for all charts over steps: `axis` (`step` or one of
 /// the chains in the element `view-data`), `smooth` (0 to below 1) and `grouped`. Without the script the

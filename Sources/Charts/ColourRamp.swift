@@ -1,6 +1,6 @@
 /// Colours for numbers from -1 to 1: one hue below zero, another above, the ground between.
 ///
-/// Both hues, orange and blue, are told apart by the colour-blind. Numbers are put into
+/// Both hues, orange and blue, are distinguished by the colour-blind. Numbers are put into
 /// ``steps`` classes, so that a page needs few rules for any number of cells.
 public enum ColourRamp {
   /// Classes from -1 to 1; odd, so that zero has one of its own.

@@ -99,7 +99,7 @@ struct Frame {
       + "aria-label=\"\(Markup.escaped(summary))\">\(content)</svg>"
   }
 
-  /// What the script needs to turn pixels into numbers and back.
+  /// Data for the script to convert pixels into numbers and back.
   var reading: String {
     func ends(_ scale: Scale) -> String {
       "\(scale.lower),\(scale.upper),\(scale.kind == .logarithmic ? 1 : 0)"

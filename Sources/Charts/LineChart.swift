@@ -4,9 +4,9 @@ public struct LineChart: Chart {
   public struct Line: Sendable {
     /// What it is called.
     public var name: String
-    /// What stands at its right end: the name, or a shorter one; nothing where it is empty.
+    /// The label at its right end: the name, a shorter one, or nothing if empty.
     public var label: String
-    /// What the legend says of it; nil for its last value.
+    /// Its text in the legend; nil for its last value.
     public var value: String?
     /// Colour and dashes.
     public var style: SeriesStyle
@@ -30,7 +30,7 @@ public struct LineChart: Chart {
     }
   }
 
-  /// A level that curves are held against.
+  /// A reference level for curves.
   public struct Reference: Sendable {
     /// Where.
     public var value: Double

@@ -76,7 +76,7 @@ extension LineChart {
       + "\(Markup.escaped(mark.title))</title></circle>"
   }
 
-  /// The reference levels and their labels; a label that would cover another is left out.
+  /// The reference levels and their labels; a label that would cover another is omitted.
   private var levels: (lines: String, labels: String) {
     let n = Markup.coordinate
     var taken: [Double] = []

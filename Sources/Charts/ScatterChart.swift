@@ -30,7 +30,7 @@ public struct ScatterChart: Chart {
 
   /// A chart of points; both axes have one unit.
   ///
-  /// `facts` are told in the table, under the numbers of points and discs.
+  /// `facts` are reported in the table, under the numbers of points and discs.
   public init(
     summary: String, cloud: [Point], discs: [Disc], grid: (x: [Double], y: [Double]) = ([], []),
     _ style: SeriesStyle, titles: (x: String, y: String), facts: [(String, String)] = []

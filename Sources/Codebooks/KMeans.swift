@@ -12,7 +12,7 @@ public struct KMeans: Sendable {
   /// Whether centres have length 1, as for vectors that do (spherical k-means).
   public let onSphere: Bool
 
-  /// What came of it.
+  /// The result.
   public struct Result: Sendable {
     /// The centres, `[K, d]`.
     public let centres: [Float]
@@ -121,7 +121,7 @@ public struct KMeans: Sendable {
     }
   }
 
-  /// The vectors farthest from their centres, as far as they are away from them at all.
+  /// The vectors farthest from their centres, excluding those at distance 0.
   private func farthest(_ count: Int, _ distances: [Double]) -> [Int] {
     guard count > 0 else { return [] }
     let away = distances.indices.filter { distances[$0] > 0 }

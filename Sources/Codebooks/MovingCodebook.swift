@@ -12,7 +12,7 @@ public struct MovingCodebook: Sendable, Equatable {
   public let dimension: Int
   /// The share a of the averages that a step leaves.
   public let decay: Double
-  /// What smoothing adds to the uses of every code.
+  /// Smoothing: added to the uses of every code.
   public let epsilon: Double
   /// Whether codes follow the vectors; else uses alone are kept, and codes learn elsewhere.
   public let movesCodes: Bool
@@ -82,7 +82,7 @@ public struct MovingCodebook: Sendable, Equatable {
 
   /// Puts a vector in the place of a code, as if it had been used so often.
   ///
-  /// Both averages begin anew: with the old ones the code would go back where it was.
+  /// Both averages start over: with the old ones the code would go back where it was.
   public mutating func replace(_ code: Int, by vector: some Sequence<Float>, uses: Double) {
     self.uses[code] = uses
     guard movesCodes else { return }

@@ -16,7 +16,7 @@ struct PivotedGramSchmidt {
   private(set) var pivots: [Int] = []
   /// The lengths of their residuals, R_kk.
   private(set) var diagonal: [Double] = []
-  /// What the directions take of every vector, `[k][n]`: rows of R.
+  /// Coefficients of every vector along the directions, `[k][n]`: rows of R.
   private(set) var rows: [[Double]] = []
 
   private let keepsRows: Bool
@@ -46,7 +46,7 @@ struct PivotedGramSchmidt {
     least = longest * longest
   }
 
-  /// What is left of all vectors together: |R_22|_F.
+  /// The residual norm: |R_22|_F.
   var residualNorm: Double { squares.reduce(0) { $0 + max(0, $1) }.squareRoot() }
 
   /// Takes the next vector.
@@ -77,7 +77,7 @@ struct PivotedGramSchmidt {
     for channel in 0..<dimension { vector[channel] -= share * direction[channel] }
   }
 
-  /// Removes a direction from all residuals, and tells how much of it each had.
+  /// Removes a direction from all residuals, and returns how much of it each had.
   private mutating func remove(_ direction: [Double]) -> [Double] {
     let count = count
     var shares = [Double](repeating: 0, count: count)

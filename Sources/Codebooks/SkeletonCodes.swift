@@ -1,4 +1,4 @@
-/// A codebook of vectors that together reach far: their skeleton, round by round.
+/// Chooses diverse vectors as codes by repeated column-pivoted QR: a skeleton of the vectors.
 ///
 /// Column-pivoted QR takes d vectors at most, whose span has everything. Codes are no basis, though: a
 /// code stands for what is near it, not for multiples of itself. So each round decomposes what the

@@ -41,7 +41,7 @@ final class BoundedCodec {
     throw Failure(
       .badData,
       "\(name): \(width)x\(height) pixels need \(Display.megabytes(bytes)) of working memory, more "
-        + "than the \(Display.megabytes(memoryLimit)) that are half of what \(limitName) leaves. "
+        + "than \(Display.megabytes(memoryLimit)), half of what \(limitName) leaves. "
         + "Encode it "
         + "with --size model or a smaller --size WxH, or on a larger machine.")
   }
@@ -120,7 +120,7 @@ final class BoundedCodec {
     case .notFinite(let image):
       Failure(
         .badData,
-        "\(names[image]): the encoder put out a number that is not finite. The weights "
+        "\(names[image]): the encoder produced a number that is not finite. The weights "
           + "are damaged; use another checkpoint.")
     case .tokenOutOfRange(let image, let token, let size):
       Failure(

@@ -2,17 +2,17 @@ import ArgumentParser
 import Execution
 import Foundation
 
-/// What every command takes.
+/// Options of every command.
 public struct CommandOptions: ParsableArguments {
   /// Images that are computed at once.
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Threads that compute; all cores by default. The result does not depend on it.",
+      "Number of threads; all cores by default. The result does not depend on it.",
       valueName: "n"))
   public var threads: Int?
 
-  /// Whether progress is left out.
+  /// Whether progress is off.
   @Flag(name: .long, help: "Print only results, warnings and errors.")
   public var quiet = false
 
@@ -45,11 +45,11 @@ func requireName(_ flag: String, _ names: String?...) throws {
 func requireNames(_ flag: String, _ names: [String]) throws {
   guard names.contains(where: \.isEmpty) else { return }
   throw ValidationError(
-    "\(flag): expected a name, found an empty one. Is a variable of the shell not set?")
+    "\(flag): expected a name, found an empty one. Is a shell variable unset?")
 }
 
 extension ParsableCommand {
-  /// Runs a command's work, tells its failure and ends with its exit code.
+  /// Runs a command's work, prints its failure and ends with its exit code.
   func conclude(_ options: CommandOptions, _ work: (Terminal) throws -> Void) throws {
     let terminal = Terminal(isQuiet: options.quiet)
     do {

@@ -9,20 +9,20 @@ import Training
 public struct CompareCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "compare", "Compares trained tokenizers, and says whose codebook collapsed, and why.")
+    "compare", "Compares trained tokenizers, and reports whose codebook collapsed, and why.")
 
   static let help = HelpText(
     paragraphs: [
       "All runs see the same images: those of --data, or else the validation images of the "
-        + "first run. The table has PSNR, SSIM, codebook usage with what a uniform code would "
-        + "show, perplexity, bits and speeds; each run gets a verdict with its reasons and what "
+        + "first run. The table has PSNR, SSIM, codebook usage beside what uniform sampling "
+        + "would show, perplexity, bits and speeds; each run gets a verdict with its reasons and what "
         + "to do next: healthy, codebook collapse (few codes are used), embedding collapse (the "
         + "vectors before quantization concentrate), still improving, or too early to judge.",
-      "A folder of runs stands for the runs in it; files beside runs are passed over. "
-        + "Without images the table has what the runs' metrics logs tell, and the exit code is "
+      "A folder of runs stands for the runs in it; other files are skipped. "
+        + "Without images the table is made from the runs' metrics logs, and the exit code is "
         + "66.",
-      "--html writes one page that needs nothing else: verdicts with when a collapse began "
-        + "and which sign came first, what differs between the runs' configurations, curves "
+      "--html writes one self-contained page: verdicts with when a collapse began and which "
+        + "sign came first, the differences between the runs' configurations, curves "
         + "from their logs, code frequencies, cosines by layer, the codebook's projection, and "
         + "images with their errors. It works with mouse, touch and keyboard.",
       "A run that cannot be evaluated is listed as failed; the exit code is 65 then, or "
@@ -42,7 +42,7 @@ public struct CompareCommand: DocumentedCommand {
     ])
 
   @Argument(
-    help: ArgumentHelp("Folders that `train` wrote, or folders of such.", valueName: "checkpoint"))
+    help: ArgumentHelp("Folders of runs, or folders that contain runs.", valueName: "checkpoint"))
   var checkpoints: [String]
 
   @Option(
@@ -80,11 +80,11 @@ public struct CompareCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Notes that stand under the page's title, such as what was tried and why.",
+      "Notes under the page's title, such as what was tried and why.",
       valueName: "text"))
   var notes: String?
 
-  @Flag(help: "End with what the numbers mean.")
+  @Flag(help: "Explain the numbers after the table.")
   var explain = false
 
   @OptionGroup var weights: WeightsOption
@@ -211,7 +211,7 @@ public struct CompareCommand: DocumentedCommand {
     terminal.say("\(path): a page of \(Display.count(page.utf8.count, "byte"))")
   }
 
-  /// Whether a file can be made at a path, as far as its folder tells.
+  /// Whether a file can be created at a path, judging by its folder.
   private static func checkFolder(of path: String) throws {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     var isFolder: ObjCBool = false
@@ -221,7 +221,7 @@ public struct CompareCommand: DocumentedCommand {
       throw Failure(
         .cannotCreate,
         "\(path): expected a folder to write into, found none at \(folder). "
-          + "Make it, or name another file.")
+          + "Create it, or name another file.")
     }
   }
 

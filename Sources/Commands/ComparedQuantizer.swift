@@ -8,7 +8,7 @@ import Tokenizers
 /// What a comparison asks of a quantizer's configuration.
 ///
 /// Each kind answers in a file of its own family; ``QuantizerConfiguration/compared`` is the only
-/// place that tells the kinds apart.
+/// place that distinguishes the kinds.
 protocol ComparedQuantizer {
   /// What reports know of it.
   var presentation: QuantizerPresentation { get }

@@ -41,7 +41,7 @@ extension FiniteScalarConfiguration: ComparedQuantizer {
   }
 }
 
-/// The first depth stands for all: it tells most of a vector.
+/// The first depth stands for all: it carries most of a vector.
 extension ResidualFiniteScalarConfiguration: ComparedQuantizer {
   var presentation: QuantizerPresentation {
     .residualFSQ(depth: depth, levels: scalar.levels, bound: scalar.bound.rawValue)

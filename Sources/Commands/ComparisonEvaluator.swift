@@ -155,9 +155,9 @@ final class ComparisonEvaluator {
   }
 }
 
-/// What a run's folder tells without images.
+/// What a run's folder holds without images.
 enum RecordedEntry {
-  /// The run, from its configuration, its journal, and the header of its weights.
+  /// The run, from its configuration, its log, and the header of its weights.
   static func read(
     _ folder: String, _ run: RunConfiguration, withSamples: Bool
   ) throws -> (run: RecordedRun, details: RunDetails) {
@@ -171,7 +171,7 @@ enum RecordedEntry {
     )
   }
 
-  /// The journal up to a step, the configuration, the samples for a page.
+  /// The log up to a step, the configuration, the samples for a page.
   static func details(
     _ folder: String, _ run: RunConfiguration, upTo steps: Int, withSamples: Bool
   ) -> RunDetails {

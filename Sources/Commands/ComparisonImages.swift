@@ -140,7 +140,7 @@ struct ComparisonImages {
 
   /// Reads images spread evenly over the candidates, on all cores.
   ///
-  /// One that cannot be read is told of, and the next that was not chosen takes its place.
+  /// One that cannot be read is reported and replaced by the next that was not chosen.
   private func read(size: Int) throws -> Squares {
     let recipe = recipe(size: size)
     let (listing, chosen) = (self.listing, self.candidates)
@@ -234,7 +234,7 @@ struct MissingImages: Error {
     let found = Self.candidates(folder, run)
     let hint =
       found.isEmpty
-      ? "Name a folder of images by --data"
+      ? "Name a folder of images with --data"
         + (folder.contains("scenes")
           ? ", or draw some: scenes --output data/scenes, then --data data/scenes/validation."
           : ".")

@@ -2,7 +2,7 @@ import Datasets
 import Imaging
 
 extension Terminal {
-  /// Tells what of some folders is not used, and what is done to some of the images.
+  /// Reports which files are not used, and what is done to some of the images.
   func tell(
     rejected: [RejectedImage], doubtful: [RejectedImage] = [], notes: [String],
     transparentCount: Int, background: String
@@ -17,10 +17,10 @@ extension Terminal {
     tell(transparentCount: transparentCount, background: background)
   }
 
-  /// What is said of a damaged file that an image came of.
+  /// The label for damaged files that are used.
   static let used = "used although it is damaged"
 
-  /// Tells once how many images had something to be composited.
+  /// Reports once how many images were composited.
   func tell(transparentCount: Int, background: String) {
     guard transparentCount > 0 else { return }
     say(
@@ -29,7 +29,7 @@ extension Terminal {
   }
 }
 
-/// Warns of files that are left out: ten of each kind by name, the others by their number.
+/// Warns of files that are skipped: ten of each kind by name, the others by their number.
 struct LeftOut {
   private let terminal: Terminal
   private let doing: String
@@ -40,7 +40,7 @@ struct LeftOut {
   /// How many of one kind are named.
   static let named = 10
 
-  /// Begins; `doing` is what becomes of the files.
+  /// Begins; `doing` is what happens to the files.
   init(_ terminal: Terminal, doing: String = "skipped") {
     self.terminal = terminal
     self.doing = doing
@@ -54,7 +54,7 @@ struct LeftOut {
     if counts[kind, default: 0] <= Self.named { terminal.warn("\(doing): \(reason)") }
   }
 
-  /// Tells how many more there were, and what to do about them.
+  /// Reports how many more there were, and what to do about them.
   func finish() {
     for kind in order {
       let more = counts[kind, default: 0] - Self.named

@@ -24,14 +24,14 @@ public struct DecodeCommand: DocumentedCommand {
     paragraphs: [
       "Tokens can only be decoded by the checkpoint that produced them. Each image goes to "
         + "the output folder under the name that it was encoded from, with the new extension; "
-        + "where a.png and a.jpg would both become a.png, they become a.png.png and a.jpg.png. "
-        + "Images encoded at their native size get that size again. A PNG file holds the pixels "
-        + "of the model's forward pass exactly. Of tokens in numbered shards, name the whole "
+        + "if a.png and a.jpg would both become a.png, they become a.png.png and a.jpg.png. "
+        + "Images encoded at their native size get that size again. A PNG file holds the exact "
+        + "pixels of the model's forward pass. For numbered shards, name the whole set "
         + "(tokens.safetensors for tokens-00001.safetensors and so on) or one shard.",
-      "Names are made safe: they never lead out of the output folder. Ids that another program "
-        + "made need no metadata: integers [N, h, w] below the codebook size, as tensor "
-        + "\"tokens\" of a safetensors file or as a .npy file. They are taken for the "
-        + "checkpoint's, and the images are named 00001.png and so on. docs/tokens.md has an "
+      "Names are made safe: they never leave the output folder. Ids written by another program "
+        + "need no metadata: integers [N, h, w] below the codebook size, as tensor "
+        + "\"tokens\" of a safetensors file or as a .npy file. They are assumed to be "
+        + "the checkpoint's, and the images are named 00001.png and so on. docs/tokens.md has an "
         + "example.",
     ],
     examples: [
@@ -45,20 +45,21 @@ public struct DecodeCommand: DocumentedCommand {
       """#,
     ])
 
-  @Option(help: ArgumentHelp("The trained run that encoded the images.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Folder of the trained run that encoded the images.", valueName: "folder"))
   var checkpoint: String
 
   @Option(
-    help: ArgumentHelp("Where the images go; made where it is not there.", valueName: "folder"))
+    help: ArgumentHelp("Output folder; created if missing.", valueName: "folder"))
   var output: String
 
-  @Option(help: ArgumentHelp("The images' format.", valueName: "png|jpeg"))
+  @Option(help: ArgumentHelp("Image format.", valueName: "png|jpeg"))
   var format: ImageFormat = .png
 
   @Option(help: ArgumentHelp("Quality of JPEG files, 1 to 100 (default: 95).", valueName: "n"))
   var quality: Int?
 
-  @Flag(help: "Replace files that are there.")
+  @Flag(help: "Replace existing files.")
   var force = false
 
   @OptionGroup var weights: WeightsOption
@@ -78,7 +79,7 @@ public struct DecodeCommand: DocumentedCommand {
     try requireName("<tokens>", tokens)
     guard let quality else { return }
     guard format == .jpeg else {
-      throw ValidationError("--quality is for JPEG files: add --format jpeg, or leave it out")
+      throw ValidationError("--quality is for JPEG files: add --format jpeg, or remove it")
     }
     guard (1...100).contains(quality) else {
       throw ValidationError("--quality: expected 1 to 100, found \(quality)")
@@ -98,7 +99,7 @@ public struct DecodeCommand: DocumentedCommand {
       try file.check(against: tokenizer.identity)
       if file.isAssumed {
         terminal.say(
-          "\(tokens) says nothing of its tokenizer: its ids are taken for those of \(checkpoint)")
+          "\(tokens) does not name its tokenizer: its ids are assumed to be those of \(checkpoint)")
       }
       let (paths, nameless) = try name(file.paths, terminal)
       Interruption.listen()
@@ -115,13 +116,13 @@ public struct DecodeCommand: DocumentedCommand {
       if nameless > 0 {
         throw Failure(
           .badData,
-          "\(nameless) of \(Display.count(file.count, "image")) left out, for the reasons above; the "
+          "\(nameless) of \(Display.count(file.count, "image")) skipped, for the reasons above; the "
             + "others are in \(output)")
       }
     }
   }
 
-  /// Makes the folder, names the files in it, and tells of images that cannot have a name.
+  /// Creates the folder, names the files in it, and warns of images that cannot have a name.
   private func name(
     _ recorded: [String], _ terminal: Terminal
   ) throws -> (paths: [String?], nameless: Int) {
@@ -167,7 +168,7 @@ public struct DecodeCommand: DocumentedCommand {
     guard FileManager.default.isWritableFile(atPath: output) else {
       throw Failure(
         .cannotCreate,
-        "\(output): nothing may be written into this folder. Change its permissions, "
+        "\(output): no permission to write into this folder. Change its permissions, "
           + "or choose another --output.")
     }
   }
@@ -181,11 +182,11 @@ public struct DecodeCommand: DocumentedCommand {
         .cannotCreate,
         "\(first)"
           + (present.count > 1 ? " and \(present.count - 1) more of the files to write are" : " is")
-          + " already there. Choose another --output, or add --force to replace what is there.")
+          + " already there. Choose another --output, or add --force to replace existing files.")
     }
   }
 
-  /// Decodes in portions of bounded size; false if someone asked to stop on the way.
+  /// Decodes in portions of bounded size; false if a stop was requested on the way.
   private func decode(
     _ file: TokenFile, to paths: [String?], _ codec: BoundedCodec, _ progress: ItemProgress
   ) throws -> Bool {

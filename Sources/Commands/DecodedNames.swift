@@ -56,7 +56,7 @@ struct DecodedNames {
     for path in safe.compactMap(\.self) {
       wishes[folding.key(Self.withoutEnding(path)), default: 0] += 1
     }
-    // Where to go on counting, so that many images of one name take no longer than others.
+    // Where to continue counting, so that many images of one name take no longer than others.
     var numbers: [[UInt8]: Int] = [:]
     names = safe.map { path in
       guard let path else { return nil }

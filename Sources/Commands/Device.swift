@@ -42,8 +42,8 @@ struct OpenedTokenizer {
     if file == Checkpoint.bestFile, !checkpoint.hasBest {
       throw Failure(
         .noInput,
-        "\(folder) holds no \(file): training keeps the best weights where monitor.keepBest is psnr or "
-          + "ssim. Leave out --weights best to take the last ones.")
+        "\(folder) holds no \(file): training keeps the best weights if monitor.keepBest is psnr or "
+          + "ssim. Remove --weights best to use the last ones.")
     }
     let layout = try Self.fittingLayout(of: run, folder: folder)
     parameters = ParameterMemory(layout, on: Device())

@@ -16,16 +16,16 @@ public struct EncodeCommand: DocumentedCommand {
 
   static let help = HelpText(
     paragraphs: [
-      "Each path is an image, or a folder of images that is searched however deep. The "
+      "Each path is an image, or a folder that is searched recursively. The "
         + "token file holds the images' names: within a single folder the paths in it, "
-        + "otherwise as much of each path as makes all names different. Images are encoded in "
+        + "otherwise as much of each path as distinguishes all names. Images are encoded in "
         + "the order of their names, in bounded memory. A file that cannot be used is named "
         + "with the reason and skipped; the exit code is then 65.",
       "The file extension determines the format: .safetensors is a self-describing file; "
-        + ".npy and .bin hold the ids alone, and a .json file beside them the rest. With "
-        + "--shard, numbered shards are written as they fill up, and --resume continues after "
+        + ".npy and .bin hold only the ids, with the rest in a .json file beside them. With "
+        + "--shard, numbered shards are written one by one, and --resume continues after "
         + "the last complete shard; without it nothing is written before all images are "
-        + "encoded. With --force, what is there stays until the new tokens are complete.",
+        + "encoded. With --force, existing output stays until the new tokens are complete.",
       "Transparent pixels are composited over the background of the checkpoint's configuration "
         + "(data.background).",
     ],
@@ -48,44 +48,44 @@ public struct EncodeCommand: DocumentedCommand {
       """#,
     ])
 
-  @Option(help: ArgumentHelp("The trained run, as train wrote it.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Folder of the trained run.", valueName: "folder"))
   var checkpoint: String
 
   @Option(
     help: ArgumentHelp(
-      "Where the tokens go; the format's ending is added where there is none.", valueName: "file"))
+      "Token file to write; the format's extension is added if there is none.", valueName: "file"))
   var output: String
 
   @Option(
     help: ArgumentHelp(
-      "How they are laid down, if the ending does not say it.",
+      "Output format; by default that of the file extension.",
       valueName: "safetensors|npy|bin"))
   var format: TokenFormat?
 
   @Option(
     help: ArgumentHelp(
-      "Resized and cropped as in training (model), as they are (native), or scaled to cover a "
-        + "size in pixels and cropped to it, such as 256x192; 256 is 256x256.",
+      "Size of the images: as in training (model), their own (native), or a size in pixels such "
+        + "as 256x192 that they are scaled to cover and cropped to; 256 is 256x256.",
       valueName: "model|native|WxH"))
   var size: SizeMode = .model
 
-  @Option(help: ArgumentHelp("Write pieces of so many images each.", valueName: "n"))
+  @Option(help: ArgumentHelp("Write shards of n images each.", valueName: "n"))
   var shard: Int?
 
-  @Flag(help: "Keep the pieces that are there and encode what they lack.")
+  @Flag(help: "Continue after the last complete shard.")
   var resume = false
 
-  @Flag(help: "Replace what is there, once the new tokens are complete.")
+  @Flag(help: "Replace existing output once the new tokens are complete.")
   var force = false
 
-  @Flag(help: "Read the tokens back and compare what they decode to with the forward pass.")
+  @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
 
   @OptionGroup var weights: WeightsOption
 
   @OptionGroup var options: CommandOptions
 
-  @Argument(help: ArgumentHelp("Images, and folders of images.", valueName: "path"))
+  @Argument(help: ArgumentHelp("Images and folders of images.", valueName: "path"))
   var paths: [String]
 
   /// A command as the parser fills it in.
@@ -97,10 +97,10 @@ public struct EncodeCommand: DocumentedCommand {
     try requireName("--output", output)
     try requireNames("<path>", paths)
     if let shard, shard < 1 {
-      throw ValidationError("--shard: expected at least 1 image per piece, found \(shard)")
+      throw ValidationError("--shard: expected at least 1 image per shard, found \(shard)")
     }
     if resume, force {
-      throw ValidationError("--resume keeps what is there and --force replaces it: choose one")
+      throw ValidationError("--resume keeps existing output and --force replaces it: choose one")
     }
   }
 
@@ -141,7 +141,7 @@ public struct EncodeCommand: DocumentedCommand {
       let files = inputs.files.filter { !finished.contains(Array($0.name.utf8)) }
       if resume, files.count < inputs.files.count {
         terminal.say(
-          "\(Display.count(inputs.files.count - files.count, "image")) encoded already")
+          "\(Display.count(inputs.files.count - files.count, "image")) already encoded")
       }
       let progress = ItemProgress(terminal, "encoding", total: files.count)
       let outcome = try explainingPieces { try run.encode(files, terminal, progress) }
@@ -150,7 +150,7 @@ public struct EncodeCommand: DocumentedCommand {
       if outcome.rejected == inputs.files.count {
         throw Failure(
           .badData,
-          "nothing was written: \(Display.count(rejected, "file")) left out, for the reasons "
+          "nothing was written: \(Display.count(rejected, "file")) skipped, for the reasons "
             + "above")
       }
       let written = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
@@ -167,7 +167,7 @@ public struct EncodeCommand: DocumentedCommand {
       if rejected > 0 {
         throw Failure(
           .badData,
-          "\(rejected) of \(Display.count(inputs.files.count + unnamed, "file")) left out, for the "
+          "\(rejected) of \(Display.count(inputs.files.count + unnamed, "file")) skipped, for the "
             + "reasons above; the others are in \(output.path)")
       }
     }
@@ -185,13 +185,13 @@ public struct EncodeCommand: DocumentedCommand {
     }
   }
 
-  /// Says of a failed or interrupted run with pieces how it goes on.
+  /// Says how to continue a failed or interrupted run with shards.
   private func explainingPieces<R>(_ body: () throws -> R) throws -> R {
     let goOn =
       shard == nil
-      ? "Nothing was written, and what was there before is whole."
-      : "The finished pieces stay; run again with --resume to go on behind them"
-        + (force ? ". What was there before stays until they are complete." : ".")
+      ? "Nothing was written, and existing output is unchanged."
+      : "The finished shards stay; run again with --resume to continue after them"
+        + (force ? ". Existing output stays until they are complete." : ".")
     do {
       return try body()
     } catch let error as TokenFileError {

@@ -4,25 +4,25 @@ import Imaging
 import Inference
 import TokenFiles
 
-/// Someone asked to stop before all images were encoded.
+/// A stop was requested before all images were encoded.
 struct EncodingInterrupted: Error {}
 
 /// The way from files to tokens: read ahead, encode in lanes, write, in portions of bounded size.
 struct EncodingRun {
-  /// What computes.
+  /// The codec.
   let codec: BoundedCodec
-  /// What is done to images first.
+  /// How images are prepared.
   let preparation: Preparation
-  /// Where tokens go.
+  /// The writer of the token file.
   let writer: TokenWriter
   /// Threads that compute; as many read ahead.
   let threads: Int
   /// What else must fit into memory for an image to be accepted.
   let alsoChecks: [BoundedCodec.Task]
 
-  /// What became of the files.
+  /// The outcome for all files.
   struct Outcome {
-    /// Files that were left out.
+    /// Files that were skipped.
     var rejected = 0
     /// Images that may have had transparent pixels.
     var transparent = 0
@@ -32,7 +32,7 @@ struct EncodingRun {
     var largest = PreparedImage.Extent(width: 0, height: 0)
   }
 
-  /// Encodes all files that can be, and tells of the others.
+  /// Encodes all usable files, and warns of the others.
   func encode(
     _ files: [ImageInput], _ terminal: Terminal, _ progress: ItemProgress
   ) throws -> Outcome {
@@ -111,7 +111,7 @@ struct EncodingRun {
     case let error as ImageError:
       switch error {
       case .unreadable: return ("cannot be read", nil)
-      case .exhausted: return ("cannot be opened for want of files or memory", nil)
+      case .exhausted: return ("cannot be opened for lack of file handles or memory", nil)
       case .empty: return ("are empty", nil)
       case .notAnImage: return ("are neither PNG nor JPEG", nil)
       case .corrupt: return ("cannot be decoded", nil)

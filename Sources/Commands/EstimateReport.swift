@@ -70,7 +70,7 @@ struct EstimateReport {
   }
 
   private var memory: String {
-    "memory    \(Display.megabytes(PeakMemory.bytes)) at most so far, images included; of it arenas "
+    "memory    \(Display.megabytes(PeakMemory.bytes)) peak so far, images included; of which arenas "
       + "\(Display.megabytes(measured.arenaBytes)), gradients "
       + "\(Display.megabytes(measured.gradientBytes)), weights, moments and averages "
       + Display.megabytes(measured.parameterBytes)
@@ -85,18 +85,18 @@ struct EstimateReport {
 
   private var quality: String {
     guard !similar.isEmpty else {
-      return "quality   no similar run is known: train some hundred steps and look at samples/"
+      return "quality   no similar run is known: train a few hundred steps and look at samples/"
     }
     let lines = similar.prefix(4).map { other in
       "          \(Display.decimals(other.psnr, 2)) dB after \(Display.count(other.steps, "step")) "
         + "of \(other.batchSize): \(other.name), \(other.imageSize)x\(other.imageSize), "
         + "\(Display.count(Int(other.codes), "code")), \(other.data)"
     }
-    return (["quality   PSNR that similar runs reached on images held out:"] + lines)
+    return (["quality   PSNR that similar runs reached on held-out images:"] + lines)
       .joined(separator: "\n")
   }
 
   private static let notes =
-    "Nothing was saved. Diagnostics add a few percent; what else the machine does is in the time. "
-    + "Longer training, more and other images change the quality."
+    "Nothing was saved. Diagnostics add a few percent; other load on the machine is included in the "
+    + "time. Longer training and other images change the quality."
 }

@@ -31,7 +31,7 @@ public struct Failure: Error, CustomStringConvertible {
   /// What was expected, what was found, the way out.
   public let description: String
 
-  /// A failure of the given kind, told on one line.
+  /// A failure of the given kind, printed on one line.
   public init(_ code: Code, _ description: String) {
     self.init(code, lines: [description])
   }
@@ -46,7 +46,7 @@ public struct Failure: Error, CustomStringConvertible {
     }
   }
 
-  /// A failure told on several lines; control characters within each are escaped.
+  /// A failure printed on several lines; control characters within each are escaped.
   private init(_ code: Code, lines: [String]) {
     self.code = code
     description = lines.map(VisibleText.line).joined(separator: "\n")

@@ -34,7 +34,7 @@ struct FlagHabit {
     FlagHabit("random_seed", flag: "seed"),
     FlagHabit(
       "continue", "restart", "resume_from", "resume_from_checkpoint", "load", flag: "resume",
-      note: "Name the run's folder by --output."),
+      note: "Name the run's folder with --output."),
     FlagHabit(
       "pretrained", "weights", "finetune", "fine_tune", "init", "initial_checkpoint",
       "init_from_checkpoint", "pretrained_model", flag: "from"),
@@ -56,7 +56,7 @@ struct FlagHabit {
       "workers", "num_workers", "jobs", "j", "t", "cores", "cpus", "num_threads", "nproc",
       flag: "threads"),
     FlagHabit("silent", "q", "no_progress", "disable_progress_bar", flag: "quiet"),
-    FlagHabit("verbose", "v", "debug", note: "Progress is always shown; --quiet leaves it out."),
+    FlagHabit("verbose", "v", "debug", note: "Progress is always shown; --quiet turns it off."),
   ]
 
   /// The answer to a name, among the options that a command has.

@@ -13,7 +13,7 @@ final class ImageStream: @unchecked Sendable {
   struct Item: Sendable {
     /// The file.
     let input: ImageInput
-    /// What came of it.
+    /// The result.
     let result: Result<PreparedImage, any Error>
 
     /// The pixels that it keeps in memory, as portions count them.

@@ -29,10 +29,10 @@ enum Interruption {
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
-  /// Whether someone asked to stop.
+  /// Whether a stop was requested.
   static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
 
-  /// What a command that was asked to stop ends with: 130, 143 or 129, as shells say it of the signal.
+  /// The exit code after a stop request: 130, 143 or 129, as shells report signals.
   static var exitCode: Int32 { 128 + max(first.load(ordering: .relaxed), 1) }
 
   /// Takes note of a signal, or ends the program if one came before; runs in the handler.
@@ -44,7 +44,7 @@ enum Interruption {
       instant.store(now, ordering: .relaxed)
       return
     }
-    // Of one hang-up both the shell and the kernel tell, and service managers send SIGHUP with
+    // Both the shell and the kernel report one hang-up, and service managers send SIGHUP with
     // SIGTERM: that is no second request.
     if number == SIGHUP, now - instant.load(ordering: .relaxed) < 1000 { return }
     _exit(128 + number)

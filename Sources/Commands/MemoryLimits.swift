@@ -6,7 +6,7 @@ import Foundation
 public struct MemoryLimits {
   /// One bound.
   public struct Limit: Equatable, Sendable {
-    /// What sets it, as in "the address space of ulimit -v".
+    /// The source of the limit, as in "the address space of ulimit -v".
     public let name: String
     /// The bytes that it leaves.
     public let bytes: Double
@@ -71,7 +71,7 @@ public struct MemoryLimits {
   }
 }
 
-/// The files and calls of Linux that tell of memory; elsewhere there is little of it.
+/// The files and calls of Linux that report memory; other systems report less.
 private struct SystemFiles {
   let root: String
 

@@ -7,8 +7,8 @@ public enum Program {
   /// Parses the command line, runs the command, and ends the program.
   ///
   /// What the parser has to say goes the way of all messages: through streams that may be full or
-  /// closed, and with `error:` before it. A result that could not be written is told, and ends a
-  /// command that did its work otherwise with 74.
+  /// closed, and with `error:` before it. A result that could not be written is reported, and ends
+  /// a command that did its work otherwise with 74.
   public static func run<Command: ParsableCommand>(_ type: Command.Type) -> Never {
     StandardStream.prepare()
     let arguments = prepared(Array(CommandLine.arguments.dropFirst()))

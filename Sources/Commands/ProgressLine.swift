@@ -7,7 +7,7 @@ struct ProgressLine {
   /// Everything else, the most important first.
   let details: [String]
 
-  /// The line in at most so many columns: details are left out from the right, the time left never.
+  /// The line in at most so many columns: details are dropped from the right, the time left never.
   func text(columns: Int = .max) -> String {
     let needed = [position, timeLeft].filter { !$0.isEmpty }
     for count in stride(from: details.count, through: 0, by: -1) {

@@ -48,13 +48,13 @@ struct RateTestReport {
         "It is a starting point: long runs often end better with a half or a third of it.")
     } else {
       lines.append(
-        "The loss neither fell nor diverged: nothing can be suggested. Try more steps or a larger last "
+        "The loss neither fell nor diverged: no rate can be suggested. Try more steps or a larger last "
           + "rate.")
     }
     return lines
   }
 
-  /// Rates have two digits: a test cannot tell more.
+  /// Rates have two digits: a test cannot resolve more.
   private static func number(_ rate: Double) -> String { String(format: "%.1e", rate) }
 
   private static func spread(_ count: Int) -> [Int] {

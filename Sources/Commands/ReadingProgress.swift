@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Shows how many files of a data set have been read or drawn: over itself on a terminal; elsewhere a
-/// line after a second, and one every five seconds from then on.
+/// Shows how many files of a data set have been read or drawn: over itself on a terminal; elsewhere
+/// a line after a second, and one every five seconds from then on.
 final class ReadingProgress: @unchecked Sendable {
   // Unchecked: the mutex guards the terminal, which nobody else uses meanwhile.
   private let terminal: Terminal

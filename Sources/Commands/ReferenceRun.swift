@@ -4,7 +4,7 @@ import Foundation
 import Tokenizers
 import Training
 
-/// A run whose quality is known, to tell what a similar one may reach.
+/// A run of known quality, to predict what a similar one may reach.
 struct ReferenceRun: Equatable {
   /// The configuration's name, or the run's folder.
   let name: String
@@ -23,7 +23,7 @@ struct ReferenceRun: Equatable {
   /// What it was trained on.
   let data: String
 
-  /// Runs that were measured with Tessera; README.md and docs/photos.md tell how.
+  /// Runs that were measured with Tessera; docs/quantizers.md and docs/photos.md say how.
   static let known: [ReferenceRun] = [
     .init("fsq", "fsq", 1000, 32, 2, 700, 16, 27.68, "2,000 built-in scenes"),
     .init("vq", "vq", 1024, 32, 2, 700, 16, 28.38, "2,000 built-in scenes"),

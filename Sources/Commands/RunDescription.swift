@@ -35,7 +35,7 @@ struct RunDescription {
     let epochs =
       Double(training.steps) * Double(training.batchSize) / Double(max(1, overview.trainingImages))
     return "\(Display.count(overview.trainingImages, "image")), "
-      + "\(Display.count(overview.evaluationImages)) to evaluate with; "
+      + "\(Display.count(overview.evaluationImages)) for evaluation; "
       + "\(Display.count(training.steps, "step")) of \(training.batchSize) = "
       + "\(Self.epochs(epochs)); \(Self.cores(overview)), "
       + "\(Display.megabytes(overview.arenaBytes)); \(folder)"

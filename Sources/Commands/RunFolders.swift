@@ -3,12 +3,12 @@ import Training
 
 /// The runs that the arguments of `compare` name.
 ///
-/// A folder of runs stands for the runs in it. Files and folders without a run are passed over, so
+/// A folder of runs stands for the runs in it. Files and folders without a run are skipped, so
 /// that `checkpoints/*` may have a README beside its runs.
 struct RunFolders {
   /// The runs' folders, in order; those that are not there among them.
   private(set) var folders: [String] = []
-  /// What was passed over or stands for more, a sentence each.
+  /// What was skipped or stands for several runs, one sentence each.
   private(set) var notes: [String] = []
 
   /// Files that only a run has.
@@ -43,7 +43,7 @@ struct RunFolders {
       let runs = Self.runs(in: argument)
       if runs.isEmpty {
         passed.append(
-          "\(argument): expected a run's folder or a folder of such; neither it nor a folder in it "
+          "\(argument): expected a run's folder or a folder of runs; neither it nor a folder in it "
             + "holds \(Checkpoint.configurationFile). Name a folder that `train` wrote.")
       } else {
         notes.append("\(argument) holds the runs \(runs.joined(separator: ", "))")
@@ -53,7 +53,7 @@ struct RunFolders {
     guard !folders.isEmpty else {
       throw Failure(.noInput, passed.joined(separator: "\n"))
     }
-    notes += passed.map { "passed over: " + $0 }
+    notes += passed.map { "skipped: " + $0 }
   }
 
   private static func isRun(_ folder: String) -> Bool {

@@ -4,7 +4,7 @@
 struct RunningTime {
   /// What a run does again and again.
   enum Part: Int, CaseIterable {
-    /// A step with the batch it waits for, and with the diagnoses of the step before.
+    /// A step with the batch it waits for, and with the diagnostics of the step before.
     case step
     /// An evaluation on the fixed set, with that of averages.
     case evaluation

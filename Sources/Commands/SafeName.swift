@@ -1,6 +1,6 @@
 /// A recorded path as one that may be written below a folder, wherever that folder lies.
 ///
-/// What leads out of the folder is left out: empty components, `.` and `..`, also in characters that
+/// What leads out of the folder is dropped: empty components, `.` and `..`, also in characters that
 /// look like them (`․․`, `‥`). Control characters, marks of direction and line separators are removed
 /// before a component is judged. `\` and `:`, which divide names elsewhere, become `_`; full stops and
 /// spaces at the end of a component go, as Windows drops them; names of Windows' devices (`CON`, `nul.png`)

@@ -12,7 +12,7 @@ enum SampleStrips {
 
   /// The strips up to a step, evenly spaced, the first and the last among them.
   ///
-  /// - Parameter size: side of the images in pixels. Files that are no sheets of them are passed over.
+  /// - Parameter size: side of the images in pixels. Files that are no sheets of them are skipped.
   static func read(_ folder: String, size: Int, upTo step: Int) -> [RunDetails.Sample] {
     let path = folder + "/" + Checkpoint.samplesFolder
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []

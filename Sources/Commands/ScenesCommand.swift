@@ -13,25 +13,25 @@ public struct ScenesCommand: DocumentedCommand {
     paragraphs: [
       "Writes PNG and JPEG files under train/ and validation/, and factors.jsonl, which "
         + "describes what is in each. The same seed draws the same files; a folder that is "
-        + "complete is left as it is."
+        + "complete is left unchanged."
     ],
     examples: [
       "scenes --output data/scenes --count 2000 --validation 200"
     ])
 
-  @Option(help: ArgumentHelp("Where the files go.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Output folder.", valueName: "folder"))
   var output = "data/scenes"
 
-  @Option(help: ArgumentHelp("Images to train on.", valueName: "n"))
+  @Option(help: ArgumentHelp("Training images.", valueName: "n"))
   var count = 2000
 
-  @Option(help: ArgumentHelp("Images to validate with.", valueName: "n"))
+  @Option(help: ArgumentHelp("Validation images.", valueName: "n"))
   var validation = 200
 
   @Option(help: ArgumentHelp("Side of the square images in pixels.", valueName: "pixels"))
   var size = 64
 
-  @Option(help: ArgumentHelp("Start of all random numbers.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: UInt64 = 0
 
   @OptionGroup var options: CommandOptions

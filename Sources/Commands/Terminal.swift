@@ -1,21 +1,21 @@
 import Configuration
 import Foundation
 
-/// What a command says while it works: results to standard output, talk to standard error.
+/// Output of a command: results to standard output, messages to standard error.
 ///
 /// On a terminal a progress line is drawn over itself; elsewhere, and where `TERM` is `dumb`, each
 /// report is a plain line. Nothing is coloured, so that `NO_COLOR` has nothing to turn off.
-/// With `quiet` only warnings and errors are told. Here alone foreign text, such as a file's name,
-/// is made fit to be shown: control characters are escaped.
+/// With `quiet` only warnings and errors are printed. Here alone foreign text, such as a file's
+/// name, is made fit to be shown: control characters are escaped.
 public final class Terminal {
   /// Whether standard error is a terminal that lines can be drawn over on.
   public let isInteractive: Bool
-  /// Whether progress is left out.
+  /// Whether progress is off.
   public let isQuiet: Bool
 
   /// Columns of the progress line that stands there; 0 where none does.
   private var drawn = 0
-  /// Whether the terminal breaks drawn lines anew when it becomes narrower.
+  /// Whether the terminal rewraps drawn lines when it becomes narrower.
   private let reflows: Bool
   private var lastDrawn = ContinuousClock.now - .seconds(60)
 
@@ -40,20 +40,20 @@ public final class Terminal {
     StandardStream.output.write(text, isNeeded: true)
   }
 
-  /// Tells something on the way, on one line.
+  /// Prints a message on one line.
   public func say(_ text: String) {
     guard !isQuiet else { return }
     erase()
     tell(VisibleText.line(text) + "\n")
   }
 
-  /// Tells something that the user should not miss, on one line.
+  /// Prints a warning on one line.
   public func warn(_ text: String) {
     erase()
     StandardStream.errors.write("warning: " + VisibleText.line(text) + "\n", isNeeded: true)
   }
 
-  /// Tells why the command ends.
+  /// Prints why the command ends.
   public func fail(_ failure: Failure) {
     erase()
     StandardStream.errors.write("error: " + failure.description + "\n", isNeeded: true)
@@ -85,7 +85,7 @@ public final class Terminal {
     drawn = 0
   }
 
-  /// What clears the progress line and leaves the cursor at its start.
+  /// The sequence that clears the progress line and leaves the cursor at its start.
   ///
   /// A terminal that became narrower may have broken the line into several rows.
   private func clearing(_ columns: Int) -> String {
@@ -94,7 +94,7 @@ public final class Terminal {
     return "\r\u{1b}[\(rows - 1)A\u{1b}[J"
   }
 
-  /// The columns of the terminal, asked for anew each time as they change with the window.
+  /// The columns of the terminal, queried each time as they change with the window.
   private var width: Int {
     var size = winsize()
     if ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {

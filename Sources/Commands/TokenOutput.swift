@@ -1,7 +1,7 @@
 import Foundation
 import TokenFiles
 
-/// Where encode writes: one file, or numbered pieces beside each other.
+/// Where encode writes: one file, or numbered shards beside each other.
 struct TokenOutput: Equatable {
   /// The coat.
   let format: TokenFormat
@@ -21,13 +21,13 @@ struct TokenOutput: Equatable {
       throw Failure(
         .usage,
         "--output \(path) ends in .\(named.rawValue), but --format says "
-          + "\(format.rawValue). Leave out --format, or change the ending.")
+          + "\(format.rawValue). Remove --format, or change the extension.")
     }
     if named == nil, format == nil, let ending = Self.ending(of: path) {
       throw Failure(
         .usage,
         "--output \(path): expected a file that ends in .safetensors, .npy or .bin, found .\(ending). "
-          + "Change the ending, or add --format to have its ending put behind the name.")
+          + "Change the extension, or add --format to have its extension appended.")
     }
     self.format = format ?? named ?? .safetensors
     stem = named == nil ? path : String(path[..<path.lastIndex(of: ".")!])
@@ -36,7 +36,7 @@ struct TokenOutput: Equatable {
   /// The file's path, with its ending in lower case.
   var path: String { "\(stem).\(format.rawValue)" }
 
-  /// The digits of the numbered pieces that are there, in order.
+  /// The digits of the numbered shards that are there, in order.
   private var numbers: [String] {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     let prefix = (stem.split(separator: "/").last.map(String.init) ?? "") + "-"
@@ -60,7 +60,7 @@ struct TokenOutput: Equatable {
     throw Failure(
       .cannotCreate,
       "\(found) is already there. Choose another --output, add --force to replace "
-        + "it" + (numbers.isEmpty ? "." : ", or --resume to go on behind its pieces."))
+        + "it" + (numbers.isEmpty ? "." : ", or --resume to continue after its shards."))
   }
 
   /// What looks like the ending of a format: letters and figures, a letter first.

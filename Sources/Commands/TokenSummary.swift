@@ -38,7 +38,7 @@ struct TokenSummary {
     return
       "\(path): \(Display.count(images, "image")), \(Display.count(depths.tokens, "token"))\(indices); "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
-      + "(\(Display.percent(usage.expectedUniformUsage)) would be by as many drawn evenly)"
+      + "(uniform sampling would show \(Display.percent(usage.expectedUniformUsage)))"
       + "\(perDepth), "
       + "\(Display.decimals(bits, 3)) bits/pixel; \(rate)"
   }

@@ -5,9 +5,9 @@ import TokenFiles
 
 /// Compares what tokens decode to, as read back from their file, with the model's forward pass.
 struct TokenVerification {
-  /// What computes.
+  /// The codec.
   let codec: BoundedCodec
-  /// What was done to images first.
+  /// How images were prepared.
   let preparation: Preparation
   /// The tokens as read back.
   let tokens: TokenFile
@@ -20,7 +20,7 @@ struct TokenVerification {
   func run(_ files: [ImageInput], _ terminal: Terminal) throws {
     var inputs: [[UInt8]: ImageInput] = [:]
     for file in files { inputs[Array(file.name.utf8)] = file }
-    // Pieces of an earlier run may hold images that were not named this time.
+    // Shards of an earlier run may hold images that were not named this time.
     let pairs = tokens.paths.enumerated().compactMap { index, name in
       inputs[Array(name.utf8)].map { (index: index, input: $0) }
     }

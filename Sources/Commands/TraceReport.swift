@@ -9,7 +9,7 @@ struct TraceReport {
   private let training: TrainingConfiguration
   private let imageSize: Int
 
-  /// The layers that the second table tells of.
+  /// The layers in the second table.
   private static var layers: Int { 25 }
 
   init(_ trace: Trace, _ run: RunConfiguration) {

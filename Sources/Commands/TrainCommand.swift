@@ -77,22 +77,22 @@ public struct TrainCommand: DocumentedCommand {
 
   @Flag(
     help: """
-      With --resume: go on with other values of what the further course of a run depends on, such as \
-      the learning rate; docs/fine-tuning.md lists them. The journal records it.
+      With --resume: allow changes of settings such as the learning rate, which \
+      docs/fine-tuning.md lists. The metrics log records them.
       """)
   var allowChanges = false
 
   @Flag(
     help: """
-      With --resume: go on although images were added to the folder or removed from it. The journal \
-      records it.
+      With --resume: continue although images were added to the folder or removed from it. The \
+      metrics log records it.
       """)
   var allowChangedData = false
 
   @Option(
     help: ArgumentHelp(
-      "Begin a new run with the weights of this checkpoint (fine-tuning); without --config its "
-        + "configuration is taken over as well.",
+      "Start a new run from the weights of this checkpoint (fine-tuning); without --config its "
+        + "configuration is used as well.",
       valueName: "folder"))
   var from: String?
 
@@ -138,9 +138,8 @@ public struct TrainCommand: DocumentedCommand {
 
   @Flag(
     help: """
-      Try learning rates from 1e-7 to 1 in a short run from the weights that training would begin \
-      with, print the losses, suggest a rate, and exit; nothing is saved. Makes 150 steps, or as \
-      many as --steps says.
+      Learning-rate range test: try rates from 1e-7 to 1 in a short run from the initial weights, \
+      print the losses, suggest a rate, and exit; nothing is saved. Takes 150 steps, or --steps.
       """)
   var findRate = false
 
@@ -164,7 +163,7 @@ public struct TrainCommand: DocumentedCommand {
     try requireName("--config", config)
     try requireName("--output", output)
     if trace, resume {
-      throw ValidationError("--trace saves nothing, so it cannot resume: leave out --resume")
+      throw ValidationError("--trace saves nothing, so it cannot resume: remove --resume")
     }
     if config != nil, let configurationName, !listKeys {
       throw ValidationError(
@@ -189,20 +188,20 @@ public struct TrainCommand: DocumentedCommand {
     }
     if from == nil, weights.weights == .best {
       throw ValidationError(
-        "--weights says which weights --from takes: add --from with a checkpoint")
+        "--weights chooses the weights that --from starts from: add --from with a checkpoint")
     }
     if from != nil, resume {
       throw ValidationError(
-        "--from begins a new run and --resume goes on with one: leave out either")
+        "--from starts a new run and --resume continues one: choose one")
     }
     if allowChanges || allowChangedData, !resume {
       throw ValidationError(
-        "\(allowChanges ? "--allow-changes" : "--allow-changed-data") is about a run that goes on: "
+        "\(allowChanges ? "--allow-changes" : "--allow-changed-data") applies to a resumed run: "
           + "add --resume")
     }
     if findRate, resume || trace || printPlan {
       throw ValidationError(
-        "--find-rate stands alone: leave out --resume, --trace and --print-plan")
+        "--find-rate cannot be combined with --resume, --trace or --print-plan")
     }
     if findRate, let steps, steps < RateTest.leastSteps {
       throw ValidationError(
@@ -282,13 +281,13 @@ public struct TrainCommand: DocumentedCommand {
           try tell(try trainer.train(), progress, folder, terminal)
         }
       } catch DatasetError.stopped {
-        terminal.say("stopped before anything was computed; \(folder) is as it was")
+        terminal.say("stopped before anything was computed; \(folder) is unchanged")
         throw ExitCode(Interruption.exitCode)
       }
     }
   }
 
-  /// Says how the run ended.
+  /// Prints how the run ended.
   private func tell(
     _ end: Trainer<Device>.End, _ progress: TrainingProgress, _ folder: String, _ terminal: Terminal
   ) throws {
@@ -307,7 +306,7 @@ public struct TrainCommand: DocumentedCommand {
     }
   }
 
-  /// Tries learning rates and tells what came of it.
+  /// Tries learning rates and prints the result.
   private func findRate(_ trainer: Trainer<Device>, _ terminal: Terminal) throws {
     let steps = steps ?? 150
     let test = try trainer.findRate(steps: steps) { test in

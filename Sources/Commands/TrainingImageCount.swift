@@ -2,7 +2,7 @@ import Configuration
 import Datasets
 import Training
 
-/// How many images a command line of `train` would train on, as far as it can be read.
+/// How many images a command line of `train` would train on, if that can be determined.
 ///
 /// Files are counted by their names, not opened.
 struct TrainingImageCount {

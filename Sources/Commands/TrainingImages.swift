@@ -33,7 +33,7 @@ struct TrainingFolders: ParsableArguments {
   }
 }
 
-/// Opens the images of a run, shows how far it is, and tells of those that cannot be used.
+/// Opens the images of a run, shows progress, and warns of those that cannot be used.
 struct TrainingImages {
   private let run: RunConfiguration
   private let folders: RunImageFolders
@@ -60,7 +60,7 @@ struct TrainingImages {
       background: data.backgroundColor, cacheMegabytes: cacheMegabytes
     ) { [isQuiet = terminal.isQuiet] done, all in
       reading.report(done, all)
-      // Nothing was written yet: whoever asks to stop need not wait for the other files.
+      // Nothing was written yet: no need to wait for the other files.
       guard Interruption.isRequested else { return }
       Terminal(isQuiet: isQuiet).say("stopped before anything was computed")
       _exit(Interruption.exitCode)

@@ -3,7 +3,7 @@ import Evaluation
 import Foundation
 import Training
 
-/// Tells how a run fares: a line over itself on a terminal, plain lines elsewhere.
+/// Shows training progress: one redrawn line on a terminal, plain lines elsewhere.
 final class TrainingProgress: TrainingObserver {
   /// Evaluations of fewer images say how many.
   private static let fewImages = 8
@@ -21,7 +21,7 @@ final class TrainingProgress: TrainingObserver {
   private var stepsMade = 0
   private var lastResult: EvaluationResult?
   private var lastAverages: AveragesReport?
-  /// An evaluation that waits for that of the averages to be told with it.
+  /// An evaluation that waits to be printed with that of the averages.
   private var untold: (result: EvaluationResult, step: Int)?
   private var warnings = WarningMemory()
 
@@ -42,8 +42,8 @@ final class TrainingProgress: TrainingObserver {
       RunDescription(run).work(overview, folder: folder))
     if overview.evaluationImages < Self.fewImages {
       terminal.say(
-        "only \(Display.count(overview.evaluationImages, "image")) to evaluate with: PSNR and SSIM of "
-          + "so few say little of other images. Raise data.validationShare or name a folder by "
+        "only \(Display.count(overview.evaluationImages, "image")) for evaluation: PSNR and SSIM of so few "
+          + "say little about others. Raise data.validationShare or name a folder by "
           + "--validation.")
     }
     if overview.firstStep > 0 { terminal.say("resuming from step \(overview.firstStep)") }
@@ -99,7 +99,7 @@ final class TrainingProgress: TrainingObserver {
     terminal.warn(
       "the run ends after step \(step); \(saved)"
         + (savedStep > 0
-          ? ". Once the cause is mended, resume with: train --resume --output \(shellQuoted(folder))"
+          ? ". Once the cause is fixed, resume with: train --resume --output \(shellQuoted(folder))"
           : ""))
   }
 
@@ -121,7 +121,7 @@ final class TrainingProgress: TrainingObserver {
     return steps + ", " + Self.words(lastResult, lastAverages)
   }
 
-  /// Tells the evaluation at hand, unless it is the last, which the run's result tells.
+  /// Prints the pending evaluation, unless it is the last, which the run's result prints.
   private func tellEvaluation() {
     guard let (result, step) = untold else { return }
     untold = nil

@@ -76,7 +76,7 @@ struct UnknownOption {
     }
   }
 
-  /// What is wrong, and the way out.
+  /// What is wrong, and what to do.
   var message: String {
     let name = command.configuration.commandName ?? "this command"
     return "\(VisibleText.line(typed)) is not an option of \(name). \(remedy)"

@@ -2,7 +2,7 @@ import Foundation
 
 /// Breaks the line of a usage text that names all options, which the parser leaves as long as it is.
 enum UsageWrapping {
-  /// A text with its usage lines broken before options, as far as the columns reach.
+  /// A text with its usage lines broken before options to fit the columns.
   static func wrapped(_ text: String, columns: Int = columns) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       let label = line.prefix { $0 != ":" }.lowercased()

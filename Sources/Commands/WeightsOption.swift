@@ -10,8 +10,8 @@ struct WeightsOption: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Weights to take: those that training ended with (model), or the best evaluated ones, where "
-        + "monitor.keepBest kept them (best).",
+      "Weights to use: those saved last (model), or the best evaluated ones (best), if the run "
+        + "set monitor.keepBest.",
       valueName: "model|best"))
   var weights: Choice = .model
 

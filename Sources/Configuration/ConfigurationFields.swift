@@ -28,7 +28,7 @@ public struct ConfigurationFields {
 
   /// Keys of variants that were not chosen, with the variants they belong to.
   var foreign: [String: [String]] = [:]
-  /// The key that tells the variant; nil where the object is no variant.
+  /// The key that names the variant; nil if the object is no variant.
   var tag: String?
   /// Keys of another variant that the text has and an override of the variant's name dropped.
   private(set) var dropped: [UnknownKey] = []
@@ -134,7 +134,7 @@ public struct ConfigurationFields {
     }
   }
 
-  /// What to say of the keys that a change of variant dropped; empty where there are none.
+  /// Notices on keys that a change of variant dropped.
   var notices: [String] {
     dropped.map { dropped in
       let types = dropped.variants.map { "\"\($0)\"" }.joined(separator: " and ")
@@ -144,9 +144,9 @@ public struct ConfigurationFields {
 
   // MARK: Checks that concern several fields
 
-  /// Checks what no single field can tell.
+  /// Checks that concern several fields.
   ///
-  /// The check is left out when one of the fields it concerns is wrong in itself.
+  /// The check is skipped when one of the fields it concerns is wrong in itself.
   /// - Parameters:
   ///   - name: The field, or a path to one further inside, that the error names.
   ///   - others: Paths of the other fields concerned.
@@ -175,7 +175,7 @@ public struct ConfigurationFields {
 
   // MARK: Results
 
-  /// What to say of a key that no field claims.
+  /// The problem with an unknown key.
   /// - Parameter habits: Names that other programs give the settings.
   func problem(_ unknown: UnknownKey, habits: [KeyHabit] = []) -> ConfigurationProblem {
     ConfigurationProblem(

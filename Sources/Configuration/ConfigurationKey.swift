@@ -1,10 +1,10 @@
-/// One key of a configuration, as a list of all keys tells it.
+/// One key of a configuration, as listed.
 public struct ConfigurationKey: Sendable, Equatable {
   /// The key, as in `training.optimizer.learningRate`.
   public let path: String
   /// What it accepts, in words.
   public let kind: String
-  /// What it is where a configuration leaves it out, as JSON; nil where it must be given.
+  /// The default, as JSON; nil if the key is required.
   public let standard: String?
   /// What it means, in a sentence or two.
   public let meaning: String

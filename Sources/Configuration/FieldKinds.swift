@@ -1,4 +1,4 @@
-/// What a value should have been; thrown by the reading half of a field.
+/// A value of the wrong kind; thrown when a field is read.
 struct Mismatch: Error {
   /// The place inside the field, as in `[2]`; empty for the field itself.
   var place = ""
@@ -158,7 +158,7 @@ extension ConfigurationFields {
     }
   }
 
-  /// What to say of a value that is none of several words.
+  /// The error for a value that is none of several words.
   static func unknownWord(_ json: JSONValue, among words: [String]) -> Mismatch {
     var mismatch = Mismatch(
       expected: words.map { "\"\($0)\"" }.joined(separator: " or "), found: json)

@@ -2,7 +2,7 @@ import Foundation
 
 /// A path with `~` at its start replaced by a home folder, as shells do: `~/photos`, `~name/photos`.
 ///
-/// A path whose `~` names nobody is left as it is; a folder that is called `~` is `./~`.
+/// A path whose `~` names no user is left unchanged; a folder that is called `~` is `./~`.
 public func expandingHome(_ path: String) -> String {
   guard path.hasPrefix("~") else { return path }
   let end = path.firstIndex(of: "/") ?? path.endIndex

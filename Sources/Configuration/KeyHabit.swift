@@ -17,7 +17,7 @@ public struct KeyHabit: Sendable {
   /// Whether a word is one of the names.
   public func answers(_ word: String) -> Bool { names.contains { isSameWord($0, word) } }
 
-  /// What to say to somebody who wrote one of the names as a key.
+  /// The hint for somebody who wrote one of the names as a key.
   var remedy: String {
     [path.map { "Did you mean \"\($0)\"?" }, note.isEmpty ? nil : note].compactMap(\.self)
       .joined(separator: " ")

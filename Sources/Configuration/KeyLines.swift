@@ -2,7 +2,7 @@
 ///
 /// Paths are kept as hashes: those of all items under a long key would take the product of both.
 struct KeyLines: Sendable {
-  /// The path of a key, as far as it has been read.
+  /// The path of a key, up to where it has been read.
   struct Path: Sendable {
     private(set) var isEmpty = true
     fileprivate private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -28,7 +28,7 @@ struct KeyLines: Sendable {
       return path
     }
 
-    /// FNV-1a, which goes on where it ended.
+    /// FNV-1a, which continues where it ended.
     private mutating func append(_ text: some StringProtocol) {
       for byte in text.utf8 {
         hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3

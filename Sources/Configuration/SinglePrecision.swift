@@ -1,6 +1,7 @@
-/// What becomes of a number that is computed with as a 32-bit float.
+/// How a number is rounded to a 32-bit float.
 enum SinglePrecision {
-  /// What to say of a number that such a float cannot hold, or not within its bounds; nil of others.
+  /// The error for a number that a 32-bit float cannot hold, or not within its bounds; nil for
+  /// others.
   static func remedy(_ number: Double, _ bounds: Bounds<Double>) -> String? {
     let single = Float(number)
     if single.isInfinite { return "Such a float holds at most \(Float.greatestFiniteMagnitude)." }

@@ -1,4 +1,4 @@
-/// One of the kinds of object a field can hold, told apart by a word such as `"type": "fsq"`.
+/// One of the kinds of object a field can hold, distinguished by a word such as `"type": "fsq"`.
 public struct ConfigurationVariant<Whole> {
   /// The word.
   let name: String
@@ -36,7 +36,7 @@ extension ConfigurationFields {
   ///
   /// This must be the only declaration of its object.
   /// - Parameters:
-  ///   - name: The key whose word tells the kind.
+  ///   - name: The key whose word names the kind.
   ///   - value: The object; its kind is the default.
   ///   - isRequired: Whether a configuration must name the kind.
   ///   - variants: The kinds.

@@ -5,9 +5,9 @@ import Randomness
 /// How an image of any size becomes a square of numbers: resize, crop, flip.
 ///
 /// Resizing is the same every time and is done once, before an image is cached; cropping and
-/// flipping may be random and are done anew for every sample.
+/// flipping may be random and are drawn for every sample.
 public struct Augmentation: Sendable, Equatable {
-  /// What happens to the size before the crop.
+  /// How images are scaled before the crop.
   public enum Resize: String, Sendable, CaseIterable {
     /// Nothing: the image must be at least as large as the crop.
     case none
@@ -28,13 +28,13 @@ public struct Augmentation: Sendable, Equatable {
 
   /// Side of the square, in pixels.
   public var size: Int
-  /// What happens to the size before the crop.
+  /// How images are scaled before the crop.
   public var resize: Resize
-  /// What the shorter side is scaled to by `cover`: the crop's side, or more.
+  /// Length of the shorter side after `cover`: the crop's side or more.
   public var resizedSide: Int
   /// Where the square is taken from.
   public var crop: Crop
-  /// Whether every other image, by chance, is mirrored left to right.
+  /// Whether images are flipped horizontally with probability 1/2.
   public var flips: Bool
   /// The least side of a `resized` crop, as a fraction of the image's shorter side.
   public var smallestCrop: Double

@@ -56,7 +56,7 @@ final class BatchBuffers: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// What a thread does until the loader stops.
+  /// The loop of a thread until the loader stops.
   func work() {
     condition.lock()
     while !isStopped {

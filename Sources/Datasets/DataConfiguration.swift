@@ -12,7 +12,7 @@ public struct DataConfiguration: Sendable, Equatable {
   public var train: String
   /// Folder of images to evaluate on.
   ///
-  /// Without it a share of `train` is set aside.
+  /// Without it a fraction of `train` is held out.
   public var validation: String?
   /// Share of the images in `train` set aside for evaluation when `validation` is nil.
   public var validationShare: Double
@@ -28,9 +28,10 @@ public struct DataConfiguration: Sendable, Equatable {
   public var smallestCrop: Double
   /// Sides of training crops as multiples of `imageSize`; each step has one of them.
   public var sizeMultiples: [Int]
-  /// Whether a training image is mirrored left to right every second time, by chance.
+  /// Whether training images are flipped horizontally with probability 1/2.
   public var flip: Bool
-  /// What transparent pixels are composited over: "white", "black" or a colour as "#rrggbb".
+  /// Background over which transparent pixels are composited: "white", "black" or a colour as
+  /// "#rrggbb".
   public var background: String
   /// Decoded pixels kept in memory, in megabytes of 1,000,000 bytes; 0 keeps none.
   public var cacheMegabytes: Int
@@ -58,7 +59,7 @@ public struct DataConfiguration: Sendable, Equatable {
 }
 
 extension DataConfiguration {
-  /// What is made of each image of the run.
+  /// How images of the run are scaled and cropped.
   public var augmentation: Augmentation {
     Augmentation(
       size: imageSize, resize: resize, resizedSide: resize == .cover ? resizeTo : nil, crop: crop,
@@ -77,8 +78,8 @@ extension DataConfiguration {
 }
 
 extension DataConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "Which images a run sees, and how they become squares of one size."
+  /// Summary for the schema.
+  public static let summary = "The images, and how they are scaled and cropped."
   /// A start that lacks the folder.
   public static let standard = DataConfiguration(train: "")
 
@@ -86,14 +87,14 @@ extension DataConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
       "train", &train, isRequired: true, isPath: true,
-      "Folder of PNG and JPEG files to train on, searched with its subfolders.",
+      "Folder of PNG and JPEG files to train on, searched recursively.",
       remedy: "Name a folder, as in \"train\": \"data/photos\".")
     fields.string(
       "validation", &validation, isPath: true,
-      "Folder of images to evaluate on; without it a fraction of train is set aside.")
+      "Folder of images to evaluate on; without it a fraction of train is held out.")
     fields.number(
       "validationShare", &validationShare, in: .inside(0, 1),
-      "Fraction of the images in train set aside for evaluation when there is no validation folder."
+      "Fraction of the images in train held out for evaluation if there is no validation folder."
     )
     fields.integer(
       "imageSize", &imageSize, in: .between(1, 8192), "Side in pixels of the square the model sees."
@@ -107,20 +108,20 @@ extension DataConfiguration: Configurable {
       "Length in pixels the shorter side is scaled to with resize = cover; null means imageSize.")
     fields.choice(
       "crop", &crop,
-      "Which square is cut from an image for training: at random, the centre, or one of any size that "
-        + "is scaled to the crop; evaluation takes the centre.")
+      "How training images are cropped: a random square, the centre, or a random square of random "
+        + "size, resized; evaluation takes the centre.")
     fields.number(
       "smallestCrop", &smallestCrop, in: .between(0.01, 1),
-      "Side of the smallest square that crop = resized takes, as a fraction of the image's shorter "
-        + "side; the largest is all of it.")
+      "Side of the smallest square with crop = resized, as a fraction of the image's shorter side; "
+        + "the largest is the whole side.")
     fields.integers(
       "sizeMultiples", &sizeMultiples, each: .between(1, 64), count: .between(1, 64),
-      "Sides of training crops as multiples of imageSize; each step draws one, and has 1/m^2 as many "
-        + "images of m times the side. [1, 2, 4] keeps the brightness of large images.")
-    fields.flag("flip", &flip, "Whether training images are mirrored left to right at random.")
+      "Sides of training crops as multiples of imageSize; each step draws a multiple m and takes 1/m^2 "
+        + "as many images. [1, 2, 4] preserves the brightness of large images.")
+    fields.flag("flip", &flip, "Whether training images are flipped horizontally at random.")
     fields.string(
       "background", &background, pattern: PixelColor.pattern,
-      "What transparent pixels are composited over: \"white\", \"black\" or a colour as "
+      "Background over which transparent pixels are composited: \"white\", \"black\" or a colour as "
         + "\"#rrggbb\".")
     fields.check(
       "background", PixelColor(text: background) != nil,
@@ -128,7 +129,7 @@ extension DataConfiguration: Configurable {
       remedy: "As in \"#ff8000\" for orange.")
     fields.integer(
       "cacheMegabytes", &cacheMegabytes, in: .between(0, 1 << 20),
-      "Decoded pixels kept in memory, in megabytes of 1,000,000 bytes; 0 keeps none.")
+      "Cache of decoded pixels, in megabytes of 1,000,000 bytes; 0 is off.")
     let (side, cover) = (imageSize, resize == .cover)
     fields.check(
       "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,
@@ -145,6 +146,6 @@ extension DataConfiguration: Configurable {
     fields.check(
       "resizeTo", with: ["resize"], cover || resizeTo == nil,
       expected: "null, as resize = none scales nothing",
-      remedy: "Set resize to \"cover\" or leave resizeTo out.")
+      remedy: "Set resize to \"cover\" or remove resizeTo.")
   }
 }

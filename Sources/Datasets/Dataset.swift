@@ -6,20 +6,20 @@ public struct Dataset: Sendable {
   public let training: ImageSet
   /// The images to validate with, none of them trained on; empty if none were to be held out.
   public let validation: ImageSet
-  /// Files and folders that were left out because they cannot be used; to be told to the user.
+  /// Files and folders that were skipped because they cannot be used; to report to the user.
   public let rejected: [RejectedImage]
-  /// Files that are damaged but used; to be told to the user too.
+  /// Files that are damaged but used; to report to the user too.
   public let doubtful: [RejectedImage]
   /// What else the user should know of the folders; see ``ImageFolder/notes``.
   public let notes: [String]
   /// How many images may have transparent pixels, which are composited over the background.
   public let transparentCount: Int
 
-  /// Opens a folder to train on, and a folder to validate with or a share of the first.
+  /// Opens a folder to train on, and a folder to validate with or a fraction of the first.
   ///
   /// - Parameters:
   ///   - train: The folder to train on.
-  ///   - validation: The folder to validate with; nil holds out a share of the first instead.
+  ///   - validation: The folder to validate with; nil holds out a fraction of the first instead.
   ///   - validationShare: The share to hold out, 0...1.
   ///   - seed: Decides which images are held out.
   ///   - augmentation: What is made of an image.
@@ -61,7 +61,7 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// The same images, to go on with a run that was started with a list of names to train on.
+  /// The same images, to resume a run that was started with a list of names to train on.
   ///
   /// - Parameters:
   ///   - files: the names of all images to train on, in their order.

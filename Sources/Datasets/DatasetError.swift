@@ -10,7 +10,7 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   case unreadableFolder(path: String, reason: String)
   /// The folder holds no images; `endings` are those of the files that it does hold.
   case noImages(path: String, files: Int, endings: [String])
-  /// Images were found, but none can be decoded; the first is told.
+  /// Images were found, but none can be decoded; the first is reported.
   case noReadableImages(path: String, count: Int, first: String)
   /// All images are held out for validation, or there are too few to hold any out.
   case tooFewImages(path: String, count: Int, needed: Int)
@@ -23,10 +23,10 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   /// More than half of the images that were good when the data set was opened are bad; the first is
   /// told.
   case tooManyDamaged(path: String, damaged: Int, count: Int, first: String)
-  /// Images or batches are no longer to be had: someone asked to stop.
+  /// No more images or batches: a stop was requested.
   case stopped
 
-  /// What was expected, what was found, and the way out.
+  /// What was expected, what was found, and what to do.
   public var description: String {
     switch self {
     case .missingFolder(let path):
@@ -42,16 +42,16 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .noReadableImages(let path, let count, let first):
       "\(path): none of its \(count) images can be decoded. The first: \(first)"
     case .tooFewImages(let path, let count, let needed):
-      "\(path): expected at least \(needed) images, found \(count). Add images, or lower the share "
-        + "that is held out for validation."
+      "\(path): expected at least \(needed) images, found \(count). Add images, or lower the "
+        + "fraction held out for validation."
     case .tooSmall(let file, let width, let height, let needed, let others):
       "\(file): expected at least \(needed)x\(needed) pixels, found \(width)x\(height)"
         + (others == 0 ? "" : " (and \(others) more such files)")
         + ". Set resize to \"cover\" to scale images to the crop, choose a smaller image size, or "
         + "remove the file."
     case .tooThin(let file, let width, let height):
-      "\(file): \(width)x\(height) pixels are too long and thin to scale the shorter side; at most "
-        + "1 : \(Augmentation.longestRatio) is. Crop or remove the file."
+      "\(file): \(width)x\(height) pixels are too long and thin to scale; the limit is "
+        + "1 : \(Augmentation.longestRatio). Crop or remove the file."
     case .image(let error): error.description
     case .tooManyDamaged(let path, let damaged, let count, let first):
       "\(path): \(damaged) of its \(count) images cannot be used, more than half. The first: "

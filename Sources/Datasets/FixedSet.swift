@@ -17,7 +17,7 @@ public struct FixedSet: Sendable {
   /// ``ImageSet`` says.
   ///
   /// - Parameter shouldStop: asked before each image.
-  /// - Throws: `stopped` where that says so.
+  /// - Throws: `stopped` if that returns true.
   public init(
     _ set: ImageSet, count: Int, shouldStop: () -> Bool = { false }
   ) throws(DatasetError) {

@@ -124,7 +124,7 @@ struct FolderListing {
   private static let samples = Array("samples".utf8)
   private static let model = Array("model.safetensors".utf8)
   private static let rename =
-    "Rename it, as by convmv -f latin1 -t utf8 --notest, if it is of the Latin-1 time."
+    "Rename it, for example with convmv -f latin1 -t utf8 --notest if it is Latin-1."
 
   /// The bytes as text: those that are no UTF-8 as \xNN.
   private static func text(_ bytes: [UInt8]) -> String {
@@ -147,7 +147,7 @@ struct FolderListing {
     return text
   }
 
-  /// What is in a folder, and what tells it from other folders.
+  /// What is in a folder, and what identifies it.
   private static func entries(
     of path: [UInt8]
   ) throws(Fault) -> (names: [(bytes: [UInt8], kind: Kind?)], identity: [UInt64]) {
@@ -182,7 +182,7 @@ struct FolderListing {
     }
   }
 
-  /// What lies at a path, behind links; a link to nothing is left to the check that tells bad images.
+  /// What lies at a path, links followed; dangling links are left to the check for bad images.
   private static func kind(of path: [UInt8]) -> Kind {
     var status = stat()
     let code = (path + [0]).withUnsafeBufferPointer { bytes in

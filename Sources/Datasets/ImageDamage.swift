@@ -6,7 +6,7 @@ public final class ImageDamage: Sendable {
   public struct Entry: Sendable, Equatable {
     /// Its number in the set.
     public let index: Int
-    /// What is wrong, and the way out; begins with the full path.
+    /// What is wrong, and what to do; begins with the full path.
     public let reason: String
   }
 
@@ -46,7 +46,7 @@ public final class ImageDamage: Sendable {
     if 2 * bad > count { throw tooMany }
   }
 
-  /// What is said where too few images are good to go on.
+  /// The error if too few images are good to continue.
   var tooMany: DatasetError {
     let entries = entries
     return .tooManyDamaged(

@@ -4,15 +4,15 @@ import Foundation
 ///
 /// Images are files whose names end in .png, .jpg or .jpeg in any case. Hidden files and folders
 /// (a leading dot) are skipped. Links are followed; a folder that several links lead to is listed
-/// once, so loops end. Names are told apart by their bytes, as Linux does: é composed and é decomposed
-/// are two. A folder within it that holds a run (config.json beside samples or model.safetensors) is
-/// not searched, so that a run never takes its own sample sheets for images.
+/// once, so loops end. Names are distinguished by their bytes, as Linux does: é composed and é
+/// decomposed are two. A folder within it that holds a run (config.json beside samples or
+/// model.safetensors) is not searched, so that a run never takes its own sample sheets for images.
 public struct ImageFolder: Sendable, Equatable {
   /// The folder as it was named.
   public let path: String
   /// The images' paths within the folder, sorted by their bytes.
   public let files: [String]
-  /// What is there but cannot be used: folders that may not be listed, and names that are not UTF-8.
+  /// Unusable entries: folders that may not be listed, and names that are not UTF-8.
   public let leftOut: [RejectedImage]
   /// How many files of other kinds there are, by their endings in lower case.
   public let otherFiles: [String: Int]
@@ -64,7 +64,7 @@ public struct ImageFolder: Sendable, Equatable {
     ImageFolder(self, files: indices.map { files[$0] })
   }
 
-  /// What the user should know of the listing: files of other kinds, and runs that were passed over.
+  /// What the user should know of the listing: files of other kinds, and runs that were skipped.
   public var notes: [String] {
     var notes: [String] = []
     let count = otherFiles.values.reduce(0, +)

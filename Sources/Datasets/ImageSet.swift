@@ -3,14 +3,15 @@ import Imaging
 /// Some images of a store, in a fixed order: what is trained on, or what is validated with.
 ///
 /// An image that cannot be used is replaced by the next one of the order that can: from the last one
-/// the search goes on at the first. So what stands for an image depends on which files are bad, and
-/// on nothing else. A file that was found bad stays bad for this set, whatever becomes of it.
+/// the search continues at the first. So the replacement of an image depends on which files are
+/// bad, and on nothing else. A file that was found bad stays bad for this set, even if it is
+/// repaired.
 public struct ImageSet: Sendable {
   /// Where the images are.
   public let store: ImageStore
   /// Their paths within the folder, in order.
   public let files: [String]
-  /// Which of them are bad, as far as is known.
+  /// Which of them are known to be bad.
   public let damage: ImageDamage
 
   /// Their numbers in the store; nil for those that are not there.
@@ -27,7 +28,7 @@ public struct ImageSet: Sendable {
   /// All images of a store.
   public init(store: ImageStore) { self.init(store: store, indices: Array(0..<store.count)) }
 
-  /// The images of the given names, in that order, as far as the store has them; the others count as
+  /// The images of the given names, in that order; those the store lacks count as
   /// damaged, and so do those that are named.
   ///
   /// - Throws: `tooManyDamaged` if hardly any is left.
@@ -49,12 +50,12 @@ public struct ImageSet: Sendable {
     for (index, file) in files.enumerated() {
       if damaged.contains(Array(file.utf8)) {
         try damage.add(
-          index, reason: store.folder.fullPath(file) + ": it was found damaged before.")
+          index, reason: store.folder.fullPath(file) + ": it was found damaged earlier.")
       } else if indices[index] == nil {
         try damage.add(
           index,
           reason: reasons[Array(file.utf8)] ?? store.folder.fullPath(file)
-            + ": it is not there any more."
+            + ": it no longer exists."
         )
       }
     }
@@ -86,7 +87,7 @@ public struct ImageSet: Sendable {
     throw damage.tooMany
   }
 
-  /// The image that stands for one, as far as damage is known.
+  /// The image that replaces one known to be damaged, or that image.
   public func substitute(of index: Int) -> Int {
     var place = index
     for _ in 0..<count where damage.contains(place) { place = (place + 1) % count }

@@ -1,7 +1,7 @@
 import Imaging
 import Synchronization
 
-/// Images by number: decoded and resized when first asked for, then kept as far as memory allows.
+/// Images by number: decoded and resized when first needed, then cached while memory allows.
 ///
 /// Pixels are kept as bytes, width * height * 3 an image, up to a limit; nothing is evicted, so
 /// the images that found room stay quick, and the others are decoded at each use. Safe to use from
@@ -11,7 +11,7 @@ public final class ImageStore: Sendable {
   public let folder: ImageFolder
   /// The good images' paths within the folder.
   public let files: [String]
-  /// The files that were left out because they cannot be decoded, after those of the listing.
+  /// The files that were skipped because they cannot be decoded, after those of the listing.
   public let rejected: [RejectedImage]
   /// The files that are damaged but were decoded all the same when the store was opened.
   public let doubtful: [RejectedImage]
@@ -145,11 +145,11 @@ public final class ImageStore: Sendable {
   static func bytes(_ megabytes: Int) -> Int { megabytes * 1_000_000 }
 }
 
-/// A file that was left out of a data set, and why.
+/// A file of a data set that was skipped, and why.
 public struct RejectedImage: Sendable, Equatable, CustomStringConvertible {
   /// The path within the folder.
   public let file: String
-  /// What is wrong and the way out; begins with the full path.
+  /// What is wrong and what to do; begins with the full path.
   public let reason: String
   /// How many images that are: 1 for a file, 0 for a folder that cannot be looked into.
   public let imageCount: Int

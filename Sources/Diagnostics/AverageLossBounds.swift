@@ -1,4 +1,4 @@
-/// What theory would promise of the run so far; see ``ConvergenceBounds`` for the formulas.
+/// Bounds of convex theory for the run so far; see ``ConvergenceBounds`` for the formulas.
 ///
 /// The distance to a minimiser is not known. It is passed in, as one of two stand-ins:
 /// `|theta_1 - average|`, and ``displacementMax``. Infinite where a bound says nothing.
@@ -35,7 +35,7 @@ extension AverageLossMonitor {
     return (radius * radius + weight * weight * sums.squaredGradients) / (2 * total)
   }
 
-  /// What the best constant rate would have promised of the mean loss, `R G_rms / sqrt T`.
+  /// The bound of the best constant learning rate on the mean loss, `R G_rms / sqrt T`.
   public func bestConstantBound(radius: Double) -> Double {
     radius * sums.squaredGradients.squareRoot() / Double(steps)
   }
@@ -52,7 +52,7 @@ extension AverageLossMonitor {
     (history.lastRate ?? .nan) / bestConstantRate(radius: radius)
   }
 
-  /// What the loss is held against.
+  /// What the loss is compared with.
   public enum Reference: Sendable, Equatable {
     /// Zero, below which no reconstruction loss lies.
     case zero
@@ -61,7 +61,7 @@ extension AverageLossMonitor {
     /// ``lossLimit``.
     case limit
 
-    /// The reference's name in journals and messages.
+    /// The reference's name in logs and messages.
     public var name: String {
       switch self {
       case .zero: "zero"

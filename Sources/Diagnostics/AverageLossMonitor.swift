@@ -37,7 +37,7 @@ public struct AverageLossMonitor: Sendable, Equatable {
 
   /// The part of the past that ``smoothedLoss`` keeps each step.
   public static let smoothing = 0.99
-  /// Gradients shorter than this are left out of ``sumOfInverseGradients``.
+  /// Gradients shorter than this are not in ``sumOfInverseGradients``.
   public static let leastGradient = 1e-12
 
   /// The rates and gradient norms.

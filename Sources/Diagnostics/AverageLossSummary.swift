@@ -1,4 +1,4 @@
-/// What was measured, summed up. Where no step was made a mean is NaN, and a largest value 0.
+/// Summary of the measurements. Without steps, means are NaN and maxima 0.
 extension AverageLossMonitor {
   /// `(1/T) sum l_t`.
   public var meanLoss: Double { sums.loss / Double(steps) }

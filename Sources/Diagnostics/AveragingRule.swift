@@ -9,7 +9,7 @@ public enum AveragingRule: Sendable, Hashable {
   /// `c_t = eta_t / (eta_1 + ... + eta_t)`: each iterate by its learning rate. The average to which the
   /// bound of the rate-weighted mean loss passes on, for any schedule.
   case rateWeighted
-  /// A uniform average that begins anew: the first iterates, far from the end, drop out.
+  /// A uniform average that starts over: the first iterates, far from the end, drop out.
   case tail(TailStart)
   /// `c_t = (gamma + 1) / (t + gamma)`: weights that grow about as `t^gamma`; 0 is the uniform average.
   ///
@@ -18,7 +18,7 @@ public enum AveragingRule: Sendable, Hashable {
   /// `c_t = 1 - decay`: weights that fall off exponentially into the past.
   case ema(decay: Double, start: ExponentialStart)
 
-  /// When a tail average begins anew.
+  /// When a tail average starts over.
   public enum TailStart: Sendable, Hashable {
     /// At the steps 1, 2, 4, 8, ...: it covers between one iterate and the last half of all. The length
     /// of the run need not be known.
@@ -35,7 +35,7 @@ public enum AveragingRule: Sendable, Hashable {
     case debiased
   }
 
-  /// The rule's name in journals and messages.
+  /// The rule's name in logs and messages.
   public var name: String {
     switch self {
     case .uniform: "uniform"
@@ -57,13 +57,14 @@ public enum AveragingRule: Sendable, Hashable {
     }
   }
 
-  /// Whether the average begins anew at step `t` of `steps`.
+  /// Whether the average starts over at step `t` of `steps`.
   func begins(atStep t: Int, of steps: Int) -> Bool {
     switch self {
     case .tail(.doubling):
       return t.nonzeroBitCount == 1
     case .tail(.share(let share)):
-      // A little more, so that a share of 0.9 of 10 steps begins after 1 and not, for rounding, after 0.
+      // A little more, so that a fraction of 0.9 of 10 steps begins after 1 and not, for rounding,
+      // after 0.
       let before = ((1 - share) * Double(steps) * (1 + 1e-12)).rounded(.down)
       // With the smallest shares and the largest numbers of steps rounding leaves nothing of the tail.
       return t == 1 + min(Int(exactly: before) ?? .max, steps - 1)

@@ -2,11 +2,11 @@ import Foundation
 
 /// A verdict on a run's codebook, with its reasons in words.
 ///
-/// Two kinds of collapse are told apart (Zhao and others, 2411.16550). In *codebook collapse* few codes
-/// are used, though the vectors that are quantized differ: the codebook is at fault, often its
-/// first values. In *embedding collapse* the vectors or the codes themselves come to one place or
-/// one line: the encoder is at fault, and no codebook can repair it. A run that is *under-trained*
-/// should be trained on before its quantizer is judged.
+/// Two kinds of collapse are distinguished (Zhao and others, 2411.16550). In *codebook collapse*
+/// few codes are used, though the vectors that are quantized differ: the codebook is at fault,
+/// often its first values. In *embedding collapse* the vectors or the codes themselves come to one
+/// place or one line: the encoder is at fault, and no codebook can repair it. A run that is
+/// *under-trained* should be trained on before its quantizer is judged.
 ///
 /// The rules, in this order; the first that holds gives the verdict, all that hold give reasons:
 ///
@@ -25,7 +25,7 @@ import Foundation
 ///    planned; or a PSNR below that of each image's mean colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
 /// 5. Healthy otherwise.
 public struct CodebookHealth: Sendable, Equatable {
-  /// What is the matter.
+  /// The verdict.
   public enum Verdict: String, Sendable, CaseIterable {
     /// Nothing was found.
     case healthy
@@ -47,10 +47,10 @@ public struct CodebookHealth: Sendable, Equatable {
 
   /// The limits of the rules, and the argument for each.
   public enum Threshold {
-    /// Used codes against the expectation of a uniform code: 0.25.
+    /// Used codes relative to the expectation of uniform sampling: 0.25.
     ///
     /// Codes of images are not uniform. But even a Zipf law, the most uneven use that is still called
-    /// natural, shows 0.4 or more of a uniform code's used codes, for every `n` and every `K` up to
+    /// natural, shows 0.4 or more of uniform usage, for every `n` and every `K` up to
     /// 65536 (the least is near `n = K`). A quarter is well outside.
     public static let usage = 0.25
     /// The same, for a run that is under-trained by rule 4: 0.1.
@@ -103,7 +103,7 @@ public struct CodebookHealth: Sendable, Equatable {
     public static let steps = 100
     /// Steps made against steps planned: 0.9.
     ///
-    /// The run was stopped, or is still going on; the last tenth rarely changes a verdict.
+    /// The run was stopped, or is still running; the last tenth rarely changes a verdict.
     public static let partOfRun = 0.9
     /// dB gained over the second half of the run: 1.
     ///
@@ -134,7 +134,7 @@ public struct CodebookHealth: Sendable, Equatable {
   /// The perplexity of a Zipf law over some codes, the most uneven use that is still called natural: code
   /// i in proportion to 1 / i.
   ///
-  /// - Parameter codes: as many as a uniform code would show.
+  /// - Parameter codes: as many as uniform sampling would show.
   public static func zipfPerplexity(codes: Double) -> Double {
     let codes = max(2, codes)
     // Sums of 1 / i and of ln(i) / i, by the first terms of their expansions.
@@ -148,7 +148,7 @@ public struct CodebookHealth: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - codes: the size of the codebook.
-  ///   - uniform: codes that a uniform code would show.
+  ///   - uniform: codes that uniform sampling would show.
   ///   - used: codes that are used.
   public static func collapsedPerplexity(codes: Int, uniform: Double, used: Double) -> Double {
     max(leastPerplexity(codes: codes), Threshold.usage * zipfPerplexity(codes: uniform))
@@ -156,7 +156,7 @@ public struct CodebookHealth: Sendable, Equatable {
 
   /// The rules that hold, the gravest first; empty if all is well.
   public let findings: [Finding]
-  /// What else should be known: levels without use, too few tokens.
+  /// Remarks: unused levels, too few tokens.
   public let remarks: [String]
 
   /// The gravest finding's verdict.

@@ -1,7 +1,7 @@
 import Evaluation
 import Foundation
 
-/// Says during training when a codebook goes to ruin.
+/// Detects codebook collapse during training.
 ///
 /// Each step's used codes, less the one that is always used, are taken relative to those that a uniform
 /// code would show with as many ids, and smoothed over some ten steps. That is the *level*; the *trend* compares it with the mean of some
@@ -19,7 +19,7 @@ public struct CodebookWatch: Sendable, Equatable {
   public enum Threshold {
     /// Steps that do not count: 50.
     ///
-    /// The encoder leaves its first values, and the codebook is not there yet, or was drawn from
+    /// The encoder leaves its initial values, and the codebook lags behind, or was drawn from
     /// them and stays behind: usage may do anything.
     public static let start = 50
     /// Counted steps before a fall can be seen: 20, twice the memory of the level.
@@ -28,11 +28,11 @@ public struct CodebookWatch: Sendable, Equatable {
     public static let stepsForRise = 100
     /// The same where no batch, not even the first, used as much as ``collapsed``: 300.
     ///
-    /// By then a growth by a factor of e in 1000 steps is told from none.
+    /// By then growth by a factor of e in 1000 steps can be distinguished from none.
     public static let stepsForSlowRise = 300
     /// Level of a collapsed codebook: 0.1, as ``CodebookHealth/Threshold/usageInTraining``.
     public static let collapsed = CodebookHealth.Threshold.usageInTraining
-    /// Level below which a fall is told: 0.25, as ``CodebookHealth/Threshold/usage``.
+    /// Level below which a fall is reported: 0.25, as ``CodebookHealth/Threshold/usage``.
     ///
     /// Above it, fewer codes may simply be what the images need.
     public static let collapsing = CodebookHealth.Threshold.usage
@@ -138,7 +138,7 @@ public struct CodebookWatch: Sendable, Equatable {
     }
   }
 
-  /// Whether it is too early to tell, or usage that was never high grows slowly.
+  /// Whether it is too early to judge, or usage that was never high grows slowly.
   private var mayYetRise: Bool {
     if highest >= Threshold.collapsed { return counted < Threshold.stepsForRise }
     let grows = longLevel.value > Threshold.slowRise * longestLevel.value
@@ -149,7 +149,7 @@ public struct CodebookWatch: Sendable, Equatable {
     counted >= Threshold.stepsForRise && level.value < Threshold.ofPeak * margin * peak
   }
 
-  /// What is wrong after the last step, in words; nil if nothing is.
+  /// The warning after the last step; nil if there is none.
   public var warning: String? {
     let now = "\(count(level.value)) of \(codes) codes"
     switch kind {

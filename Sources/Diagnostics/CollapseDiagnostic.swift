@@ -1,7 +1,7 @@
 extension CollapseOnset {
-  /// What is watched for the onset of a collapse, each with a limit and the argument for it.
+  /// Diagnostics for the onset of a collapse, each with a limit and its justification.
   public enum Diagnostic: String, Sendable, CaseIterable {
-    /// Used codes against what a uniform code would show, below ``CodebookHealth/Threshold/usage``.
+    /// Used codes relative to uniform sampling, below ``CodebookHealth/Threshold/usage``.
     case usage
     /// Perplexity, below ``CodebookHealth/collapsedPerplexity(codes:uniform:used:)``: for every size of
     /// codebook the greatest that a verdict of collapse can rest on.
@@ -19,7 +19,7 @@ extension CollapseOnset {
     /// Whatever its length, a code in that direction explains at most `cos^2`, a quarter, of the
     /// vector's squared length.
     case cosine
-    /// The share of tokens with `cos(z, q) < 0`, above 0.05.
+    /// The fraction of tokens with `cos(z, q) < 0`, above 0.05.
     ///
     /// At an obtuse angle `|z - q|^2 > |z|^2`: the nearest code is farther off than the origin.
     case obtuse
@@ -84,7 +84,7 @@ extension CollapseOnset {
       isAbove ? value > limit : value < limit
     }
 
-    /// What fell or rose: the beginning of a sentence.
+    /// The subject of a sentence on this diagnostic.
     var subject: String {
       switch self {
       case .usage: "usage"
@@ -105,7 +105,7 @@ extension CollapseOnset {
     /// Below or above what, in words.
     func bound(_ limit: Double) -> String {
       switch self {
-      case .usage: "below a quarter of a uniform code's"
+      case .usage: "below a quarter of uniform usage"
       case .warning: "given"
       case .obtuse: "above 5%"
       case .commitmentRatio: "above ten times the reconstruction gradient"

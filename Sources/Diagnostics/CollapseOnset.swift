@@ -8,7 +8,7 @@ import Foundation
 /// beyond its limit until the collapse had shown it, even if it came back later. Single strays are not
 /// counted: every value is replaced by the median of itself and its two neighbours.
 ///
-/// The verdict on a run is ``CodebookHealth``'s; an onset only tells the story of it.
+/// The verdict on a run is ``CodebookHealth``'s; an onset only says how it came about.
 public struct CollapseOnset: Sendable, Equatable {
   /// Values of one diagnostic by step.
   public typealias Series = [(step: Int, value: Double)]
@@ -35,7 +35,7 @@ public struct CollapseOnset: Sendable, Equatable {
   /// Looks for the onsets.
   ///
   /// - Parameters:
-  ///   - series: values by step, in the order of their steps; those not finite are passed over.
+  ///   - series: values by step, in the order of their steps; those not finite are skipped.
   ///   - channels: numbers in a code.
   ///   - perplexity: the limit of perplexity: see
   ///     ``CodebookHealth/collapsedPerplexity(codes:uniform:used:)``.

@@ -3,7 +3,7 @@ import Foundation
 extension CollapseOnset {
   /// The story in sentences: when it collapsed, and what had shown it before.
   ///
-  /// "usage fell below a quarter of a uniform code's at step 220; lambda had fallen below 0.3 at step
+  /// "usage fell below a quarter of uniform usage at step 220; lambda had fallen below 0.3 at step
   /// 60, 160 steps before". Empty where nothing stays beyond its limit.
   public var words: String {
     guard let collapse else {

@@ -1,4 +1,5 @@
-/// What theory promises of stochastic gradient descent, from the rates and gradients of a run.
+/// Bounds of convex theory for stochastic gradient descent, from the learning rates and gradients
+/// of a run.
 ///
 /// For `theta_{t+1} = theta_t - eta_t g_t`, `t = 1...T`, and convex losses; with `R = |theta_1 - theta*|`,
 /// the distance to a minimiser, and `D` the largest `|theta_t - theta*|`. Gradients come in with
@@ -80,7 +81,7 @@ public enum ConvergenceBounds {
     weightedMeanLoss(rates: weights, gradientNorms: gradientNorms, radius: radius)
   }
 
-  /// What the best constant rate would promise of the mean loss, `R G_rms / sqrt T`.
+  /// The bound of the best constant learning rate on the mean loss, `R G_rms / sqrt T`.
   public static func bestConstant(gradientNorms: [Double], radius: Double) -> Double {
     precondition(!gradientNorms.isEmpty, "a step was made")
     return radius * sumOfSquares(gradientNorms).squareRoot() / Double(gradientNorms.count)

@@ -16,7 +16,7 @@ public struct CosineReversals: Sendable, Equatable {
   /// The least local cosine minus the global one; nil where there is none.
   public let margin: Double?
 
-  /// Looks for reversals; groups without a cosine are left out.
+  /// Looks for reversals; groups without a cosine are skipped.
   public init(_ cosines: DirectionCosines, threshold: Double = standardThreshold) {
     let locals = cosines.locals.compactMap { $0 }
     guard let global = cosines.global, let least = locals.min() else {

@@ -1,6 +1,6 @@
 /// Whether the bounds of ``AverageLossMonitor`` are theorems for a run, and if not, why.
 public struct GuaranteeLabel: Sendable, Equatable {
-  /// What breaks the theorems' conditions.
+  /// Conditions of the theorems that do not hold.
   public enum Reason: String, Sendable, CaseIterable {
     /// Momentum, Adam, ...
     case optimizer = "the optimizer is not plain gradient descent"

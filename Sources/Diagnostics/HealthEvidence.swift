@@ -2,7 +2,7 @@ import Evaluation
 
 /// The numbers that a verdict on a codebook rests on.
 public struct HealthEvidence: Sendable {
-  /// What is known of the bottleneck.
+  /// Facts about the bottleneck.
   public enum Bottleneck: Sendable {
     /// A trained codebook: the spread of all its entries, and of those that were used.
     case vector(codebook: VectorSpread, usedCodes: VectorSpread)
@@ -31,7 +31,7 @@ public struct HealthEvidence: Sendable {
   public var ids: Int
   /// Codes used at least once.
   public var used: Int
-  /// `exp(entropy)` of the codes' shares.
+  /// `exp(entropy)` of the code frequencies.
   public var perplexity: Double
   /// The usage at each depth, where tokens have several ids and ``codes`` and ``ids`` are those of all
   /// depths side by side; else empty.
@@ -50,7 +50,7 @@ public struct HealthEvidence: Sendable {
   public var steps: Int
   /// Updates that the run's configuration asks for.
   public var plannedSteps: Int
-  /// The evaluations of the run's journal, in the order of their steps; may be empty.
+  /// The evaluations of the run's log, in the order of their steps; may be empty.
   public var evaluations: [Evaluation]
 
   /// The numbers, one by one.
@@ -77,7 +77,7 @@ public struct HealthEvidence: Sendable {
     self.evaluations = evaluations
   }
 
-  /// The share of the codebook that as many ids would use if each were drawn uniformly.
+  /// The usage that uniform sampling of as many ids would show.
   public var expectedUniformUsage: Double {
     CodebookUsage.expectedUniformUsage(codes: codes, ids: ids)
   }
@@ -87,17 +87,17 @@ public struct HealthEvidence: Sendable {
     CodebookHealth.zipfPerplexity(codes: expectedUniformUsage * Double(codes))
   }
 
-  /// The share of the vectors' variance that codes leave: `mean |z - q|^2 / mean |z - mean z|^2`; nil
-  /// where it is not known.
+  /// The fraction of the vectors' variance that remains after quantization: `mean |z - q|^2 / mean
+  /// |z - mean z|^2`; nil where it is not known.
   public var unexplainedVariance: Double? {
     let variance = latents.deviation * latents.deviation
     return variance > 0 ? quantizationError.map { $0 / variance } : nil
   }
 
-  /// How many dB were gained over the second half of the updates, by the journal; nil if it cannot
+  /// How many dB were gained over the second half of the updates, by the log; nil if it cannot
   /// tell.
   ///
-  /// Between evaluations PSNR is interpolated. A journal that begins later than the half gives the
+  /// Between evaluations PSNR is interpolated. A log that begins later than the half gives the
   /// gain since it begins.
   public var gainOfSecondHalf: Double? {
     guard let last = evaluations.last, let first = evaluations.first, first.step < last.step else {

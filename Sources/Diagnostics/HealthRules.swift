@@ -66,14 +66,14 @@ extension HealthEvidence {
     return reasons
   }
 
-  /// What speaks for a collapse in how often codes are used.
+  /// Evidence for collapse in the use of codes.
   private func collapse(codes: Int, ids: Int, used: Int, perplexity: Double) -> [String] {
     guard ids >= Threshold.ids, codes > 1 else { return [] }
     let expected =
       CodebookUsage.expectedUniformUsage(codes: codes, ids: ids) * Double(codes)
     if used == 1 || Double(used) < leastUsage * expected {
       return [
-        "\(used) of \(codes) codes used by \(ids) \(unit), where a uniform code would show "
+        "\(used) of \(codes) codes used by \(ids) \(unit), where uniform sampling would show "
           + "\(whole(expected))"
       ]
     }
@@ -90,7 +90,7 @@ extension HealthEvidence {
     return []
   }
 
-  /// The least usage, against a uniform code's, that is no collapse.
+  /// The lowest usage, relative to uniform sampling, that is no collapse.
   private var leastUsage: Double {
     lackOfTraining.isEmpty ? Threshold.usage : Threshold.usageInTraining
   }
@@ -139,7 +139,7 @@ extension HealthEvidence {
     return reasons
   }
 
-  /// What does not decide, but should be known.
+  /// Remarks that do not affect the verdict.
   var remarks: [String] {
     var remarks: [String] = []
     if ids < Threshold.ids {

@@ -65,6 +65,6 @@ public struct LevelSaturation: Sendable, Equatable {
     }
   }
 
-  /// The share of tokens that are saturated, per channel; zero where there are none.
+  /// The fraction of tokens that are saturated, per channel; zero where there are none.
   public var shares: [Double] { counts.map { Double($0) / Double(max(1, tokens)) } }
 }

@@ -58,7 +58,7 @@ public struct LevelUse: Sendable, Equatable {
     counts.map { channel in channel.indices.filter { channel[$0] == 0 } }
   }
 
-  /// The share of tokens on the lowest and highest level, per channel.
+  /// The fraction of tokens on the lowest and highest level, per channel.
   ///
   /// Uniform use would give `2 / L`; a logistic latent gives `1 / (L - 1)`.
   public var endShares: [Double] {

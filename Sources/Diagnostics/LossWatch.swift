@@ -2,7 +2,7 @@ import Foundation
 
 /// Says during training when the loss runs away.
 ///
-/// The loss, smoothed over some ten steps, is held against the least it has been since step
+/// The loss, smoothed over some ten steps, is compared with the least it has been since step
 /// ``start``. Gradients that are clipped at nearly every step are no reason to warn: that is how normalised gradient
 /// descent looks.
 public struct LossWatch: Sendable, Equatable {
@@ -40,7 +40,7 @@ public struct LossWatch: Sendable, Equatable {
 
   /// Takes in a step's loss, not negative; returns ``warning``.
   ///
-  /// A loss that is not finite is left out.
+  /// A loss that is not finite is skipped.
   /// - Parameter step: counted from 1.
   @discardableResult
   public mutating func record(step: Int, loss: Double) -> String? {
@@ -54,7 +54,7 @@ public struct LossWatch: Sendable, Equatable {
 
   private var ratio: Double { least > 0 && least.isFinite ? smoothed.value / least : 1 }
 
-  /// What is wrong after the last step, in words; nil if nothing is.
+  /// The warning after the last step; nil if there is none.
   public var warning: String? {
     guard isDiverging else { return nil }
     return String(

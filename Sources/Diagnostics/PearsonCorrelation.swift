@@ -18,7 +18,7 @@ public enum PearsonCorrelation {
 
   /// Simpson's paradox proper: every group is correlated positively, all together negatively.
   ///
-  /// Groups without a correlation are left out of the first, not of the second.
+  /// Groups without a correlation are omitted from the first, not from the second.
   public static func reverses(_ groups: [(x: [Double], y: [Double])]) -> Bool {
     let locals = groups.compactMap { of($0.x, $0.y) }
     guard let all = of(groups.flatMap(\.x), groups.flatMap(\.y)), !locals.isEmpty else {

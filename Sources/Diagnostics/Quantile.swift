@@ -1,6 +1,6 @@
 /// Order statistics of a sample.
 public enum Quantile {
-  /// The value below which a share of the sample lies, NaN for an empty one.
+  /// The value below which a fraction of the sample lies, NaN for an empty one.
   ///
   /// Between the sorted values `x_0...x_{n-1}` at the place `share (n - 1)`, on a straight line
   /// (definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", 1996).

@@ -25,7 +25,7 @@ public struct SuccessiveGradients: Sendable, Equatable {
     cosines = state
   }
 
-  /// Takes in the cosine of two successive gradients; NaN is left out.
+  /// Takes in the cosine of two successive gradients; NaN is skipped.
   public mutating func record(_ cosine: Double) {
     guard !cosine.isNaN else { return }
     if cosines.count == window { cosines.removeFirst() }

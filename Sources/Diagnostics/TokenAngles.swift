@@ -1,4 +1,4 @@
-/// How vectors lie to their codes, and what a gradient estimator makes of that, over many tokens.
+/// Angles between vectors and their codes, and the gradients of estimators, over many tokens.
 ///
 /// For each token: the vector `z` before quantization, its code `q`, and the gradient `g` of the loss
 /// with respect to the quantized vector. Straight-through hands `g` to `z` as it is; the rotation trick

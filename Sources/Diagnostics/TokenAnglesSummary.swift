@@ -1,5 +1,5 @@
 extension TokenAngles {
-  /// What the tokens say; NaN where there is nothing to say it from.
+  /// Statistics of the tokens; NaN if there is nothing to compute them from.
   public struct Summary: Sendable, Equatable {
     /// Tokens that were counted.
     public var tokens: Int
@@ -38,7 +38,7 @@ extension TokenAngles {
     public var commitmentGradient: Double
   }
 
-  /// What the tokens say so far; sorts their lambdas and cosines.
+  /// Statistics of the tokens so far; sorts their lambdas and cosines.
   ///
   /// The lambdas leave out tokens without length, the cosines those whose code has none, and those of
   /// gradients tokens without a gradient.

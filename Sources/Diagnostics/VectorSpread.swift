@@ -45,7 +45,7 @@ public struct VectorSpread: Sendable, Equatable {
   /// Numbers in a vector.
   public var dimension: Int { variances.count }
 
-  /// The deviation in lengths, 0...1: near 0 all vectors are nearly the same one.
+  /// The standard deviation relative to the RMS norm, 0...1: near 0 all vectors are nearly equal.
   ///
   /// It does not change when all vectors are scaled, as a following convolution might.
   public var relative: Double { length > 0 ? deviation / length : 0 }

@@ -110,7 +110,7 @@ public struct CodebookUsage: Sendable, Equatable {
   /// How many codes were never used.
   public var deadCodes: Int { codes - used }
 
-  /// The share of codes used at least once, 0...1.
+  /// The fraction of codes used at least once, 0...1.
   public var usage: Double { Double(used) / Double(codes) }
 
   /// The share that as many ids would show if each were drawn uniformly: `1 - (1 - 1/K)^n`.
@@ -127,7 +127,7 @@ public struct CodebookUsage: Sendable, Equatable {
     return -expm1(Double(ids) * log1p(-1 / Double(codes)))
   }
 
-  /// The entropy of the codes' shares, `-sum p log2 p`, in bits; 0 for no ids.
+  /// The entropy of the code frequencies, `-sum p log2 p`, in bits; 0 for no ids.
   public var entropyBits: Double { entropy / log(2) }
 
   /// `exp(entropy)`: the number of codes that, used evenly, carry as much; 1 for no ids.

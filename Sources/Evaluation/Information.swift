@@ -1,6 +1,6 @@
 import Foundation
 
-/// What tokens carry at most, in bits.
+/// The information in tokens, in bits.
 public enum Information {
   /// Bits per token of a codebook of `K` codes: `log2 K`.
   public static func bitsPerToken(codes: Int) -> Double {

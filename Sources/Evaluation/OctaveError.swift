@@ -2,9 +2,9 @@
 ///
 /// Luma `Y = 0.299 R + 0.587 G + 0.114 B` of originals and of their errors is halved again and again
 /// by means of 2x2 squares. Such means are orthogonal projections, so that what a halving takes away
-/// is the energy of details of that size: of 1 to 2 pixels, 2 to 4, and so on. The share of a scale is
-/// the error's energy over the image's own: 0 where nothing is lost, 1 where as much is wrong as there
-/// was.
+/// is the energy of details of that size: of 1 to 2 pixels, 2 to 4, and so on. The fraction of a
+/// scale is the error's energy over the image's own: 0 where nothing is lost, 1 where as much is
+/// wrong as there was.
 public struct OctaveError: Sendable, Equatable {
   private var image: [Double] = []
   private var error: [Double] = []
@@ -35,7 +35,8 @@ public struct OctaveError: Sendable, Equatable {
     Self.add(wrong, width, height, to: &error)
   }
 
-  /// The share of each scale that has details, from the finest; `pixels` is the lower end of the scale.
+  /// The fraction of each scale that has details, from the finest; `pixels` is the lower end of the
+  /// scale.
   public var shares: [(pixels: Int, share: Double)] {
     zip(image, error).enumerated().compactMap { octave, energies in
       energies.0 > 0 ? (1 << octave, max(0, energies.1 / energies.0)) : nil

@@ -9,7 +9,7 @@ import Foundation
 /// with `C1 = (0.01 * 255)^2`, `C2 = (0.03 * 255)^2`, means `m`, and population (co)variances `s`.
 /// An image's index is the mean over all positions where the window lies inside the image, then
 /// over the three channels. Images with a side below 11 get the largest odd window that fits, the
-/// same Gaussian cut off earlier and normalised anew.
+/// same Gaussian cut off earlier and normalised again.
 ///
 /// Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
 /// structural similarity", 2004.

@@ -3,7 +3,7 @@
 /// Polynomial 0x1EDC6F41, bits reflected, all ones before and after. Source: RFC 3720, appendix
 /// B.4.
 package enum CRC32C {
-  /// What each value of a byte adds to the register.
+  /// The table of CRC contributions by byte value.
   private static let table: [UInt32] = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { register, _ in
       register & 1 == 1 ? register >> 1 ^ 0x82F6_3B78 : register >> 1

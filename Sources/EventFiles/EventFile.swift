@@ -25,7 +25,7 @@ public final class EventFile {
   /// - Parameters:
   ///   - folder: An existing folder.
   ///   - steps: For a run that is resumed, the steps it has behind it. What earlier files hold of
-  ///     later steps is void, and TensorBoard is told so; of a run from the start, all is.
+  ///     later steps is void, as TensorBoard is told; in a run from the start, all is.
   ///   - clock: The time, in seconds since 1970.
   /// - Throws: What the operating system says, with the file's name.
   public init(

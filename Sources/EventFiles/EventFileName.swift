@@ -10,7 +10,7 @@ enum EventFileName {
   /// A name that comes after those of all event files in the folder: the seconds are the time, or
   /// one more than the latest there are, whichever is more.
   ///
-  /// A file of the last second that ten digits can tell is passed over: no name could come after it.
+  /// A file of the last second that ten digits can hold is skipped: no name could come after it.
   static func next(in folder: String, wallTime: Double) -> String {
     // A folder one may write into but not list shows no names; opening then fails on a name that
     // is taken.

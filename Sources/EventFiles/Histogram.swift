@@ -21,7 +21,7 @@ public struct Histogram: Equatable, Sendable {
 
   /// Counts values in buckets of equal width between the smallest and the largest.
   ///
-  /// Values that are not finite are left out. Where all are equal there is one bucket, of no width.
+  /// Values that are not finite are skipped. Where all are equal there is one bucket, of no width.
   public init(of values: [Double], buckets: Int = 30) {
     precondition(buckets > 0, "a histogram of no buckets")
     let finite = values.filter(\.isFinite)
@@ -41,7 +41,7 @@ public struct Histogram: Equatable, Sendable {
   /// `edges[i + 1]`.
   ///
   /// The sums are those of values that all lie in the middle of their buckets. Empty buckets at
-  /// either end are left out.
+  /// either end are skipped.
   public init(edges: [Double], counts: [Double]) {
     precondition(edges.count == counts.count + 1, "edges must be one more than counts")
     precondition(
@@ -71,7 +71,7 @@ public struct Histogram: Equatable, Sendable {
   private static func edges(from low: Double, to high: Double, buckets: Int) -> [Double] {
     var edges = [low]
     for bucket in 1..<buckets {
-      // A share of each end, since their difference may be too large for a number.
+      // A fraction of each end, since their difference may be too large for a number.
       let share = Double(bucket) / Double(buckets)
       let edge = low * (1 - share) + high * share
       if edge > edges.last!, edge < high { edges.append(edge) }

@@ -53,9 +53,10 @@ public protocol Backend: Sendable {
   /// Exchanges a range of two memories, bit by bit.
   func exchange(_ a: Memory, _ b: Memory, range: Range<Int>)
 
-  /// Moves an average, kept as a sum of two parts, towards a range: by a share of the way.
+  /// Lerp: average += share (target - average), over a range; the average is kept as a sum of two
+  /// parts.
   ///
-  /// - Parameter earlier: what it is moved towards before, in the same pass, to the same bits as by a
+  /// - Parameter earlier: an earlier target, applied in the same pass, bit-identical to a
   ///   call of its own.
   func moveAverage(
     _ average: Memory, rest: Memory, after earlier: (target: Memory, share: Float)?,
@@ -71,7 +72,7 @@ public protocol Backend: Sendable {
 public struct Memories<Memory: AnyObject & Sendable>: Sendable {
   /// The parameters, read only.
   public let parameters: Memory
-  /// What depends on parameters alone, read only during a replay.
+  /// Values that depend only on parameters; read-only during a replay.
   public let shared: Memory
   /// The lane's values.
   public let arena: Memory
@@ -106,7 +107,7 @@ public enum UpdateRule: Sendable, Hashable {
     public var beta1: Float
     /// The decay of the second moment.
     public var beta2: Float
-    /// What is added to the root of the second moment.
+    /// Added to the square root of the second moment.
     public var epsilon: Float
     /// The weight decay.
     public var decay: Float

@@ -1,6 +1,6 @@
 import Autodiff
 
-/// What an instruction has to do at least: arithmetic, and traffic with memory.
+/// Minimum cost of an instruction: arithmetic and memory traffic.
 ///
 /// Over the seconds it took, these are the rates to hold against the machine's: an instruction
 /// is done well where one of the two comes near its limit.
@@ -13,7 +13,7 @@ public struct Cost: Sendable, Hashable {
   public var operations: Int
   /// Bytes of the inputs that are read and of the outputs that are written, each once.
   ///
-  /// What is added to is read and written. Scratch memory is left out.
+  /// What is added to is read and written. Scratch memory does not count.
   public var bytes: Int
 
   /// A cost in floating-point operations and bytes.
@@ -34,7 +34,7 @@ public struct Cost: Sendable, Hashable {
 }
 
 extension Instruction {
-  /// What executing this once has to do at least.
+  /// Minimum cost of executing this once.
   public var cost: Cost {
     let multiplyAdds = operation.multiplyAdds(
       inputs: inputs.map(\.shape), outputs: outputs.map(\.shape))

@@ -2,7 +2,7 @@ import Autodiff
 
 /// One step of a plan: an operation, and where its inputs and outputs lie.
 public struct Instruction: Sendable {
-  /// What is done.
+  /// The operation.
   public let operation: Operation
   /// Where the inputs lie.
   public let inputs: [Operand]
@@ -22,7 +22,7 @@ public struct Operand: Sendable, Hashable {
   public let offset: Int
   /// The extents.
   public let shape: Shape
-  /// What the elements are.
+  /// The element type.
   public let type: ElementType
 }
 
@@ -30,7 +30,7 @@ public struct Operand: Sendable, Hashable {
 public enum Region: String, Sendable, Hashable, CaseIterable {
   /// The parameters: shared by all lanes, read only during a replay.
   case parameters
-  /// What depends on parameters alone: shared by all lanes, computed once an update.
+  /// Depends only on parameters: computed once per update, shared by all lanes.
   case shared
   /// The lane's own values.
   case arena

@@ -1,4 +1,4 @@
-/// What a block of memory that is laid out as the parameters are holds.
+/// The contents of a memory block laid out like the parameters.
 public struct ParameterBlock: Hashable, Sendable {
   /// The name, which checkpoints put before the names of its tensors.
   public let name: String
@@ -23,11 +23,11 @@ public struct ParameterBlock: Hashable, Sendable {
   /// An average of the parameters over steps, rounded to floats.
   public static func average(_ name: String) -> ParameterBlock { ParameterBlock("average." + name) }
 
-  /// What the floats of an average leave out.
+  /// The low-order part of an average (double-float).
   public static func averageRest(_ name: String) -> ParameterBlock {
     ParameterBlock("averageRest." + name)
   }
 
-  /// What every training run has.
+  /// The blocks of every training run.
   public static let trained = [values, firstMoment, secondMoment]
 }

@@ -9,7 +9,7 @@ import Randomness
 public final class ParameterMemory<B: Backend> {
   /// Where each parameter lies.
   public let layout: ParameterLayout
-  /// Grows with every change, so that sessions know when to prepare anew.
+  /// Grows with every change, so that sessions know when to prepare again.
   public private(set) var version = 0
 
   /// The device.
@@ -117,7 +117,7 @@ public final class ParameterMemory<B: Backend> {
     version += 1
   }
 
-  /// Moves an average by a share of the way to a block.
+  /// Lerp of an average towards a block: average += share (block - average).
   public func moveAverage(_ name: String, towards target: ParameterBlock, share: Double) {
     backend.moveAverage(
       self[.average(name)], rest: self[.averageRest(name)], after: nil, towards: self[target],

@@ -6,7 +6,7 @@ import Autodiff
 public struct Plan: Sendable {
   /// Replayed for each micro-batch.
   public let instructions: [Instruction]
-  /// What depends on parameters alone: executed once an update, for all lanes.
+  /// Depends only on parameters: executed once per update, for all lanes.
   public let preparation: [Instruction]
   /// Where the parameters lie, and their gradients.
   public let parameters: ParameterLayout
@@ -28,7 +28,7 @@ public struct Plan: Sendable {
   /// Plans a graph.
   ///
   /// - Parameters:
-  ///   - graph: the record; what none of the results need is left out.
+  ///   - graph: the record; what none of the results need is omitted.
   ///   - outputs: the values to read after a replay, by name.
   ///   - statistics: the values to sum over replays and lanes, by name.
   ///   - workspace: the scratch words that an operation needs on the backend.

@@ -14,7 +14,7 @@ struct Planner {
   private(set) var wordsWithoutSharing = 0
   private(set) var hasGradients = false
 
-  /// The stretch of memory of each value that is not a parameter or a parameter's gradient.
+  /// The memory interval of each value that is not a parameter or a parameter's gradient.
   private var stretch: [ValueID: Int] = [:]
   private var lifetimes: [Lifetime] = []
   private var offsets: [Int] = []
@@ -189,7 +189,7 @@ struct Planner {
     return false
   }
 
-  /// The stretch of an input that the first output may overwrite: nobody reads it later, nor as
+  /// The memory of an input that the first output may overwrite: it is not read later, nor as
   /// another input of the same operation.
   private func overwritable(
     _ node: Graph.Node, at step: Int, _ lastUse: [ValueID: Int], _ region: Region

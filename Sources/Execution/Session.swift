@@ -30,8 +30,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ///
   /// Called in the lane's own thread.
   public var collect: (Replay) -> Void = { _ in }
-  /// Asked before each replay, in the lane's own thread: where it says so, the run ends early and what
-  /// came of it is worth nothing.
+  /// Asked before each replay, in the lane's own thread: if it returns true, the run ends early and
+  /// its results are invalid.
   public var isCancelled: (() -> Bool)?
   /// Where the time goes, if anyone asks: a trace of this session's plan and lanes.
   public var trace: Trace?
@@ -44,7 +44,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     public let item: Int
     let session: Session
 
-    /// Writes an input; one that the plan does not need is passed over.
+    /// Writes an input; one that the plan does not need is skipped.
     public func write(_ name: String, _ numbers: UnsafePointer<Float>) {
       session.write(name, numbers, lane: lane)
     }
@@ -93,7 +93,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
 
   /// Makes the memory for a number of lanes.
   ///
-  /// - Parameter lender: a session that never runs at the same time; its lanes' arenas are used too
+  /// - Parameter lender: a session that never runs concurrently; its lanes' arenas are shared
   ///   where they are large enough, as nothing in an arena outlives a replay.
   public init(
     _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool,
@@ -154,7 +154,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     trace?.add(phase, since: began)
   }
 
-  /// One lane's share of a run.
+  /// One lane's part of a run.
   func perform(_ lane: Int) {
     let memory = memories[lane]
     let stopwatch = trace?.lanes[lane]

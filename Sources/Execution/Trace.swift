@@ -1,7 +1,7 @@
 /// Where the time of a session's runs goes: each instruction in each lane, and all around them.
 ///
 /// Times are summed over threads, so that they add up to the time that passed times the threads;
-/// what nobody worked in shows as waiting.
+/// idle time is reported as waiting.
 public final class Trace: @unchecked Sendable {
   // Unchecked: each lane writes to its own stopwatch, and all else is of the thread that runs the
   // session.

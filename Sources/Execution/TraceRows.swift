@@ -1,6 +1,6 @@
 /// A line of a trace: something that took time, in all threads together.
 public struct TraceRow: Sendable, Hashable {
-  /// What took the time.
+  /// The operation or phase.
   public let name: String
   /// How often it was done, where that can be counted.
   public let executions: Int?

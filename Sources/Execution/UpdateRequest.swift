@@ -1,14 +1,15 @@
-/// One update of the parameters, and what it is to tell and keep on the way.
+/// One update of the parameters, and what it is to measure and keep.
 ///
-/// What is not asked for costs nothing.
+/// Measurements that are not requested cost nothing.
 public struct UpdateRequest: Sendable {
   /// An average of the parameters over steps, and how far it moves towards them.
   public struct Average: Sendable, Equatable {
     /// Its name.
     public let name: String
-    /// The share of the way, 0...1.
+    /// The fraction of the way, 0...1.
     public let share: Double
-    /// The share of the way to the parameters that were held, which it goes first; nil where none were.
+    /// The fraction of the way to the held parameters, applied first (two-step lerp); nil if none
+    /// are held.
     public let heldShare: Double?
 
     /// An average that moves.
@@ -21,30 +22,31 @@ public struct UpdateRequest: Sendable {
 
   /// The optimizer, with the numbers of this step.
   public var rule: UpdateRule
-  /// What the gradients are multiplied by first: less than 1 where they are clipped.
+  /// The factor applied to gradients first: less than 1 if they are clipped.
   public var gradientScale: Float
   /// Averages that move towards the parameters as they are before the update.
   public var averages: [Average] = []
   /// Whether to hold the parameters as they are before the update, for averages that move later: two
   /// moves in one pass read and write the averages half as often.
   public var holdsParameters = false
-  /// Whether to tell how far the parameters move, and how far they are from their first values.
+  /// Whether to measure how far the parameters move, and how far they are from their initial
+  /// values.
   public var measuresMotion = false
-  /// Whether to tell, for each parameter, how its motion lies to its gradient.
+  /// Whether to measure, for each parameter, the cosine between motion and gradient.
   public var measuresDirections = false
-  /// Whether to tell how the gradient lies to the one that was kept.
+  /// Whether to measure the cosine between the gradient and the one that was kept.
   public var comparesGradients = false
   /// Whether to keep the gradient for the next update.
   public var keepsGradient = false
 
-  /// An update that tells nothing.
+  /// An update that measures nothing.
   public init(_ rule: UpdateRule, gradientScale: Float = 1) {
     self.rule = rule
     self.gradientScale = gradientScale
   }
 }
 
-/// What an update told.
+/// What an update measured.
 ///
 /// Sums are in double precision, over the gradients of all lanes.
 ///

@@ -79,7 +79,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     return squares.reduce(0, +).squareRoot()
   }
 
-  /// Moves the parameters by one step, along the gradients that were summed, and tells nothing.
+  /// Moves the parameters by one step, along the summed gradients, and measures nothing.
   ///
   /// - Parameters:
   ///   - rule: the optimizer, with the numbers of this step.
@@ -168,7 +168,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     }
   }
 
-  /// How the motion of a slice lies to its gradient, parameter by parameter.
+  /// Norms and inner products of a slice's motion and gradient, parameter by parameter.
   private func measureDirections(
     _ slice: Slice, _ before: B.Memory, _ measurement: inout UpdateMeasurement
   ) {

@@ -170,7 +170,7 @@ public final class AtomicFile {
     if code != 0 { throw fail(code) }
   }
 
-  /// Removes the partial file and remembers why, for whoever goes on writing.
+  /// Removes the partial file and remembers why, for further writes.
   private func fail(_ code: Int32) -> FileError {
     let error = FileError(.write, path, .system(code))
     failure = error

@@ -8,12 +8,12 @@
 
 /// Why a file could not be read or written: which file, what failed, and the way out.
 public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What was being done to the file.
+  /// The operation on the file.
   public enum Action: String, Sendable {
     case read, write
   }
 
-  /// What stood in the way.
+  /// The cause.
   public enum Reason: Equatable, Sendable {
     /// The operating system's `errno`.
     case system(Int32)
@@ -31,11 +31,11 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     case unconfirmed(Int32)
   }
 
-  /// What was being done.
+  /// The operation.
   public let action: Action
   /// The file, as its user named it.
   public let path: String
-  /// What stood in the way.
+  /// The cause.
   public let reason: Reason
 
   /// States a failure.

@@ -9,7 +9,7 @@
 /// One process at a time: holds a lock file for as long as it lives.
 ///
 /// The lock is the system's (`flock`) and ends with the process, however that ends; the empty file
-/// that a killed process leaves locks nobody out.
+/// that a killed process leaves does not block others.
 public final class FileLock: Sendable {
   /// The lock file.
   public let path: String

@@ -8,7 +8,7 @@
 
 /// Folders of the file system.
 public enum Folder {
-  /// Makes a folder and those it lies in, as far as they are not there yet.
+  /// Creates a folder and its parents if they are missing.
   ///
   /// - Throws: a ``FileError`` that names the first folder that cannot be made.
   public static func make(_ path: String) throws(FileError) {

@@ -22,7 +22,7 @@ public final class ReadableFile: Sendable {
   private let identity: Identity
   private let descriptor: Mutex<Int32>
 
-  /// What tells this file from another one at the same path.
+  /// The identity of this file, to detect another one at the same path.
   private struct Identity: Equatable {
     let device: UInt64
     let node: UInt64
@@ -87,7 +87,7 @@ public final class ReadableFile: Sendable {
     return try file.bytes(0..<file.byteCount)
   }
 
-  /// Gives the descriptor back; the next read opens the file anew, if it is still the same one.
+  /// Gives the descriptor back; the next read opens the file again, if it is still the same one.
   ///
   /// For whoever has more files at hand than a process may have open.
   public func release() {

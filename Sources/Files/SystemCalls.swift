@@ -46,7 +46,7 @@ package struct SystemCalls: Sendable {
   /// What files opened from now on in this task use.
   @TaskLocal package static var current = SystemCalls.real
 
-  /// Writes all of `bytes`, going on after interruptions and partial writes.
+  /// Writes all of `bytes`, continuing after interruptions and partial writes.
   ///
   /// Returns: 0, or the `errno` that stopped it.
   package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {

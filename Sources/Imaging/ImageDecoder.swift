@@ -97,7 +97,7 @@ public struct ImageDecoder: Sendable {
       ? (header.height, header.width) : (header.width, header.height)
   }
 
-  /// What the header states; the bytes may end behind it.
+  /// Reads the header; the bytes may end after it.
   public func header(of bytes: [UInt8], name: String) throws(ImageError) -> ImageHeader {
     let format = try format(of: bytes, name: name)
     var (width, height) = (0 as UInt32, 0 as UInt32)

@@ -1,4 +1,4 @@
-/// What can go wrong between an image and its file.
+/// Errors in reading and writing image files.
 ///
 /// Each case carries the file's name.
 public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -24,7 +24,7 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether it says nothing of the file, only that the system has no more to give.
   public var isExhaustion: Bool { if case .exhausted = self { true } else { false } }
 
-  /// What was expected, what was found, and the way out, in a sentence or two.
+  /// What was expected, what was found, and what to do, in a sentence or two.
   public var description: String {
     switch self {
     case .unreadable(let file, let reason):

@@ -15,7 +15,7 @@ import Files
 public struct ImageFile: Sendable {
   /// The path, as its user named it.
   public let path: String
-  /// What the header states.
+  /// The header.
   public let header: ImageHeader
 
   private let file: ReadableFile

@@ -6,7 +6,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
   /// The usual ending of file names, without the dot: `png` or `jpg`.
   public var fileExtension: String { self == .png ? "png" : "jpg" }
 
-  /// The format the first bytes announce, nil if neither; the file's name plays no part.
+  /// The format by the first bytes, nil if neither; the file name does not matter.
   public init?(startOf bytes: some Collection<UInt8>) {
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
       self = .png
@@ -17,7 +17,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     }
   }
 
-  /// What bytes that are neither PNG nor JPEG seem to be, in words: "a GIF image", "text".
+  /// A guess in words at what bytes that are neither PNG nor JPEG are: "a GIF image", "text".
   static func guess(_ bytes: some Collection<UInt8>) -> String {
     for (signature, name) in signatures where bytes.starts(with: signature) { return name }
     if bytes.starts(with: Array("RIFF".utf8)),

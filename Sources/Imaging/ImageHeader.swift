@@ -1,4 +1,4 @@
-/// What an image file states before its pixels.
+/// The header of an image file.
 public struct ImageHeader: Sendable, Equatable {
   /// PNG or JPEG.
   public let format: ImageFormat

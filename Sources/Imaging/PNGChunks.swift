@@ -22,7 +22,7 @@ struct PNGChunks: Sequence, IteratorProtocol {
     return Chunk(type: String(decoding: type, as: UTF8.self), content: content)
   }
 
-  /// Lengths that leave no choice, of chunks that libpng is told to step over.
+  /// Lengths that leave no choice, of chunks that libpng is told to skip.
   private static let lengths = ["cHRM": 32, "gAMA": 4, "sRGB": 1, "pHYs": 9, "tIME": 7]
 
   /// Why the file cannot be whole: a chunk whose length contradicts its type; nil where the bytes end

@@ -3,7 +3,7 @@ import Execution
 import Tokenizers
 
 extension ParameterMemory {
-  /// What each token stands for, as the decoder sees it: `[codebookSize, codeDimension]`; for tokens
+  /// The decoder input of each token: `[codebookSize, codeDimension]`; for tokens
   /// of a depth of 1.
   ///
   /// - Parameter configuration: the tokenizer whose weights these are.

@@ -7,9 +7,9 @@ import Tokenizers
 ///
 /// Images of one size are replayed several at a time where the backend computes each of them as if
 /// it were alone, and one at a time elsewhere: what an image becomes never depends, bit for bit, on
-/// its company. Plans are made once for each image size.
+/// its batch. Plans are made once for each image size.
 public final class Codec<B: Backend> {
-  /// What is run.
+  /// The tokenizer's configuration.
   public let configuration: TokenizerConfiguration
   /// Replays that are computed at once.
   public var lanes: Int { sessions.lanes }
@@ -17,7 +17,7 @@ public final class Codec<B: Backend> {
   private let sessions: CodecSessions<B>
   private let codebookSize: Int
 
-  /// What can be done with an image.
+  /// The tasks.
   public enum Task: Hashable, Sendable {
     /// From pixels to tokens.
     case encode
@@ -44,11 +44,11 @@ public final class Codec<B: Backend> {
     return ParameterLayout(graph.parameters)
   }
 
-  /// What one image became.
+  /// The result for one image.
   public struct Reconstruction: Sendable {
     /// Its tokens.
     public let tokens: TokenGrid
-    /// What they decode to.
+    /// The decoded image.
     public let image: Image
     /// The mean over its tokens of the squared distance between vector and code.
     public let quantizationError: Double
@@ -99,7 +99,7 @@ public final class Codec<B: Backend> {
     }
   }
 
-  /// What the tokenizer's own forward pass makes of images.
+  /// The tokenizer's own forward pass on images.
   public func reconstruct(_ images: [Image]) throws(CodecError) -> [Reconstruction] {
     let (f, depth) = (configuration.model.downsampling, configuration.quantizer.depth)
     let dimension = configuration.quantizer.codeDimension
@@ -140,7 +140,7 @@ public final class Codec<B: Backend> {
     sessions.laneBytes(task, height: height, width: width)
   }
 
-  /// Gives back the memory of all replays; the next ones make it anew.
+  /// Gives back the memory of all replays; the next ones allocate it again.
   public func releaseMemory() { sessions.releaseAll() }
 
   /// Lets replays use the arenas of a session that never runs while this codec does.

@@ -77,7 +77,7 @@ final class CodecSessions<B: Backend> {
     recent = []
   }
 
-  /// The most images of a replay, a power of two; one alone where company would change its bits.
+  /// The most images of a replay, a power of two; one if batching would change bits.
   static func mostImages(_ height: Int, _ width: Int, on backend: B) -> Int {
     guard backend.isBatchInvariant else { return 1 }
     var images = 1

@@ -32,7 +32,7 @@ extension TokenizerConfiguration {
 }
 
 extension MemoryNeed {
-  /// What a codec takes to reconstruct images of a size in all its lanes.
+  /// Memory of a codec that reconstructs images of a size in all lanes.
   ///
   /// - Parameter lender: the words of arenas that may be used, see ``Codec/borrowArenas(of:)``.
   public mutating func addReconstruction<B: Backend>(
@@ -50,7 +50,7 @@ extension MemoryNeed {
       name, bytes: plan.bytes(lanes: lanes, borrowsArenas: plan.arenaWords <= lender), keys: keys)
   }
 
-  /// What the weights of a tokenizer take, in so many blocks.
+  /// Memory of a tokenizer's weights in a number of blocks.
   public mutating func addWeights(
     _ name: String, of configuration: TokenizerConfiguration, layout: ParameterLayout, blocks: Int
   ) {

@@ -26,7 +26,7 @@ public enum CodecError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A token is not of this codebook.
   case tokenOutOfRange(image: Int, token: Int32, codebookSize: Int)
 
-  /// What happened, and the way out.
+  /// What happened, and what to do.
   public var description: String {
     switch self {
     case .notFinite(let image):

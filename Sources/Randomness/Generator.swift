@@ -21,7 +21,7 @@ public struct Generator: RandomNumberGenerator, Sendable {
   /// The block that holds the next word, if the position is inside a block.
   private var block: SIMD4<UInt64>
 
-  /// What the last counter word says a block is for, so that draws and children never meet.
+  /// The purpose of a block, in the last counter word, so that draws and children never collide.
   private enum Purpose {
     static let draw: UInt64 = 0
     static let split: UInt64 = 1

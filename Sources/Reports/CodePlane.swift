@@ -68,13 +68,13 @@ public struct CodePlane: Sendable {
     var words = "Grey: \(NumberText.count(self.vectors.count)) vectors before quantization. "
     words +=
       shown.count < counts.count
-      ? "Discs: the \(NumberText.count(min(used.count, Self.codeLimit))) most used codes, area as use; "
+      ? "Discs: the \(NumberText.count(min(used.count, Self.codeLimit))) most used codes, area by use; "
         + "hollow: \(NumberText.count(shownDead.count)) of \(NumberText.count(dead.count)) unused ones. "
-      : "Discs: codes, area as use; hollow: unused ones. "
+      : "Discs: codes, area by use; hollow: unused ones. "
     if hidden > 0 {
       words += "\(NumberText.count(hidden)) unused codes lie beyond the edges. "
     }
-    words += "The plane holds \(NumberText.percent(plane.share)) of their variance."
+    words += "The plane explains \(NumberText.percent(plane.share)) of their variance."
     self.words = words
   }
 

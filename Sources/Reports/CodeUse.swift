@@ -1,7 +1,7 @@
 extension RunHistory {
   /// Used codes of a window over what a code drawn uniformly would show with as many tokens.
   ///
-  /// Evaluations stand in for the windows of training where a journal has none.
+  /// Evaluations replace the windows of training where a log has none.
   var uniformUsage: Series {
     let windows = against(
       .codes,
@@ -11,7 +11,7 @@ extension RunHistory {
     return windows.isEmpty ? against(.evaluation, share: self[.evaluation, "usage"]) : windows
   }
 
-  /// Whether the journal tells of windows of training.
+  /// Whether the log has windows of training.
   var hasWindows: Bool { !self[.codes, "usedCodes"].isEmpty }
 
   private func against(_ kind: Kind, share: Series) -> Series {

@@ -4,7 +4,7 @@ import Evaluation
 extension CollapseOnset {
   /// The onsets in a run's history.
   ///
-  /// Usage and perplexity are taken over the windows of the `codes` lines; where a journal has none,
+  /// Usage and perplexity are taken over the windows of the `codes` lines; where a log has none,
   /// usage of single batches stands in for it.
   public init(_ history: RunHistory, of run: EvaluatedRun) {
     var series: [Diagnostic: RunHistory.Series] = [:]

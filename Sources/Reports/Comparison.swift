@@ -1,12 +1,12 @@
 /// Several runs on one set of images.
 public struct Comparison: Sendable {
-  /// What became of one run.
+  /// The outcome of one run.
   public enum Outcome: Sendable {
     /// It was evaluated.
     case evaluated(EvaluatedRun)
     /// It could not be, for this reason.
     case failed(reason: String)
-    /// There were no images to evaluate it on; this is what its configuration and journal tell.
+    /// There were no images to evaluate it on; this comes from its configuration and log.
     case recorded(RecordedRun)
   }
 
@@ -14,21 +14,21 @@ public struct Comparison: Sendable {
   public struct Entry: Sendable {
     /// The checkpoint's folder, as its user named it.
     public let checkpoint: String
-    /// What became of it.
+    /// The outcome.
     public let outcome: Outcome
 
-    /// A run and what became of it.
+    /// A run and its outcome.
     public init(checkpoint: String, outcome: Outcome) {
       self.checkpoint = checkpoint
       self.outcome = outcome
     }
 
-    /// What was measured, if anything was.
+    /// The measurements, if there are any.
     public var run: EvaluatedRun? {
       if case .evaluated(let run) = outcome { run } else { nil }
     }
 
-    /// What its journal tells, where it was not evaluated.
+    /// What its log holds, if it was not evaluated.
     public var recorded: RecordedRun? {
       if case .recorded(let run) = outcome { run } else { nil }
     }
@@ -45,7 +45,7 @@ public struct Comparison: Sendable {
     self.evaluationProtocol = evaluationProtocol
   }
 
-  /// The runs' names: as many of the folders' last parts as tell them apart.
+  /// The runs' names: as many of the folders' last parts as distinguish them.
   ///
   /// A folder that was named twice has its place behind its name the second time.
   public var names: [String] {

@@ -18,14 +18,14 @@ extension Comparison {
   ///     runs              one object a run, in the order asked for
   ///       checkpoint        its folder
   ///       error             null, or why it could not be evaluated; then nothing follows, or what
-  ///                         its journal tells: quantizer, steps, parameters, recorded
-  ///       recorded          {step, ...} the journal's last evaluation
+  ///                         its log tells: quantizer, steps, parameters, recorded
+  ///       recorded          {step, ...} the log's last evaluation
   ///       verdict           "healthy", "codebook collapse", "embedding collapse", "still improving" or
   ///                         "too early to judge"
   ///       findings          [{verdict, reason}], the gravest first
   ///       remarks           what else should be known
   ///       next              what to do, in words with a command
-  ///       collapse          null, or {diagnostic, step}: since when by the journal
+  ///       collapse          null, or {diagnostic, step}: since when by the log
   ///       onsets            [{diagnostic, step}] of all that stay beyond their limits, the first first
   ///       quantizer         {type, ...} and what belongs to the type: levels, bound, codebookSize,
   ///                         codeDimension, gradient, bits, depth
@@ -46,7 +46,7 @@ extension Comparison {
   ///       usedCodesByDepth, perplexityByDepth    of tokens with several indices, whose pooled
   ///                         usage the numbers above are
   ///       parameters, steps
-  ///       trainingImagesPerSecond    null without a journal
+  ///       trainingImagesPerSecond    null without a log
   ///       evaluationImagesPerSecond
   public var json: String {
     let object = JSONObject([

@@ -2,7 +2,7 @@ import Diagnostics
 import Evaluation
 import Foundation
 
-/// What was measured of one run.
+/// Measurements of one run.
 public struct EvaluatedRun: Sendable {
   /// The quantizer.
   public var quantizer: QuantizerPresentation
@@ -10,7 +10,7 @@ public struct EvaluatedRun: Sendable {
   public var imageSize: Int
   /// How many images those were.
   public var images: Int
-  /// How many of those the run was trained on; nil where its training folder is not there.
+  /// How many of those the run was trained on; nil if its training folder is missing.
   public var imagesTrainedOn: Int?
   /// How often each code was used, pooled over all depths of the tokens.
   public var usage: CodebookUsage
@@ -28,18 +28,18 @@ public struct EvaluatedRun: Sendable {
   public var parameters: Int
   /// Updates that were made.
   public var steps: Int
-  /// Images a second in training: the median of the journal's lines; nil without a journal.
+  /// Images a second in training: the median of the log's lines; nil without a log.
   public var trainingRate: Double?
   /// Images a second in evaluation: encode, quantize, decode.
   public var evaluationRate: Double
   /// The numbers that the verdict rests on.
   public var evidence: HealthEvidence
-  /// Since when diagnostics of the run's journal lie beyond their limits; nil without a journal.
+  /// Since when diagnostics of the run's log lie beyond their limits; nil without a log.
   public var onset: CollapseOnset?
   /// The verdict.
   public let health: CodebookHealth
 
-  /// What was measured; the verdict follows from the evidence.
+  /// The measurements from which the verdict follows.
   public init(
     quantizer: QuantizerPresentation, imageSize: Int, images: Int, imagesTrainedOn: Int?,
     usage: CodebookUsage, bitsPerPixel: Double, psnr: Double, ssim: Double,

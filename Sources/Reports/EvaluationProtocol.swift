@@ -40,7 +40,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
   public var statements: [(key: String, words: String)] {
     let different =
       sizes.count > 1
-      ? " The runs differ in image size: each is evaluated on its own size, made from the same "
+      ? " The runs differ in image size: each is evaluated at its own size, from the same "
         + "files, so compare PSNR, SSIM and bits/pixel only between runs of one size." : ""
     return [
       ("images", "\(selection), the same for all runs; \(preparation), \(squares).\(different)"),
@@ -55,7 +55,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
       ),
       (
         "usage",
-        "codes used at least once by all n ids of the set, one a token at each depth; uniform is what a code drawn uniformly "
+        "codes used at least once by all n ids of the set, one a token at each depth; uniform is what uniform sampling "
           + "would show, 1 - (1 - 1/K)^n; perplexity is exp(entropy)."
       ),
       (
@@ -71,7 +71,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
       (
         "verdict",
         "codebook collapse: few codes are used, or few carry all tokens; embedding collapse: the "
-          + "vectors before quantization, or the used codes, have come to one place or one line; still "
+          + "vectors before quantization, or the used codes, have collapsed to a point or a line; still "
           + "improving: PSNR rose by more than 1 dB over the second half of the run; too early to "
           + "judge: too few steps; healthy: none of these."
       ),

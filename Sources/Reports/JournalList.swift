@@ -1,7 +1,7 @@
 import Configuration
 import Foundation
 
-/// Lists of a journal's lines, read where they are wanted.
+/// Lists of a log's lines, read where they are wanted.
 enum JournalList {
   /// The numbers of a list; `null` becomes NaN, what is no number too.
   static func numbers(_ text: ArraySlice<UInt8>) -> [Double] {

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Reads a journal's lines for their numbers, fast.
+/// Reads a log's lines for their numbers, fast.
 ///
-/// A long run's journal is some hundred megabytes, nearly all of it lists with a number for each
+/// A long run's log is some hundred megabytes, nearly all of it lists with a number for each
 /// tensor of the network. The scanner takes every number and text outside of lists, under its key
 /// (`modules.encoder.cosine`), and only notes where lists lie; see ``RunHistory`` for those that
-/// are read. Lines that are cut short or malformed are passed over.
+/// are read. Lines that are cut short or malformed are skipped.
 struct JournalScanner {
   /// One line.
   struct Line {

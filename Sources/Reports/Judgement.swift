@@ -1,8 +1,8 @@
 import Diagnostics
 
-/// A run's verdict as reports tell it: one word, its reasons, since when, and what to do next.
+/// A run's verdict in reports: one word, its reasons, since when, and what to do next.
 public struct Judgement: Sendable, Equatable {
-  /// How it is marked.
+  /// Its mark.
   public enum Mark: String, Sendable {
     /// Nothing is wrong.
     case good
@@ -14,7 +14,7 @@ public struct Judgement: Sendable, Equatable {
     case none
   }
 
-  /// How it is marked.
+  /// Its mark.
   public let mark: Mark
   /// The verdict: "healthy", "codebook collapse", "embedding collapse", "still improving", "too early
   /// to judge", "not evaluated", "failed".
@@ -38,7 +38,7 @@ public struct Judgement: Sendable, Equatable {
         run.evaluationStep.map {
           "its numbers are those of its log's last evaluation, at step \(NumberText.count($0))"
         } ?? "its log has no evaluation"
-      self.init(.none, "not evaluated", [source], next: "Name images by --data")
+      self.init(.none, "not evaluated", [source], next: "Name images with --data")
     }
   }
 
@@ -79,14 +79,14 @@ public struct Judgement: Sendable, Equatable {
     case .underTrained:
       let isUnfinished = run.steps < run.evidence.plannedSteps
       next =
-        "Train on: train --resume --output \(folder)"
+        "Continue: train --resume --output \(folder)"
         + (isUnfinished ? "" : " --steps \(2 * max(run.steps, CodebookHealth.Threshold.steps))")
     case .tokenCollapse: next = "Train again, and \(run.quantizer.remedy)"
     case .embeddingCollapse:
       next =
         "Train again with a lower training.optimizer.learningRate"
         + (run.quantizer.has(.commitment) ? " or quantizer.commitmentWeight" : "")
-        + ": the encoder's outputs have come to one place or line, which no codebook repairs"
+        + ": the encoder's outputs have collapsed to a point or a line, which no codebook repairs"
     }
   }
 
@@ -100,7 +100,7 @@ public struct Judgement: Sendable, Equatable {
 }
 
 extension EvaluatedRun {
-  /// The verdict in words; a run that is too short to tell is "too early to judge".
+  /// The verdict in words; a run that is too short is "too early to judge".
   public var verdict: String {
     guard health.verdict == .underTrained else { return health.verdict.rawValue }
     let gain = evidence.gainOfSecondHalf ?? 0

@@ -13,7 +13,7 @@ struct PrincipalPlane {
 
   private let dimension: Int
 
-  /// The plane of vectors that lie one after another; those not finite are passed over.
+  /// The plane of vectors that lie one after another; those not finite are skipped.
   init(_ vectors: [Float], dimension: Int) {
     self.dimension = dimension
     let rows = stride(from: 0, to: vectors.count - vectors.count % dimension, by: dimension)

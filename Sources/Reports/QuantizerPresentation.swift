@@ -1,6 +1,6 @@
 import Configuration
 
-/// What a report knows of one kind of quantizer: how it is called, what belongs to it, what to do
+/// Presentation of one kind of quantizer: its name, what is shown of it, what to do
 /// when its codebook collapses.
 ///
 /// There is one description for each kind (see the static functions); sections of a page, tables and
@@ -14,7 +14,7 @@ public struct QuantizerPresentation: Sendable, Equatable {
     case commitment
     /// Ranks and spreads of the codes that are used.
     case codes
-    /// The share of tokens on each level of each channel.
+    /// The fraction of tokens on each level of each channel.
     case levels
     /// Vectors where the bounding function is flat.
     case saturation
@@ -26,7 +26,7 @@ public struct QuantizerPresentation: Sendable, Equatable {
     case depths
   }
 
-  /// The word that tells the kinds apart in configurations and token files.
+  /// The word that distinguishes the kinds in configurations and token files.
   public let kind: String
   /// Its size and variant in few words: `8,5,5,5 tanh`, `1024x8 rotation`.
   public let shape: String
@@ -69,7 +69,7 @@ extension QuantizerPresentation {
   private static func keepAlive(_ isKeptAlive: Bool) -> String {
     isKeptAlive
       ? "use a smaller quantizer.codebookSize, or a lower training.optimizer.learningRate"
-      : "keep the codebook alive: --set quantizer.codebookLearning=ema --set "
+      : "use EMA and dead-code revival: --set quantizer.codebookLearning=ema --set "
         + "quantizer.initialization=k-means --set quantizer.reviveEvery=50"
   }
 
@@ -120,7 +120,7 @@ extension QuantizerPresentation {
       depthName: "group", measures: [.angles, .commitment, .codes], remedy: keepAlive(isKeptAlive))
   }
 
-  /// Codebooks that quantize what those before them left.
+  /// Codebooks that quantize the residual of those before.
   public static func residualVQ(
     depth: Int, codes: Int, dimension: Int, gradient: String, isKeptAlive: Bool = false
   ) -> Self {
@@ -130,7 +130,7 @@ extension QuantizerPresentation {
       remedy: keepAlive(isKeptAlive))
   }
 
-  /// Finite scalar quantization of what was left before.
+  /// Finite scalar quantization of the residual before.
   public static func residualFSQ(depth: Int, levels: [Int], bound: String) -> Self {
     let codes = levels.reduce(1, *)
     return Self(

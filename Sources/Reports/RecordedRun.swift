@@ -1,4 +1,4 @@
-/// What configuration and journal tell of a run that could not be evaluated for want of images.
+/// What configuration and log say of a run that could not be evaluated without images.
 public struct RecordedRun: Sendable {
   /// The quantizer.
   public var quantizer: QuantizerPresentation

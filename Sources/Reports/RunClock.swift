@@ -18,7 +18,7 @@ public struct RunClock: Sendable, Equatable {
   /// The clock of a run.
   ///
   /// - Parameters:
-  ///   - history: its journal: `seconds` of its steps, or else their rates.
+  ///   - history: its log: `seconds` of its steps, or else their rates.
   ///   - batchSize: images to a step, as configured last; resumptions may have changed it.
   ///   - trainingImages: images of an epoch; nil where that is not known.
   public init(_ history: RunHistory, batchSize: Int?, trainingImages: Int?) {

@@ -1,8 +1,8 @@
 import Configuration
 
-/// What a page shows of a run beyond its evaluation.
+/// Details of a run for the page, beyond its evaluation.
 public struct RunDetails: Sendable {
-  /// What a run made of some images at one step of its training.
+  /// Reconstructions of some images at one step of training.
   public struct Sample: Sendable {
     /// Updates that had been made.
     public var step: Int
@@ -16,17 +16,17 @@ public struct RunDetails: Sendable {
     }
   }
 
-  /// The run's journal.
+  /// The run's log.
   public var history: RunHistory
   /// Its codebook in a plane; nil where none was made.
   public var plane: CodePlane?
   /// Its resolved configuration.
   public var configuration: JSONObject?
-  /// Images in its training folder as it is now; nil where it is not there.
+  /// Images in its training folder now; nil if the folder is missing.
   public var listedImages: Int?
   /// PSNR in dB of each image that it was evaluated on.
   public var imagePSNR: [Double] = []
-  /// The share of details that is lost at each scale.
+  /// The fraction of details that is lost at each scale.
   public var octaves: [(pixels: Int, share: Double)] = []
   /// Samples of its training, by rising step.
   public var samples: [Sample] = []
@@ -74,7 +74,7 @@ public struct ComparisonPictures: Sendable {
     }
   }
 
-  /// What a run made of an image.
+  /// A run's reconstruction of an image.
   public struct Reconstruction: Sendable {
     /// A PNG file.
     public var png: [UInt8]

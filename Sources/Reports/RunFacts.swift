@@ -2,7 +2,7 @@ import Configuration
 
 /// Where a run comes from: its configuration, its data, its program and machine, its cost.
 ///
-/// Made from the configuration that is saved with the run and from its journal; what neither tells
+/// Made from the configuration that is saved with the run and from its log; what neither tells
 /// is nil.
 public struct RunFacts: Sendable {
   /// Every setting by its key path, in the configuration's order.
@@ -17,17 +17,17 @@ public struct RunFacts: Sendable {
   public let parameters: Int?
   /// Images to train on.
   public let trainingImages: Int?
-  /// The highest PSNR among the journal's evaluations.
+  /// The highest PSNR among the log's evaluations.
   public let best: (step: Int, psnr: Double)?
 
   /// Facts.
   ///
   /// - Parameters:
   ///   - configuration: the resolved configuration.
-  ///   - history: the journal.
+  ///   - history: the log.
   ///   - steps: updates that the weights have had.
   ///   - parameters: numbers that were trained.
-  ///   - listedImages: images in the training folder now, where the journal tells no number.
+  ///   - listedImages: images in the training folder now, where the log tells no number.
   public init(
     configuration: JSONObject?, history: RunHistory, steps: Int, parameters: Int?,
     listedImages: Int?

@@ -1,9 +1,9 @@
 import Configuration
 
-/// What a run's journal tells, as series by step, up to the step of its weights.
+/// A run's log as series by step, up to the step of its weights.
 ///
 /// Journals of older versions lack kinds of lines and keys; whatever is missing is an empty series.
-/// Nothing in a file can make this fail: malformed lines are passed over, and numbers that are not
+/// Nothing in a file can make this fail: malformed lines are skipped, and numbers that are not
 /// there are not there.
 public struct RunHistory: Sendable {
   /// The kinds of lines that are read.
@@ -46,7 +46,7 @@ public struct RunHistory: Sendable {
     mutating func append(_ step: Int, _ value: Double) {
       guard value.isFinite else { return }
       if let last = steps.last, step <= last {
-        // A journal that was joined from pieces: the place is searched from the end.
+        // A log that was joined from pieces: the place is searched from the end.
         let place = steps.lastIndex { $0 < step }.map { $0 + 1 } ?? 0
         if steps[place] == step {
           values[place] = value
@@ -94,13 +94,14 @@ public struct RunHistory: Sendable {
   private var lastTexts: [Kind: [String: String]] = [:]
   /// Lists of numbers of a line by key, for some of the lines.
   private var lists: [Kind: [String: [(step: Int, numbers: [Double])]]] = [:]
-  /// The levels' shares of the last window, `[channel][level]`; empty where none are told.
+  /// The fraction of tokens on each level in the last window, `[channel][level]`; empty if not
+  /// recorded.
   public private(set) var levels: [[Double]] = []
   /// The tensors' names in the order of the network.
   public private(set) var tensors: [String] = []
   /// The module of each tensor.
   public private(set) var modules: [String] = []
-  /// Why a bound is a proxy and no theorem, as last told.
+  /// Why a bound is a proxy and no theorem, as last reported.
   public private(set) var reasons: [String] = []
   /// Warnings, consecutive ones of a kind as one; at most the first hundred.
   public private(set) var warnings: [WarningSpan] = []
@@ -115,7 +116,7 @@ public struct RunHistory: Sendable {
   /// No history.
   public init() {}
 
-  /// The history in a journal's bytes, up to and with the given step.
+  /// The history in a log's bytes, up to and with the given step.
   public init(journal: [UInt8], upTo limit: Int = .max) {
     var wanted: [Kind: [(step: Int, lists: [(key: String, range: Range<Int>)])]] = [:]
     var names: [(key: String, range: Range<Int>)] = []
@@ -152,7 +153,7 @@ public struct RunHistory: Sendable {
     for (kind, lines) in wanted { read(kind, lines, journal) }
   }
 
-  /// The history in a journal's lines.
+  /// The history in a log's lines.
   public init(lines: [JSONObject], upTo limit: Int = .max) {
     let text = lines.map { JSONValue.object($0).compactText + "\n" }.joined()
     self.init(journal: Array(text.utf8), upTo: limit)
@@ -168,13 +169,13 @@ public struct RunHistory: Sendable {
     if let text, warnings.count < 100 { warnings.append(WarningSpan(text, step: step)) }
   }
 
-  /// The series of a key; empty where the journal has none.
+  /// The series of a key; empty where the log has none.
   public subscript(_ kind: Kind, _ key: String) -> Series { series[kind]?[key] ?? Series() }
 
   /// The keys of a kind that have a value.
   public func keys(_ kind: Kind) -> [String] { (series[kind] ?? [:]).keys.sorted() }
 
-  /// The text of a key as last told.
+  /// The text of a key as last reported.
   public func text(_ kind: Kind, _ key: String) -> String? { lastTexts[kind]?[key] }
 
   /// The lists of a key, of some of the lines, in the order of their steps.

@@ -1,6 +1,6 @@
 import Configuration
 
-/// A start or a resumption of a run, as its journal tells: when, by which program, on what machine.
+/// A start or resumption of a run, from its log: when, by which program, on what machine.
 ///
 /// Journals of older versions have none; whatever is missing is nil.
 public struct RunSession: Sendable, Equatable {
@@ -39,7 +39,7 @@ public struct RunSession: Sendable, Equatable {
   /// A session at a step, of which nothing else is known.
   public init(step: Int) { self.step = step }
 
-  /// The session in a line of kind `run`; lists are read from the journal's bytes.
+  /// The session in a line of kind `run`; lists are read from the log's bytes.
   init(_ line: JournalScanner.Line, _ journal: [UInt8]) {
     step = line.step
     for (key, value) in line.texts {
@@ -54,7 +54,7 @@ public struct RunSession: Sendable, Equatable {
     }
     for (key, value) in line.numbers where value >= 0 && value < 1e15 {
       if key == "from.codebooks" {
-        if value == 0 { origin.append(("codebooks", "not taken over")) }
+        if value == 0 { origin.append(("codebooks", "initialized again")) }
       } else if key.hasPrefix("from.") {
         origin.append((Self.tail(key), String(Int(value))))
       } else {

@@ -1,4 +1,4 @@
-/// Consecutive lines of a journal with one kind of warning.
+/// Consecutive lines of a log with one kind of warning.
 public struct WarningSpan: Sendable, Equatable {
   /// The kind: the warning up to its first colon or digit.
   public let kind: String
@@ -6,7 +6,7 @@ public struct WarningSpan: Sendable, Equatable {
   public let first: Int
   /// The step of the last line so far.
   public private(set) var last: Int
-  /// The warning in full, as last told.
+  /// The warning in full, as last reported.
   public private(set) var text: String
   /// How many lines.
   public private(set) var count = 1

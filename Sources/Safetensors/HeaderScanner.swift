@@ -1,4 +1,4 @@
-/// What broke a rule, and at which byte of the header where that can be said.
+/// A violated rule, with the byte of the header if known.
 struct HeaderFault: Error {
   let reason: String
   let position: Int?

@@ -1,12 +1,12 @@
 import Files
 
-/// What is wrong with a safetensors file, or with what one asks of it.
+/// Errors in a safetensors file, or in a request to it.
 public enum SafetensorsError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file cannot be read or written at all.
   case file(FileError)
   /// The file ends before its own header says it does.
   case cutShort(path: String, expected: Int, found: Int)
-  /// The file goes on after the last tensor.
+  /// The file continues after the last tensor.
   case tooLong(path: String, expected: Int, found: Int)
   /// The header breaks a rule of the format; `position` counts bytes from the start of the file.
   case malformed(path: String, reason: String, position: Int?)
@@ -18,7 +18,7 @@ public enum SafetensorsError: Error, Equatable, Sendable, CustomStringConvertibl
   case type(path: String, name: String, expected: String, found: ElementType)
   /// A number does not fit into a `Float`.
   case outOfRange(path: String, name: String, index: Int, value: Double)
-  /// What is to be written is not a valid file: names, shapes, or bytes that do not add up.
+  /// The tensors to write are invalid: names, shapes or sizes that do not match.
   case declaration(path: String, reason: String)
 
   /// The file, what was expected, what was found, the way out.

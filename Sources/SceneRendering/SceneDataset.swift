@@ -16,7 +16,7 @@ public enum SceneDataset {
     case written
     /// The folder held exactly this data set already; nothing was touched.
     case alreadyThere
-    /// Someone asked to stop; images that are there are whole, and the next call draws all.
+    /// A stop was requested; images that are there are whole, and the next call draws all.
     case stopped
   }
 
@@ -29,7 +29,7 @@ public enum SceneDataset {
   /// Renders `count` training and `validation` further images of `size` x `size` into `folder`.
   ///
   /// Every file is written to a temporary name and renamed. A folder that an earlier call did not
-  /// finish, or that holds another seed, size or count, is written anew; images of an earlier
+  /// finish, or that holds another seed, size or count, is rewritten; images of an earlier
   /// call that are not part of this one are removed, and nothing else is. `progress` is called
   /// with the number of images done and the number of all, one call at a time.
   ///
@@ -61,7 +61,7 @@ public enum SceneDataset {
     var failure: SceneDatasetError?
   }
 
-  /// Draws all images; false where someone asked to stop before.
+  /// Draws all images; false where a stop was requested before.
   private static func render(
     _ records: [SceneRecord], files: SceneFiles, _ shouldStop: @escaping @Sendable () -> Bool,
     _ progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
@@ -121,7 +121,7 @@ public enum SceneDatasetError: Error, Equatable, Sendable, CustomStringConvertib
   /// A file or folder could not be written.
   case cannotWrite(path: String, reason: String)
 
-  /// What was expected, what was found, and the way out.
+  /// What was expected, what was found, and what to do.
   public var description: String {
     switch self {
     case .noImages(let count, let validation):

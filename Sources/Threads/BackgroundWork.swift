@@ -27,7 +27,7 @@ public final class BackgroundWork: @unchecked Sendable {
     end()
   }
 
-  /// Waits for the piece that was begun last.
+  /// Waits for the work that was started last.
   public func wait() {
     condition.lock()
     while isBusy { condition.wait() }

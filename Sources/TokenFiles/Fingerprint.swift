@@ -24,7 +24,7 @@ public enum Fingerprint {
     private let seed: UInt64
     private var sums: (UInt64, UInt64, UInt64, UInt64)
     private var count: UInt64 = 0
-    /// What has come since the last whole block of 32 bytes.
+    /// The bytes since the last whole block of 32.
     private var rest: [UInt8] = []
 
     /// Starts a hash of no bytes.

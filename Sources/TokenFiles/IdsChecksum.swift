@@ -1,7 +1,7 @@
-/// Compares ids with the checksum that their header tells: XXH64 (`Fingerprint`) where it has one, else
+/// Compares ids with the checksum in their header: XXH64 (`Fingerprint`) where it has one, else
 /// FNV-1a (`Checksum`), which takes ten times as long and is all that older files have.
 ///
-/// Both are written, so that programs that know FNV-1a alone go on reading; who leaves `checksum` out
+/// Both are written, so that programs that know only FNV-1a can still read; who leaves `checksum` out
 /// for ids of their own has neither compared.
 struct IdsChecksum {
   private enum Kind {

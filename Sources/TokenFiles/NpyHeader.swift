@@ -78,7 +78,7 @@ struct NpyHeader: Equatable {
     guard let type = types[descr] else {
       throw .notTokens(
         path: path,
-        reason: "its numbers are '\(descr.prefix(20))', expected little-endian whole numbers. "
+        reason: "its numbers are '\(descr.prefix(20))', expected little-endian integers. "
           + "Save them as ids.astype(\"<u4\")")
     }
     guard order.hasPrefix("False") else {
@@ -95,7 +95,7 @@ struct NpyHeader: Equatable {
     return (NpyHeader(type: type, shape: shape), start + length)
   }
 
-  /// What stands behind `'key':`.
+  /// The value after `'key':`.
   private static func value(of key: String, in text: String) -> Substring? {
     let mark = "'\(key)':"
     var rest = text[...]

@@ -1,7 +1,7 @@
 import Files
 import Safetensors
 
-/// One piece in the making: ids on disk, everything else in memory.
+/// A shard being written: ids on disk, everything else in memory.
 struct PieceBuilder {
   private let identity: TokenizerIdentity
   private let recipe: Recipe
@@ -54,7 +54,7 @@ struct PieceBuilder {
     try result.get()
   }
 
-  /// Lays the piece down, atomically, and returns the files' paths.
+  /// Writes the shard atomically, and returns the files' paths.
   func write(
     to name: PieceName, shard: Int?, isLast: Bool
   ) throws(TokenFileError) -> [String] {

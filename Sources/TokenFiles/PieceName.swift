@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// The names of a token file, of its sidecar, and of its numbered pieces.
+/// The names of a token file, of its sidecar, and of its numbered shards.
 ///
 /// `tokens.safetensors`; `tokens.npy` + `tokens.json`; `tokens-00001.safetensors`, ...
 struct PieceName: Equatable {
@@ -37,13 +37,13 @@ struct PieceName: Equatable {
   /// All its files, in the order in which they are written.
   var files: [String] { [data] + (sidecar.map { [$0] } ?? []) }
 
-  /// The name under which pieces gather that are to replace those of this name.
+  /// The name under which shards are collected that are to replace those of this name.
   var staged: PieceName { PieceName(stem: stem + ".new", format: format) }
 
-  /// Where it says that pieces are about to be replaced; see `PieceSwap`.
+  /// Where it says that shards are about to be replaced; see `PieceSwap`.
   var swapNote: String { "\(stem).\(format.rawValue).swap" }
 
-  /// What keeps two processes from writing the same output.
+  /// The lock file against two writers of one output.
   var lockFile: String { stem + ".lock" }
 
   /// Removes its files, the one that seals it first.
@@ -53,17 +53,17 @@ struct PieceName: Equatable {
     }
   }
 
-  /// What is written last: where this exists, the piece is finished.
+  /// The file written last: if it exists, the shard is finished.
   var seal: String { sidecar ?? data }
 
-  /// The name of one of several pieces, counted from 1.
+  /// The name of one of several shards, counted from 1.
   func numbered(_ number: Int) -> PieceName {
     let digits = String(number)
     let zeros = String(repeating: "0", count: max(0, 5 - digits.count))
     return PieceName(stem: "\(stem)-\(zeros)\(digits)", format: format)
   }
 
-  /// The numbers of the finished pieces of this name, rising.
+  /// The numbers of the finished shards of this name, in ascending order.
   func finishedNumbers() -> [Int] {
     let slash = stem.lastIndex(of: "/")
     let folder = slash.map { $0 == stem.startIndex ? "/" : String(stem[..<$0]) } ?? "."
@@ -81,7 +81,7 @@ struct PieceName: Equatable {
     }.sorted()
   }
 
-  /// The name that this is a numbered piece of, with its number.
+  /// The name that this is a numbered shard of, with its number.
   var whole: (name: PieceName, number: Int)? {
     guard let dash = stem.lastIndex(of: "-"),
       let number = Self.number(stem[stem.index(after: dash)...])

@@ -1,17 +1,17 @@
 import Files
 import Foundation
 
-/// How a finished set of new pieces takes the place of the old ones, so that at every moment one of
+/// How a finished set of new shards takes the place of the old ones, so that at every moment one of
 /// the two sets is there to be read as a whole.
 ///
-/// New pieces are written as `NAME.new-00001` and on, while the old ones stay. When the last one is
+/// New shards are written as `NAME.new-00001` and on, while the old ones stay. When the last one is
 /// complete, a small file `NAME.FORMAT.swap` says how many there are: from then on the new set counts,
-/// and a piece of it lies under its new name until it has been renamed over the old one. Then the old
-/// pieces beyond it go, and the small file last. Whoever comes upon that file after a kill reads
-/// accordingly, and whoever writes goes on with the swap.
+/// and a shard of it lies under its new name until it has been renamed over the old one. Then the
+/// old shards beyond it go, and the small file last. Whoever comes upon that file after a kill
+/// reads accordingly, and the next writer completes the swap.
 struct PieceSwap {
   let name: PieceName
-  /// How many pieces the new set has.
+  /// How many shards the new set has.
   let count: Int
 
   private struct Note: Codable {
@@ -26,13 +26,13 @@ struct PieceSwap {
       throw .file(error)
     }
     guard let note = try? JSONDecoder().decode(Note.self, from: Data(bytes)), note.pieces > 0 else {
-      throw .layout(path: name.swapNote, reason: "it says of no number of pieces that they are new")
+      throw .layout(path: name.swapNote, reason: "it does not say how many new shards there are")
     }
     self.name = name
     count = note.pieces
   }
 
-  /// Begins a swap: from here on the new pieces count.
+  /// Begins a swap: from here on the new shards count.
   init(of name: PieceName, count: Int) throws {
     self.name = name
     self.count = count
@@ -40,7 +40,7 @@ struct PieceSwap {
       Array(try JSONEncoder().encode(Note(pieces: count))) + [0x0A], to: name.swapNote)
   }
 
-  /// The new set's pieces, each where it lies.
+  /// The new set's shards, each where it lies.
   var pieces: [PieceName] {
     (1...count).map { number in
       let new = name.staged.numbered(number)
@@ -48,7 +48,7 @@ struct PieceSwap {
     }
   }
 
-  /// Puts each new piece in its place, then removes what is left of the old ones.
+  /// Puts each new shard in its place, then removes what is left of the old ones.
   func finish() throws(TokenFileError) {
     for number in 1...count {
       try Self.move(name.staged.numbered(number), to: name.numbered(number))
@@ -62,9 +62,9 @@ struct PieceSwap {
     }
   }
 
-  /// Puts one piece in its place.
+  /// Puts one shard in its place.
   ///
-  /// Of flat ids the description is written anew beside its place, as for any other pair; what staged
+  /// Of flat ids the description is rewritten beside its place, as for any other pair; what staged
   /// it goes last, so that a stopped move is made again.
   private static func move(_ new: PieceName, to old: PieceName) throws(TokenFileError) {
     func place() throws(FileError) {

@@ -33,7 +33,7 @@ public struct Recipe: Codable, Equatable, Sendable {
     self.digitOrder = digitOrder
   }
 
-  /// What is assumed of tokens that came from no image, such as those a generative model sampled.
+  /// The recipe of tokens that came from no image, such as those of a generative model.
   public static let generated = Recipe(
     size: "model", filter: "none", crop: "none", padding: "none")
 

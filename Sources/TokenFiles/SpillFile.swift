@@ -44,7 +44,7 @@ final class SpillFile {
     if buffer.count >= Self.bufferSize { try flush() }
   }
 
-  /// Hands over all bytes from the beginning, in pieces of bounded size.
+  /// Hands over all bytes from the beginning, in chunks of bounded size.
   func read<E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> Void, failing: (FileError) -> E
   ) throws(E) {
@@ -67,7 +67,7 @@ final class SpillFile {
     }
   }
 
-  /// Forgets everything, for the next piece.
+  /// Forgets everything, for the next shard.
   func clear() throws(FileError) {
     buffer.removeAll(keepingCapacity: true)
     byteCount = 0

@@ -1,7 +1,7 @@
 import Files
 import Safetensors
 
-/// Where the ids of one piece lie: in a tensor, or behind the header of a flat file.
+/// Where the ids of one shard lie: in a tensor, or behind the header of a flat file.
 ///
 /// Ids are copied out when they are asked for. Any kind of whole numbers is read, since other programs
 /// write theirs as they have them; what counts is that the values are ids.

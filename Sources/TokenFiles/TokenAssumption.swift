@@ -1,4 +1,4 @@
-/// What is taken for granted of ids that come without metadata, as a program writes them that drew
+/// Assumptions on ids without metadata, as written by a program that generated
 /// them from a model of its own.
 public struct TokenAssumption: Sendable {
   /// The tokenizer that is to decode them.

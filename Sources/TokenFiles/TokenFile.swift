@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tokens on disk, from one file or several pieces, checked.
+/// Tokens on disk, from one file or several shards, checked.
 ///
 /// Opening checks everything: the arrays against each other, sizes against grids, every id against
 /// the codebook, the ids against their checksum. `paths`, `sizes`, `padded_sizes`, the recipe and the
@@ -8,7 +8,7 @@ import Synchronization
 /// little effort; images then have the size of their grid. With an assumption of who made them, an
 /// array of ids alone will do: see `TokenAssumption`.
 ///
-/// Ids are copied from the file when they are asked for. At most one piece is open at a time.
+/// Ids are copied from the file when they are asked for. At most one shard is open at a time.
 public struct TokenFile: Sendable {
   /// The version of the format that is written and read.
   public static let formatVersion = 1
@@ -24,20 +24,20 @@ public struct TokenFile: Sendable {
   public var isAssumed: Bool { pieces.contains(where: \.isAssumed) }
 
   private let pieces: [TokenPiece]
-  /// The index of each piece's first image.
+  /// The index of each shard's first image.
   private let starts: [Int]
   private let current = Current()
 
-  /// The piece that was read last, which alone stays open.
+  /// The shard that was read last, which alone stays open.
   private final class Current: Sendable {
     let piece = Mutex<Int?>(nil)
   }
 
   /// Opens `tokens.safetensors`, `tokens.npy`, `tokens.bin` or the `.json` beside the latter two.
   ///
-  /// Where `path` names the first of several pieces, or a name under which only pieces
+  /// Where `path` names the first of several shards, or a name under which only shards
   /// (`tokens-00001.safetensors`, ...) exist, all of them are opened; then none may be missing. An
-  /// extension may be left out.
+  /// extension may be omitted.
   ///
   /// - `assumption`: what is taken for granted of ids that come without any metadata; nil refuses them.
   /// - `trusted`: files whose ids were checked already, which are not gone through once more.
@@ -58,7 +58,7 @@ public struct TokenFile: Sendable {
       if let (whole, number) = name.whole, number == 1 {
         if let swap = try PieceSwap(of: whole) { return try opening.open(swap.pieces, of: whole) }
         let file = try opening.open([path])
-        // A file that only happens to end in -00001 is no piece.
+        // A file that only happens to end in -00001 is no shard.
         return file.pieces[0].shard == nil ? file : try opening.open(piecesOf: whole)
       }
       return try opening.open([path])
@@ -100,7 +100,7 @@ public struct TokenFile: Sendable {
       for (index, number) in numbers.enumerated() where number != index + 1 {
         throw .missingPiece(
           path: name.numbered(index + 1).data,
-          reason: "this piece is missing, while piece \(number) is there")
+          reason: "this shard is missing, but shard \(number) exists")
       }
       return try open(numbers.map { name.numbered($0) }, of: name)
     }
@@ -110,8 +110,8 @@ public struct TokenFile: Sendable {
       guard let last = file.pieces.last, last.isLast else {
         throw .missingPiece(
           path: name.numbered(pieces.count + 1).data,
-          reason: "piece \(pieces.count) says that another one follows, but there is none: "
-            + "encoding was interrupted, or this piece was not copied")
+          reason: "shard \(pieces.count) says that another one follows, but there is none: "
+            + "encoding was interrupted, or this shard was not copied")
       }
       return file
     }
@@ -149,7 +149,7 @@ public struct TokenFile: Sendable {
     return pieces[piece].shape(at: image)
   }
 
-  /// Lets go of the piece that was read last if another one is wanted.
+  /// Lets go of the shard that was read last if another one is wanted.
   private func open(_ piece: Int) {
     let last = current.piece.withLock { current in
       defer { current = piece }
@@ -178,12 +178,12 @@ public struct TokenFile: Sendable {
 }
 
 extension TokenPiece {
-  /// Refuses a piece of another tokenizer or recipe than `other`.
+  /// Refuses a shard of another tokenizer or recipe than `other`.
   func check(besides other: TokenPiece) throws(TokenFileError) {
     try check(identity: other.identity, recipe: other.recipe, of: other.path)
   }
 
-  /// Refuses a piece of another tokenizer or recipe.
+  /// Refuses a shard of another tokenizer or recipe.
   func check(
     identity: TokenizerIdentity, recipe: Recipe, of other: String
   ) throws(TokenFileError) {

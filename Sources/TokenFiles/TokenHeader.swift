@@ -157,7 +157,8 @@ extension TokenHeader {
     let data = Data(bytes)
     let decoder = JSONDecoder()
     guard let version = try? decoder.decode(Version.self, from: data) else {
-      throw .notTokens(path: path, reason: "it is no JSON object with a whole \"format_version\"")
+      throw .notTokens(
+        path: path, reason: "it is no JSON object with an integer \"format_version\"")
     }
     if let format = version.format, format != Self.formatName {
       throw .notTokens(path: path, reason: "it says its format is \"\(format)\"")
@@ -190,9 +191,9 @@ extension TokenHeader {
 
   private static func expectation(of type: any Any.Type) -> String {
     switch type {
-    case is Int.Type: "a whole number"
+    case is Int.Type: "an integer"
     case is Bool.Type: "true or false"
-    case is [Int].Type: "a list of whole numbers"
+    case is [Int].Type: "a list of integers"
     case is [String].Type, is String.Type: "text"
     default: "\(type)"
     }

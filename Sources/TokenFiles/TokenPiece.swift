@@ -6,7 +6,7 @@ struct TokenPiece: Sendable {
   let path: String
   let identity: TokenizerIdentity
   let recipe: Recipe
-  /// The number among several pieces, from 1, and whether it is the last; nil for a single file.
+  /// The number among several shards, from 1, and whether it is the last; nil for a single file.
   let shard: Int?
   let isLast: Bool
   let paths: [String]
@@ -20,7 +20,7 @@ struct TokenPiece: Sendable {
 
   var count: Int { paths.count }
 
-  /// Opens a piece and checks all of it, every id included unless `checksIds` is false.
+  /// Opens a shard and checks all of it, every id included unless `checksIds` is false.
   init(
     path: String, assuming assumption: TokenAssumption? = nil, checksIds: Bool = true
   ) throws(TokenFileError) {
@@ -48,17 +48,17 @@ struct TokenPiece: Sendable {
       throw .layout(
         path: path,
         reason:
-          "\"tokens\" is \(array.type.rawValue), expected whole numbers such as U16, I32 or I64")
+          "\"tokens\" is \(array.type.rawValue), expected integers such as U16, I32 or I64")
     }
     let depth = identity.depth
     if depth > 1, raw.array.shape.last != depth {
       throw .layout(
         path: path,
-        reason: "\"tokens\" has shape \(raw.array.shape), expected a last extent of \(depth), "
+        reason: "\"tokens\" has shape \(raw.array.shape), expected a last dimension of \(depth), "
           + "the depth of its tokens")
     }
     let count = try Self.imageCount(raw)
-    guard count > 0 else { throw .layout(path: path, reason: "it holds not one image") }
+    guard count > 0 else { throw .layout(path: path, reason: "it holds no image") }
     try Self.checkGrids(raw, count: count)
     try Self.checkSizes(raw, count: count, downsampling: identity.downsampling)
     if let paths = header.paths, paths.count != count {

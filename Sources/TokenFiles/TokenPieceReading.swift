@@ -1,7 +1,7 @@
 import Files
 import Safetensors
 
-/// What was found in a piece, before it is known to make sense.
+/// What was found in a shard, before it is validated.
 struct RawTokenPiece {
   var path: String
   var header: TokenHeader
@@ -16,7 +16,7 @@ struct RawTokenPiece {
   /// The JSON file that describes flat ids.
   private(set) var sidecar: String?
 
-  /// Opens one piece by the name of any of its files.
+  /// Opens one shard by the name of any of its files.
   init(path: String, assuming assumption: TokenAssumption?) throws(TokenFileError) {
     switch TokenFormat(path: path) {
     case .npy, .bin: try self.init(flat: path, assuming: assumption)
@@ -195,7 +195,7 @@ extension RawTokenPiece {
     let byteCount = try required(header.byteCount, "byte_count")
     guard let type = ElementType(rawValue: name) else {
       throw .metadata(
-        path: sidecar, key: "dtype", reason: "expected whole numbers such as U16, found \"\(name)\""
+        path: sidecar, key: "dtype", reason: "expected integers such as U16, found \"\(name)\""
       )
     }
     let declared = TensorDeclaration(name: "tokens", type: type, shape: shape)

@@ -3,13 +3,13 @@ import Files
 /// Writes images' tokens, one after the other, in bounded memory.
 ///
 /// Ids go to an unnamed file on disk until the header that stands in front of them is known; then the
-/// token file appears whole, at once. With `shard`, every so many images make a piece of their own,
+/// token file appears whole, at once. With `shard`, every so many images form a shard,
 /// `NAME-00001.safetensors` and on, each a complete token file. Whatever interrupts the program, the
-/// finished pieces stay, and a writer with `resume` goes on after them.
+/// finished shards stay, and a writer with `resume` continues after them.
 ///
-/// A single file whose paths would fill the header is divided into pieces as well.
+/// A single file whose paths would fill the header is divided into shards as well.
 public final class TokenWriter {
-  /// The paths of the images in the pieces that were there already, as UTF-8: two spellings of one
+  /// The paths of the images in the shards that were there already, as UTF-8: two spellings of one
   /// letter are two names.
   public let finishedPaths: Set<[UInt8]>
 
@@ -26,7 +26,7 @@ public final class TokenWriter {
   private var pieceCount: Int
   private var files: [String]
   private var isDivided: Bool
-  /// Whether new pieces gather beside old ones, to replace them at the end.
+  /// Whether new shards are collected beside old ones, to replace them at the end.
   private let isStaged: Bool
   private var lock: FileLock?
   private var failure: TokenFileError?
@@ -34,18 +34,18 @@ public final class TokenWriter {
   /// True when a finished single file was found: nothing can be added to it.
   private let isComplete: Bool
 
-  /// Prepares to write to `path`; nothing appears there before a piece is complete.
+  /// Prepares to write to `path`; nothing appears there before a shard is complete.
   ///
-  /// - `format`: must agree with the path's extension, which may be left out.
-  /// - `shard`: images per piece, 1 or more; nil for one file.
-  /// - `resume`: keep the pieces that are there (`finishedPaths`) and go on behind them. Without it,
-  ///   pieces from an earlier run are an error; a single file is replaced.
-  /// - `replace`: whatever is there stays until all new tokens are, and is replaced then. Pieces that
-  ///   an interrupted replacement has finished are found by `resume`.
+  /// - `format`: must agree with the path's extension, which may be omitted.
+  /// - `shard`: images per shard, 1 or more; nil for one file.
+  /// - `resume`: keep the existing shards (`finishedPaths`) and continue after them. Without it,
+  ///   shards from an earlier run are an error; a single file is replaced.
+  /// - `replace`: whatever is there stays until all new tokens are, and is replaced then. Shards
+  ///   that an interrupted replacement has finished are found by `resume`.
   ///
   /// Until `finish()` no other writer can have the same output.
   ///
-  /// Errors: an identity that makes no sense, a name that does not fit, pieces of another tokenizer
+  /// Errors: an identity that makes no sense, a name that does not fit, shards of another tokenizer
   /// or recipe, a folder that does not exist or is full, another writer at work (`busy`).
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
@@ -70,7 +70,7 @@ public final class TokenWriter {
         path: path, key: "digit_order", reason: "expected \"\(Recipe.channelZeroFirst)\"")
     }
     if let shard, shard < 1 {
-      throw .output(path: path, reason: "pieces of \(shard) images. Use 1 or more")
+      throw .output(path: path, reason: "shards of \(shard) images. Use 1 or more")
     }
     name = try PieceName(output: path, format: format)
     self.identity = identity
@@ -117,9 +117,9 @@ public final class TokenWriter {
       throw .output(
         path: name.data,
         reason: "it is complete, and nothing can be added to a single file. Name another output, "
-          + "or encode everything anew")
+          + "or encode everything again")
     }
-    // A piece is closed only when the next image is there: so the last one knows that it is.
+    // A shard is closed only when the next image arrives, so that the last one can be marked.
     let full =
       builder.count >= shard
       || builder.headerSize + PieceBuilder.headerSize(of: record.path) > headerLimit
@@ -130,7 +130,8 @@ public final class TokenWriter {
     do { try builder.append(record) } catch { throw remember(.file(error)) }
   }
 
-  /// Completes the last piece and returns the paths of all files, those found at the start included.
+  /// Completes the last shard and returns the paths of all files, those found at the start
+  /// included.
   public func finish() throws(TokenFileError) -> [String] {
     if let failure { throw failure }
     precondition(!isFinished, "finish of a TokenWriter after finish")
@@ -146,7 +147,7 @@ public final class TokenWriter {
     return files
   }
 
-  /// Where a piece is written.
+  /// Where a shard is written.
   private func piece(_ number: Int) -> PieceName {
     (isStaged ? name.staged : name).numbered(number)
   }
@@ -154,7 +155,7 @@ public final class TokenWriter {
   /// The new tokens are complete: puts them in the place of the old ones.
   private func replaceOld() throws(TokenFileError) {
     guard isDivided else {
-      // The single file has its place already, and goes before pieces of its name.
+      // The single file has its place already, and goes before shards of its name.
       for number in name.finishedNumbers().reversed() { try name.numbered(number).remove() }
       return
     }
@@ -183,7 +184,7 @@ public final class TokenWriter {
     builder = PieceBuilder(identity: identity, recipe: recipe, spill: spill)
   }
 
-  /// Writes the last piece that was found once more if it does not say that it is the last.
+  /// Writes the last shard that was found once more if it does not say that it is the last.
   ///
   /// That happens when the images that were to follow it are not there any more on resuming.
   private func markLast() throws(TokenFileError) {
@@ -207,7 +208,7 @@ public final class TokenWriter {
 }
 
 extension TokenWriter {
-  /// What an earlier run left.
+  /// The shards of an earlier run.
   private struct Survey {
     var paths: Set<[UInt8]> = []
     var files: [String] = []
@@ -227,13 +228,13 @@ extension TokenWriter {
       if let number = numbers.first {
         throw .output(
           path: name.data,
-          reason: "\(name.numbered(number).data) is there from an earlier run. "
+          reason: "\(name.numbered(number).data) exists from an earlier run. "
             + "Resume that run, remove its files, or choose another name")
       }
       if single, isDivided {
         throw .output(
           path: name.data,
-          reason: "\(name.data) is there, and pieces beside it would be mistaken for it. "
+          reason: "\(name.data) exists, and shards beside it would be mistaken for it. "
             + "Remove it or choose another name")
       }
       return found
@@ -241,7 +242,7 @@ extension TokenWriter {
     for (index, number) in numbers.enumerated() where number != index + 1 {
       throw .missingPiece(
         path: name.numbered(index + 1).data,
-        reason: "this piece is missing, while piece \(number) is there")
+        reason: "this shard is missing, but shard \(number) exists")
     }
     let names = numbers.isEmpty ? (single ? [name] : []) : numbers.map(name.numbered)
     for piece in names {

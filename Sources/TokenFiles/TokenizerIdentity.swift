@@ -43,7 +43,7 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
       return ("codebook_size", "expected 1 to 4294967296, found \(codebookSize)")
     }
     if !(1...1 << 10).contains(depth) {
-      return ("depth", "expected 1 to 1024 ids to a token, found \(depth)")
+      return ("depth", "expected 1 to 1024 ids per token, found \(depth)")
     }
     if !(1...1 << 16).contains(downsampling) {
       return ("downsampling", "expected 1 to 65536 pixels, found \(downsampling)")
@@ -64,10 +64,10 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
     return nil
   }
 
-  /// "fsq [8, 5, 5, 5], 8 pixels a token, fingerprint 3f...".
+  /// "fsq [8, 5, 5, 5], 8 pixels per token, fingerprint 3f...".
   var summary: String {
     let size = levels.map { "\($0)" } ?? "of \(codebookSize) codes"
     return
-      "\(quantizer) \(size)\(depth > 1 ? " by \(depth)" : ""), \(downsampling) pixels a token, fingerprint \(fingerprint)"
+      "\(quantizer) \(size)\(depth > 1 ? " by \(depth)" : ""), \(downsampling) pixels per token, fingerprint \(fingerprint)"
   }
 }

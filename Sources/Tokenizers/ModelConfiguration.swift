@@ -42,7 +42,7 @@ public struct ModelConfiguration: Sendable, Equatable {
 }
 
 extension ModelConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The shape of the encoder and the decoder, which mirror each other."
   /// Two levels of 64 and 128 channels.
   public static let standard = ModelConfiguration()
@@ -58,7 +58,7 @@ extension ModelConfiguration: Configurable {
       "Residual blocks per level of the encoder; the decoder has one more.")
     fields.integer(
       "latentChannels", &latentChannels, in: .between(1, 8192),
-      "Channels the encoder puts out, before quant_conv maps them to the code dimension.")
+      "Output channels of the encoder, before quant_conv maps them to the code dimension.")
     fields.integers(
       "attentionLevels", &attentionLevels, each: .atLeast(0), count: .between(0, 12),
       "Indices of the levels with self-attention; 0 is the level of the full image.")

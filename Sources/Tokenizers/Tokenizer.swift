@@ -51,12 +51,12 @@ public struct Tokenizer {
     quantConv(encoder(images))
   }
 
-  /// The images that codes stand for: `[N, h, w, d]` to `[N, f * h, f * w, 3]`.
+  /// Decodes codes to images: `[N, h, w, d]` to `[N, f * h, f * w, 3]`.
   public func decode(_ codes: Tensor) -> Tensor {
     decoder(postQuantConv(codes))
   }
 
-  /// What the tokenizer makes of images, quantized and decoded.
+  /// The forward pass: images, quantized and decoded.
   public func callAsFunction(_ images: Tensor) -> Reconstruction {
     let quantized = bottleneck.quantize(latents(of: images))
     return Reconstruction(images: decode(quantized.codes), quantized: quantized)

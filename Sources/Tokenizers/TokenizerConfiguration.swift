@@ -1,6 +1,6 @@
 import Configuration
 
-/// What the weights of a tokenizer depend on: the networks and the quantizer between them.
+/// Configuration of a tokenizer's weights: the networks and the quantizer between them.
 public struct TokenizerConfiguration: Sendable, Equatable {
   /// The shape of the encoder and the decoder.
   public var model: ModelConfiguration
@@ -18,7 +18,7 @@ public struct TokenizerConfiguration: Sendable, Equatable {
 }
 
 extension TokenizerConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "What the weights of a tokenizer depend on."
   /// The standard networks with finite scalar quantization between them.
   public static let standard = TokenizerConfiguration()

@@ -42,9 +42,9 @@ struct AverageLossFollower {
     length = update.length
   }
 
-  // MARK: The journal
+  // MARK: The log
 
-  /// The journal's line: `kind` is "averageLoss".
+  /// The log's line: `kind` is "averageLoss".
   ///
   /// - Parameters:
   ///   - isLast: whether the planned run ends here, so that bounds of its end speak of these weights.
@@ -76,7 +76,7 @@ struct AverageLossFollower {
     return line
   }
 
-  /// The distances that stand in for the one to a minimiser, which nobody knows: to the average of
+  /// Proxies for the unknown distance to a minimiser: the distance to the average of
   /// the iterates, where one of all of them is kept, and to the farthest iterate.
   private func radii<B: Backend>(_ averages: IterateAverages<B>) -> [(name: String, radius: Double)]
   {

@@ -9,7 +9,7 @@ final class AveragesEvaluation<B: Backend> {
   private let heldOut: HeldOutLoss<B>
   /// Images that no weights were trained on.
   private let images: [Image]
-  /// What estimates codebooks anew; nil where none is trained entry by entry.
+  /// What re-estimates codebooks; nil where none is trained entry by entry.
   private let reestimation: CodebookReestimation<B>?
   private let shouldStop: () -> Bool
 
@@ -69,7 +69,7 @@ final class AveragesEvaluation<B: Backend> {
 
   /// Does something with the weights that are saved in place of the last ones.
   ///
-  /// - Parameter isSaving: whether that must not be cut short, whoever asks to stop.
+  /// - Parameter isSaving: whether that must not be cut short, even on a request to stop.
   func withSavedWeights<R>(isSaving: Bool = false, _ body: () throws -> R) throws -> R {
     try averages.withWeights(of: configuration.savedKind) {
       guard reestimates, let reestimation else { return try body() }

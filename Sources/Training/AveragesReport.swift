@@ -2,9 +2,9 @@ import Configuration
 
 /// The last weights and the averages of a run, side by side on the same held-out images.
 public struct AveragesReport: Sendable, Equatable {
-  /// What some weights do on the images.
+  /// Evaluation of some weights on the images.
   public struct Entry: Sendable, Equatable {
-    /// "last", the name of an average, or that and "+codebook" where the codebook was estimated anew.
+    /// "last", the name of an average, or that and "+codebook" where the codebook was re-estimated.
     public let name: String
     /// The mean of what training minimizes.
     public let loss: Double
@@ -21,7 +21,7 @@ public struct AveragesReport: Sendable, Equatable {
   /// The last weights first.
   public let entries: [Entry]
 
-  /// The journal's line: `kind` is "averages".
+  /// The log's line: `kind` is "averages".
   func line(step: Int) -> JSONObject {
     var line = JSONObject([
       "kind": .string("averages"), "step": .integer(step), "images": .integer(images),

@@ -17,7 +17,7 @@ public enum AverageKind: String, Sendable, CaseIterable {
 
 /// Averages of the weights over steps: which are kept, and which weights are saved to encode with.
 ///
-/// Each takes twice the memory of the weights, as it is kept in twice a float's digits.
+/// Each takes twice the memory of the weights, as it is kept in double-float precision.
 public struct AveragingConfiguration: Sendable, Equatable {
   /// The weights that encode: those of the last step, or an average.
   public enum Saved: String, Sendable, CaseIterable {
@@ -44,7 +44,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
   public var rateWeighted: Bool
   /// Whether the mean of the last part of the run is kept.
   public var tail: Bool
-  /// The part of the run that `tail` averages; 0 starts anew at every power of two.
+  /// The part of the run that `tail` averages; 0 restarts at every power of two.
   public var tailShare: Double
   /// Whether the polynomial-decay average is kept.
   public var polynomial: Bool
@@ -52,7 +52,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
   public var polynomialGamma: Double
   /// Whether the exponential moving average is kept.
   public var ema: Bool
-  /// The share of the exponential moving average that a step leaves.
+  /// The fraction of the exponential moving average that a step leaves.
   public var emaDecay: Double
   /// The weights that encode.
   public var save: Saved
@@ -97,7 +97,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
 }
 
 extension AveragingConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Averages of the weights over steps: which are kept, and which weights are saved."
   /// None is kept.
@@ -107,31 +107,32 @@ extension AveragingConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.flag("uniform", &uniform, "Whether the mean of all steps' weights is kept.")
     fields.flag(
-      "rateWeighted", &rateWeighted, "Whether the mean weighted by learning rates is kept.")
+      "rateWeighted", &rateWeighted, "Whether the mean weighted by the learning rate is kept.")
     fields.flag("tail", &tail, "Whether the mean over the last part of the run is kept.")
     fields.number(
       "tailShare", &tailShare, in: .between(0, 1),
-      "The part of the run that tail averages; 0 starts anew at every power of two.")
+      "Fraction of the run that tail averages; 0 restarts at every power of two.")
     fields.flag(
-      "polynomial", &polynomial, "Whether the polynomial-decay average is kept, which forgets.")
+      "polynomial", &polynomial,
+      "Whether the polynomial-decay average is kept, which forgets early steps.")
     fields.number(
       "polynomialGamma", &polynomialGamma, in: .atLeast(0),
-      "The power with which its weights grow over the steps.")
+      "Exponent with which its weights grow over the steps.")
     fields.flag("ema", &ema, "Whether the exponential moving average is kept.")
     fields.number(
       "emaDecay", &emaDecay, in: .from(0, below: 1),
-      "EMA decay: the fraction of the average that a step leaves.")
+      "EMA decay: the fraction of the average that each step keeps.")
     fields.choice(
       "save", &save,
       "The weights of model.safetensors: those of the last step, or an average that is kept.")
     fields.choice(
       "codebook", &codebook,
-      "The codebook saved with averaged weights: averaged too (an \"ema\" codebook, which is an average "
-        + "already, as it is last), or estimated anew from training "
+      "The codebook saved with averaged weights: averaged too (an \"ema\" codebook, already an average, "
+        + "is saved as it is), or re-estimated from training "
         + "images.")
     fields.integer(
       "evaluationImages", &evaluationImages, in: .atLeast(1),
-      "Images on which the last weights and all averages are held side by side.")
+      "Images on which the last weights and all averages are compared.")
     let (saved, kept) = (savedKind, rules.map(\.kind))
     fields.check(
       "save", with: AverageKind.allCases.map(\.rawValue), saved.map(kept.contains) ?? true,

@@ -2,7 +2,7 @@
 struct BestEvaluation: Equatable {
   /// What is compared.
   let measure: MonitorConfiguration.Best
-  /// What an evaluation must be better by for patience to begin anew.
+  /// The smallest improvement that resets patience.
   let minDelta: Double
 
   /// The best value so far, and the step that it is of; nil before the first evaluation.
@@ -41,7 +41,7 @@ struct BestEvaluation: Equatable {
   /// Whether none of so many evaluations was better; 0 is never.
   func isExhausted(_ patience: Int) -> Bool { patience > 0 && evaluationsSince >= patience }
 
-  /// Two are equal when they go on alike.
+  /// Two are equal when they continue alike.
   static func == (a: BestEvaluation, b: BestEvaluation) -> Bool {
     a.measure == b.measure && a.minDelta == b.minDelta && a.state == b.state
   }
@@ -55,7 +55,7 @@ struct BestEvaluation: Equatable {
     return [measure.number, best.value, Double(best.step), reference, Double(evaluationsSince)]
   }
 
-  /// Goes on from the numbers of a state; one of another measure, or none, begins anew.
+  /// Continues from the numbers of a state; with another measure, or none, it starts over.
   mutating func restore(_ state: [Double]) {
     guard state.count == 5, state[0] == measure.number, let step = Int(exactly: state[2]),
       let since = Int(exactly: state[4]), since >= 0

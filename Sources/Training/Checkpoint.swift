@@ -14,7 +14,7 @@ import Tokenizers
 ///     best.safetensors     the best evaluated ones, where they are kept
 ///     state.safetensors    weights, moments, averages, the step, what the training set was
 ///     data.jsonl           where the images are, and the names of those to train on
-///     metrics.jsonl        the journal
+///     metrics.jsonl        the log
 ///     samples/*.png        originals over reconstructions
 ///
 /// Every file is written beside its place, synced and renamed, so that a crash at any instant
@@ -39,7 +39,7 @@ public struct Checkpoint: Sendable, Equatable {
   /// The run's folder.
   public let folder: String
 
-  /// What a state holds beside weights and moments: averages, and what diagnoses look back on.
+  /// What a state holds beside weights and moments: averages, and what diagnostics look back on.
   struct StateExtras {
     /// Blocks laid out as the weights are.
     var blocks: [ParameterBlock] = []
@@ -263,7 +263,7 @@ public struct Checkpoint: Sendable, Equatable {
 }
 
 extension TrainingError {
-  /// A fault of a safetensors file, as this level tells it.
+  /// A fault of a safetensors file as an error of this module.
   init(_ error: SafetensorsError) {
     switch error {
     case .file(let error): self = .file(error)

@@ -15,7 +15,7 @@ extension Checkpoint {
     public var configuration: String?
     /// Whether the evaluation of this step is still to be made, because it was cut short.
     public var isEvaluationDue = false
-    /// Lines of the journal that could not be written.
+    /// Lines of the log that could not be written.
     public var dueLines: [String] = []
     /// Images to train on that were found bad, by name: others take their place.
     public var replaced: [String] = []
@@ -24,7 +24,7 @@ extension Checkpoint {
     /// Where the first weights came from, if they were not drawn.
     public var origin: Origin?
 
-    /// Whether the step has something to tell yet.
+    /// Whether the step has an evaluation pending.
     var isSomethingDue: Bool { isEvaluationDue || !dueLines.isEmpty }
 
     /// The beginning of a run.
@@ -101,7 +101,7 @@ extension Checkpoint {
 }
 
 extension Checkpoint.Origin {
-  /// What states and journals tell of it.
+  /// What states and logs record of it.
   var line: JSONObject {
     JSONObject([
       "folder": .string(folder), "fingerprint": .string(fingerprint), "step": .integer(step),

@@ -105,7 +105,7 @@ struct CodebookInitialization<B: Backend> {
 extension Codec {
   /// The vectors of images before quantization, and their tokens, a portion of the images at a time.
   ///
-  /// - Throws: `CancellationError` where someone asks to stop.
+  /// - Throws: `CancellationError` on a request to stop.
   func vectors(
     of images: [Image], shouldStop: () -> Bool
   ) throws -> (vectors: [Float], indices: [Int32]) {

@@ -5,7 +5,7 @@ import Randomness
 import Tokenizers
 
 /// Does to codebooks what is done between steps: codes follow the moving averages of their vectors,
-/// and codes that nobody uses become vectors of the batch.
+/// and unused codes are replaced by vectors of the batch (dead-code revival).
 ///
 /// Each codebook of a product or residual quantizer is kept by itself, with its own part of the vectors
 /// or what the codebooks before have left of them. Everything is computed from the tokens of the batch
@@ -37,7 +37,7 @@ final class CodebookKeeper<B: Backend> {
     begin()
   }
 
-  /// Begins anew with the codebooks in memory, all of whose codes count as used alike.
+  /// Starts over with the codebooks in memory, with uniform use assumed.
   func begin() {
     moving = codebooks.map {
       MovingCodebook(

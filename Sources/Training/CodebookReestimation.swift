@@ -7,7 +7,7 @@ import Tokenizers
 ///
 /// Averaging the encoder and the codebooks apart can break the assignment of one to the other; a pass
 /// of k-means over the averaged encoder's vectors mends it. Codes that no vector chose stay. Each
-/// codebook of a residual quantizer is estimated from what those before, estimated anew, leave.
+/// codebook of a residual quantizer is estimated from what those before, re-estimated, leave.
 struct CodebookReestimation<B: Backend> {
   let quantizer: QuantizerConfiguration
   let codebooks: [CodebookMemory<B>]

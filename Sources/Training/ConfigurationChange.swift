@@ -7,10 +7,10 @@ public struct ConfigurationChange: Sendable, Equatable {
   public var key: String
   /// The value that the run was started with; null where it had none.
   public var old: JSONValue
-  /// The value that it is to go on with; null where it has none.
+  /// The value it is to continue with; null if it has none.
   public var new: JSONValue
 
-  /// What becomes of a run when a value changes.
+  /// The effect on a run when a value changes.
   enum Effect {
     /// Nothing that is computed of its weights.
     case none
@@ -20,7 +20,7 @@ public struct ConfigurationChange: Sendable, Equatable {
     case identity
   }
 
-  /// What becomes of a run when this value changes.
+  /// The effect on a run when this value changes.
   var effect: Effect {
     if Self.free.contains(where: covers) { return .none }
     return Self.changeable.contains(where: covers) ? .course : .identity
@@ -38,7 +38,7 @@ public struct ConfigurationChange: Sendable, Equatable {
     "training.averaging.codebook", "training.averaging.evaluationImages", "monitor.",
   ]
 
-  /// What may change in the midst of a run where that is asked for.
+  /// Keys that may change during a run with `--allow-changes`.
   static let changeable =
     [
       "training.optimizer.learningRate", "training.optimizer.beta1", "training.optimizer.beta2",
@@ -51,7 +51,7 @@ public struct ConfigurationChange: Sendable, Equatable {
       "emaDecay", "emaEpsilon", "reviveBelow", "reviveEvery",
     ].map { "quantizer." + $0 }
 
-  /// What differs between two configurations, by key.
+  /// Differences between two configurations, by key.
   static func between(_ old: RunConfiguration, _ new: RunConfiguration) -> [ConfigurationChange] {
     let (before, after) = (leaves(old), leaves(new))
     return Set(before.keys).union(after.keys).sorted().compactMap { key in
@@ -84,7 +84,7 @@ extension Checkpoint {
     return try RunConfiguration.parse(text, file: path(Self.stateFile))
   }
 
-  /// What differs between the configuration that a state was made under and the one to go on with.
+  /// The differences between the configuration of a state and the one to resume with.
   ///
   /// - Parameter allowed: whether the further course of the run may change.
   /// - Throws: `otherConfiguration` for what may not.

@@ -3,7 +3,7 @@ import Configuration
 import Diagnostics
 import Execution
 
-/// How updates lie to gradients and gradients to the ones before, tensor by tensor, module by module
+/// Cosines between updates and gradients, and between successive gradients, by tensor, by module
 /// and over all, at the steps that are diagnosed.
 struct CosineWatch {
   /// The step whose gradient is kept for the next, if any is.
@@ -60,7 +60,7 @@ struct CosineWatch {
   /// The numbers that a continuation needs.
   var state: [Double] { successive.state }
 
-  // MARK: The journal
+  // MARK: The log
 
   /// The line that names the tensors: `kind` is "tensors".
   var namesLine: JSONObject {

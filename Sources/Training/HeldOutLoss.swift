@@ -6,7 +6,7 @@ import Imaging
 /// What the weights as they are do on held-out images: how the last weights and their averages are held
 /// side by side.
 final class HeldOutLoss<B: Backend> {
-  /// What the weights do on images.
+  /// Evaluation of the weights on images.
   struct Result: Equatable {
     /// The mean of what training minimizes.
     let loss: Double
@@ -34,7 +34,7 @@ final class HeldOutLoss<B: Backend> {
 
   /// Loss and PSNR on images; where they do not fill one replay they are repeated.
   ///
-  /// - Throws: `CancellationError` where someone asks to stop.
+  /// - Throws: `CancellationError` on a request to stop.
   func evaluate(_ images: [Image]) throws(CancellationError) -> Result {
     if shouldStop() { throw CancellationError() }
     let count = evaluated(of: images.count)

@@ -6,7 +6,7 @@ import Execution
 /// They are of `theta_1 ... theta_t`, the weights at which the gradients of the steps so far were
 /// measured, as the theory of the average loss has it: an average lags the last weights by a step.
 ///
-/// They are moved at every second step, towards two iterates in one pass, as far as nobody looks at them
+/// They are moved at every second step, towards two iterates in one pass, unless they are read
 /// in between: how often they are moved decides over no bit of them, and memory is what moving costs.
 final class IterateAverages<B: Backend> {
   private let parameters: ParameterMemory<B>
@@ -48,7 +48,7 @@ final class IterateAverages<B: Backend> {
     heldShares = []
   }
 
-  /// Moves the averages as far as they have yet to move.
+  /// Applies the pending moves of the averages.
   private func settle() {
     for (entry, share) in zip(progress, heldShares) {
       parameters.moveAverage(entry.kind.rawValue, towards: .held, share: share)

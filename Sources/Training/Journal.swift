@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import Files
 
-/// The journal of a run: `metrics.jsonl`, one JSON object a line.
+/// The metrics log of a run: `metrics.jsonl`, one JSON object per line.
 ///
 /// A resumed run keeps the lines of the steps that it has behind it, byte for byte, and drops those
 /// of later steps, which it makes again; so the file reads as if the run had never stopped. The file
@@ -10,15 +10,15 @@ import Files
 public final class Journal {
   /// The file's name in a checkpoint's folder.
   public static let fileName = "metrics.jsonl"
-  /// The file beside it that takes lines nobody can read, as a damaged disk leaves them.
+  /// The file beside it for unreadable lines, as a damaged disk leaves them.
   public static let unreadableFileName = "metrics.unreadable"
 
-  /// What stays of a journal that is there.
+  /// What is kept of an existing log.
   enum Kept {
     /// Nothing: a run begins.
     case nothing
     /// The lines of the steps up to this one. Up to 0, those of starts alone: all others are written
-    /// anew.
+    /// again.
     case steps(Int)
 
     func includes(_ line: JournalLineHead) -> Bool {
@@ -38,7 +38,7 @@ public final class Journal {
   private let descriptor: Int32
   private var byteCount: Int
 
-  /// Opens a journal.
+  /// Opens a log.
   init(folder: String, keeping kept: Kept) throws {
     path = folder + "/" + Self.fileName
     if case .nothing = kept {
@@ -69,7 +69,7 @@ public final class Journal {
     byteCount += bytes.count
   }
 
-  /// The lines of a run's journal; those that cannot be read are passed over.
+  /// The lines of a run's metrics log; unreadable ones are skipped.
   public static func lines(folder: String) -> [JSONObject] {
     var objects: [JSONObject] = []
     try? JournalReading.lines(of: folder + "/" + fileName) { line, _ in
@@ -125,7 +125,7 @@ public final class Journal {
     }
   }
 
-  /// Adds lines to those that nobody can read.
+  /// Adds unreadable lines to that file.
   private static func putAside(_ lines: [UInt8], in folder: String) throws(FileError) {
     let path = folder + "/" + unreadableFileName
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)

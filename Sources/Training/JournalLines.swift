@@ -2,10 +2,10 @@ import Configuration
 import Evaluation
 
 extension StepReport {
-  /// The journal's line: `kind` is "step".
+  /// The log's line: `kind` is "step".
   ///
   /// Losses are means over the batch; `psnr` is that of its images before they are rounded to 8 bits;
-  /// `usage` is the share of the codebook that the `ids` of the batch's `tokens` used;
+  /// `usage` is the fraction of the codebook that the `ids` of the batch's `tokens` used;
   /// `imagesPerSecond` is training alone, since the previous line, and `seconds` all of it so far.
   var line: JSONObject {
     var line: JSONObject = JSONObject([
@@ -28,7 +28,7 @@ extension StepReport {
 }
 
 extension EvaluationResult {
-  /// The journal's line: `kind` is "evaluation".
+  /// The log's line: `kind` is "evaluation".
   ///
   /// Of tokens with several indices, usage is pooled, and told for each depth as well.
   ///

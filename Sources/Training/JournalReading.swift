@@ -2,14 +2,14 @@ import Files
 import Foundation
 import Safetensors
 
-/// The lines of a journal as bytes, one after the other, whatever the file's size.
+/// The lines of a log as bytes, one after the other, for files of any size.
 enum JournalReading {
   /// Bytes that are read at once.
   private static let portion = 1 << 20
 
   /// Hands over each line without its line feed, and whether it had one.
   ///
-  /// A file that is not there has no lines.
+  /// A missing file has no lines.
   static func lines(
     of path: String, _ body: (UnsafeRawBufferPointer, _ isWhole: Bool) throws -> Void
   ) throws {
@@ -55,7 +55,7 @@ enum JournalReading {
   }
 }
 
-/// What a journal's line is of, found without making anything of the rest.
+/// What a log's line is of, found without making anything of the rest.
 struct JournalLineHead: Equatable {
   /// The step; nil where the line names none.
   var step: Int?

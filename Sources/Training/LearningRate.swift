@@ -1,11 +1,11 @@
 import Foundation
 
 extension ScheduleConfiguration {
-  /// The share of the peak learning rate at a step.
+  /// The fraction of the peak learning rate at a step.
   ///
   ///     warm-up              (step + 1) / warmup         while step < warmup
   ///     constant             1
-  ///     linear               1 - (1 - finalShare) p      p: share of the rest that is done
+  ///     linear               1 - (1 - finalShare) p      p: fraction of the remaining steps done
   ///     cosine               finalShare + (1 - finalShare) (1 + cos(pi p)) / 2
   ///     inverse square root  sqrt(w / (step + 1))        w = max(warmup, 1)
   ///

@@ -3,7 +3,7 @@ import Foundation
 
 /// The machine that a run is made on.
 enum Machine {
-  /// The processor's name, as the system tells it; its architecture where it tells none.
+  /// The processor's name as the system reports it, or else its architecture.
   static var processor: String {
     #if os(Linux)
       let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

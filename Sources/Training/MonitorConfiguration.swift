@@ -1,6 +1,6 @@
 import Configuration
 
-/// What a run says of itself, and how often.
+/// What a run measures and records, and how often.
 public struct MonitorConfiguration: Sendable, Equatable {
   /// What the best evaluated weights are best in.
   public enum Best: String, Sendable, CaseIterable {
@@ -12,7 +12,7 @@ public struct MonitorConfiguration: Sendable, Equatable {
     case ssim
   }
 
-  /// Steps between two lines of the journal.
+  /// Steps between lines of the metrics log.
   public var logEvery: Int
   /// Steps between two evaluations.
   ///
@@ -26,21 +26,21 @@ public struct MonitorConfiguration: Sendable, Equatable {
   ///
   /// The last step always writes one.
   public var checkpointEvery: Int
-  /// Steps between two diagnoses of the optimization and of the quantizer.
+  /// Steps between two diagnostics of the optimization and of the quantizer.
   public var diagnoseEvery: Int
-  /// Whether the average loss is followed, and held against the bounds of convex theory.
+  /// Whether the average loss is tracked and compared with the bounds of convex theory.
   ///
   /// Takes the memory of the weights, for those of the first step.
   public var averageLoss: Bool
-  /// Whether diagnoses tell how updates lie to gradients, and gradients to the ones before.
+  /// Whether to record cosines between updates and gradients, and between successive gradients.
   ///
   /// Takes the memory of the weights, for the gradient of the step before.
   public var cosines: Bool
-  /// Whether diagnoses measure the decrease of the loss against the one predicted.
+  /// Whether diagnostics measure the decrease of the loss against the one predicted.
   ///
   /// Takes a forward pass over the batch each time.
   public var decrease: Bool
-  /// Whether diagnoses tell what the quantizer does to vectors and gradients.
+  /// Whether to record what the quantizer does to vectors and gradients.
   public var quantizer: Bool
   /// Whether event files are written, for TensorBoard.
   public var tensorBoard: Bool
@@ -70,44 +70,45 @@ public struct MonitorConfiguration: Sendable, Equatable {
 }
 
 extension MonitorConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "What a run says of itself, and how often."
+  /// Summary for the schema.
+  public static let summary = "What a run measures and records, and how often."
   /// A line every 10 steps, a diagnosis every 50, an evaluation every 200, a checkpoint every 500.
   public static let standard = MonitorConfiguration()
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    fields.integer("logEvery", &logEvery, in: .atLeast(1), "Steps between two journal lines.")
+    fields.integer(
+      "logEvery", &logEvery, in: .atLeast(1), "Steps between lines of the metrics log.")
     fields.integer(
       "evaluateEvery", &evaluateEvery, in: .atLeast(1),
-      "Steps between two evaluations; the last step is always evaluated.")
+      "Steps between evaluations; the last step is always evaluated.")
     fields.integer(
       "evaluationImages", &evaluationImages, in: .atLeast(1),
-      "Images of an evaluation, spread evenly over the validation images.")
+      "Images per evaluation, spread evenly over the validation images.")
     fields.integer(
       "samples", &samples, in: .between(0, 256),
-      "Images drawn over their reconstructions at each evaluation; 0 draws none.")
+      "Images saved above their reconstructions at each evaluation; 0 saves none.")
     fields.integer(
       "checkpointEvery", &checkpointEvery, in: .atLeast(1),
-      "Steps between two checkpoints; the last step always writes one.")
+      "Steps between checkpoints; the last step always writes one.")
     fields.integer(
       "diagnoseEvery", &diagnoseEvery, in: .atLeast(1),
-      "Steps between two diagnoses of the optimization and of the quantizer.")
+      "Steps between diagnostics of optimizer and quantizer.")
     fields.flag(
       "averageLoss", &averageLoss,
-      "Whether the average loss is followed and held against the bounds of convex theory.")
+      "Whether the average loss is tracked and compared with the bounds of convex theory.")
     fields.flag(
       "cosines", &cosines,
-      "Whether diagnoses tell how updates lie to gradients, and gradients to the ones before.")
+      "Whether to record cosines between updates and gradients, and between successive gradients.")
     fields.flag(
       "decrease", &decrease,
-      "Whether diagnoses measure the decrease of the loss against the one predicted.")
+      "Whether to compare the measured decrease of the loss with the predicted one.")
     fields.flag(
       "quantizer", &quantizer,
-      "Whether diagnoses tell what the quantizer does to vectors and gradients.")
-    fields.flag("tensorBoard", &tensorBoard, "Whether event files are written, for TensorBoard.")
+      "Whether to record what the quantizer does to vectors and gradients.")
+    fields.flag("tensorBoard", &tensorBoard, "Whether TensorBoard event files are written.")
     fields.choice(
       "keepBest", &keepBest,
-      "By what measure of the evaluations the best weights are kept too, in best.safetensors.")
+      "Evaluation metric by which the best weights are kept too, in best.safetensors.")
   }
 }

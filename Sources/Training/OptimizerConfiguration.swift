@@ -91,8 +91,8 @@ public struct SGDConfiguration: Sendable, Equatable {
 }
 
 extension OptimizerConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "The rule that turns gradients into updates."
+  /// Summary for the schema.
+  public static let summary = "The optimizer."
   /// AdamW.
   public static let standard = OptimizerConfiguration.adamw(.standard)
 
@@ -113,8 +113,8 @@ extension OptimizerConfiguration: Configurable {
 }
 
 extension AdamWConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "Adam with weight decay apart from the gradient."
+  /// Summary for the schema.
+  public static let summary = "Adam with decoupled weight decay."
   /// Learning rate 0.001, averages 0.9 and 0.99, decay 0.0001.
   public static let standard = AdamWConfiguration()
 
@@ -123,13 +123,13 @@ extension AdamWConfiguration: Configurable {
     declareAdam(&fields, &learningRate, &beta1, &beta2, &epsilon)
     fields.number(
       "weightDecay", &weightDecay, in: .atLeast(0), isSingle: true,
-      "Decoupled weight decay: this fraction of a weight, times the learning rate, is taken off at each step."
+      "Decoupled weight decay: this fraction of a weight, times the learning rate, is subtracted at each step."
     )
   }
 }
 
 extension AdamConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Adam without weight decay."
   /// Learning rate 0.001, averages 0.9 and 0.99.
   public static let standard = AdamConfiguration()
@@ -141,7 +141,7 @@ extension AdamConfiguration: Configurable {
 }
 
 extension SGDConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Gradient descent with momentum."
   /// Learning rate 0.01, momentum 0.9.
   public static let standard = SGDConfiguration()
@@ -152,7 +152,7 @@ extension SGDConfiguration: Configurable {
     fields.number(
       "momentum", &momentum, in: .from(0, below: 1), isSingle: true,
       "Momentum: the fraction of the previous update kept in the next; 0 keeps none.")
-    fields.flag("nesterov", &nesterov, "Whether a step looks one update ahead.")
+    fields.flag("nesterov", &nesterov, "Whether to use Nesterov momentum.")
     fields.number(
       "weightDecay", &weightDecay, in: .atLeast(0), isSingle: true,
       "Weight decay: the fraction of a weight added to its gradient.")
@@ -177,11 +177,13 @@ private func declareAdam(
 ) {
   declareLearningRate(&fields, &learningRate)
   fields.number(
-    "beta1", &beta1, in: .from(0, below: 1), isSingle: true, "Decay of the average of gradients.")
+    "beta1", &beta1, in: .from(0, below: 1), isSingle: true,
+    "Decay of the moving average of gradients.")
   fields.number(
     "beta2", &beta2, in: .from(0, below: 1), isSingle: true,
-    "Decay of the average of squared gradients.")
+    "Decay of the moving average of squared gradients.")
   fields.number(
-    "epsilon", &epsilon, in: .above(0), isSingle: true, "Added to the root of the averaged squares."
+    "epsilon", &epsilon, in: .above(0), isSingle: true,
+    "Added to the square root of the averaged squares."
   )
 }

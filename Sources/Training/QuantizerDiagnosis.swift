@@ -3,7 +3,7 @@ import Diagnostics
 import Evaluation
 import Tokenizers
 
-/// What the quantizer does to vectors and gradients, as lines of the journal.
+/// What the quantizer does to vectors and gradients, as lines of the log.
 struct QuantizerDiagnosis {
   /// Vectors that spreads and ranks are taken of, at most: their covariance costs `d^2` each.
   private static let mostVectors = 2048
@@ -125,7 +125,7 @@ struct QuantizerDiagnosis {
 }
 
 extension CodebookConfiguration.Gradient {
-  /// How the gradient reaches the vector, as diagnoses have it.
+  /// How the gradient reaches the vector, as diagnostics have it.
   fileprivate var estimator: TokenAngles.Estimator {
     switch self {
     case .straightThrough: .straightThrough
@@ -137,7 +137,7 @@ extension CodebookConfiguration.Gradient {
 }
 
 extension FiniteScalarConfiguration.Bound {
-  /// The bound, as diagnoses have it.
+  /// The bound, as diagnostics have it.
   fileprivate var saturation: LevelSaturation.Bound {
     switch self {
     case .tanh: .tanh

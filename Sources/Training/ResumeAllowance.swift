@@ -1,4 +1,4 @@
-/// What a run that goes on may differ in from the one that was started.
+/// What a resumed run may change.
 public struct ResumeAllowance: OptionSet, Sendable {
   /// The values of the configuration that its further course depends on; see ``ConfigurationChange``.
   public static let configuration = ResumeAllowance(rawValue: 1)

@@ -16,7 +16,7 @@ public struct RunConfiguration: Sendable, Equatable {
   public var quantizer: QuantizerConfiguration
   /// How the model is trained.
   public var training: TrainingConfiguration
-  /// What the run says of itself, and how often.
+  /// What the run measures and records, and how often.
   public var monitor: MonitorConfiguration
 
   /// Describes a run.
@@ -49,7 +49,7 @@ public struct RunConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Everything a training run of Tessera depends on."
   /// A start that lacks the folder of images.
   public static let standard = RunConfiguration(data: .standard)
@@ -81,7 +81,7 @@ extension RunConfiguration: Configurable {
       "training.averaging.codebook", with: ["quantizer"],
       hasEntries || training.averaging.codebook == .averaged,
       expected: "\"averaged\" with quantizer.type \"\(quantizer.kind)\", which trains no entries",
-      remedy: "vq, cosine-vq, product-vq and residual-vq have codebooks to estimate anew.")
+      remedy: "vq, cosine-vq, product-vq and residual-vq have codebooks to re-estimate.")
     if training.lanes > 0, training.batchSize > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
@@ -103,18 +103,18 @@ extension RunConfiguration: Configurable {
       remedy: "The nearest is \((batch + portion - 1) / portion * portion).")
   }
 
-  /// Checks that a quantizer can begin in the midst of training.
+  /// Checks that a quantizer supports deferred quantization.
   private func checkDeferral(_ fields: inout ConfigurationFields) {
     let (isDeferred, kind) = (training.deferQuantization > 0, quantizer.kind)
     fields.check(
       "training.deferQuantization", with: ["quantizer"], !isDeferred || quantizer.canBeDeferred,
-      expected: "0 with quantizer.type \"\(kind)\", which cannot be fitted to vectors later on",
+      expected: "0 with quantizer.type \"\(kind)\", which cannot be initialized from vectors later",
       remedy: "All but simvq, lfq and bsq can be deferred.")
     fields.check(
       "quantizer.initialization", with: ["training.deferQuantization"],
       !isDeferred || quantizer.initialization?.isOfVectors ?? true,
-      expected: "\"encoder\", \"k-means\" or \"skeleton\" where quantization is deferred, as "
-        + "codes drawn blindly lie anywhere but at the vectors",
+      expected: "\"encoder\", \"k-means\" or \"skeleton\" with deferred quantization, as "
+        + "random codes would lie far from the vectors",
       remedy: "Or set training.deferQuantization to 0.")
   }
 }

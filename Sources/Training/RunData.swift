@@ -8,7 +8,7 @@ import Safetensors
 public struct RunImageFolders: Sendable, Equatable {
   /// The folder to train on.
   public var train: String
-  /// The folder to validate with; nil where a share of the first is held out.
+  /// The folder to validate with; nil where a fraction of the first is held out.
   public var validation: String?
 
   /// The folders by their paths.
@@ -40,7 +40,8 @@ extension Checkpoint {
     try place("data.train", run.data.train, readFolders()["train"])
   }
 
-  /// Where the images to validate with are, nil where a share of the others is held out; likewise.
+  /// Where the images to validate with are, nil where a fraction of the others is held out;
+  /// likewise.
   public func validationFolder(_ run: RunConfiguration) throws(TrainingError) -> String? {
     guard let given = run.data.validation else { return nil }
     return try place("data.validation", given, readFolders()["validation"])
@@ -94,9 +95,9 @@ extension Checkpoint {
       let names = before.names, let count = before.images,
       names != Self.hash(ofNames: dataset.validation.files)
     else { return nil }
-    return "the images in \(dataset.validation.store.folder.path) are others than before "
-      + "(\(dataset.validation.count) now, \(count) then): evaluations from here on do not compare "
-      + "with those before"
+    return "the images in \(dataset.validation.store.folder.path) have changed "
+      + "(\(dataset.validation.count) now, \(count) before): evaluations from here on are not "
+      + "comparable with earlier ones"
   }
 
   /// The names of the images to train on; nil where they are not known.

@@ -6,7 +6,7 @@ import Execution
 import Foundation
 import Imaging
 
-/// Where a run writes what it says of itself: the journal, the folder of samples, and event files
+/// Where a run records itself: the metrics log, the folder of samples, and event files
 /// for TensorBoard if they are wanted.
 final class RunDiary {
   private let folder: String
@@ -39,7 +39,7 @@ final class RunDiary {
     for line in first { try journal.record(line) }
   }
 
-  /// What there is to say of the journal that was there; nil if it was whole.
+  /// What was wrong with the existing log; nil if it was whole.
   var damage: String? {
     guard journal.unreadableLines > 0 else { return nil }
     return
@@ -68,7 +68,7 @@ final class RunDiary {
     try events?.record(usage, step: step)
   }
 
-  /// Writes a sheet of samples; its folder is made anew where someone removed it.
+  /// Writes a sheet of samples; its folder is created again where someone removed it.
   func record(samples sheet: Image, step: Int) throws {
     let digits = String(step)
     let name = String(repeating: "0", count: max(0, 7 - digits.count)) + digits + ".png"

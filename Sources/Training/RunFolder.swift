@@ -5,13 +5,13 @@ import Safetensors
 
 /// The folder of a run before its first step: what is there, who may write, how a run begins.
 extension Checkpoint {
-  /// What is in a folder where a run is to begin.
+  /// The contents of a folder where a run is to start.
   enum Occupant: Equatable {
     /// Nothing of a run.
     case nothing
     /// A run that ended before any step of it was saved: there is nothing to lose.
     case unsavedRun
-    /// A run with steps to go on from, or with a state that cannot be read.
+    /// A run that can be resumed, or with a state that cannot be read.
     case run
     /// Weights without a state, such as a checkpoint that was copied or came with the software.
     case weights(file: String)
@@ -63,7 +63,7 @@ extension Checkpoint {
 
   /// Keeps all others from writing into the folder, which exists.
   ///
-  /// Who comes second is refused at once.
+  /// A second process is refused at once.
   public func lock() throws(TrainingError) -> FolderLock {
     do {
       return try FolderLock(folder: folder)
@@ -108,7 +108,7 @@ extension Checkpoint {
   /// Removes what a run left that ended before any step of it was saved.
   func clear() throws(TrainingError) {
     let files = FileManager.default
-    // The state first: nobody may go on with it once something else is gone.
+    // The state first: it must not be resumed once something else is gone.
     for name in [Self.stateFile, Journal.fileName] where exists(name) {
       guard unlink(path(name)) == 0 else {
         throw .file(FileError(.write, path(name), .system(errno)))
@@ -122,7 +122,7 @@ extension Checkpoint {
 }
 
 extension RunConfiguration {
-  /// What a run's folder keeps: all values, without the path of the schema, which is not there.
+  /// The configuration saved in the run's folder: all values, without the path of the schema.
   var savedText: String {
     guard case .object(var object)? = try? JSONValue(parsing: resolved) else { return resolved }
     object["$schema"] = nil

@@ -1,7 +1,7 @@
 import Configuration
 import Foundation
 
-/// What the journal tells of each start and each continuation of a run: `kind` is "run".
+/// What the log records of each start and resumption of a run: `kind` is "run".
 struct RunLine {
   /// Updates that were made before.
   var step: Int

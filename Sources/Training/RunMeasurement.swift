@@ -3,7 +3,7 @@ import Execution
 import Inference
 import Safetensors
 
-/// What a few steps tell of a whole run: time, memory and disk.
+/// What a few steps predict for a whole run: time, memory and disk.
 public struct RunMeasurement: Sendable {
   /// Steps that were measured.
   public let steps: Int
@@ -11,7 +11,7 @@ public struct RunMeasurement: Sendable {
   public let stepSeconds: Double
   /// Seconds of an evaluation on the fixed set, from the time of a few of its images.
   public let evaluationSeconds: Double
-  /// The step that the run goes on from; 0 for a new one.
+  /// The step that the run resumes from; 0 for a new one.
   public let firstStep: Int
   /// Images of the fixed evaluation set.
   public let evaluationImages: Int
@@ -21,7 +21,7 @@ public struct RunMeasurement: Sendable {
   public let arenaBytes: Int
   /// Bytes of all lanes' gradients.
   public let gradientBytes: Int
-  /// Bytes of weights, moments, averages and what diagnoses look back on.
+  /// Bytes of weights, moments, averages and what diagnostics look back on.
   public let parameterBytes: Int
   /// Bytes of the file to encode with.
   public let modelFileBytes: Int
@@ -30,7 +30,7 @@ public struct RunMeasurement: Sendable {
 }
 
 extension Trainer {
-  /// Makes steps as training does and evaluates a few images, to tell what a run will take.
+  /// Takes steps as training does and evaluates a few images, to estimate what a run will take.
   ///
   /// Nothing is saved, and the weights are those of a new run. The first steps touch memory for the
   /// first time and do not count. A request to stop ends it with `DatasetError.stopped`.

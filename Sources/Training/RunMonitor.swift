@@ -5,10 +5,10 @@ import Evaluation
 import Execution
 import Tokenizers
 
-/// What a run says of itself between evaluations: asks each update for numbers, and makes lines of
-/// the journal from them.
+/// The diagnostics of a run between evaluations: asks each update for numbers, and writes lines of
+/// the log from them.
 ///
-/// What the configuration has off is neither asked for nor computed.
+/// Diagnostics that are off are not computed.
 final class RunMonitor<B: Backend> {
   private let run: RunConfiguration
   private let parameters: ParameterMemory<B>
@@ -73,7 +73,7 @@ final class RunMonitor<B: Backend> {
     step.isMultiple(of: run.monitor.diagnoseEvery) || step == run.training.steps
   }
 
-  /// What takes the quantizer's vectors and gradients, at steps that are diagnosed.
+  /// Collects the quantizer's vectors and gradients at diagnosed steps.
   func probe(at step: Int) -> QuantizerProbe? {
     diagnoses(step) && !isDeferred(step) ? probe : nil
   }
@@ -86,7 +86,7 @@ final class RunMonitor<B: Backend> {
   /// Whether quantization is deferred in a step.
   private func isDeferred(_ step: Int) -> Bool { step <= run.training.deferQuantization }
 
-  /// Sets what an update is to tell and keep.
+  /// Sets what an update is to measure and keep.
   func ask(_ request: inout UpdateRequest, step: Int, learningRate: Double) {
     averages.ask(
       &request, step: step, learningRate: learningRate, areRead: readsAverages(after: step))
@@ -135,7 +135,7 @@ final class RunMonitor<B: Backend> {
   /// Takes in how many codes were replaced after a step.
   func record(revived count: Int) { revived? += count }
 
-  /// What is wrong at the moment, in words.
+  /// The current warning.
   var warning: String? {
     for (depth, watch) in watches.enumerated() {
       if let warning = watch.warning {
@@ -157,7 +157,7 @@ final class RunMonitor<B: Backend> {
     (monitor.averageLoss ? [.origin] : []) + (monitor.cosines ? [.previousGradient] : [])
   }
 
-  /// What a continuation needs.
+  /// State for a resume.
   func extras(after step: Int) -> Checkpoint.StateExtras {
     var extras = Checkpoint.StateExtras()
     if let averageLoss {
@@ -177,12 +177,12 @@ final class RunMonitor<B: Backend> {
     return extras
   }
 
-  // MARK: The journal
+  // MARK: The log
 
   /// How often codes were used since the last diagnosis.
   var usage: CodebookUsage { window.usage }
 
-  /// What stands before the first step: the names of the tensors that lists go by.
+  /// The line before the first step: tensor names, in the order of the lists.
   var firstLines: [JSONObject] { cosines.map { [$0.namesLine] } ?? [] }
 
   /// The lines of a step that is diagnosed, but for that of the average loss.

@@ -1,6 +1,6 @@
 import Configuration
 
-/// How the step size changes during a run, as a share of the optimizer's learning rate.
+/// Learning-rate schedule, as a fraction of the optimizer's learning rate.
 ///
 /// Every schedule first rises linearly from 0 to 1 over `warmup` steps.
 public enum ScheduleConfiguration: Sendable, Equatable {
@@ -33,7 +33,7 @@ public struct WarmupConfiguration: Sendable, Equatable {
   }
 }
 
-/// A schedule that falls from its peak to a share of it at the last step.
+/// A schedule that decays from its peak to a fraction of it at the last step.
 public struct DecayConfiguration: Sendable, Equatable {
   /// Steps over which the step size rises from 0 to its peak.
   public var warmup: Int
@@ -48,7 +48,7 @@ public struct DecayConfiguration: Sendable, Equatable {
 }
 
 extension ScheduleConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "How the learning rate changes during a run."
   /// Constant, without warm-up.
   public static let standard = ScheduleConfiguration.constant(.standard)
@@ -75,8 +75,9 @@ extension ScheduleConfiguration: Configurable {
 }
 
 extension WarmupConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "Linear warm-up, then constant, or falling with the root of the step."
+  /// Summary for the schema.
+  public static let summary =
+    "Linear warm-up, then constant, or decay with the inverse square root of the step."
   /// No warm-up.
   public static let standard = WarmupConfiguration()
 
@@ -87,7 +88,7 @@ extension WarmupConfiguration: Configurable {
 }
 
 extension DecayConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Linear warm-up, then linear or cosine decay to the end of the run."
   /// No warm-up, down to zero.
   public static let standard = DecayConfiguration()
@@ -97,7 +98,7 @@ extension DecayConfiguration: Configurable {
     declareWarmup(&fields, &warmup)
     fields.number(
       "finalShare", &finalShare, in: .between(0, 1),
-      "The fraction of the peak learning rate that is left at the last step.")
+      "Learning rate at the last step, as a fraction of the peak.")
   }
 }
 

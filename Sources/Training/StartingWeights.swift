@@ -7,7 +7,7 @@ import Tokenizers
 
 /// The weights of a checkpoint, to begin a new run with: fine-tuning.
 ///
-/// Weights alone are taken over: the optimizer, the averages and the step begin anew.
+/// Weights alone are taken over: the optimizer, the averages and the step start over.
 public struct StartingWeights: Sendable, Equatable {
   /// The checkpoint.
   public let checkpoint: Checkpoint
@@ -66,7 +66,7 @@ public struct StartingWeights: Sendable, Equatable {
       hasCodebooks: codebooks.allSatisfy(names.contains))
   }
 
-  /// What token files of the checkpoint carry.
+  /// The identity that token files of the checkpoint carry.
   private func fingerprint<B: Backend>(
     of opened: SafetensorsFile, _ backend: B.Type
   ) throws -> String {

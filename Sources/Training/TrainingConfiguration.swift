@@ -49,13 +49,13 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var gradientClip: Double
   /// Steps at the start in which the decoder sees vectors that are not quantized; 0 is none.
   ///
-  /// Then a codebook is made of the encoder's outputs, and training goes on quantized.
+  /// Then codebooks are initialized from encoder outputs, and training continues quantized.
   public var deferQuantization: Int
   /// Averages of the weights over steps.
   public var averaging: AveragingConfiguration
   /// Evaluations without improvement after which a run ends; 0 is off.
   public var patience: Int
-  /// What an evaluation must be better by to count as an improvement, in dB of PSNR, or in SSIM where
+  /// Smallest improvement that resets patience, in dB of PSNR, or in SSIM where
   /// `monitor.keepBest` is that.
   public var minDelta: Double
 
@@ -112,8 +112,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
 }
 
 extension TrainingConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "How the model is trained: how long, in what portions, by which rule."
+  /// Summary for the schema.
+  public static let summary = "How the model is trained: steps, batches, optimizer, schedule."
   /// 1000 steps of 64 images with AdamW.
   public static let standard = TrainingConfiguration()
 
@@ -125,18 +125,19 @@ extension TrainingConfiguration: Configurable {
     fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
     fields.integer(
       "lanes", &lanes, in: .between(0, Self.mostLanes),
-      "Threads that compute gradients side by side, each with memory of its own; 0 takes as many as "
-        + "there are cores and divide batchSize. Results depend on it, so the run records it.")
+      "Threads that compute gradients in parallel, each with its own memory; 0 takes the largest "
+        + "divisor of batchSize up to the number of cores. Results depend on it, so the run "
+        + "records it.")
     fields.integer(
       "microBatch", &microBatch, in: .between(0, 1 << 20),
       "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
         + "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels.")
     fields.integer(
       "seed", &seed, in: .atLeast(0),
-      "Random seed: of weights, order of images, crops.")
+      "Random seed of weights, image order and crops.")
     fields.choice(
       "reconstructionLoss", &reconstructionLoss, aliases: ["l2": .squared, "l1": .absolute],
-      "The distance between an image and its reconstruction, averaged over pixels and channels.")
+      "Error between an image and its reconstruction, averaged over pixels and channels.")
     fields.object("optimizer", &optimizer, OptimizerConfiguration.summary)
     fields.object("schedule", &schedule, ScheduleConfiguration.summary)
     fields.number(
@@ -144,15 +145,15 @@ extension TrainingConfiguration: Configurable {
       "Maximum global gradient norm (clipping); 0 is off.")
     fields.integer(
       "deferQuantization", &deferQuantization, in: .atLeast(0),
-      "Steps at the start in which the decoder sees unquantized vectors; then a codebook is made of the "
-        + "encoder's outputs, and training goes on quantized. 0 is none.")
+      "Delayed quantization: for this many steps the decoder sees unquantized vectors; then "
+        + "codebooks are initialized from encoder outputs. 0 is off.")
     fields.object("averaging", &averaging, AveragingConfiguration.summary)
     fields.integer(
       "patience", &patience, in: .atLeast(0),
       "Evaluations without improvement after which the run ends; 0 is off.")
     fields.number(
       "minDelta", &minDelta, in: .atLeast(0),
-      "What an evaluation must be better by to be an improvement: in dB, or in SSIM with "
+      "Smallest improvement that resets patience: in dB, or in SSIM with "
         + "monitor.keepBest = ssim.")
     checkBatch(&fields)
     fields.check(

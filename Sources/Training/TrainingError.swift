@@ -1,6 +1,6 @@
 import Files
 
-/// Why training, or reading what it left, could not go on.
+/// Why training, or reading a run, failed.
 public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A number of the step is not finite; `savedStep` is that of the state in the folder, if there is one.
   case notFinite(step: Int, place: String, folder: String, savedStep: Int?, learningRate: Double)
@@ -22,9 +22,9 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   case damaged(file: String, reason: String)
   /// The weights to begin with lack a tensor of the model, or hold it in another shape.
   case doesNotFit(file: String, reason: String)
-  /// The run that is to go on was started with another configuration.
+  /// The run to resume was started with another configuration.
   case otherConfiguration(folder: String, differences: [String], canBeAllowed: Bool = false)
-  /// The run that is to go on was started with other images; nil where it is not known with which.
+  /// The run to resume was started with other images; nil if it is unknown which.
   case otherImages(folder: String, change: TrainingSetChange?)
   /// The images of a run are neither where they were nor where its configuration says.
   case imagesMoved(key: String, given: String, recorded: String)
@@ -39,7 +39,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A file cannot be read or written.
   case file(FileError)
 
-  /// What happened, and the way out.
+  /// What happened, and what to do.
   public var description: String {
     switch self {
     case .notFinite(let step, let place, let folder, let savedStep, let rate):
@@ -51,14 +51,14 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     case .nothingSaved(let folder):
       return
         "\(folder): the run there ended before anything of it was saved, so there is nothing to "
-        + "resume (no \(Checkpoint.stateFile)). Leave out --resume and name a configuration by "
-        + "--config: a new run may begin in this folder."
+        + "resume (no \(Checkpoint.stateFile)). Remove --resume and name a configuration with "
+        + "--config to start a new run in this folder."
     case .outputExists(let folder):
-      return "\(folder) already holds a run. Add --resume to go on with it, or choose another "
-        + "place by --output."
+      return "\(folder) already holds a run. Add --resume to continue it, or choose another "
+        + "--output."
     case .weightsExist(let folder, let file):
       return "\(folder) holds weights (\(file)) and no state to resume from; they are not "
-        + "overwritten. Choose another --output; add --from \(shellQuoted(folder)) to begin with "
+        + "overwritten. Choose another --output; add --from \(shellQuoted(folder)) to start from "
         + "these weights."
     case .foreignFile(let folder, let file):
       return "\(folder) holds a \(file) that is not that of a run; it is not overwritten. Choose "
@@ -69,33 +69,33 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
         + " is training there. Wait until it ends or stop it, or choose another --output."
     case .version(let file, let found, let expected):
       return "\(file): expected version \(expected) of the checkpoint format, found \(found). "
-        + "Use the version of Tessera that wrote it, or train anew."
+        + "Use the version of Tessera that wrote it, or train again."
     case .damaged(let file, let reason):
-      return "\(file): \(reason). The checkpoint is damaged or was mixed from two; copy it again "
-        + "or train anew."
+      return "\(file): \(reason). The checkpoint is damaged or mixed from two; copy it again "
+        + "or train again."
     case .doesNotFit(let file, let reason):
-      return "\(file): \(reason). Weights to begin with must have the shapes of the model that is "
-        + "trained: set model and quantizer as in the checkpoint's config.json, or leave out --config."
+      return "\(file): \(reason). Weights to start from must have the shapes of the new model: set "
+        + "model and quantizer as in the checkpoint's config.json, or remove --config."
     case .otherConfiguration(let folder, let differences, let canBeAllowed):
       return "\(folder) was started with another configuration; these differ: "
         + differences.joined(separator: ", ")
         + (canBeAllowed
-          ? ". Add --allow-changes to go on with the new values from here on, or set them back."
-          : ". Set them back to go on with it, or start a new run with another --output; "
-            + "--from \(shellQuoted(folder)) begins one with these weights.")
+          ? ". Add --allow-changes to continue with the new values, or set them back."
+          : ". Set them back to resume it, or start a new run with another --output; "
+            + "--from \(shellQuoted(folder)) starts one from these weights.")
     case .otherImages(let folder, let change):
       return "\(folder) was started with other images in data.train: "
         + (change?.description ?? "the names of the files differ")
-        + ". Put them back to go on exactly, or add --allow-changed-data to go on with the images "
-        + "that are there."
+        + ". Put them back to resume exactly, or add --allow-changed-data to continue with the "
+        + "images that are there."
     case .imagesMoved(let key, let given, let recorded):
-      return "\(key): expected a folder at \(recorded), where it was when the run began, or at "
+      return "\(key): expected a folder at \(recorded), where it was when the run started, or at "
         + "\(given) of the working directory; found neither. Name the folder by "
         + (key == "data.train" ? "--data" : "--validation") + "."
     case .noEvaluationImages:
       return
-        "expected images to evaluate with, found none: data.validationShare holds out none, and "
-        + "data.validation names no folder. Raise the share or name a folder."
+        "expected evaluation images, found none: data.validationShare holds out none, and "
+        + "data.validation names no folder. Raise it or name a folder."
     case .alreadyDone(let folder, let step):
       return "\(folder) is already at step \(step). Raise --steps to train it further."
     case .patienceEnded(let folder, let step, let evaluations):
@@ -110,20 +110,20 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// What to do where numbers exploded.
+  /// What to do after divergence.
   private static func wayOut(
     ofExplosion folder: String, _ savedStep: Int?, _ rate: Double
   ) -> String {
     let lower = "--set training.optimizer.learningRate=\(min(rate / 10, 1e-3))"
     let other =
-      "A longer training.schedule.warmup or a smaller training.gradientClip may do as well."
+      "A longer training.schedule.warmup or a smaller training.gradientClip may also help."
     guard let savedStep, savedStep > 0 else {
-      return "No step had been saved yet: begin anew by the same command and a lower rate, "
+      return "No step was saved yet: run the same command again with a lower learning rate, "
         + "\(lower). \(other)"
     }
     return
-      "The state of step \(savedStep) in \(folder) is from before and unharmed. Go on from it with "
-      + "a lower rate: train --resume --output \(shellQuoted(folder)) --allow-changes \(lower). "
-      + "If that explodes too, its weights are too far gone: begin a new run at that rate. \(other)"
+      "The state of step \(savedStep) in \(folder) is unaffected. Resume from it with "
+      + "a lower learning rate: train --resume --output \(shellQuoted(folder)) --allow-changes \(lower). "
+      + "If that diverges too, start a new run at that learning rate. \(other)"
   }
 }

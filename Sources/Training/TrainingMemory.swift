@@ -4,7 +4,7 @@ import Inference
 import Tokenizers
 
 extension MemoryNeed {
-  /// What a run takes, without allocating any of it.
+  /// Memory of a run, computed without allocating it.
   ///
   /// - Parameters:
   ///   - run: a valid configuration.
@@ -23,7 +23,7 @@ extension MemoryNeed {
       "batches of images", bytes: 3 * Double(training.batchSize) * image * 4,
       keys: ["training.batchSize", "data.imageSize"])
     add(
-      "images to evaluate with", bytes: Double(evaluationImages) * image,
+      "evaluation images", bytes: Double(evaluationImages) * image,
       keys: ["monitor.evaluationImages", "data.imageSize"])
     addCodebookWork(run)
 

@@ -1,6 +1,6 @@
-/// Who watches a run: a progress bar, a log, a test.
+/// Observer of a run: a progress line, a log, a test.
 public protocol TrainingObserver: AnyObject {
-  /// The run is about to begin or go on.
+  /// The run is about to start or resume.
   func trainingWillBegin(_ overview: TrainingOverview)
   /// An update was made.
   func didStep(_ report: StepReport)
@@ -21,13 +21,13 @@ public protocol TrainingObserver: AnyObject {
 }
 
 extension TrainingObserver {
-  /// Tells nobody.
+  /// Does nothing.
   public func note(_ text: String) {}
-  /// Tells nobody.
+  /// Does nothing.
   public func willFail(step: Int, savedStep: Int, folder: String) {}
 }
 
-/// What there is to say before a run.
+/// Overview before a run.
 public struct TrainingOverview: Sendable {
   /// Images to train on.
   public let trainingImages: Int
@@ -51,17 +51,17 @@ public struct TrainingOverview: Sendable {
   public let lanesForAllCores: Int
 }
 
-/// What one update tells.
+/// What one update measured.
 public struct StepReport: Sendable {
   /// Updates made so far.
   public let step: Int
   /// The length of the run.
   public let steps: Int
-  /// What is minimized.
+  /// The loss.
   public let loss: Double
   /// Peak signal to noise of the batch in dB, before values are rounded to 8 bits.
   public let psnr: Double
-  /// The distance of images and reconstructions.
+  /// The reconstruction loss.
   public let reconstruction: Double
   /// The norm of the gradient before clipping.
   public let gradientNorm: Double
@@ -69,9 +69,9 @@ public struct StepReport: Sendable {
   public let learningRate: Double
   /// Seconds of training so far, over all resumptions.
   public let seconds: Double
-  /// Images a second since the last line of the journal: training alone.
+  /// Images a second since the last line of the log: training alone.
   public let imagesPerSecond: Double
-  /// The share of the codebook that this batch used.
+  /// The fraction of the codebook that this batch used.
   public let usage: Double
   /// Tokens in the batch: positions of its images' grids; 0 where nothing is quantized yet.
   public let tokens: Int
@@ -79,6 +79,6 @@ public struct StepReport: Sendable {
   public let ids: Int
   /// The quantizer's scalars, by name.
   public let quantizer: [String: Double]
-  /// What is wrong at the moment, in words; nil where nothing is.
+  /// The current warning; nil where nothing is.
   public let warning: String?
 }

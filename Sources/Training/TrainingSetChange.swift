@@ -17,7 +17,7 @@ public struct TrainingSetChange: Sendable, Equatable {
   /// Whether there is no difference.
   public var isEmpty: Bool { missing.isEmpty && new.isEmpty }
 
-  /// What differs, in words, with the first few names.
+  /// The difference in words, with the first few names.
   var description: String {
     func part(_ names: [String], _ what: String) -> String? {
       guard !names.isEmpty else { return nil }
@@ -27,7 +27,7 @@ public struct TrainingSetChange: Sendable, Equatable {
     return [part(missing, "missing"), part(new, "new")].compactMap { $0 }.joined(separator: " and ")
   }
 
-  /// What the journal tells.
+  /// The log line.
   var line: JSONObject {
     JSONObject([
       "missing": .integer(missing.count), "new": .integer(new.count),
@@ -72,7 +72,7 @@ extension Trainer {
           let count = gone.count(where: known.contains)
           observer.note(
             "\(Checkpoint.quoted(first))\(count > 1 ? " and \(count - 1) more" : "") was found damaged "
-              + "before and is not there any more; other images go on taking its place")
+              + "earlier and no longer exists; the image that replaced it stays")
         }
         return nil
       }

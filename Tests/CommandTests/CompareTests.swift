@@ -131,7 +131,7 @@ struct CompareTests {
     }
   }
 
-  @Test("a folder of runs stands for its runs; files and folders beside them are passed over")
+  @Test("a folder of runs stands for its runs; files and folders beside them are skipped")
   func folders() throws {
     let own = try runs.scratch.folder("set")
     for name in ["a", "b"] {
@@ -152,7 +152,7 @@ struct CompareTests {
       "compare", ["README.md", "a", "b", "empty"].map { own + "/" + $0 } + ["--images", "2"])
     #expect(starred.code == 0, "\(starred)")
     for name in ["README.md", "empty"] {
-      #expect(starred.errors.contains("passed over: \(own)/\(name)"), "\(starred)")
+      #expect(starred.errors.contains("skipped: \(own)/\(name)"), "\(starred)")
     }
     let file = try CommandRunner.run("compare", [own + "/a/model.safetensors"])
     #expect(file.code == 66 && file.errors.contains("Name \(own)/a."), "\(file)")
@@ -302,7 +302,7 @@ struct CompareTests {
     #expect(try String(contentsOfFile: same, encoding: .utf8).contains("Comparison of fsq"))
   }
 
-  @Test("the training images by --data are told to be known")
+  @Test("the training images with --data are told to be known")
   func trainedOn() throws {
     let outcome = try CommandRunner.run(
       "compare", [runs.fsq, "--data", runs.scenes + "/train", "--quiet", "--json", "-"])

@@ -86,7 +86,7 @@ struct EncodeDecodeTests {
   }
 
   @Test(
-    "every coat, whole and in pieces, decodes to the same files", arguments: TokenFormat.allCases)
+    "every format, whole and in shards, decodes to the same files", arguments: TokenFormat.allCases)
   func coats(format: TokenFormat) throws {
     let checkpoint = try TinyCheckpoint.of(.vq)
     let folder = try ScratchFolder()
@@ -138,7 +138,7 @@ struct EncodeDecodeTests {
     #expect(names == ["0/0.JPG", "0/2.JPG", "0/4.JPG", "0/6.JPG", "1/1.JPG", "1/3.JPG", "1/5.JPG"])
   }
 
-  @Test("--resume goes on behind the finished pieces, and ends with the same files")
+  @Test("--resume continues after the finished shards, and ends with the same files")
   func resume() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try ScratchFolder()

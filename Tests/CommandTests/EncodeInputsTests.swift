@@ -7,7 +7,7 @@ import TokenFiles
 /// What encode makes of paths, and of files that are no images.
 @Suite("Inputs of encode")
 struct EncodeInputsTests {
-  @Test("bad images are named and left out, the rest is encoded")
+  @Test("bad images are named and skipped, the rest is encoded")
   func badImages() throws {
     let checkpoint = try TinyCheckpoint.of(.vq)
     let folder = try ScratchFolder()
@@ -35,7 +35,7 @@ struct EncodeInputsTests {
       #expect(
         told.contains { $0.contains("in/\(name)") && $0.contains(reason) }, "\(name): \(outcome)")
     }
-    #expect(outcome.errors.contains("6 of 8 files left out"), "\(outcome)")
+    #expect(outcome.errors.contains("6 of 8 files skipped"), "\(outcome)")
     #expect(try TokenFile.open(path: tokens).paths == ["good 2.jpg", "good.png"])
   }
 

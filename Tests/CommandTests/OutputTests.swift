@@ -44,7 +44,7 @@ struct OutputTests {
     #expect(try TokenFile.open(path: tokens).count == 2)
   }
 
-  @Test("pieces and a single file give way to each other only if asked to")
+  @Test("shards and a single file replace each other only if asked to")
   func existingPieces() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try images(3)
@@ -159,7 +159,7 @@ struct OutputTests {
     #expect(folder.files() == files)
   }
 
-  @Test("a full disk leaves the finished pieces, and --resume goes on behind them")
+  @Test("a full disk leaves the finished shards, and --resume continues after them")
   func fullDiskWithPieces() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try images(2, side: 8)

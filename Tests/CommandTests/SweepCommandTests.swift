@@ -123,9 +123,9 @@ import Testing
     let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 130, "\(said)")
-    #expect(said.contains("The same command goes on"), "\(said)")
+    #expect(said.contains("The same command resumes"), "\(said)")
     #expect(lines.isEmpty)
-    #expect(try sweep("--dry-run").output.contains("begun   v-0"))
+    #expect(try sweep("--dry-run").output.contains("started v-0"))
 
     let outcome = try sweep()
     #expect(outcome.code == 0, "\(outcome)")
@@ -144,7 +144,7 @@ import Testing
     try plan(#"{"name": "v"}"#, steps: 100_000)
     let outcome = try sweep("--minutes", "0.03")
     #expect(outcome.code == 0, "\(outcome)")
-    #expect(outcome.errors.contains("2 runs left; the same command goes on"), "\(outcome)")
+    #expect(outcome.errors.contains("2 runs left; the same command resumes"), "\(outcome)")
     #expect(lines.isEmpty)
     #expect(bytes("runs/v-0/state.safetensors") != nil)
   }

@@ -39,7 +39,7 @@ import Testing
     (#"{"config": "fsq", "variants": [{"name": "v"}], "seeds": []}"#, "at least 1 integers"),
     (
       #"{"config": "fsq", "variants": [{"name": "v 1"}, {"name": "v_1"}]}"#,
-      "different folders (two are v_1-0)"
+      "different folder names (two are v_1-0)"
     ),
     (#"{"config": "fsq", "variants": [{"name": "v", "set": ["lr"]}]}"#, "(one is \"lr\")"),
     (

@@ -32,7 +32,7 @@ struct TokenDocumentTests {
     for name in ["drawn.safetensors", "drawn.npy"] {
       let outcome = try checkpoint.decode(folder.file(name), to: folder.file("out " + name))
       #expect(outcome.code == 0, "\(outcome)")
-      #expect(outcome.errors.contains("says nothing of its tokenizer"), "\(outcome)")
+      #expect(outcome.errors.contains("does not name its tokenizer"), "\(outcome)")
     }
     for number in 1...4 {
       let image = try SampleImages.read(folder.file("out drawn.npy/0000\(number).png"))

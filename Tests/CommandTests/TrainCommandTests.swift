@@ -191,7 +191,7 @@ import Testing
     (["--data", "TEXTS"], 66, ".txt"),
     (["--data", "NOWHERE"], 66, "found nothing at this path"),
     (["--resume"], 66, "state.safetensors"),
-    (["--trace", "--resume"], 64, "leave out --resume"),
+    (["--trace", "--resume"], 64, "remove --resume"),
     (["--trace", "--steps", "0"], 64, "at least 1"),
     (["--threads", "0"], 64, "--threads"),
     (["--steps", "many"], 64, "--steps"),

@@ -33,7 +33,7 @@ import Testing
       "--config", config, "--output", run, "--set", "training.optimizer.learningRate=1e30",
       "--set", "monitor.checkpointEvery=100")
     #expect(first.code == 70, "\(first)")
-    #expect(first.errors.contains("begin anew by the same command"), "\(first)")
+    #expect(first.errors.contains("run the same command again"), "\(first)")
     let second = try train(
       "--config", config, "--output", run, "--set", "training.optimizer.learningRate=0.001",
       "--set", "monitor.checkpointEvery=100")
@@ -90,7 +90,7 @@ import Testing
       contentsOfFile: tuned + "/metrics.jsonl", encoding: .utf8)
     #expect(journal.prefix { $0 != "\n" }.contains("\"from\": {\"folder\": "))
     for (arguments, words) in [
-      (["--from", first, "--resume"], "leave out either"), (["--from", first], "--output"),
+      (["--from", first, "--resume"], "choose one"), (["--from", first], "--output"),
       (["--config", config, "--weights", "best"], "add --from"),
     ] {
       let outcome = try CommandRunner.run("train", arguments)

@@ -99,7 +99,7 @@ import Testing
     #expect(lines[0].contains("bits/pixel; ") && lines[0].hasSuffix(" parameters"))
     let work = try #require(lines.first { $0.contains("epochs;") })
     #expect(work.contains("600 steps of 4 = "), "\(work)")
-    #expect(work.contains("to evaluate with"), "\(work)")
+    #expect(work.contains("for evaluation"), "\(work)")
     #expect(work.range(of: #"\d+ of \d+ cores?, \d+ MB; "#, options: .regularExpression) != nil)
     #expect(work.hasSuffix("run 图像 🖼"), "\(work)")
   }

@@ -92,7 +92,7 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     (["model.normGroups=0"], "model.normGroups", "from 1"),
     (["model.attentionLevels=[2]"], "model.attentionLevels", "levels from 0 to 1"),
     (["model.attentionLevels=[1, 1]"], "model.attentionLevels", "different levels"),
-    (["quantizer.levels=[8, 1]"], "quantizer.levels[1]", "one value and says nothing"),
+    (["quantizer.levels=[8, 1]"], "quantizer.levels[1]", "carries no information"),
     (["quantizer.levels=[]"], "quantizer.levels", "1 to 24"),
     (["quantizer.levels=[4097, 4096]"], "quantizer.levels", "at most 16777216"),
     (
@@ -115,7 +115,7 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ),
     (
       [#"quantizer={"type": "simvq", "codebookWeight": 0}"#], "quantizer.codebookWeight",
-      "nothing trains the map"
+      "nothing else trains the map"
     ),
     (
       [#"quantizer={"type": "simvq", "initialization": "encoder"}"#], "quantizer.initialization",
@@ -133,7 +133,7 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
     ),
     (
       [#"quantizer={"type": "product-vq", "groups": 1}"#], "quantizer.groups",
-      "One group is what type \"vq\" is."
+      "One group is type \"vq\"."
     ),
     ([#"quantizer={"type": "residual-vq", "depth": 33}"#], "quantizer.depth", "from 2 to 32"),
     ([#"quantizer={"type": "residual-fsq", "depth": 1}"#], "quantizer.depth", "\"fsq\""),

@@ -8,7 +8,7 @@ struct CodebookWatchTests {
   static let codes = 1024
   static let tokens = 4096
 
-  /// The warnings of a run whose usage, in parts of a uniform code's, is a function of the step; batches
+  /// The warnings of a run whose usage, relative to uniform sampling, is a function of the step; batches
   /// scatter by a tenth.
   static func warnings(
     steps: Int, codes: Int = codes, tokens: Int = tokens, scatter: Double = 0.1,

@@ -36,7 +36,7 @@ struct CollapseOnsetTests {
   func words() {
     #expect(
       Self.story.words
-        == "usage fell below a quarter of a uniform code's at step 220; lambda had fallen below 0.3 at "
+        == "usage fell below a quarter of uniform usage at step 220; lambda had fallen below 0.3 at "
         + "step 60, 160 steps before. Between the two: cos(z, q) below 0.5 (step 140)")
   }
 
@@ -62,7 +62,7 @@ struct CollapseOnsetTests {
   func sinceStart() throws {
     let onset = Self.onset([.usage: [0.2, 0.1, 0.1]])
     #expect(try #require(onset.collapse).sinceStart)
-    #expect(onset.words.hasPrefix("usage was below a quarter of a uniform code's from its first"))
+    #expect(onset.words.hasPrefix("usage was below a quarter of uniform usage from its first"))
     let earlier = Self.onset([.usage: [0.9, 0.9, 0.1, 0.1], .lambda: [0.1, 0.1, 0.1, 0.1]])
     #expect(
       earlier.words.contains("lambda had been below 0.3 since its first measurement at step 20"))
@@ -129,7 +129,7 @@ struct CollapseOnsetTests {
     #expect(onset.signs.map(\.step) == [60, 80])
     #expect(
       onset.words
-        == "usage fell below a quarter of a uniform code's at step 100; perplexity had fallen "
+        == "usage fell below a quarter of uniform usage at step 100; perplexity had fallen "
         + "below 50 at step 60, 40 steps before. Between the two: the training's warning (step 80)")
   }
 

@@ -72,9 +72,9 @@ struct ComparisonTests {
 
         fsq      healthy: codes, vectors and training show nothing amiss. Ready to use: encode --checkpoint
                  checkpoints/fsq --output tokens.safetensors IMAGES
-        vq       codebook collapse: 2 of 64 codes used by 1600 tokens, where a uniform code would show 64;
-                 it was trained on 7 of these 20 images, which flatters its numbers. Train again, and keep
-                 the codebook alive: --set quantizer.codebookLearning=ema --set
+        vq       codebook collapse: 2 of 64 codes used by 1600 tokens, where uniform sampling would show 64;
+                 it was trained on 7 of these 20 images, which flatters its numbers. Train again, and use
+                 EMA and dead-code revival: --set quantizer.codebookLearning=ema --set
                  quantizer.initialization=k-means --set quantizer.reviveEvery=50
         nowhere  failed: nowhere: no checkpoint.
 

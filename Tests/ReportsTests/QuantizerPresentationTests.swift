@@ -188,10 +188,10 @@ struct QuantizerPresentationTests {
       evaluated(
         { $0.evaluations = [.init(step: 300, psnr: 20), .init(step: 600, psnr: 24)] }, steps: 600))
     #expect(improving.mark == .open && improving.title == "still improving")
-    #expect(improving.next == "Train on: train --resume --output x/run --steps 1200")
+    #expect(improving.next == "Continue: train --resume --output x/run --steps 1200")
     let stopped = next(evaluated({ $0.plannedSteps = 5000 }, steps: 600))
     #expect(stopped.title == "too early to judge", "\(stopped)")
-    #expect(stopped.next == "Train on: train --resume --output x/run")
+    #expect(stopped.next == "Continue: train --resume --output x/run")
     let narrow = next(
       evaluated(
         {

@@ -35,7 +35,7 @@ struct ReportPageTests {
     for words in [
       "codebook collapse", "40 of 1000 codes used by", "--set quantizer.reviveEvery=50",
       "class=\"mark-bad\"", "class=\"mark-good\"",
-      "Usage fell below a quarter of a uniform code&#39;s at step 300; lambda had fallen below 0.3 at step "
+      "Usage fell below a quarter of uniform usage at step 300; lambda had fallen below 0.3 at step "
         + "150, 150 steps before.",
       "healthy", "Codes, vectors and training show nothing amiss.", "Failed",
       "No &lt;checkpoint&gt; &amp; nothing else.", "vq 1000x3 straight-through", "1,234,567",
@@ -196,7 +196,7 @@ struct ReportPageTests {
       ("averages", "no ‘averages’ lines"), ("bounds", "no ‘averageLoss’ lines"),
       ("usage", "no ‘codes’ lines"), ("quantizer", "no ‘quantizer’ lines"),
       ("plane", "Of a there is none"), ("images", "No images were kept."),
-      ("verdicts", "The log has no lines to tell when it began."),
+      ("verdicts", "The log has no lines that show when it began."),
     ] {
       #expect(try Self.section(id, in: page).contains(words), "\(id): \(words)")
     }
@@ -228,7 +228,7 @@ struct ReportPageTests {
   func headline() throws {
     let line = try #require(Self.matches("<p class=\"headline\">(.*?)</p>").first)
     #expect(
-      line == "vq and fsq are level at 24.13 dB PSNR. vq shows codebook collapse. "
+      line == "vq and fsq are equal at 24.13 dB PSNR. vq shows codebook collapse. "
         + "1 could not be evaluated.", "\(line)")
     func page(_ runs: [EvaluatedRun]) -> String {
       ReportPage(
@@ -276,14 +276,14 @@ struct ReportPageTests {
     ).html
     let runs = try Self.section("runs", in: page)
     for words in [
-      "initialized from scenes, step 6000, codebooks not taken over",
+      "initialized from scenes, step 6000, codebooks initialized again",
       "at step 10 resumed with training.steps 600 → 1200",
       "at step 10 resumed on other images: 1 missing, 20 new",
     ] {
       #expect(runs.contains(words), "\(words): \(runs)")
     }
     let warning =
-      "1 training image could not be used and had others in their place, the first: a/&lt;b&gt;.jpg"
+      "1 training image could not be used and were replaced, the first: a/&lt;b&gt;.jpg"
     #expect(try Self.section("progress", in: page).contains(warning))
     #expect(try Self.section("verdicts", in: page).contains(warning))
     #expect(!page.contains("abc") && !page.contains("/home/x"))
@@ -331,7 +331,7 @@ struct ReportPageTests {
     let many = SyntheticComparison.manyRuns(6).html
     #expect(
       !many.contains("<article class=\"verdict") && many.contains("<table class=\"key words\">"))
-    #expect(try Self.section("verdicts", in: many).contains("keep the codebook alive"))
+    #expect(try Self.section("verdicts", in: many).contains("use EMA and dead-code revival"))
   }
 
   @Test("without images the page has what configuration and log tell")

@@ -127,7 +127,8 @@ import TokenFiles
     ("codebook_size", "5", "token 5 of image 0"), ("downsampling", nil, "missing"),
     ("downsampling", "0", "expected 1 to 65536"), ("downsampling", "9999999", "expected 1 to"),
     ("levels", "[3,3,3]", "make 27 codes"), ("levels", "[9,1]", "levels of 2 or more"),
-    ("levels", "[4294967296,4294967296]", "levels of 2 or more"), ("levels", "3", "list of whole"),
+    ("levels", "[4294967296,4294967296]", "levels of 2 or more"),
+    ("levels", "3", "list of integers"),
     ("digit_order", "channel 0 most significant", "found \"channel 0 most"),
     ("recipe", "{}", "expected the JSON of Recipe"), ("paths", "[1]", "expected the JSON of text"),
     ("paths", "[\"a\",\"b\"]", "1 images but 2 paths"),
@@ -183,7 +184,7 @@ import TokenFiles
 
   static let changes: [Change] = [
     Change(nil, says: "has no tensor \"tokens\""),
-    Change([1, 2, 3], type: .f64, says: "is F64, expected whole numbers"),
+    Change([1, 2, 3], type: .f64, says: "is F64, expected integers"),
     Change([1, 2, 3], type: .f32, says: "is F32, expected"),
     Change([0, 2, 3], says: "not one image"),
     Change([1, 0, 3], says: "its grid is empty"),

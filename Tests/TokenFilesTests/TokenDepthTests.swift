@@ -67,7 +67,7 @@ import TokenFiles
     #expect(throws: TokenFileError.self) { try TokenFile.open(path: path).check(against: other) }
 
     for (depth, says) in [
-      ("2", "expected a last extent of 2"), ("0", "expected 1 to 1024 ids"),
+      ("2", "expected a last dimension of 2"), ("0", "expected 1 to 1024 ids"),
       ("9999", "expected 1 to 1024"), ("x", "whole number"), (nil, "expected [N, h, w]"),
     ] as [(String?, String)] {
       let file = try SafetensorsFile(path: path)

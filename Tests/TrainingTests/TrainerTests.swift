@@ -271,7 +271,7 @@ struct TrainerTests {
     }
     #expect(savedStep == 0)
     #expect(!place.isEmpty)
-    #expect(String(describing: error!).contains("No step had been saved yet"))
+    #expect(String(describing: error!).contains("No step was saved yet"))
     // The advice works: there is nothing to lose, and the folder is free.
     run.training.optimizer = .sgd(SGDConfiguration(learningRate: 1e-3, momentum: 0))
     #expect(try SmallRun.train(run, in: small.folder("run")) == .finished)

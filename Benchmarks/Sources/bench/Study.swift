@@ -11,7 +11,7 @@ struct Study: ParsableCommand {
     abstract: "Trains the runs that a study lists, one after another, and tells what came out.",
     discussion: """
       Each run that ends adds one line to Benchmarks/results/study-NAME.jsonl; a run that has its \
-      line is not made again, and one that was stopped goes on from its checkpoint. So a study may \
+      line is not repeated, and one that was stopped resumes from its checkpoint. So a study may \
       be stopped at any time, and takes as many evenings as it takes. The tables are printed, and \
       written to Benchmarks/studies/NAME.md.
       """)
@@ -50,7 +50,7 @@ struct Study: ParsableCommand {
         if results.contains(where: { $0.overrides == run.overrides }) { continue }
         let spent = began.duration(to: .now) / .seconds(60)
         if let minutes, spent > minutes {
-          say("\(plan.runs.count - results.count) runs are left; the same command goes on")
+          say("\(plan.runs.count - results.count) runs are left; the same command resumes")
           break
         }
         say("\(index + 1) of \(plan.runs.count): \(run.name)")

@@ -23,7 +23,7 @@ struct StudyReport {
     return """
       # The study of \(name): all numbers
 
-      Made by `bench study \(name) --report`; what they say stands in [README.md](README.md).
+      Written by `bench study \(name) --report`; the findings are in [README.md](README.md).
 
       \(text)
 

@@ -8,15 +8,15 @@ struct ChildCommand {
   let code: Int32
   /// All of standard output.
   let output: String
-  /// The error that it told, or else its last line.
+  /// The error that it printed, or else its last line.
   let failure: String
 
   /// Runs a command of this package to its end.
   ///
-  /// A request to stop goes on to the command once, so that it saves and ends.
+  /// A request to stop is passed to the command once, so that it saves and ends.
   /// - Parameters:
   ///   - shouldStop: asked a few times a second; whether the command is to end.
-  ///   - visit: called with each line that the command tells.
+  ///   - visit: called with each line that the command prints.
   init(
     _ name: String, _ arguments: [String], shouldStop: () -> Bool = { false },
     visit: (String) -> Void = { _ in }

@@ -12,15 +12,15 @@ public struct SweepCommand: DocumentedCommand {
 
   static let help = HelpText(
     paragraphs: [
-      "The plan is a JSON file with the configuration that all runs share, the variants (what to "
-        + "set over it, as train --set does), the seeds, and sizes if you like. Every variant is "
+      "The plan is a JSON file with the configuration that all runs share, the variants "
+        + "(values to set, as with train --set), the seeds, and optional sizes. Every variant is "
         + "trained at every size with every seed; all configurations are checked before the first "
         + "run starts.",
       "Each run has its folder under --output, and a line in results.jsonl when it ends. Runs that "
         + "are finished are skipped, one that was interrupted is resumed bit by bit, and one that "
         + "failed is recorded, does not stop the others, and is tried again by the same command. "
-        + "At the end stand a table with means over seeds (report.md), what compare says of all "
-        + "runs (report.txt), and the page report.html.",
+        + "The report has a table with means over seeds (report.md), the output of compare for "
+        + "all runs (report.txt), and the page report.html.",
     ],
     examples: [
       "sweep plan.json --output runs/codes",
@@ -45,14 +45,14 @@ public struct SweepCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Stop after so many minutes; the run under way is saved, and the same command resumes it.",
+      "Stop after n minutes; the current run is saved, and the same command resumes it.",
       valueName: "n"))
   var minutes: Double?
 
-  @Flag(help: "Check the plan, list its runs with what is done, and exit.")
+  @Flag(help: "Check the plan, list its runs and their status, and exit.")
   var dryRun = false
 
-  @Flag(help: "Train nothing; report on what is finished.")
+  @Flag(help: "Train nothing; report on the finished runs.")
   var report = false
 
   @Flag(help: "Print the JSON Schema of plans, and exit.")
@@ -102,7 +102,7 @@ public struct SweepCommand: DocumentedCommand {
       Interruption.listen()
       let end: SweepRunner.End = report ? .complete : try runner.train(minutes: minutes)
       if case .interrupted = end {
-        terminal.say("stopped; everything is saved. The same command goes on.")
+        terminal.say("stopped; everything is saved. The same command resumes.")
         throw ExitCode(Interruption.exitCode)
       }
       let failures = try conclude(runner, path, end)
@@ -110,7 +110,7 @@ public struct SweepCommand: DocumentedCommand {
     }
   }
 
-  /// What all runs set over the plan's values.
+  /// Values for all runs that override the plan's.
   private var overrides: [String] {
     var result = images.assignments
     if let steps { result.append("training.steps=\(steps)") }
@@ -128,14 +128,14 @@ public struct SweepCommand: DocumentedCommand {
         } else if record?.failure != nil {
           "failed  "
         } else {
-          Checkpoint(folder: runner.folder(run)).hasState ? "begun   " : "to do   "
+          Checkpoint(folder: runner.folder(run)).hasState ? "started " : "to do   "
         }
       return state + run.name + "  " + run.overrides.joined(separator: " ")
     }
     return (lines + ["\(Display.count(runner.plan.runs.count, "run"))"]).joined(separator: "\n")
   }
 
-  /// Writes the report of all finished runs, and tells it; returns what failed.
+  /// Writes and prints the report of all finished runs; returns what failed.
   private func conclude(
     _ runner: SweepRunner, _ path: String, _ end: SweepRunner.End
   ) throws -> [SweepFailure] {
@@ -165,7 +165,7 @@ public struct SweepCommand: DocumentedCommand {
     }
     if !failures.isEmpty { terminal.result(Self.list(failures)) }
     if case .timeIsUp(let left) = end {
-      terminal.say("\(Display.count(left, "run")) left; the same command goes on")
+      terminal.say("\(Display.count(left, "run")) left; the same command resumes")
     }
     return failures
   }

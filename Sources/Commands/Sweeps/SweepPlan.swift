@@ -115,7 +115,7 @@ public struct SweepPlan: Sendable, Equatable {
 }
 
 extension SweepPlan: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The runs of a sweep: a configuration times variants times seeds."
   /// A start that lacks configuration and variants.
   public static let standard = SweepPlan()
@@ -123,24 +123,24 @@ extension SweepPlan: Configurable {
   /// Declares the fields, and checks that names are different and braces are filled.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string("$schema", &schemaPath, "Path of the JSON Schema, relative to this file.")
-    fields.string("description", &description, canBeEmpty: true, "What the sweep asks.")
+    fields.string("description", &description, canBeEmpty: true, "The question of the sweep.")
     fields.string(
       "config", &config, isRequired: true, isPath: true,
       "The configuration that all runs share: a file, or the name of a preset.",
       remedy: "Name one, as in \"config\": \"fsq\".")
     fields.strings(
-      "set", &set, "Values that all runs set over it, as in \"training.steps=500\".")
+      "set", &set, "Values to set for all runs, as in \"training.steps=500\".")
     fields.integers(
       "seeds", &seeds, each: .atLeast(0), count: .atLeast(1),
-      "Seeds: each variant is trained with each."
+      "Random seeds; each variant is trained with each of them."
     )
     fields.objects(
       "variants", &variants, count: .atLeast(1), isRequired: true, "What is compared.",
       remedy: "List at least one, as in {\"name\": \"base\", \"set\": []}.")
     fields.objects(
       "sizes", &sizes,
-      "Sizes at which each variant is trained; the words in braces of a variant's values are "
-        + "replaced by a size's.")
+      "Sizes at which each variant is trained; words in braces in a variant's values are replaced "
+        + "by each size's texts.")
     let (seeds, variants, sizes) = (seeds, variants, sizes)
     fields.check(
       "seeds", Set(seeds).count == seeds.count, expected: "different seeds")
@@ -148,7 +148,7 @@ extension SweepPlan: Configurable {
     let twice = names.first { name in names.count { $0 == name } > 1 } ?? ""
     fields.check(
       "variants", with: ["seeds", "sizes"], Set(names).count == names.count,
-      expected: "variants and sizes whose names make different folders (two are \(twice))",
+      expected: "variants and sizes with different folder names (two are \(twice))",
       remedy: "Rename one of them.")
     let texts = set + variants.flatMap(\.set)
     let wrong = texts.first { !$0.contains("=") } ?? ""
@@ -167,22 +167,22 @@ extension SweepPlan: Configurable {
 }
 
 extension SweepPlan.Variant: Configurable {
-  /// What the value is.
-  public static let summary = "What is trained, by which values of the configuration."
+  /// Summary for the schema.
+  public static let summary = "A variant: a name and its values of the configuration."
   /// A start that lacks its name.
   public static let standard = SweepPlan.Variant()
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string("name", &name, isRequired: true, "The name in tables and folders.")
-    fields.string("label", &label, "The name in plots; null for the same.")
+    fields.string("label", &label, "The name in plots; null means name.")
     fields.strings(
-      "set", &set, "Values over the configuration's, as in \"quantizer.codebookSize={codes}\".")
+      "set", &set, "Values to set, as in \"quantizer.codebookSize={codes}\".")
   }
 }
 
 extension SweepPlan.Size: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "What the words in braces stand for."
   /// A start that lacks its name.
   public static let standard = SweepPlan.Size()

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a file of results holds of one run: its numbers, or why it failed.
+/// A line of the results file: a run's numbers, or why it failed.
 enum SweepRecord: Sendable {
   /// The run finished.
   case finished(SweepResult)
@@ -26,7 +26,7 @@ enum SweepRecord: Sendable {
 
   /// The records of a file, of each run the last; an empty list where there is no file.
   ///
-  /// A line that was cut short is passed over: that run's line is written again.
+  /// A line that was cut short is skipped: that run's line is written again.
   static func read(_ path: String) throws -> [SweepRecord] {
     guard FileManager.default.fileExists(atPath: path) else { return [] }
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -96,6 +96,6 @@ struct SweepFailure: Codable, Sendable {
   let overrides: [String]
   /// The exit code.
   let code: Int32
-  /// What the command said.
+  /// The command's messages.
   let failure: String
 }

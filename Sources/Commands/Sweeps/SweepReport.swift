@@ -8,7 +8,7 @@ public struct SweepReport {
   let plan: SweepPlan
   let results: [SweepResult]
 
-  /// Results of a plan, as far as there are some.
+  /// The finished results of a plan.
   public init(_ plan: SweepPlan, _ results: [SweepResult]) {
     self.plan = plan
     self.results = results
@@ -51,7 +51,7 @@ public struct SweepReport {
     parts += [
       "\(results.count) of \(plan.runs.count) runs (\(seeds)); `\(plan.config)`, "
         + "\(results.map(\.steps).max() ?? 0) steps. "
-        + "Means over seeds, and half the spread between the seeds where there are several."
+        + "Means over seeds, and half the range over seeds if there are several."
     ]
     let measures = Self.measures.filter { measure in
       results.contains { measure.value($0) != nil }
@@ -115,7 +115,7 @@ public struct SweepReport {
 
   /// Who collapsed.
   private var collapses: String {
-    "**Collapse: the step since when, and the diagnostic that saw it first with its step**\n\n"
+    "**Collapse: its first step, and the first diagnostic to show it with its step**\n\n"
       + table { Self.collapse(cell($0, $1)) }
   }
 

@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import Training
 
-/// What came of one finished run of a sweep: a line of its results.
+/// The result of one finished run of a sweep: a line of its results file.
 ///
 /// The data that a run had stand in none of its values: all lines of a file are to have the same.
 public struct SweepResult: Codable, Sendable {
@@ -20,7 +20,7 @@ public struct SweepResult: Codable, Sendable {
   public let perplexity, quantizationError: Double
   /// Bits that the tokens of an image carry: their number times log2 of the perplexity.
   public let bitsPerImage: Double
-  /// What `compare` says of the run.
+  /// The verdict of `compare`.
   public let verdict: String
   /// The step at which the collapse began.
   public private(set) var collapse: Int?
@@ -39,7 +39,7 @@ public struct SweepResult: Codable, Sendable {
   /// Another for every change of the configuration; nil in results of earlier versions.
   public var fingerprint: String?
 
-  /// Reads what `compare --json` says of a run, and its journal.
+  /// Reads a run's part of `compare --json`, and its log.
   public init(
     _ run: SweepPlan.Run, folder: String, comparison: String, seconds: Double, commit: String
   ) throws {
@@ -52,7 +52,7 @@ public struct SweepResult: Codable, Sendable {
       let error = object["quantizationError"]?.double,
       let images = object["images"]?.double, let steps = object["steps"]?.double,
       case .string(let verdict)? = object["verdict"]
-    else { throw Failure(.internal, "\(folder): compare gave no numbers") }
+    else { throw Failure(.internal, "\(folder): compare returned no numbers") }
     variant = run.variant
     size = run.size
     seed = run.seed

@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import Training
 
-/// Trains the runs of a plan one after another, as far as they have not been trained.
+/// Trains the unfinished runs of a plan, one after another.
 struct SweepRunner {
   /// The plan.
   let plan: SweepPlan
@@ -12,7 +12,7 @@ struct SweepRunner {
   let output: String
   /// Threads of each command; nil for its own choice.
   let threads: Int?
-  /// Who is told.
+  /// Where messages go.
   let terminal: Terminal
 
   /// How the training of a sweep ended.
@@ -21,7 +21,7 @@ struct SweepRunner {
     case complete
     /// The time was up with so many runs left.
     case timeIsUp(left: Int)
-    /// Someone asked to stop.
+    /// A stop was requested.
     case interrupted
   }
 
@@ -33,7 +33,7 @@ struct SweepRunner {
 
   /// Trains what is left to train.
   ///
-  /// - Parameter minutes: no run goes on after so many; one that is under way is saved then.
+  /// - Parameter minutes: no run continues after so many; the current one is saved then.
   func train(minutes: Double?) throws -> End {
     var records = try SweepRecord.read(resultsPath)
     let began = ContinuousClock.now

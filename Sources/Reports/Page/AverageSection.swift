@@ -9,7 +9,7 @@ struct AverageSection {
     ("rateWeighted", "rate-weighted", "by rate"), ("tail", "tail", "tail"),
     ("polynomial", "polynomial", "polynom."), ("ema", "EMA", "EMA"),
   ]
-  /// What follows the name of an average whose codebook was estimated anew in one pass.
+  /// What follows the name of an average whose codebook was re-estimated in one pass.
   private static let anew = "+codebook"
 
   private static let measures: [(key: String, title: String, kind: Scale.Kind, decimals: Int?)] = [
@@ -103,7 +103,7 @@ struct AverageSection {
     return words + (plain == key ? "" : " with a re-estimated codebook")
   }
 
-  /// What the averages won at the end, in words.
+  /// The gain of averages at the end, in words.
   private func best(_ told: [PageRun]) -> String {
     let items = told.compactMap { run -> String? in
       guard let best = Self.best(run) else { return nil }

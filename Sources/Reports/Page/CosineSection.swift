@@ -10,7 +10,7 @@ struct CosineSection {
       id: "cosines", title: "Update-gradient cosines", short: "Cosines",
       introduction: told.isEmpty
         ? runs.silence(.cosines)
-        : "The cosine between an update and the negative gradient says how much of a step goes "
+        : "The cosine between an update and the negative gradient shows how much of a step goes "
           + "downhill. The global cosine is kappa, the match of the two vectors' norms over the "
           + "layers, times the mean of the layers' own cosines: it can be low for either reason. "
           + "Triangles over a map are Simpson flags that are rare in the run: S1, the global cosine "
@@ -54,8 +54,8 @@ struct CosineSection {
     }
   }
 
-  /// Flags that at most a quarter of the diagnoses raise, and in words how often each was raised: one
-  /// that is always there tells nothing of a step.
+  /// Flags that at most a quarter of the diagnostics raise, and in words how often each was raised:
+  /// one that is always raised says nothing about a step.
   private static func flags(
     _ raised: [(step: Int, flags: [String])], of diagnoses: Int, _ run: PageRun
   ) -> (rare: [(step: Int, flags: [String])], words: String) {
@@ -79,7 +79,7 @@ struct CosineSection {
       RunFigure(title: "Global cosine", note: "Of the whole network.", including: [0, 1])
         .html(told) { $0.line(.cosines, "cosine") },
       RunFigure(
-        title: "kappa", note: "Likeness of the norms of update and gradient over the layers.",
+        title: "kappa", note: "Match of the norms of update and gradient over the layers.",
         including: [0, 1]
       ).html(told) { $0.line(.cosines, "kappa") },
       RunFigure(

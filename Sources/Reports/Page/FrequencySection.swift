@@ -13,7 +13,7 @@ struct FrequencySection {
     let figure = RunFigure(
       title: "Sorted code frequencies",
       note:
-        "Log-log. Even use is level at 1/K (dotted); a Zipf law is a straight line of slope -1; a cliff "
+        "Log-log. Uniform use is level at 1/K (dotted); a Zipf law is a straight line of slope -1; a cliff "
         + "is a collapse. Counted on the evaluation's tokens.",
       vertical: .logarithmic, including: sizes.map { 1 / Double($0) },
       references: sizes.enumerated().map { .init(1 / Double($1), $0 == 0 ? "1/K" : "") },
@@ -95,7 +95,7 @@ struct FrequencySection {
   }
 }
 
-/// The share of tokens on each level of each channel, or of ones in each bit.
+/// The fraction of tokens on each level of each channel, or of ones in each bit.
 struct LevelFigure {
   let run: PageRun
   /// `[channel][level]`.
@@ -109,7 +109,7 @@ struct LevelFigure {
       source == "evaluation" ? "On the evaluation's tokens" : "In the last window of training"
     if run.quantizer.has(.bits) {
       return Figure(
-        "\(run.name): share of ones in each bit\(place)", note: "\(note); dotted: even use.",
+        "\(run.name): share of ones in each bit\(place)", note: "\(note); dotted: uniform use.",
         subject: run.style,
         BarChart(
           summary: "\(run.name): share of ones in each of \(shares.count) bits",
@@ -122,7 +122,7 @@ struct LevelFigure {
     }
     return Figure(
       "\(run.name): levels of each channel\(place)",
-      note: "Share of tokens on each level. \(note); dotted: even use.", subject: run.style,
+      note: "Share of tokens on each level. \(note); dotted: uniform use.", subject: run.style,
       BarChart(
         summary: "\(run.name): share of tokens on each level of \(shares.count) channels",
         shares.enumerated().map { channel, shares in

@@ -1,7 +1,7 @@
 import Diagnostics
 import Foundation
 
-/// What a reader should know who reads no further: the winner, its margin and cost, what is wrong.
+/// The summary in one paragraph: the winner, its margin and cost, problems.
 struct Headline {
   let comparison: Comparison
   let runs: [PageRun]
@@ -55,13 +55,13 @@ struct Headline {
     let (a, b) = (best.run!, next.run!)
     let margin = a.psnr - b.psnr
     guard margin >= 0.005 else {
-      return "\(best.name) and \(next.name) are level at \(NumberText.decimals(a.psnr, 2)) dB PSNR."
+      return "\(best.name) and \(next.name) are equal at \(NumberText.decimals(a.psnr, 2)) dB PSNR."
     }
     return
       "\(best.name) +\(NumberText.decimals(margin, 2)) dB over \(next.name) \(cost(best, next))."
   }
 
-  /// What the winner takes beside the other: bits and training time.
+  /// The winner's cost relative to the other: bits and training time.
   private func cost(_ a: PageRun, _ b: PageRun) -> String {
     let (own, other) = (a.run!.bitsPerPixel, b.run!.bitsPerPixel)
     let ratio = other > 0 ? own / other : 1

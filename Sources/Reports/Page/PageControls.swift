@@ -22,7 +22,7 @@ struct PageControls {
     return "<fieldset class=\"runs\"><legend>Runs shown</legend>\(boxes)</fieldset>"
   }
 
-  /// What the curves are drawn over; what no run's log tells cannot be chosen.
+  /// What the curves are drawn over; what no run's log has cannot be chosen.
   private var axes: String {
     let choices: [(key: String, isKnown: Bool)] = [
       ("step", true), ("images", runs.contains { $0.facts.clock.images.count > 1 }),

@@ -24,7 +24,7 @@ struct PageRun {
 
   var style: SeriesStyle { SeriesStyle(index) }
 
-  /// Its journal.
+  /// Its log.
   var history: RunHistory { details.history }
 
   /// A curve of the run; `change` is applied to every value.
@@ -75,7 +75,7 @@ extension RunHistory.Series {
 }
 
 extension [PageRun] {
-  /// The runs whose journals have lines of a kind.
+  /// The runs whose logs have lines of a kind.
   func telling(_ kind: RunHistory.Kind) -> [PageRun] {
     filter { !$0.history.keys(kind).isEmpty }
   }
@@ -85,7 +85,7 @@ extension [PageRun] {
     filter { $0.quantizer.has(measure) }
   }
 
-  /// A sentence on the runs whose journals have no lines of a kind; empty where all have.
+  /// A sentence on the runs whose logs have no lines of a kind; empty where all have.
   func silence(_ kind: RunHistory.Kind) -> String {
     let silent = filter { $0.history.keys(kind).isEmpty }
     return silent.isEmpty

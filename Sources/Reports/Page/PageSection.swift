@@ -23,7 +23,7 @@ struct PageSection {
       + "</summary>\(words)\(content)</details></section>"
   }
 
-  /// Figures side by side; those that are empty are left out.
+  /// Figures side by side; empty ones are omitted.
   static func grid(_ figures: [String]) -> String {
     let shown = figures.filter { !$0.isEmpty }
     return shown.isEmpty ? "" : "<div class=\"figures\">\(shown.joined(separator: "\n"))</div>"

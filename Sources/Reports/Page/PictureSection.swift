@@ -21,7 +21,7 @@ struct PictureSection {
       id: "images", title: "Images", short: "Images",
       introduction:
         "Under each reconstruction its PSNR in dB and the difference in brightness, in the "
-        + "colours of the scale." + (judged ?? "") + " Pixels are enlarged as they are.",
+        + "colours of the scale." + (judged ?? "") + " Pixels are enlarged without smoothing.",
       content: scale(pictures) + "<div class=\"strips\">\(strips.joined(separator: "\n"))</div>"
         + PageSection.grid(figures) + dialog)
   }

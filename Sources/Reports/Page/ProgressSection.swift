@@ -59,7 +59,7 @@ struct ProgressSection {
     }
   }
 
-  /// Whose weights were evaluated, once for all runs that agree.
+  /// Which weights were evaluated, once for all runs that agree.
   private var weights: String {
     var groups: [(weights: String, names: [String])] = []
     for run in runs {

@@ -8,23 +8,23 @@ struct ProtocolSection {
     let own = [
       (
         "curves",
-        "from each run's log up to the step of its weights; of long series the lowest and highest "
-          + "point of every stretch is drawn, so that no spike is lost. Smoothing is an exponential "
+        "from each run's log up to the step of its weights; in long series the lowest and highest "
+          + "point of every interval are drawn, so that no spike is lost. Smoothing is an exponential "
           + "moving average over the drawn points, without bias at its start."
       ),
       (
         "hours",
-        "of training alone, evaluation and saving left out; where a log does not tell them, from its "
+        "of training alone, without evaluation and saving; if a log lacks it, from its "
           + "images per second."
       ),
       (
         "collapse",
-        "its step is the first from which on a diagnostic stays beyond its limit; single strays are "
-          + "passed over by a median of three. The limits are fixed and the same for all runs."
+        "its step is the first from which a diagnostic stays beyond its limit; a median of three "
+          + "ignores single outliers. The limits are fixed and the same for all runs."
       ),
       (
         "error by scale",
-        "brightness of images and errors in octaves: what means of 2x2, 4x4, ... pixels take away; the "
+        "brightness of images and errors in octaves: what means of 2x2, 4x4, ... pixels remove; the "
           + "error's energy over the image's, summed over the set."
       ),
     ]

@@ -1,7 +1,7 @@
 import Charts
 import Diagnostics
 
-/// What happens between vectors and codes: of each run what belongs to its quantizer.
+/// Vectors and codes: for each run the figures of its quantizer.
 struct QuantizerSection {
   let runs: [PageRun]
 
@@ -77,7 +77,7 @@ struct QuantizerSection {
       ).html(runs) { $0.line(.quantizer, "cosine") },
       RunFigure(
         title: "Obtuse share",
-        note: "Tokens whose code is at more than 90°: worse than the origin.",
+        note: "Fraction of tokens whose code is at more than 90°: worse than the origin.",
         including: [0, 0.1], references: limits(.obtuse, runs, "5%")
       ).html(runs) { $0.line(.quantizer, "obtuse") },
       RunFigure(
@@ -103,7 +103,8 @@ struct QuantizerSection {
         references: limits(.codebookRank, runs, "nearly a line")
       ).html(runs) { $0.line(.quantizer, "codebookRank") },
       RunFigure(
-        title: "Spread of the used codes", note: "Deviation over length.", including: [0],
+        title: "Spread of the used codes", note: "Standard deviation relative to RMS length.",
+        including: [0],
         references: limits(.codebookSpread, runs, "5%")
       ).html(runs) { $0.line(.quantizer, "codebookSpread") },
     ]
@@ -113,8 +114,8 @@ struct QuantizerSection {
     RunFigure(
       title: "Entropies, nats",
       note:
-        "Wide: of the mean distribution over codes, to be high so that all are used. Dashed: mean of "
-        + "each vector's own, to be low so that it is sure of its code.", including: [0]
+        "Wide: of the mean distribution over codes; high means all are used. Dashed: mean over "
+        + "vectors of their own; low means confident assignment.", including: [0]
     ).html(runs) { run in
       [
         run.calmLine(

@@ -6,7 +6,7 @@ import Foundation
 /// A comparison as one HTML page that needs nothing else: no network, no fonts, no libraries.
 ///
 /// Every chart is drawn as SVG before the page is opened; its numbers stand under it in a table. The
-/// page's scripts read values off the charts and draw them anew in other views. Each run has one
+/// page's scripts read values off the charts and redraw them in other views. Each run has one
 /// colour and one dash pattern throughout. Paths are shown without what only says where they lie on
 /// the machine that wrote the page.
 public struct ReportPage {
@@ -127,7 +127,7 @@ public struct ReportPage {
 
   /// When and by what the page was made.
   private var origin: String {
-    var words = "Made by Tessera's compare" + (version.map { " \($0)" } ?? "")
+    var words = "Written by Tessera's compare" + (version.map { " \($0)" } ?? "")
     if let date {
       let text = date.ISO8601Format()
       words += " on " + String(text.prefix(16)).replacing("T", with: " at ") + " UTC"

@@ -8,7 +8,7 @@ struct RunSection {
     PageSection(
       id: "runs", title: "Runs and their differences", short: "Runs",
       introduction: runs.contains { $0.facts.sessions.isEmpty }
-        ? "Logs of older versions do not tell when, by what and on what machine a run was trained."
+        ? "Logs of older versions do not record when, by what and on what machine a run was trained."
         : "", content: table + origins + differences)
   }
 

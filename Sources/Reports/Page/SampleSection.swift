@@ -1,6 +1,6 @@
 import Charts
 
-/// What each run made of some images in the course of its training, by a slider over its steps.
+/// Reconstructions of some images over training, with a slider over the steps.
 struct SampleSection {
   let runs: [PageRun]
 

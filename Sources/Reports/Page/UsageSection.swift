@@ -10,21 +10,21 @@ struct UsageSection {
       RunFigure(
         title: "Usage relative to uniform",
         note:
-          "Codes used in a window of training, over what uniformly drawn codes would show with "
+          "Codes used in a window of training, relative to uniform sampling with "
           + "as many tokens. Flags mark where a collapse began.", including: [0, 1],
         references: [
           .init(CodebookHealth.Threshold.usage, "codebook collapse below a quarter")
         ], events: events
       ).html(runs) { $0.line($0.history.uniformUsage) },
       RunFigure(
-        title: "Perplexity", note: "How many evenly used codes would carry as much.",
+        title: "Perplexity", note: "The number of uniformly used codes with the same entropy.",
         including: [0], decimals: 1
       ).html(runs) { run in
         let windows = run.history[.codes, "perplexity"]
         return run.line(windows.isEmpty ? run.history[.evaluation, "perplexity"] : windows)
       },
       RunFigure(
-        title: "Dead codes", note: "Codes that no token of a window used.", including: [0]
+        title: "Dead codes", note: "Codes that no token in the window used.", including: [0]
       ).html(runs) { run in
         let windows = run.history[.codes, "deadCodes"]
         let evaluated = run.history[.evaluation, "codes"].joined(
@@ -32,14 +32,14 @@ struct UsageSection {
         return run.line(windows.isEmpty ? evaluated : windows)
       },
       RunFigure(
-        title: "Revived codes", note: "Dead codes that were replaced by vectors of a batch.",
+        title: "Revived codes", note: "Dead codes replaced by vectors of a batch.",
         including: [0]
       ).html(runs.filter { !$0.history[.codes, "revived"].isEmpty }) { $0.line(.codes, "revived") },
     ]
     return PageSection(
       id: "usage", title: "Codebook use over time", short: "Codebook use",
       introduction: runs.telling(.codes).count == runs.count
-        ? "" : runs.silence(.codes) + " Evaluations stand in for windows of training there.",
+        ? "" : runs.silence(.codes) + " Evaluations replace windows of training there.",
       content: PageSection.grid(shared)
         + PageSection.folded(
           "Newly used and no longer used codes of each run", PageSection.grid(timelines)))

@@ -1,7 +1,7 @@
 import Charts
 import Diagnostics
 
-/// What is made of each run, and the numbers that are compared first.
+/// Verdicts of all runs, and the key numbers.
 struct VerdictSection {
   let comparison: Comparison
   let runs: [PageRun]
@@ -58,7 +58,7 @@ struct VerdictSection {
     guard judgement.mark == .bad, let onset = runs.first(where: { $0.index == index })?.onset else {
       return ""
     }
-    if onset.judged.isEmpty { return "The log has no lines to tell when it began." }
+    if onset.judged.isEmpty { return "The log has no lines that show when it began." }
     return judgement.story.isEmpty
       ? "No diagnostic in the log stays beyond its limit to the end."
       : Self.sentence(judgement.story)
@@ -162,7 +162,7 @@ extension PageRun {
         + (images.count == 1 ? "" : "s")
     }
     return counts.joinedInWords
-      + " could not be used and had others in their place, the first: "
+      + " could not be used and were replaced, the first: "
       + PrivatePath.shown(first.file)
   }
 }

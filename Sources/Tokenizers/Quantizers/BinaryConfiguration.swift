@@ -1,6 +1,6 @@
 import Configuration
 
-/// What the quantizers have in common whose tokens are made of bits, one a channel.
+/// Common configuration of quantizers whose tokens consist of bits, one per channel.
 ///
 /// The losses are `commitmentWeight * |z - sg(q)|^2 + entropyWeight * (E[H(p)] - diversity * H(E[p]))`
 /// with p, for each vector, the distribution over codes in proportion to
@@ -17,7 +17,8 @@ public struct BinaryConfiguration: Sendable, Equatable {
   public var diversity: Double
   /// How far from a code a vector may be without being sure of it.
   public var temperature: Double
-  /// The most bits whose codes are told apart in the entropy of the mean distribution.
+  /// The largest number of bits whose joint distribution enters the entropy of the mean
+  /// distribution.
   public var entropyGroup: Int
 
   /// The most bits: as many codes as the largest codebook has.
@@ -43,26 +44,27 @@ public struct BinaryConfiguration: Sendable, Equatable {
   mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integer(
       "bits", &bits, in: .between(1, Self.mostBits),
-      "Bits to a token, one a channel: there are 2 to their power tokens.",
+      "Bits per token, one per channel; there are 2^bits codes.",
       remedy: "Typical are 8 to 18.")
     fields.number(
       "commitmentWeight", &commitmentWeight, in: .atLeast(0), isSingle: true,
-      "Weight of the loss that moves the encoder towards the codes: the squared norm, summed over "
-        + "bits and averaged over vectors.")
+      "Weight of the commitment loss, which moves encoder outputs towards codes: the squared "
+        + "distance, summed over bits and averaged over vectors.")
     fields.number(
       "entropyWeight", &entropyWeight, in: .atLeast(0), isSingle: true,
-      "Weight of the mean entropy of the vectors' distributions over codes, less diversity times the "
-        + "entropy of the mean distribution, in nats; the mean is over a micro-batch.")
+      "Weight of the entropy loss: the mean entropy of the vectors' distributions over codes, minus "
+        + "diversity times the entropy of the mean distribution, in nats; over a micro-batch.")
     fields.number(
       "diversity", &diversity, in: .atLeast(0), isSingle: true,
-      "How much the entropy of the mean distribution counts, which makes all codes used.")
+      "Weight, within the entropy loss, of the entropy of the mean distribution, which spreads use."
+    )
     fields.number(
       "temperature", &temperature, in: .above(0), isSingle: true,
-      "Of the distribution over codes: exp(-|z - c|^2 / temperature), normalized.")
+      "Temperature of the distribution over codes, exp(-|z - c|^2 / temperature), normalized.")
     fields.integer(
       "entropyGroup", &entropyGroup, in: .between(1, 12),
-      "The most neighbouring bits whose codes are told apart in the entropy of the mean distribution; "
-        + "groups of them count as independent, so that its cost grows with 2 to the power of this."
+      "Most neighbouring bits whose joint distribution enters the entropy of the mean distribution; "
+        + "groups count as independent, so the cost grows with 2^entropyGroup."
     )
   }
 }

@@ -1,6 +1,6 @@
 import Autodiff
 
-/// What the quantizers have in common whose codes are corners of a cube: `+length` or `-length` in
+/// Losses of quantizers whose codes are corners of a cube: `+length` or `-length` in
 /// every channel, by a vector's signs.
 struct BinaryLosses {
   let configuration: BinaryConfiguration

@@ -17,9 +17,9 @@ public struct BinarySphericalConfiguration: Sendable, Equatable {
 }
 
 extension BinarySphericalConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
-    "Binary spherical quantization: a vector's direction, and of this a bit for each channel, its sign."
+    "Binary spherical quantization: vectors are normalized, then one bit per channel, its sign."
   /// 10 bits: 1024 tokens.
   public static let standard = BinarySphericalConfiguration()
 

@@ -1,6 +1,6 @@
 import Autodiff
 
-/// What turns latent vectors into tokens and back: one variant a file.
+/// Turns latent vectors into tokens and back; one variant per file.
 public protocol Bottleneck {
   /// The number of different values of one index: of different tokens, where these have but one.
   var codebookSize: Int { get }
@@ -20,7 +20,7 @@ public protocol Bottleneck {
   /// - Returns: `[N, h, w, d]`.
   func codes(of indices: Tensor) -> Tensor
 
-  /// What codes would be if there were one for every vector: what the decoder sees while quantization
+  /// Unquantized codes: the decoder input while quantization
   /// is deferred, `[N, h, w, d]`.
   func continuous(_ z: Tensor) -> Tensor
 }
@@ -29,24 +29,24 @@ extension Bottleneck {
   /// The vectors themselves.
   public func continuous(_ z: Tensor) -> Tensor { z }
 
-  /// One index to a token.
+  /// One id per token.
   public var depth: Int { 1 }
 }
 
-/// What a bottleneck makes of a batch of vectors.
+/// The output of a bottleneck for a batch of vectors.
 public struct Quantized {
   /// The codes `[N, h, w, d]`, whose gradient reaches the vectors by the bottleneck's estimator.
   public let codes: Tensor
   /// The vectors that the quantizer compares with each other and with codes, `[N, h, w, d]`: the
   /// latents, or their directions where nothing else counts.
   public let vectors: Tensor
-  /// What the codes stand for, in their own space, `[N, h, w, d]`.
+  /// The vectors that codes approximate, in the space of codes, `[N, h, w, d]`.
   ///
   /// The quantization error is the mean over vectors of `|target - code|^2`.
   public let target: Tensor
   /// The tokens `[N, h, w]`, or `[N, h, w, depth]` where the depth is more than 1.
   public let indices: Tensor
-  /// What is added to the reconstruction loss, if the quantizer has parameters of its own.
+  /// Loss added to the reconstruction loss, if the quantizer has one.
   public let auxiliaryLoss: Tensor?
   /// Scalars to report, by name.
   public let statistics: [String: Tensor]

@@ -1,6 +1,6 @@
 import Autodiff
 
-/// What happens when codes take the place of vectors: the losses, and the way of the gradient.
+/// Replacement of vectors by codes: the losses, and the path of the gradient.
 ///
 ///     loss = codebookWeight |q - sg(z)|^2 + commitmentWeight |z - sg(q)|^2
 ///

@@ -1,7 +1,7 @@
 import Autodiff
 import Configuration
 
-/// What the quantizers have in common whose tokens are entries of codebooks.
+/// Common configuration of quantizers whose tokens are entries of codebooks.
 ///
 /// The losses are `codebookWeight * |q - sg(z)|^2 + commitmentWeight * |z - sg(q)|^2`. The squared
 /// norm is the sum over the code dimension; the loss is the mean of it over all vectors of the batch.
@@ -19,7 +19,7 @@ public struct CodebookConfiguration: Sendable, Equatable {
     case diveq
   }
 
-  /// What a codebook holds before the first step.
+  /// Initialization of a codebook.
   public enum Initialization: String, Sendable, CaseIterable {
     /// Encoder outputs sampled from the first batch.
     case encoder
@@ -30,7 +30,7 @@ public struct CodebookConfiguration: Sendable, Equatable {
     case normal
     /// Centres of encoder outputs for training images, by k-means.
     case kMeans = "k-means"
-    /// Encoder outputs for training images that together reach far: their skeleton, by
+    /// Diverse encoder outputs for training images, chosen by pivoted QR: their skeleton, by
     /// column-pivoted QR.
     case skeleton
 
@@ -48,9 +48,9 @@ public struct CodebookConfiguration: Sendable, Equatable {
   public var codebookWeight: Double
   /// Weight of the loss that moves the encoder towards the codebook.
   public var commitmentWeight: Double
-  /// What the codebook holds before the first step.
+  /// Initialization of the codebook.
   public var initialization: Initialization
-  /// What happens to the codebook between steps.
+  /// Updates of the codebook between steps.
   public var upkeep: CodebookUpkeep
 
   /// Describes codebooks and their losses.
@@ -82,23 +82,24 @@ public struct CodebookConfiguration: Sendable, Equatable {
   mutating func declareReplacement(_ fields: inout ConfigurationFields) {
     fields.integer(
       "codebookSize", &size, in: .between(2, FiniteScalarConfiguration.largestCodebook),
-      "The number of codebook entries, that is, of different values of an index.",
+      "Number of codebook entries.",
       remedy: "Typical sizes are 256 to 16384.")
     fields.integer(
       "codeDimension", &dimension, in: .between(1, 8192),
-      "Channels of the vector that becomes a token.", remedy: "Typical dimensions are 4 to 64.")
+      "Dimension of codes: channels of the vector that becomes a token.",
+      remedy: "Typical dimensions are 4 to 64.")
     fields.choice(
       "gradient", &gradient,
-      "How the gradient passes from the codebook entry to the encoder: unchanged; rotated and "
-        + "rescaled as the entry is against the vector; rotated only; or, by diveq, shared between "
-        + "the two, so that both weights may be 0.")
+      "How the gradient passes from the code to the encoder: unchanged (straight-through); rotated "
+        + "and rescaled (rotation trick); rotated only; or split between code and encoder (DiVeQ), "
+        + "with which both weights may be 0.")
     fields.number(
       "codebookWeight", &codebookWeight, in: .atLeast(0), isSingle: true,
-      "Weight of the loss that moves the codebook towards the encoder: the squared norm, summed "
-        + "over the code dimension and averaged over vectors.")
+      "Weight of the codebook loss, which moves codes towards encoder outputs: the squared "
+        + "distance, summed over the code dimension and averaged over vectors.")
     fields.number(
       "commitmentWeight", &commitmentWeight, in: .atLeast(0), isSingle: true,
-      "Weight of the loss that moves the encoder towards the codebook, reduced likewise.")
+      "Weight of the commitment loss, which moves encoder outputs towards codes; reduced likewise.")
     let hasDirections = dimension > 1 || gradient == .straightThrough
     fields.check(
       "gradient", with: ["codeDimension"], hasDirections,
@@ -106,21 +107,21 @@ public struct CodebookConfiguration: Sendable, Equatable {
       remedy: "Raise codeDimension.")
   }
 
-  /// Declares how entries begin, by which of the ways, and what becomes of them between steps.
+  /// Declares how entries are initialized, and what happens to them between steps.
   mutating func declareEntries(
     _ fields: inout ConfigurationFields,
     initializations: [Initialization] = Array(Initialization.allCases)
   ) {
     fields.choice(
       "initialization", &initialization, among: initializations,
-      "What a codebook holds before step 1: encoder outputs sampled at random, numbers drawn blindly, "
-        + "centres of encoder outputs by k-means, or the skeleton, outputs that together reach far."
+      "How a codebook is initialized: encoder outputs sampled at random, random numbers, k-means "
+        + "centres of encoder outputs, or skeleton, diverse encoder outputs chosen by pivoted QR."
     )
     upkeep.declare(&fields)
     let isShared = gradient == .diveq
     fields.check(
       "codebookLearning", with: ["gradient"], learnsByGradient || !isShared,
-      expected: "\"gradient\" with gradient \"diveq\", which hands the codes a gradient",
+      expected: "\"gradient\" with gradient \"diveq\", which gives the codes a gradient",
       remedy: "Choose \"straight-through\" or a rotation for gradient.")
   }
 }

@@ -1,25 +1,25 @@
 import Configuration
 
-/// What happens to a codebook between steps, beside or in place of what gradients do to it.
+/// Updates of a codebook between steps, in addition to or instead of gradients.
 public struct CodebookUpkeep: Sendable, Equatable {
   /// How the codebook learns.
   public enum Learning: String, Sendable, CaseIterable {
     /// By the codebook loss, as all weights do.
     case gradient
     /// Each code is the moving average of the vectors that chose it. No optimizer, decay or average of
-    /// the weights touches it, and the codebook loss is left out. Van den Oord et al., 1711.00937,
+    /// the weights touches it, and there is no codebook loss. Van den Oord et al., 1711.00937,
     /// appendix A.1.
     case ema
   }
 
   /// How the codebook learns.
   public var learning: Learning
-  /// The share of the moving averages that a step leaves: of each code's uses and of the sum of its
-  /// vectors.
+  /// The fraction of the moving averages that a step leaves: of each code's uses and of the sum of
+  /// its vectors.
   public var decay: Double
-  /// What is added to the uses of every code before they divide (Laplace smoothing).
+  /// Added to the uses of every code before division (Laplace smoothing).
   public var epsilon: Double
-  /// Steps between replacements of codes that nobody uses; 0 is never.
+  /// Steps between dead-code revivals; 0 is never.
   public var reviveEvery: Int
   /// Codes are replaced where their moving average of uses a batch is below this share of what each
   /// code would have if all were used alike.
@@ -49,21 +49,22 @@ extension CodebookUpkeep {
   mutating func declare(_ fields: inout ConfigurationFields) {
     fields.choice(
       "codebookLearning", &learning,
-      "How the codebook learns: by the gradient of the codebook loss, or by ema, each code the "
-        + "moving average of its vectors, in place of that loss, whatever codebookWeight is.")
+      "How the codebook learns: by the gradient of the codebook loss, or by EMA updates, where "
+        + "each code is the moving average of its vectors and codebookWeight has no effect.")
     fields.number(
       "emaDecay", &decay, in: .from(0, below: 1),
-      "EMA decay of each code's uses and vectors: the fraction that a step leaves.")
+      "EMA decay of each code's uses and vectors.")
     fields.number(
       "emaEpsilon", &epsilon, in: .above(0),
-      "What is added to the uses of every code before they divide (Laplace smoothing).")
+      "Added to the uses of every code before division (Laplace smoothing).")
     fields.integer(
       "reviveEvery", &reviveEvery, in: .atLeast(0),
-      "Steps between replacements of unused (dead) codes by vectors of the batch; 0 is never.")
+      "Steps between dead-code revivals, which replace unused codes by vectors of the batch; 0 is off."
+    )
     fields.number(
       "reviveBelow", &reviveBelow, in: .inside(0, 1),
-      "Codes are replaced where their moving average of uses is below this share of what each would "
-        + "have if all were used alike; one that is never used falls there after "
+      "Codes are revived when their moving average of uses is below this fraction of uniform use; "
+        + "a code that is never used falls below it after "
         + "ln(reviveBelow) / ln(emaDecay) steps.")
   }
 }

@@ -26,9 +26,9 @@ public struct CosineConfiguration: Sendable, Equatable {
 }
 
 extension CosineConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
-    "Vector quantization by direction (cosine): vectors and codes are divided by their lengths."
+    "Vector quantization by cosine similarity: vectors and codes are normalized to length 1."
   /// A codebook of 1024 entries of dimension 8, straight-through.
   public static let standard = CosineConfiguration()
 
@@ -41,7 +41,7 @@ extension CosineConfiguration: Configurable {
       initializations: CodebookConfiguration.Initialization.allCases.filter { $0 != .uniform })
     fields.check(
       "codeDimension", codebook.dimension > 1,
-      expected: "at least 2, as one dimension has but two directions",
+      expected: "at least 2, as one dimension has only two directions",
       remedy: "Typical dimensions are 4 to 64.")
   }
 }

@@ -53,7 +53,7 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
 }
 
 extension FiniteScalarConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "Finite scalar quantization: bound each channel, then round it."
   /// Levels 8, 5, 5, 5: 1000 tokens.
   public static let standard = FiniteScalarConfiguration()
@@ -62,12 +62,13 @@ extension FiniteScalarConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integers(
       "levels", &levels, each: .atLeast(2), count: .between(1, 24),
-      "The number of values of each channel; their product is the codebook size.",
-      remedy: "A channel of one level has one value and says nothing: leave it out.")
+      "Levels of each channel; their product is the codebook size.",
+      remedy: "A channel with one level carries no information: remove it.")
     fields.choice(
       "bound", &bound,
-      "The function that bounds a channel before it is rounded: the paper's tanh, the logistic "
-        + "function, or ifsq, which spreads a normal channel evenly; ifsq is best with odd levels.")
+      "The function that bounds a channel before rounding: tanh as in the paper, sigmoid, or ifsq, "
+        + "which uses the levels of a normally distributed channel evenly; ifsq is best with odd "
+        + "levels.")
     fields.check(
       "levels", product(of: levels, isAtMost: Self.largestCodebook),
       expected: "levels with a product of at most \(Self.largestCodebook)",

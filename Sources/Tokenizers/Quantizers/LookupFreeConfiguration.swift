@@ -17,8 +17,8 @@ public struct LookupFreeConfiguration: Sendable, Equatable {
 }
 
 extension LookupFreeConfiguration: Configurable {
-  /// What the value is.
-  public static let summary = "Lookup-free quantization: a bit for each channel, its sign."
+  /// Summary for the schema.
+  public static let summary = "Lookup-free quantization: one bit per channel, its sign."
   /// 10 bits: 1024 tokens.
   public static let standard = LookupFreeConfiguration()
 

@@ -30,9 +30,9 @@ public struct ProductConfiguration: Sendable, Equatable {
 }
 
 extension ProductConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
-    "Product vector quantization: groups of channels, each with a codebook of its own."
+    "Product vector quantization: groups of channels, each with its own codebook."
   /// Two groups of 4 channels with 256 entries each.
   public static let standard = ProductConfiguration()
 
@@ -40,8 +40,8 @@ extension ProductConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integer(
       "groups", &groups, in: .between(2, QuantizerConfiguration.mostDepth),
-      "Groups of channels, that is, indices to a token.",
-      remedy: "One group is what type \"vq\" is.")
+      "Groups of channels, which is the number of ids per token.",
+      remedy: "One group is type \"vq\".")
     codebook.declareReplacement(&fields)
     let (dimension, groups) = (codebook.dimension, groups)
     fields.check(

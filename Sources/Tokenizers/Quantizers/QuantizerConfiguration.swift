@@ -18,10 +18,10 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   case product(ProductConfiguration)
   /// Each vector is replaced by the sum of entries of several codebooks.
   case residual(ResidualConfiguration)
-  /// Each channel is rounded, and what that leaves again.
+  /// Each stage rounds the residual of the one before.
   case residualFSQ(ResidualFiniteScalarConfiguration)
 
-  /// The most indices to a token.
+  /// The largest number of ids per token.
   public static let mostDepth = 32
 
   /// The codebooks, where tokens are entries of such.
@@ -73,7 +73,7 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     }
   }
 
-  /// The word that tells the kinds apart, here and in token files.
+  /// The word that distinguishes the kinds, here and in token files.
   public var kind: String {
     switch self {
     case .fsq: "fsq"
@@ -106,17 +106,17 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     return codebook.map { ($0.gradient, $0.commitmentWeight) }
   }
 
-  /// What codebooks that are trained entry by entry hold before the first step; nil where there are
+  /// Initialization of codebooks that are trained entry by entry; nil where there are
   /// none.
   public var initialization: CodebookConfiguration.Initialization? {
     trainedCodebook?.initialization
   }
 
-  /// What happens to codebooks between steps; nil where nothing can.
+  /// Updates of codebooks between steps; nil if there are none.
   public var upkeep: CodebookUpkeep? { trainedCodebook?.upkeep }
 
-  /// Whether it can begin in the midst of training: where what codes stand for is bounded, or codebooks
-  /// can be made of vectors.
+  /// Whether it can begin in the middle of training: where what codes stand for is bounded, or
+  /// codebooks can be made of vectors.
   public var canBeDeferred: Bool {
     switch self {
     case .fsq, .vq, .cosine, .product, .residual, .residualFSQ: true
@@ -126,7 +126,7 @@ public enum QuantizerConfiguration: Sendable, Equatable {
 }
 
 extension QuantizerConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary = "The discrete bottleneck."
   /// Finite scalar quantization with 1000 tokens.
   public static let standard = QuantizerConfiguration.fsq(.standard)

@@ -1,6 +1,6 @@
 import Configuration
 
-/// Residual vector quantization: codebooks that quantize what those before have left.
+/// Residual vector quantization: codebooks that quantize the residual of those before.
 ///
 /// The losses are summed over depths; the standard weights are light, as with
 /// ``CosineConfiguration``.
@@ -27,9 +27,9 @@ public struct ResidualConfiguration: Sendable, Equatable {
 }
 
 extension ResidualConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
-    "Residual vector quantization: each codebook quantizes what those before have left."
+    "Residual vector quantization: each codebook quantizes the residual of the one before."
   /// Two codebooks of 256 entries of dimension 8.
   public static let standard = ResidualConfiguration()
 
@@ -37,7 +37,8 @@ extension ResidualConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integer(
       "depth", &depth, in: .between(2, QuantizerConfiguration.mostDepth),
-      "Codebooks, that is, indices to a token.", remedy: "One codebook is what type \"vq\" is.")
+      "Number of codebooks, which is the number of ids per token.",
+      remedy: "One codebook is type \"vq\".")
     codebook.declareReplacement(&fields)
     codebook.declareEntries(&fields)
   }

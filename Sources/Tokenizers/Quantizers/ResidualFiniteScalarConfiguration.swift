@@ -17,9 +17,9 @@ public struct ResidualFiniteScalarConfiguration: Sendable, Equatable {
 }
 
 extension ResidualFiniteScalarConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
-    "Residual finite scalar quantization: what rounding leaves of a channel is rounded again."
+    "Residual finite scalar quantization: each stage rounds the residual of the one before."
   /// Twice the levels 5, 5, 5: 125 values of an index, 15,625 tokens.
   public static let standard = ResidualFiniteScalarConfiguration()
 
@@ -27,8 +27,8 @@ extension ResidualFiniteScalarConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.integer(
       "depth", &depth, in: .between(2, QuantizerConfiguration.mostDepth),
-      "How often a channel is rounded, that is, indices to a token.",
-      remedy: "Once is what type \"fsq\" is.")
+      "Number of rounding stages, which is the number of ids per token.",
+      remedy: "One stage is type \"fsq\".")
     scalar.declare(&fields)
   }
 }

@@ -1,6 +1,6 @@
 import Autodiff
 
-/// Residual vector quantization: each codebook quantizes what those before have left.
+/// Residual vector quantization: each codebook quantizes the residual of those before.
 ///
 ///     r_1 = z,  k_i = argmin over j of |r_i - e_i,j|^2,  r_(i+1) = r_i - sg(e_i,k_i)
 ///     q = e_1,k_1 + ... + e_D,k_D

@@ -2,7 +2,7 @@ import Configuration
 
 /// Vector quantization with a random codebook that stays as it is, and a trained linear map of it.
 ///
-/// What learns from the losses is the map, and with it all codes at once. The standard weights are
+/// The losses train the map, and with it all codes at once. The default weights are
 /// light (400 steps on the built-in scenes, 1024 codes: 20.61 dB with 150 codes used by weights of 1
 /// and 0.25, 23.58 dB with 937 by 0.1 and 0.025).
 public struct SimVQConfiguration: Sendable, Equatable {
@@ -23,9 +23,9 @@ public struct SimVQConfiguration: Sendable, Equatable {
 }
 
 extension SimVQConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
-    "Vector quantization with a random codebook that is not trained, times a linear map that is."
+    "Vector quantization with a frozen random codebook times a trained linear map."
   /// A codebook of 1024 entries of dimension 8, straight-through.
   public static let standard = SimVQConfiguration()
 
@@ -36,7 +36,7 @@ extension SimVQConfiguration: Configurable {
     fields.check(
       "codebookWeight", with: ["gradient"], learns,
       expected:
-        "more than 0 with gradient \"\(codebook.gradient.rawValue)\", as else nothing trains the map",
-      remedy: "Only \"diveq\" does without.")
+        "more than 0 with gradient \"\(codebook.gradient.rawValue)\", since nothing else trains the map",
+      remedy: "Only \"diveq\" works without it.")
   }
 }

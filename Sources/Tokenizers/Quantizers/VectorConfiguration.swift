@@ -26,7 +26,7 @@ public struct VectorConfiguration: Sendable, Equatable {
 }
 
 extension VectorConfiguration: Configurable {
-  /// What the value is.
+  /// Summary for the schema.
   public static let summary =
     "Vector quantization with a codebook trained by gradients or by moving averages."
   /// A codebook of 1024 entries of dimension 8, straight-through.
