@@ -138,7 +138,10 @@ let package = Package(
       "AutodiffTests", ["Autodiff", "Execution", "CPUBackend", "Tokenizers", "TestSupport"]),
     tests(
       "ExecutionTests",
-      ["Execution", "Autodiff", "Tokenizers", "CPUBackend", "TestSupport", "AllocationCounter"]),
+      [
+        "Execution", "Autodiff", "Tokenizers", "CPUBackend", "TestSupport", "FileTestSupport",
+        "AllocationCounter",
+      ]),
     tests(
       "TokenizersTests", ["Tokenizers", "Autodiff", "Execution", "CPUBackend", "TestSupport"]),
     tests(
