@@ -45,10 +45,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
   name: "Tessera",
-  platforms: [.macOS("26.0")],
+  platforms: [.macOS(.v15)],
   products: ["train", "encode", "decode", "compare", "scenes", "sweep"].map {
     .executable(name: $0, targets: [$0])
   } + [
+    .executable(name: "tessera", targets: ["TesseraProgram"]),
     // What the package in Benchmarks/ measures.
     .library(
       name: "Tessera",
@@ -123,7 +124,7 @@ let package = Package(
       embedding: presets.map { "Presets/\($0).json" }),
     // 7
     command("train"), command("encode"), command("decode"), command("compare"),
-    command("scenes"), command("sweep"),
+    command("scenes"), command("sweep"), command("TesseraProgram"),
 
     .target(
       name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],

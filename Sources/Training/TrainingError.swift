@@ -1,3 +1,4 @@
+import Configuration
 import Files
 
 /// Why training, or reading what it left, could not go on.
@@ -123,7 +124,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     }
     return
       "The state of step \(savedStep) in \(folder) is from before and unharmed. Go on from it with "
-      + "a lower rate: train --resume --output \(shellQuoted(folder)) --allow-changes \(lower). "
+      + "a lower rate: \(CommandName.typed("train")) --resume --output \(shellQuoted(folder)) "
+      + "--allow-changes \(lower). "
       + "If that explodes too, its weights are too far gone: begin a new run at that rate. \(other)"
   }
 }
