@@ -11,9 +11,19 @@ SWIFT  ?= swift
 NATIVE ?= -Xcc -march=native
 BUILD   = $(SWIFT) build -c release $(NATIVE)
 BIN     = .build/release
+MANUAL  = .build/manual/release/generate-manual
 
 DEMO    = checkpoints/demo
-SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
+SOURCES = Package.swift Sources Tests Examples Benchmarks/Package.swift Benchmarks/Sources
+
+# Where make install puts things; DESTDIR goes before it, for whoever makes a package.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SHARE    = $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETION = $(SHARE)/bash-completion/completions/tessera
+ZSH_COMPLETION  = $(SHARE)/zsh/site-functions/_tessera
+FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/tessera.fish
+MAN             = $(SHARE)/man/man1
 
 # What make bench measures: SECTION=peers, kernels, encode, loading, monitor or growth; PRESETS=tiny and
 # ROUNDS=1 make it short.
@@ -22,12 +32,15 @@ PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: help demo test build bench study format check packages clean
+.PHONY: help demo test build install uninstall bench study format check packages clean
 
 help:
-	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep"
+	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep, and"
+	@echo "              tessera, which has them all"
 	@echo "make demo     build, draw a data set, train three tokenizers, encode, decode, compare"
 	@echo "make test     all tests"
+	@echo "make install  tessera, completions for bash, zsh and fish, man pages (PREFIX=, DESTDIR=);"
+	@echo "              make uninstall"
 	@echo "make bench    measure, beside PyTorch where it is there (SECTION=, PRESETS=, ROUNDS=)"
 	@echo "make study    train the runs of a study (STUDY=, DATA=, VALIDATION=, MINUTES=)"
 	@echo "make format   rewrite the layout of the sources;  make check   what CI runs first"
@@ -61,6 +74,29 @@ demo: build
 test: packages
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release $(NATIVE) --skip-build --disable-xctest
+
+# Installs what is built, and builds only what is missing: `make build`, then `sudo make install`.
+install: | $(BIN)/tessera $(MANUAL)
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/bash-completion/completions" \
+	  "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d" "$(MAN)"
+	install -m 755 $(BIN)/tessera "$(DESTDIR)$(PREFIX)/bin/tessera"
+	$(BIN)/tessera --generate-completion-script bash > "$(BASH_COMPLETION)"
+	$(BIN)/tessera --generate-completion-script zsh > "$(ZSH_COMPLETION)"
+	$(BIN)/tessera --generate-completion-script fish > "$(FISH_COMPLETION)"
+	rm -f "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
+	.ci/man-pages $(MANUAL) $(BIN)/tessera "$(MAN)"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/tessera" "$(BASH_COMPLETION)" "$(ZSH_COMPLETION)" \
+	  "$(FISH_COMPLETION)" "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
+
+$(BIN)/tessera:
+	$(MAKE) build
+
+# Makes man pages of a program's help: a tool that comes with the argument parser.
+$(MANUAL): | $(BIN)/tessera
+	$(SWIFT) build -c release --package-path .build/checkouts/swift-argument-parser \
+	  --scratch-path .build/manual --product generate-manual
 
 bench: build
 	$(BENCH)

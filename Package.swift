@@ -29,6 +29,12 @@ func command(_ name: String) -> Target {
     name: name, dependencies: ["Commands"], swiftSettings: settings)
 }
 
+/// A program in `Examples/`, which imports the library alone.
+func example(_ name: String) -> Target {
+  .executableTarget(
+    name: name, dependencies: ["Tessera"], path: "Examples/\(name)", swiftSettings: settings)
+}
+
 /// The tests of one target.
 func tests(
   _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
@@ -45,18 +51,21 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
   name: "Tessera",
-  platforms: [.macOS("26.0")],
+  platforms: [.macOS(.v15)],
   products: ["train", "encode", "decode", "compare", "scenes", "sweep"].map {
     .executable(name: $0, targets: [$0])
   } + [
-    // What the package in Benchmarks/ measures.
+    .executable(name: "tessera", targets: ["TesseraProgram"]),
+    // `import Tessera` is the library. The modules behind it come along for whoever builds on them, as
+    // the package in Benchmarks/ does.
     .library(
       name: "Tessera",
       targets: [
-        "Autodiff", "Kernels", "Configuration", "Execution", "Imaging", "Tokenizers", "Datasets",
+        "Tessera", "Autodiff", "Layers", "Kernels", "Configuration", "Execution", "Imaging",
+        "Tokenizers", "Datasets",
         "SceneRendering", "Evaluation", "Inference", "CPUBackend", "Training", "Reports", "Charts",
         "Commands",
-      ])
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -121,9 +130,17 @@ let package = Package(
         "Safetensors", "Files", "Randomness", "Configuration", "Threads", argumentParser, logging,
       ],
       embedding: presets.map { "Presets/\($0).json" }),
+    wall(
+      "Tessera",
+      [
+        "Training", "Inference", "CPUBackend", "Tokenizers", "Datasets", "TokenFiles", "Execution",
+        "Layers", "Imaging", "Evaluation", "Autodiff", "Safetensors", "Files", "Configuration",
+      ]),
     // 7
     command("train"), command("encode"), command("decode"), command("compare"),
-    command("scenes"), command("sweep"),
+    command("scenes"), command("sweep"), command("TesseraProgram"),
+    // Programs of a page that use the library as a stranger does.
+    example("EncodeImage"), example("TrainOnFolder"), example("OwnModel"),
 
     .target(
       name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
@@ -138,7 +155,10 @@ let package = Package(
       "AutodiffTests", ["Autodiff", "Execution", "CPUBackend", "Tokenizers", "TestSupport"]),
     tests(
       "ExecutionTests",
-      ["Execution", "Autodiff", "Tokenizers", "CPUBackend", "TestSupport", "AllocationCounter"]),
+      [
+        "Execution", "Autodiff", "Tokenizers", "CPUBackend", "TestSupport", "FileTestSupport",
+        "AllocationCounter",
+      ]),
     tests(
       "TokenizersTests", ["Tokenizers", "Autodiff", "Execution", "CPUBackend", "TestSupport"]),
     tests(
@@ -171,6 +191,7 @@ let package = Package(
     tests("ChartsTests", ["Charts"]),
     tests(
       "ReportsTests", ["Reports", "Charts", "Diagnostics", "Evaluation", "Configuration"]),
+    tests("TesseraTests", ["Tessera", "SceneRendering", "FileTestSupport"]),
     tests(
       "CommandTests",
       [

@@ -1,6 +1,7 @@
 import Files
 import Configuration
 import Datasets
+import Execution
 import Foundation
 import Imaging
 import Inference
@@ -65,7 +66,7 @@ public struct Failure: Error, CustomStringConvertible {
       if case .file(let error) = error { return code(of: error) }
       return .badData
     case let error as TokenFileError: return code(of: error)
-    case is CodecError: return .badData
+    case is CodecError, is MemoryShortage: return .badData
     default: return .internal
     }
   }

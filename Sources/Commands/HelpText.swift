@@ -1,4 +1,7 @@
 import ArgumentParser
+import Configuration
+import Foundation
+import Training
 
 /// What `--help` says of a command beside its options.
 ///
@@ -22,9 +25,30 @@ struct HelpText {
   func exampleLines(_ count: Int) -> String {
     (["EXAMPLES"]
       + examples.prefix(count).flatMap { example in
-        example.split(separator: "\n").map { "  " + $0 }
+        Self.lines(example).map { "  " + $0 }
       })
       .joined(separator: "\n")
+  }
+
+  /// An example as its user types it, broken before options anew where the program's name goes
+  /// before it.
+  private static func lines(_ example: String) -> [String] {
+    let lines = example.split(separator: "\n").map(String.init)
+    guard let family = CommandName.family else { return lines }
+    let whole = lines.map { line in
+      line.trimmingCharacters(in: .whitespaces.union(CharacterSet(charactersIn: "\\")))
+    }.joined(separator: " ")
+    var result = [family]
+    for part in whole.replacing(" --", with: "\n--").split(separator: "\n") {
+      // Two for the continuation's mark.
+      if result[result.count - 1].count + 1 + part.count <= widestExample - 2 {
+        result[result.count - 1] += " " + part
+      } else {
+        result[result.count - 1] += " \\"
+        result.append("  " + part)
+      }
+    }
+    return result
   }
 
   /// What all commands end with.
@@ -44,12 +68,6 @@ extension DocumentedCommand {
   static func documented(_ name: String, _ abstract: String) -> CommandConfiguration {
     CommandConfiguration(
       commandName: name, abstract: abstract, discussion: help.discussion,
-      version: "\(name) \(Release.version) (Tessera)")
+      version: "\(CommandName.typed(name)) \(Release.version) (Tessera)")
   }
-}
-
-/// What the commands call their version.
-public enum Release {
-  /// The version of the commands and of the package.
-  public static let version = "0.1.0"
 }

@@ -11,7 +11,10 @@ public enum Program {
   /// a command that did its work otherwise with 74.
   public static func run<Command: ParsableCommand>(_ type: Command.Type) -> Never {
     StandardStream.prepare()
-    let arguments = prepared(Array(CommandLine.arguments.dropFirst()))
+    if !type.configuration.subcommands.isEmpty {
+      CommandName.family = type.configuration.commandName
+    }
+    let arguments = prepared(Array(CommandLine.arguments.dropFirst()), for: type)
     do {
       var command = try type.parseAsRoot(arguments)
       try command.run()
@@ -19,10 +22,11 @@ public enum Program {
       end(code.rawValue)
     } catch {
       let code = type.exitCode(for: error).rawValue
-      let text = VisibleText.lines(
-        UsageWrapping.wrapped(
-          onOneLineEach(hint(arguments, type, error) ?? type.fullMessage(for: error))))
-      if code == 0 {
+      let message = hint(arguments, type, error) ?? type.fullMessage(for: error)
+      let text = VisibleText.lines(UsageWrapping.wrapped(onOneLineEach(message)))
+      if code == 0, isForPrograms(arguments) {
+        StandardStream.output.write(message + "\n", isNeeded: true)
+      } else if code == 0 {
         StandardStream.output.write(text + "\n", isNeeded: true)
       } else {
         let label = type._errorPrefix
@@ -35,8 +39,28 @@ public enum Program {
     end(0)
   }
 
+  /// Whether what is asked for is read by a shell or a program: completions, a description as JSON.
+  private static func isForPrograms(_ arguments: [String]) -> Bool {
+    arguments.contains {
+      $0.hasPrefix("--generate-completion-script") || $0 == "--experimental-dump-help"
+    }
+  }
+
+  /// The command that arguments are for, and those that are its own: a subcommand if the first
+  /// argument names one.
+  private static func addressed(
+    _ arguments: [String], _ type: any ParsableCommand.Type
+  ) -> (command: any ParsableCommand.Type, own: [String]) {
+    let named = type.configuration.subcommands.first {
+      $0.configuration.commandName == arguments.first
+    }
+    return named.map { ($0, Array(arguments.dropFirst())) } ?? (type, arguments)
+  }
+
   /// The arguments with `~` at their start expanded, where no shell did it, and `help` as `--help`.
-  private static func prepared(_ arguments: [String]) -> [String] {
+  private static func prepared(
+    _ arguments: [String], for type: any ParsableCommand.Type
+  ) -> [String] {
     let arguments = arguments.map { argument in
       guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else {
         return argument.hasPrefix("~") ? expandingHome(argument) : argument
@@ -44,9 +68,11 @@ public enum Program {
       let start = argument.index(after: equals)
       return argument[..<start] + expandingHome(String(argument[start...]))
     }
+    let (command, own) = addressed(arguments, type)
     let asksForHelp =
-      arguments.first == "help" && !FileManager.default.fileExists(atPath: "help")
-    return asksForHelp ? ["--help"] : arguments
+      own.first == "help" && command.configuration.subcommands.isEmpty
+      && !FileManager.default.fileExists(atPath: "help")
+    return asksForHelp ? arguments.dropLast(own.count) + ["--help"] : arguments
   }
 
   /// What to say in place of the parser's message: an unknown option comes first, and who typed the
@@ -55,15 +81,33 @@ public enum Program {
     _ arguments: [String], _ type: any ParsableCommand.Type, _ error: any Error
   ) -> String? {
     guard type.exitCode(for: error) == .validationFailure else { return nil }
-    if let unknown = UnknownOption(in: arguments, of: type) {
-      let name = type.configuration.commandName ?? ""
-      return unknown.message + "\nUsage: " + type.usageString()
+    let (command, own) = addressed(arguments, type)
+    guard command.configuration.subcommands.isEmpty else { return unknownCommand(own, command) }
+    if let unknown = UnknownOption(in: own, of: command) {
+      let name = CommandName.typed(command.configuration.commandName ?? "")
+      return unknown.message + "\nUsage: " + type.usageString(for: command)
         + "\n  See '\(name) --help' for more information."
     }
-    guard arguments.isEmpty, let documented = type as? any DocumentedCommand.Type else {
+    guard own.isEmpty, let documented = command as? any DocumentedCommand.Type else {
       return nil
     }
     return type.fullMessage(for: error) + "\n\n" + documented.help.exampleLines(3)
+  }
+
+  /// What to say of a word that is no subcommand; nil where an option comes first.
+  private static func unknownCommand(
+    _ arguments: [String], _ type: any ParsableCommand.Type
+  ) -> String? {
+    guard let word = arguments.first, !word.hasPrefix("-") else { return nil }
+    let (name, commands) = (
+      type.configuration.commandName ?? "",
+      type.configuration.subcommands.compactMap { $0.configuration.commandName }
+    )
+    let remedy =
+      nearest(to: word, among: commands).map { "Did you mean \(name) \($0)?" }
+      ?? "Its commands: \(commands.joined(separator: ", "))."
+    return "\(VisibleText.line(word)) is not a command of \(name). \(remedy)\n"
+      + "  See '\(name) --help' for more information."
   }
 
   /// A message with the line feeds of arguments in it escaped, and those of its own kept.

@@ -301,7 +301,7 @@ public struct TrainCommand: DocumentedCommand {
     case .interrupted(let step):
       terminal.say(
         "stopped after step \(step); saved to \(folder). Resume with: "
-          + "train --resume --output \(shellQuoted(folder))")
+          + "\(CommandName.typed("train")) --resume --output \(shellQuoted(folder))")
       throw ExitCode(Interruption.exitCode)
     }
   }

@@ -99,7 +99,8 @@ final class TrainingProgress: TrainingObserver {
     terminal.warn(
       "the run ends after step \(step); \(saved)"
         + (savedStep > 0
-          ? ". Once the cause is fixed, resume with: train --resume --output \(shellQuoted(folder))"
+          ? ". Once the cause is fixed, resume with: \(CommandName.typed("train")) --resume --output "
+            + shellQuoted(folder)
           : ""))
   }
 

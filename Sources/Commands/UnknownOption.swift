@@ -78,7 +78,7 @@ struct UnknownOption {
 
   /// What is wrong, and what to do.
   var message: String {
-    let name = command.configuration.commandName ?? "this command"
+    let name = CommandName.typed(command.configuration.commandName ?? "this command")
     return "\(VisibleText.line(typed)) is not an option of \(name). \(remedy)"
   }
 

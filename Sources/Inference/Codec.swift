@@ -58,11 +58,25 @@ public final class Codec<B: Backend> {
 
   /// The tokens of images whose sides are multiples of the downsampling.
   public func encode(_ images: [Image]) throws(CodecError) -> [TokenGrid] {
+    try encode(images.map { ($0.height, $0.width) }) { image, numbers in
+      images[image].write(normalizedTo: numbers)
+    }
+  }
+
+  /// The tokens of images that are given as numbers.
+  ///
+  /// - Parameters:
+  ///   - sizes: the sides of each image in pixels, multiples of the downsampling.
+  ///   - write: writes the numbers of an image, `[height, width, 3]` in [-1, 1]; called by the lanes.
+  public func encode(
+    _ sizes: [(height: Int, width: Int)],
+    write: @escaping (_ image: Int, _ numbers: UnsafeMutablePointer<Float>) -> Void
+  ) throws(CodecError) -> [TokenGrid] {
     let (f, depth) = (configuration.model.downsampling, configuration.quantizer.depth)
-    let grids = group(images.map { ($0.height, $0.width) }) { height, width, members in
+    let grids = group(sizes) { height, width, members in
       let (h, w) = (height / f, width / f)
       return replay(.encode, height, width, count: members.count) { place, session, staging in
-        staging.write(images[members[place.item]], to: session, place)
+        staging.write(to: session, place) { write(members[place.item], $0) }
       } collect: { place, session in
         TokenGrid(
           height: h, width: w, depth: depth,
@@ -106,7 +120,9 @@ public final class Codec<B: Backend> {
     let results = group(images.map { ($0.height, $0.width) }) { height, width, members in
       let (h, w) = (height / f, width / f)
       return replay(.reconstruct, height, width, count: members.count) { place, session, staging in
-        staging.write(images[members[place.item]], to: session, place)
+        staging.write(to: session, place) {
+          images[members[place.item]].write(normalizedTo: $0)
+        }
       } collect: { place, session in
         func floats(_ name: String, _ count: Int) -> [Float] {
           session.numbers(name, place, count: count, zero: 0)
@@ -148,7 +164,8 @@ public final class Codec<B: Backend> {
 
   /// Handles items of one size together, and returns the results in the order of the items.
   private func group<R>(
-    _ sizes: [(Int, Int)], _ body: (_ height: Int, _ width: Int, _ members: [Int]) -> [R]
+    _ sizes: [(height: Int, width: Int)],
+    _ body: (_ height: Int, _ width: Int, _ members: [Int]) -> [R]
   ) -> [R] {
     var groups: [[Int]: [Int]] = [:]
     for (index, (height, width)) in sizes.enumerated() {
@@ -242,8 +259,11 @@ private final class StagingBuffer {
 
   deinit { numbers.deallocate() }
 
-  func write<B: Backend>(_ image: Image, to replay: Session<B>.Replay, _ place: CodecPlace) {
-    image.write(normalizedTo: numbers)
+  func write<B: Backend>(
+    to replay: Session<B>.Replay, _ place: CodecPlace,
+    _ fill: (UnsafeMutablePointer<Float>) -> Void
+  ) {
+    fill(numbers)
     replay.write("images", element: place.slot, words: numbers)
   }
 }

@@ -1,3 +1,4 @@
+import Configuration
 import Diagnostics
 
 /// A run's verdict in reports: one word, its reasons, since when, and what to do next.
@@ -75,11 +76,13 @@ public struct Judgement: Sendable, Equatable {
     story = mark == .bad ? run.onset?.words ?? "" : ""
     switch health.verdict {
     case .healthy:
-      next = "Ready to use: encode --checkpoint \(folder) --output tokens.safetensors IMAGES"
+      next =
+        "Ready to use: \(CommandName.typed("encode")) --checkpoint \(folder) "
+        + "--output tokens.safetensors IMAGES"
     case .underTrained:
       let isUnfinished = run.steps < run.evidence.plannedSteps
       next =
-        "Continue: train --resume --output \(folder)"
+        "Continue: \(CommandName.typed("train")) --resume --output \(folder)"
         + (isUnfinished ? "" : " --steps \(2 * max(run.steps, CodebookHealth.Threshold.steps))")
     case .tokenCollapse: next = "Train again, and \(run.quantizer.remedy)"
     case .embeddingCollapse:

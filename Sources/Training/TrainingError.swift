@@ -1,3 +1,4 @@
+import Configuration
 import Files
 
 /// Why training, or reading a run, failed.
@@ -123,7 +124,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     }
     return
       "The state of step \(savedStep) in \(folder) is unaffected. Resume from it with "
-      + "a lower learning rate: train --resume --output \(shellQuoted(folder)) --allow-changes \(lower). "
+      + "a lower learning rate: \(CommandName.typed("train")) --resume --output \(shellQuoted(folder)) "
+      + "--allow-changes \(lower). "
       + "If that diverges too, start a new run at that learning rate. \(other)"
   }
 }

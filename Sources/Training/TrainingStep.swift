@@ -185,7 +185,7 @@ extension TrainingConfiguration {
 
 extension OptimizerConfiguration {
   /// The numbers of a step, counted from 1.
-  func rule(step: Int, learningRate: Double) -> UpdateRule {
+  package func rule(step: Int, learningRate: Double) -> UpdateRule {
     func moments(_ beta1: Double, _ beta2: Double, _ epsilon: Double, _ decay: Double)
       -> UpdateRule.Moments
     {

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 
 /// Another command of Tessera as a process of its own: what it prints, how it ends.
@@ -22,8 +23,9 @@ struct ChildCommand {
     visit: (String) -> Void = { _ in }
   ) throws {
     let process = Process()
-    process.executableURL = try Self.executable(name)
-    process.arguments = arguments
+    let (executable, first) = try Self.executable(name)
+    process.executableURL = executable
+    process.arguments = first + arguments
     process.standardInput = FileHandle.nullDevice
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
@@ -64,12 +66,14 @@ struct ChildCommand {
     failure = lastError.isEmpty ? lastLine : lastError
   }
 
-  /// A command beside this one.
-  static func executable(_ name: String) throws -> URL {
+  /// A command beside this one, or this program where that has the command too, and the arguments that
+  /// come first.
+  private static func executable(_ name: String) throws -> (URL, [String]) {
     let own = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
+    if CommandName.family != nil { return (own, [name]) }
     for folder in [own, own.resolvingSymlinksInPath()].map({ $0.deletingLastPathComponent() }) {
       let candidate = folder.appendingPathComponent(name)
-      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
+      if FileManager.default.isExecutableFile(atPath: candidate.path) { return (candidate, []) }
     }
     throw Failure(
       .noInput,

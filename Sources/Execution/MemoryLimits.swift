@@ -1,4 +1,3 @@
-import Execution
 import Foundation
 
 /// How much more memory this process may have: the least of what the machine has free, what the
@@ -19,7 +18,7 @@ public struct MemoryLimits {
   }
 
   /// What a process has beside its large blocks: small ones, stacks, what libraries keep.
-  static let reserve = 32e6
+  public static let reserve = 32e6
 
   /// The bounds that there are.
   public let all: [Limit]
@@ -48,27 +47,45 @@ public struct MemoryLimits {
   /// - Parameters:
   ///   - need: what is about to be allocated.
   ///   - subject: what the message begins with, as in "training".
-  public func check(_ need: MemoryNeed, _ subject: String) throws {
+  /// - Throws: ``MemoryShortage``, which names the largest parts and the keys that make them smaller.
+  public func check(_ need: MemoryNeed, _ subject: String) throws(MemoryShortage) {
     let least = least
     guard need.bytes + Self.reserve > least.bytes else { return }
     let parts = need.parts.sorted { $0.bytes > $1.bytes }.prefix(3).filter { $0.bytes >= 1e6 }
     let keys = parts.flatMap(\.keys).reduce(into: [String]()) { keys, key in
       if !keys.contains(key) { keys.append(key) }
     }
-    let reserve = Display.megabytes(Self.reserve)
-    let list = parts.map { "\(Display.megabytes($0.bytes)) for \($0.name)" }
+    let reserve = megabytes(Self.reserve)
+    let list = parts.map { "\(megabytes($0.bytes)) for \($0.name)" }
     let needed =
       list.isEmpty
       ? "\(reserve) of memory"
-      : "\(Display.megabytes(need.bytes)) of memory (\(list.joined(separator: ", "))) and \(reserve) "
+      : "\(megabytes(need.bytes)) of memory (\(list.joined(separator: ", "))) and \(reserve) "
         + "for the process itself"
-    throw Failure(
-      .badData,
-      "\(subject) needs \(needed), but \(least.name) leaves "
-        + "\(Display.megabytes(max(0, least.bytes)))."
+    throw MemoryShortage(
+      description: "\(subject) needs \(needed), but \(least.name) leaves "
+        + "\(megabytes(max(0, least.bytes)))."
         + (keys.isEmpty || need.bytes < Self.reserve
           ? " Raise the limit." : " Lower \(keys.prefix(5).joined(separator: ", ")), or raise it."))
   }
+}
+
+/// Something needs more memory than there is: nothing of it was allocated.
+public struct MemoryShortage: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What needs how much for what, what there is, and the way out.
+  public let description: String
+}
+
+/// Bytes in MB with thousands apart; more than any machine has in powers of ten.
+private func megabytes(_ bytes: Double) -> String {
+  guard bytes < 1e18 else { return String(format: "%.1e MB", bytes / 1e6) }
+  var digits = String(Int((bytes / 1e6).rounded()))[...]
+  var groups: [Substring] = []
+  while digits.count > 3 {
+    groups.insert(digits.suffix(3), at: 0)
+    digits = digits.dropLast(3)
+  }
+  return ([digits] + groups).joined(separator: ",") + " MB"
 }
 
 /// The files and calls of Linux that report memory; other systems report less.
@@ -149,7 +166,7 @@ private struct SystemFiles {
     let statistics = text(group + "/memory.stat") ?? ""
     let files = cached.reduce(0) { $0 + (value($1, in: statistics) ?? 0) }
     return MemoryLimits.Limit(
-      name: "the memory limit of the control group (\(Display.megabytes(most)))",
+      name: "the memory limit of the control group (\(megabytes(most)))",
       bytes: most - max(0, (used ?? 0) - files))
   }
 
@@ -180,7 +197,7 @@ private struct SystemFiles {
       let used = text("/proc/self/status").flatMap { value(key, in: $0) } ?? 0
       let most = Double(limit.rlim_cur)
       return MemoryLimits.Limit(
-        name: "\(name) (\(Display.megabytes(most)))", bytes: most - used * 1024)
+        name: "\(name) (\(megabytes(most)))", bytes: most - used * 1024)
     }
   #endif
 }

@@ -1,4 +1,3 @@
-import Commands
 import Execution
 import FileTestSupport
 import Testing
@@ -62,13 +61,12 @@ struct MemoryLimitsTests {
     need.add("lanes", bytes: 9e8, keys: ["training.lanes"])
     try limits.check(need, "training")
     need.add("batches", bytes: 2e8, keys: ["training.batchSize"])
-    let failure = #expect(throws: Failure.self) { try limits.check(need, "training") }
-    #expect(failure?.code == .badData)
+    let failure = #expect(throws: MemoryShortage.self) { try limits.check(need, "training") }
     #expect(
       failure?.description.contains(
         "training needs 1,100 MB of memory (900 MB for lanes, 200 MB for batches)") == true)
     #expect(failure?.description.contains("the box leaves 1,000 MB") == true)
-    let small = #expect(throws: Failure.self) {
+    let small = #expect(throws: MemoryShortage.self) {
       try MemoryLimits(all: [.init(name: "the box", bytes: 1e7)]).check(MemoryNeed(), "a codec")
     }
     #expect(

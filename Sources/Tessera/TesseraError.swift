@@ -1,0 +1,146 @@
+import Configuration
+import Datasets
+import Execution
+import Files
+import Foundation
+import Imaging
+import Inference
+import Safetensors
+import TokenFiles
+import Training
+
+/// Why something could not be done: what was expected, what was found, and the way out.
+///
+/// All of this module's functions throw errors of this type. A program looks at ``kind``, a person
+/// reads ``description``.
+public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedError {
+  /// What is at fault.
+  public enum Kind: Sendable, Hashable {
+    /// A value that was passed: an empty list, a wrong count, a number that is not finite, an id
+    /// that is not of the codebook.
+    case argument
+    /// A value of a configuration.
+    case configuration
+    /// A file or folder that is not there.
+    case notFound
+    /// A file that is there and cannot be used: it is damaged, or of another tokenizer.
+    case badFile
+    /// An output that cannot be made or written, or that is there already.
+    case output
+    /// More memory is needed than there is; nothing of it was allocated.
+    case memory
+    /// Numbers that exploded during training; what was saved before is unharmed.
+    case notFinite
+    /// Someone asked to stop before there was a result.
+    case stopped
+    /// Anything else: the system is out of files or threads.
+    case system
+  }
+
+  /// What is at fault.
+  public let kind: Kind
+  /// What happened in one or more sentences, for people to read.
+  public let description: String
+  /// The error of the module that met the fault, with the details as values; nil where there is
+  /// none.
+  public let underlying: (any Error)?
+
+  /// The same as ``description``.
+  public var errorDescription: String? { description }
+
+  init(_ kind: Kind, _ description: String) {
+    self.kind = kind
+    self.description = description
+    underlying = nil
+  }
+
+  /// An error of the modules below.
+  init(_ error: any Error) {
+    if let error = error as? TesseraError {
+      self = error
+      return
+    }
+    underlying = error
+    description = String(describing: error)
+    kind =
+      switch error {
+      case let error as ConfigurationError: error.kind == .unreadable ? .notFound : .configuration
+      case let error as TrainingError: Self.kind(of: error)
+      case let error as DatasetError: Self.kind(of: error)
+      case let error as ImageError: Self.kind(of: error)
+      case let error as TokenFileError: Self.kind(of: error)
+      case let error as FileError: Self.kind(of: error)
+      case let error as CodecError: Self.kind(of: error)
+      case is MemoryShortage: .memory
+      case is CancellationError: .stopped
+      default: .system
+      }
+  }
+
+  private static func kind(of error: TrainingError) -> Kind {
+    switch error {
+    case .notFinite: .notFinite
+    case .noCheckpoint, .nothingSaved, .imagesMoved: .notFound
+    case .outputExists, .weightsExist, .foreignFile, .folderInUse, .cannotMakeFolder: .output
+    case .alreadyDone, .patienceEnded, .otherConfiguration, .otherImages, .noEvaluationImages:
+      .configuration
+    case .version, .damaged, .doesNotFit: .badFile
+    case .file(let error): kind(of: error)
+    }
+  }
+
+  private static func kind(of error: DatasetError) -> Kind {
+    switch error {
+    case .missingFolder, .notAFolder, .unreadableFolder, .noImages: .notFound
+    case .image(let error): kind(of: error)
+    case .noReadableImages, .tooManyDamaged: .badFile
+    case .tooFewImages, .tooSmall, .tooThin: .argument
+    case .stopped: .stopped
+    }
+  }
+
+  private static func kind(of error: ImageError) -> Kind {
+    switch error {
+    case .unreadable: .notFound
+    case .exhausted: .system
+    case .cannotWrite: .output
+    case .cannotEncode: .argument
+    case .empty, .notAnImage, .corrupt, .tooManyPixels, .tooManyBytes: .badFile
+    }
+  }
+
+  private static func kind(of error: TokenFileError) -> Kind {
+    switch error {
+    case .file(let error): kind(of: error)
+    case .missingPiece, .missingSidecar: .notFound
+    case .output, .halfReplaced: .output
+    default: .badFile
+    }
+  }
+
+  private static func kind(of error: FileError) -> Kind {
+    error.action == .write ? .output : error.isMissing ? .notFound : .badFile
+  }
+
+  private static func kind(of error: CodecError) -> Kind {
+    switch error {
+    case .notFinite: .badFile
+    case .tokenOutOfRange: .argument
+    }
+  }
+}
+
+/// Does some work, whose errors become those of this module.
+func translatingErrors<R>(_ work: () throws -> R) throws(TesseraError) -> R {
+  do { return try work() } catch { throw TesseraError(error) }
+}
+
+/// A number of threads that makes sense: as many as there are cores where none is asked for.
+func checkedThreads(_ threads: Int?) throws(TesseraError) -> Int {
+  let most = TrainingConfiguration.mostLanes
+  guard let threads else { return min(most, AvailableCores.count) }
+  guard (1...most).contains(threads) else {
+    throw TesseraError(.argument, "threads: expected 1 to \(most), found \(threads)")
+  }
+  return threads
+}

@@ -1,0 +1,93 @@
+import Inference
+import TokenFiles
+
+/// One image as tokens: a grid of ids, row by row from the top left.
+///
+/// A token stands for a square of pixels. Of most quantizers it is one id; of residual and product
+/// quantizers it is ``depth`` ids, which lie together.
+public struct Tokens: Sendable, Equatable {
+  /// Rows of the grid.
+  public let rows: Int
+  /// Columns of the grid.
+  public let columns: Int
+  /// Ids to a token.
+  public let depth: Int
+  /// The ids, `[rows, columns, depth]`, each below the tokenizer's codebook size.
+  public let ids: [Int32]
+  /// Pixels in a row of the image; nil where it is as wide as its grid.
+  public let width: Int?
+  /// Rows of pixels of the image; nil where it is as high as its grid.
+  public let height: Int?
+
+  /// A grid of ids, such as a generative model put out.
+  ///
+  /// Whether the ids are of a codebook is checked where they are decoded.
+  ///
+  /// - Parameters:
+  ///   - ids: `rows * columns * depth` of them, the ids of a token together.
+  ///   - rows: at least 1.
+  ///   - columns: at least 1.
+  ///   - depth: ids to a token, at least 1.
+  ///   - width: pixels in a row of the image, where it is narrower than the grid.
+  ///   - height: rows of pixels of the image, where it is lower than the grid.
+  /// - Throws: ``TesseraError`` `argument` where the counts do not agree, or an id does not fit in
+  ///   32 bits.
+  /// - Complexity: linear in the ids.
+  public init(
+    ids: [some BinaryInteger], rows: Int, columns: Int, depth: Int = 1, width: Int? = nil,
+    height: Int? = nil
+  ) throws(TesseraError) {
+    guard rows > 0, columns > 0, depth > 0 else {
+      throw TesseraError(
+        .argument,
+        "expected a grid of at least one token, found \(rows) rows, \(columns) columns and a depth of "
+          + "\(depth)")
+    }
+    let (cells, isTooLarge) = rows.multipliedReportingOverflow(by: columns)
+    let (count, overflows) = cells.multipliedReportingOverflow(by: depth)
+    guard !isTooLarge, !overflows, ids.count == count else {
+      throw TesseraError(
+        .argument,
+        "expected \(rows) x \(columns)\(depth > 1 ? " x \(depth)" : "") ids, found \(ids.count)")
+    }
+    for (name, side) in [("width", width), ("height", height)] {
+      if let side, side < 1 {
+        throw TesseraError(.argument, "\(name): expected at least 1 pixel, found \(side)")
+      }
+    }
+    var numbers: [Int32] = []
+    numbers.reserveCapacity(ids.count)
+    for (place, id) in ids.enumerated() {
+      guard let number = Int32(exactly: id), number >= 0 else {
+        throw TesseraError(
+          .argument, "id \(place) is \(id): expected a code's index, at least 0 and below 2^31")
+      }
+      numbers.append(number)
+    }
+    (self.rows, self.columns, self.depth, self.ids) = (rows, columns, depth, numbers)
+    (self.width, self.height) = (width, height)
+  }
+
+  /// What a codec made of an image of a size in pixels.
+  init(_ grid: TokenGrid, width: Int, height: Int) {
+    (rows, columns, depth, ids) = (grid.height, grid.width, grid.depth, grid.indices)
+    (self.width, self.height) = (width, height)
+  }
+
+  /// What a token file holds of an image.
+  init(_ record: TokenRecord, depth: Int) {
+    (rows, columns, self.depth) = (record.gridHeight, record.gridWidth, depth)
+    ids = record.tokens.map { Int32(bitPattern: $0) }
+    (width, height) = (record.width, record.height)
+  }
+
+  /// The ids of one token, ``depth`` of them; nil outside the grid.
+  public subscript(row: Int, column: Int) -> ArraySlice<Int32>? {
+    guard (0..<rows).contains(row), (0..<columns).contains(column) else { return nil }
+    let start = (row * columns + column) * depth
+    return ids[start..<start + depth]
+  }
+
+  /// The grid as the codec takes it.
+  var grid: TokenGrid { TokenGrid(height: rows, width: columns, depth: depth, indices: ids) }
+}

@@ -1,0 +1,45 @@
+import FileTestSupport
+import Foundation
+import Tessera
+import Testing
+
+/// The programs in `Examples/`, run as whoever copies them would.
+struct ExampleTests {
+  @Test func anImageBecomesTokensAndAnImageAgain() throws {
+    let scratch = try ScratchFolder()
+    try Trained.image(20, 13).write(to: scratch.file("photo.png"))
+    let outcome = try Programs.run(
+      "EncodeImage", [Trained.fsq.get(), scratch.file("photo.png"), scratch.file("decoded.png")])
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.text.hasPrefix("20x13 pixels became 7x10 tokens of 1000 codes"), "\(outcome)")
+    let decoded = try Image(contentsOf: scratch.file("decoded.png"))
+    #expect(decoded.width == 20 && decoded.height == 13)
+    let failed = try Programs.run("EncodeImage", ["nowhere", "a.png", "b.png"])
+    #expect(failed.code == 1 && failed.text.hasPrefix("error: nowhere"), "\(failed)")
+  }
+
+  @Test func aTokenizerIsTrainedOnAFolder() throws {
+    let scratch = try ScratchFolder()
+    let outcome = try Programs.run(
+      "TrainOnFolder", [Trained.scenes.get() + "/train", scratch.file("run"), "2"])
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.text.contains("step 2 of 2: loss "), "\(outcome)")
+    #expect(outcome.text.contains("step 2: PSNR "), "\(outcome)")
+    _ = try Tokenizer(checkpoint: scratch.file("run"))
+  }
+
+  @Test func aModelOfOnesOwnIsTrained() throws {
+    let outcome = try Programs.run("OwnModel", [])
+    #expect(outcome.code == 0, "\(outcome)")
+    let said = outcome.text.split(separator: " ").last.flatMap { Float($0.dropLast()) }
+    #expect(abs(try #require(said)) < 0.1, "\(outcome)")
+  }
+
+  @Test(arguments: ["EncodeImage", "TrainOnFolder", "OwnModel"])
+  func noExampleHasMoreThanThirtyLines(_ name: String) throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../Examples/\(name)/main.swift").standardizedFileURL
+    let text = try String(contentsOf: path, encoding: .utf8)
+    #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 31)
+  }
+}

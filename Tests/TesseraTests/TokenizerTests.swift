@@ -1,0 +1,113 @@
+import FileTestSupport
+import Tessera
+import Testing
+
+/// What the library computes is what the commands compute.
+struct TokenizerTests {
+  static let sizes = [(32, 32), (33, 30), (8, 50), (32, 32), (1, 1)]
+
+  @Test(arguments: [Tokenizer.Sizing.native, .model])
+  func idsAndPixelsAreThoseOfTheCommands(_ sizing: Tokenizer.Sizing) throws {
+    for checkpoint in [try Trained.fsq.get(), try Trained.residual.get()] {
+      let scratch = try ScratchFolder()
+      _ = try scratch.folder("in")
+      let tokenizer = try Tokenizer(checkpoint: checkpoint, threads: 2)
+      let images = Self.sizes.dropLast().map { Trained.image($0.0, $0.1) }
+      for (index, image) in images.enumerated() {
+        try image.write(to: scratch.file("in/\(index).png"))
+      }
+      let file = scratch.file("tokens.safetensors")
+      let encoded = try Programs.run(
+        "encode",
+        [
+          "--checkpoint", checkpoint, "--output", file, "--size", "\(sizing)", scratch.file("in"),
+        ])
+      #expect(encoded.code == 0, "\(encoded)")
+      let decoded = try Programs.run(
+        "decode", ["--checkpoint", checkpoint, "--output", scratch.file("out"), file])
+      #expect(decoded.code == 0, "\(decoded)")
+
+      let together = try tokenizer.encode(images, sizing: sizing)
+      let pixels = try tokenizer.decode(together)
+      for (index, entry) in try TokenFile(path: file, for: tokenizer).enumerated() {
+        let tokens = try tokenizer.encode(images[index], sizing: sizing)
+        #expect(tokens == together[index])
+        #expect(try tokens == entry.tokens())
+        #expect(entry.name == "\(index).png")
+        let image = try Image(contentsOf: scratch.file("out/\(index).png"))
+        #expect(try tokenizer.decode(tokens) == image)
+        #expect(pixels[index] == image)
+        #expect(sizing == .model || (image.width, image.height) == Self.sizes[index])
+      }
+    }
+  }
+
+  @Test func bytesNumbersAndImagesGiveTheSameTokens() throws {
+    let tokenizer = try Tokenizer(checkpoint: Trained.fsq.get(), threads: 1)
+    for (width, height) in Self.sizes {
+      let image = Trained.image(width, height)
+      let tokens = try tokenizer.encode(image)
+      #expect(tokens.rows == (height + 1) / 2 && tokens.columns == (width + 1) / 2)
+      #expect(tokens.ids.count == tokens.rows * tokens.columns)
+      #expect(tokens.width == width && tokens.height == height)
+      #expect(try tokenizer.encode(rgb: image.pixels, width: width, height: height) == tokens)
+      let numbers = image.pixels.map { Float($0) / 127.5 - 1 }
+      #expect(try tokenizer.encode(numbers, width: width, height: height) == tokens)
+      let whole = try tokenizer.decode(
+        ids: tokens.ids.map(Int.init), rows: tokens.rows, columns: tokens.columns)
+      #expect(whole.width == 2 * tokens.columns && whole.height == 2 * tokens.rows)
+    }
+  }
+
+  @Test func aTokenOfSeveralIdsLiesTogether() throws {
+    let tokenizer = try Tokenizer(checkpoint: Trained.residual.get(), threads: 1)
+    let tokens = try tokenizer.encode(Trained.image(6, 4))
+    #expect(tokenizer.depth == 3 && tokens.ids.count == 2 * 3 * 3)
+    #expect(tokens[1, 2].map(Array.init) == Array(tokens.ids.suffix(3)))
+    #expect(tokens[2, 0] == nil && tokens[0, -1] == nil)
+  }
+
+  @Test func severalTasksShareATokenizer() async throws {
+    let tokenizer = try Tokenizer(checkpoint: Trained.fsq.get(), threads: 2)
+    let images = (0..<24).map { Trained.image(8 + 2 * ($0 % 5), 8 + 4 * ($0 % 3)) }
+    let expected = try tokenizer.encode(images)
+    let found = try await withThrowingTaskGroup { group in
+      for (index, image) in images.enumerated() {
+        group.addTask {
+          let tokens =
+            index.isMultiple(of: 4)
+            ? try tokenizer.encode([image, image])[1] : try tokenizer.encode(image)
+          return (index, tokens, try tokenizer.decode(tokens))
+        }
+      }
+      return try await group.reduce(into: [Int: (Tokens, Image)]()) { $0[$1.0] = ($1.1, $1.2) }
+    }
+    for (index, tokens) in expected.enumerated() {
+      #expect(found[index]?.0 == tokens)
+      #expect(try found[index]?.1 == tokenizer.decode(tokens))
+    }
+  }
+
+  @Test func evaluationCountsWhatItSees() throws {
+    let tokenizer = try Tokenizer(checkpoint: Trained.fsq.get(), threads: 2)
+    let images = (0..<3).map { Trained.image(32 + 2 * $0, 32) }
+    let result = try tokenizer.evaluate(images)
+    #expect(result.images == 3 && result.tokens == 3 * 256 && result.pixels == 3 * 1024)
+    #expect(result.usage.codes == 1000 && result.psnr > 0)
+    let native = try tokenizer.evaluate(images, sizing: .native)
+    #expect(native.pixels == 32 * (32 + 34 + 36))
+    // The same images, encoded and decoded by hand.
+    let error = try images.map { image -> Double in
+      let decoded = try tokenizer.decode(tokenizer.encode(image))
+      let squares = zip(image.pixels, decoded.pixels).map { pow(Double($0) - Double($1)) }
+      return squares.reduce(0, +) / Double(squares.count)
+    }
+    #expect(abs(native.psnr - decibels(error.reduce(0, +) / 3)) < 1e-9)
+  }
+
+  @Test func nothingInIsNothingOut() throws {
+    let tokenizer = try Tokenizer(checkpoint: Trained.fsq.get())
+    #expect(try tokenizer.encode([Image]()).isEmpty)
+    #expect(try tokenizer.decode([Tokens]()).isEmpty)
+  }
+}
