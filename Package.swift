@@ -153,6 +153,7 @@ let package = Package(
     tests("KernelsTests", ["Kernels"]),
     tests(
       "AutodiffTests", ["Autodiff", "Execution", "CPUBackend", "Tokenizers", "TestSupport"]),
+    tests("LayersTests", ["Layers", "Autodiff", "Execution", "TestSupport"]),
     tests(
       "ExecutionTests",
       [

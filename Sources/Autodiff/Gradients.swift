@@ -23,7 +23,7 @@ extension Graph {
     let forward = nodes.count
     let isNeeded = dependents(on: others)
     var gradients: [ValueID: Tensor] = [:]
-    gradients[loss.id] = append(.seed(Seed(value: seed, shape: loss.shape)), [])[0]
+    gradients[loss.id] = append(Seed(value: seed, shape: loss.shape), [])[0]
 
     for index in stride(from: forward - 1, through: 0, by: -1) {
       let node = nodes[index]
@@ -36,7 +36,7 @@ extension Graph {
           inputs: node.inputs.map { Tensor(graph: self, id: $0) },
           outputs: node.outputs.map { Tensor(graph: self, id: $0) },
           upstream: upstream, isNeeded: needed)
-        let parts = node.operation.rule.gradients(context)
+        let parts = node.operation.gradients(context)
         for case (let input, let part?, true) in zip3(node.inputs, parts, needed) {
           // A value that the rule made for this input alone may be made otherwise; any other is,
           // or may be, the gradient of something else as well.
@@ -54,7 +54,7 @@ extension Graph {
       }
     }
     return others.map { tensor in
-      gradients[tensor.id] ?? append(.seed(Seed(value: 0, shape: tensor.shape)), [])[0]
+      gradients[tensor.id] ?? append(Seed(value: 0, shape: tensor.shape), [])[0]
     }
   }
 
@@ -69,12 +69,12 @@ extension Graph {
   /// The sum was recorded before that operation, which therefore finds it computed.
   private func absorb(_ sum: Tensor, into part: Tensor) -> Bool {
     guard case .result(let index, 0) = values[part.id.index].role,
-      case .groupNormalizationGradient(var rule) = nodes[index].operation, !rule.hasAddend
+      var rule = nodes[index].operation as? GroupNormalizationGradient, !rule.hasAddend
     else { return false }
     rule.hasAddend = true
     let node = nodes[index]
     nodes[index] = Node(
-      operation: .groupNormalizationGradient(rule), inputs: node.inputs + [sum.id],
+      operation: rule, inputs: node.inputs + [sum.id],
       outputs: node.outputs, layer: node.layer)
     return true
   }
@@ -102,7 +102,7 @@ extension Graph {
   private func deposit(_ part: Tensor, asGradientOf parameter: Int, isOwn: Bool) {
     var destination = part
     if !isOwn || !accumulates(part.id) {
-      destination = append(.accumulation(Accumulation()), [part])[0]
+      destination = append(Accumulation(), [part])[0]
     }
     values[destination.id.index].role = .gradient(of: parameter)
   }
@@ -112,7 +112,7 @@ extension Graph {
     guard case .result(let index, let output) = values[id.index].role else { return false }
     let node = nodes[index]
     guard node.operation.accumulates(output: output) else { return false }
-    guard case .groupNormalizationGradient = node.operation else { return true }
+    guard node.operation is GroupNormalizationGradient else { return true }
     // Scale and shift come of one pass: both go to gradient memory, to places of their own, or
     // neither does.
     let trained = [node.inputs[2], node.inputs[3]].compactMap { id -> Int? in

@@ -7,7 +7,7 @@ public final class Graph {
   /// One operation, with what it reads and yields.
   public struct Node: Sendable {
     /// What is done.
-    public let operation: Operation
+    public let operation: any Operator
     /// What it reads.
     public let inputs: [ValueID]
     /// What it yields.
@@ -16,7 +16,9 @@ public final class Graph {
     public let layer: String
 
     /// An operation with its inputs and outputs, for tests that make a wrong graph by hand.
-    package init(operation: Operation, inputs: [ValueID], outputs: [ValueID], layer: String) {
+    package init(
+      operation: any Operator, inputs: [ValueID], outputs: [ValueID], layer: String
+    ) {
       self.operation = operation
       self.inputs = inputs
       self.outputs = outputs
@@ -65,16 +67,17 @@ public final class Graph {
 
   /// Appends an operation and returns its outputs.
   ///
-  /// The shapes of the inputs are checked by the operation's own rule; an error names the layer.
+  /// The shapes of the inputs are checked by the operation's own rule; an error ends the program with
+  /// the name of the layer, as no data can make it right.
   @discardableResult
-  func append(_ operation: Operation, _ inputs: [Tensor]) -> [Tensor] {
+  public func append(_ operation: some Operator, _ inputs: [Tensor]) -> [Tensor] {
     let layer = layerName(of: inputs)
     for input in inputs where input.graph !== self {
       fatalError("\(layer): \(operation.name) mixes tensors of two graphs")
     }
     let outcome: [OutputDeclaration]
     do {
-      outcome = try operation.rule.outputs(of: inputs.map { $0.declaration })
+      outcome = try operation.outputs(of: inputs.map { $0.declaration })
     } catch {
       let shapes = inputs.map { $0.shape.description }.joined(separator: ", ")
       fatalError("\(layer): \(operation.name) \(error.reason); it was given \(shapes)")
@@ -122,8 +125,8 @@ public final class Graph {
 extension Tensor {
   var declaration: OutputDeclaration { OutputDeclaration(shape, type) }
 
-  /// Appends a one-output operation on this and further tensors.
-  func apply(_ operation: Operation, _ others: Tensor...) -> Tensor {
+  /// Appends an operation on this and further tensors, and returns its first output.
+  public func apply(_ operation: some Operator, _ others: Tensor...) -> Tensor {
     graph.append(operation, [self] + others)[0]
   }
 }

@@ -1,9 +1,15 @@
-/// What every operation states of itself: the shapes it yields, and its gradient.
+/// An operation of a graph: what it states of itself, the shapes it yields and its gradient.
 ///
-/// Both stand in one file with the function that model code calls. A gradient is made of
+/// All of it stands in one file with the function that model code calls. A gradient is made of
 /// operations, appended to the same graph; gradient operations have no gradient of their own,
-/// as second derivatives are out of scope.
-protocol Operator: Sendable, Hashable {
+/// as second derivatives are out of scope. What an operation computes is a backend's affair: on the
+/// CPU, a conformance to `CPUOperator`. `docs/adding-an-operation.md` goes through one.
+///
+/// An operation may be declared outside this package too, and recorded by `Tensor.apply`.
+public protocol Operator: Sendable, Hashable {
+  /// The operation's name, for messages and traces; the type's, in words, if nothing else is said.
+  var name: String { get }
+
   /// The extents and element types of the outputs, or why the inputs do not fit.
   func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration]
 
@@ -12,53 +18,98 @@ protocol Operator: Sendable, Hashable {
 
   /// The multiply-adds of the direct algorithm, where products are what the operation is about;
   /// 0 for what a pass over memory does.
+  ///
+  /// A kernel may get by with fewer, as Winograd's do; a rate over this count is an effective one.
   func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int
+
+  /// What tells apart the kernels of operations of one name, for traces: the extents of a filter, the
+  /// activation in the same pass. Empty where there is one kernel.
+  func variant(inputs: [Shape]) -> String
+
+  /// The input whose memory the output shares, for views: nothing is executed.
+  var viewedInput: Int? { get }
+
+  /// The inputs that the first output may overwrite, if nobody reads them later: those of as many
+  /// elements, each of which is read before the element in its place is written.
+  var overwritableInputs: [Int] { get }
+
+  /// Whether an output can be added to what memory holds, as gradients of parameters are.
+  func accumulates(output: Int) -> Bool
 }
 
 extension Operator {
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }
+  /// The type's name, in words: `GroupNormalization` is "group normalization".
+  public var name: String {
+    String(describing: Self.self).reduce(into: "") { name, letter in
+      if letter.isUppercase && !name.isEmpty { name += " " }
+      name += letter.lowercased()
+    }
+  }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// None.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     Array(repeating: nil, count: context.inputs.count)
   }
+
+  /// 0.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }
+
+  /// Nothing.
+  public func variant(inputs: [Shape]) -> String { "" }
+
+  /// None: the output has memory of its own.
+  public var viewedInput: Int? { nil }
+
+  /// None.
+  public var overwritableInputs: [Int] { [] }
+
+  /// No.
+  public func accumulates(output: Int) -> Bool { false }
 }
 
 /// The extents and element type of one output.
-struct OutputDeclaration {
-  let shape: Shape
-  let type: ElementType
+public struct OutputDeclaration: Sendable, Hashable {
+  /// The extents.
+  public let shape: Shape
+  /// What the elements are.
+  public let type: ElementType
 
-  init(_ shape: Shape, _ type: ElementType = .float32) {
+  /// Extents, and elements that are numbers unless something else is said.
+  public init(_ shape: Shape, _ type: ElementType = .float32) {
     self.shape = shape
     self.type = type
   }
 }
 
 /// Why an operation refuses its inputs, as the rest of a sentence that begins with its name.
-struct ShapeMismatch: Error {
-  let reason: String
+public struct ShapeMismatch: Error {
+  /// The rest of the sentence, as in "needs two tensors of one shape".
+  public let reason: String
 
-  init(_ reason: String) {
+  /// A reason.
+  public init(_ reason: String) {
     self.reason = reason
   }
 }
 
 /// What a gradient rule is given.
-struct GradientContext {
+public struct GradientContext {
   /// The inputs of the operation.
-  let inputs: [Tensor]
+  public let inputs: [Tensor]
   /// Its outputs.
-  let outputs: [Tensor]
+  public let outputs: [Tensor]
   /// The gradient of the loss with respect to each output, `nil` where nothing depends on it.
-  let upstream: [Tensor?]
+  public let upstream: [Tensor?]
   /// Whether anyone needs the gradient of each input.
-  let isNeeded: [Bool]
+  public let isNeeded: [Bool]
 
   /// The gradient with respect to the only differentiable output.
-  var gradient: Tensor { upstream[0]! }
+  public var gradient: Tensor { upstream[0]! }
 }
 
 /// Refuses inputs unless a condition holds.
-func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws(ShapeMismatch) {
+public func require(
+  _ condition: Bool, _ reason: @autoclosure () -> String
+) throws(ShapeMismatch) {
   if !condition { throw ShapeMismatch(reason()) }
 }

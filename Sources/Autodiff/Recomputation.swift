@@ -16,14 +16,14 @@ extension Tensor {
     let inputs = node.inputs.map { Tensor(graph: graph, id: $0) }
     let again: Tensor
     switch node.operation {
-    case .groupNormalization(let normalization):
+    case let normalization as GroupNormalization:
       let moments = node.outputs[1...].map { Tensor(graph: graph, id: $0) }
       again =
         graph.append(
-          .groupNormalizationRecomputation(.init(normalization: normalization)),
+          GroupNormalizationRecomputation(normalization: normalization),
           inputs + moments)[0]
-    case .upsampling:
-      again = graph.append(node.operation, inputs)[0]
+    case let upsampling as NearestUpsampling:
+      again = graph.append(upsampling, inputs)[0]
     default:
       return self
     }

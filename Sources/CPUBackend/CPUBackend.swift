@@ -54,31 +54,4 @@ public struct CPUBackend: Backend {
   public func isFinite(_ memory: HostMemory, at offset: Int, words: Int) -> Bool {
     allFinite(count: words, memory.floats(at: offset, count: words))
   }
-
-  /// The scratch words that an operation's kernel needs.
-  public func workspace(for operation: Autodiff.Operation, inputs: [Shape], outputs: [Shape]) -> Int
-  {
-    switch operation {
-    case .convolution(let convolution):
-      return geometry(convolution, image: inputs[0], filter: inputs[1]).workspace
-    case .convolutionImageGradient(let gradient):
-      return geometry(gradient.convolution, image: gradient.image, filter: inputs[1]).workspace
-    case .convolutionFilterGradient(let gradient):
-      return geometry(gradient.convolution, image: inputs[1], filter: gradient.filter).workspace
-    case .groupNormalization(let normalization):
-      return normalization.geometry(inputs[0]).workspace
-    case .groupNormalizationRecomputation(let recomputation):
-      return recomputation.normalization.geometry(inputs[0]).workspace
-    case .groupNormalizationGradient(let gradient):
-      return gradient.normalization.geometry(inputs[1]).workspace
-    case .nearestCode:
-      return nearestCodeWorkspace(codes: inputs[1][0], dimension: inputs[1][1])
-    case .entropyOfMeanBits(let entropy):
-      return meanBitsWorkspace(group: entropy.group)
-    case .entropyOfMeanBitsGradient(let gradient):
-      return meanBitsWorkspace(group: gradient.entropy.group)
-    default:
-      return 0
-    }
-  }
 }

@@ -31,17 +31,6 @@ extension GroupNormalization.Fused {
   }
 }
 
-extension Autodiff.Activation {
-  var kernel: Kernels.Activation {
-    switch self {
-    case .relu: return .relu
-    case .silu: return .silu
-    case .tanh: return .tanh
-    case .sigmoid: return .sigmoid
-    }
-  }
-}
-
 extension Rotation.Scale {
   var kernel: RotationScale {
     switch self {

@@ -27,10 +27,14 @@ public protocol Backend: Sendable {
   func clear(_ memory: Memory, words: Int)
 
   /// The scratch words that an operation needs.
-  func workspace(for operation: Operation, inputs: [Shape], outputs: [Shape]) -> Int
+  func workspace(for operation: any Operator, inputs: [Shape], outputs: [Shape]) -> Int
 
-  /// Executes one instruction; outputs in gradient memory are added to what is there.
-  func execute(_ instruction: Instruction, in memories: Memories<Memory>)
+  /// What executes one instruction in the memories of a lane; outputs in gradient memory are added to
+  /// what is there.
+  ///
+  /// Asked for once, when a session is made, and called at every replay, where it allocates nothing. The
+  /// program ends where the device has no kernel for the operation.
+  func kernel(for instruction: Instruction) -> @Sendable (Memories<Memory>) -> Void
 
   /// Whether every word of a value is a finite number.
   func isFinite(_ memory: Memory, at offset: Int, words: Int) -> Bool

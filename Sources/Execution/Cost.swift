@@ -47,23 +47,6 @@ extension Instruction {
   /// The operation's name, with what tells its kernels apart: the extents and stride of a
   /// filter, the activation in the same pass.
   public var kind: String {
-    func filter(_ shape: Shape, _ convolution: Convolution) -> String {
-      let stride = convolution.stride == 1 ? "" : ", stride \(convolution.stride)"
-      return "\(operation.name) \(shape[0])x\(shape[1])\(stride)"
-    }
-    switch operation {
-    case .convolution(let rule): return filter(inputs[1].shape, rule)
-    case .convolutionImageGradient(let rule):
-      return filter(inputs[1].shape, rule.convolution)
-    case .convolutionFilterGradient(let rule): return filter(rule.filter, rule.convolution)
-    case .groupNormalization(let rule) where rule.activation != .identity:
-      return "\(operation.name), \(rule.activation)"
-    case .groupNormalizationRecomputation(let rule)
-    where rule.normalization.activation != .identity:
-      return "\(operation.name), \(rule.normalization.activation)"
-    case .groupNormalizationGradient(let rule) where rule.normalization.activation != .identity:
-      return "\(operation.name), \(rule.normalization.activation)"
-    default: return operation.name
-    }
+    operation.name + operation.variant(inputs: inputs.map(\.shape))
   }
 }

@@ -3,7 +3,7 @@ import Autodiff
 /// One step of a plan: an operation, and where its inputs and outputs lie.
 public struct Instruction: Sendable {
   /// The operation.
-  public let operation: Operation
+  public let operation: any Operator
   /// Where the inputs lie.
   public let inputs: [Operand]
   /// Where the outputs lie; those in gradient memory are added to what is there.

@@ -34,7 +34,7 @@ public struct Plan: Sendable {
   ///   - workspace: the scratch words that an operation needs on the backend.
   public init(
     _ graph: Graph, outputs: [String: Tensor] = [:], statistics: [String: Tensor] = [:],
-    workspace: @escaping (Operation, _ inputs: [Shape], _ outputs: [Shape]) -> Int
+    workspace: @escaping (any Operator, _ inputs: [Shape], _ outputs: [Shape]) -> Int
   ) {
     let results = Array(outputs.values) + Array(statistics.values)
     var planner = Planner(graph, keeping: results.map(\.id), workspace: workspace)

@@ -4,7 +4,7 @@ import Autodiff
 struct Planner {
   private let graph: Graph
   private let kept: Set<ValueID>
-  private let workspace: (Operation, [Shape], [Shape]) -> Int
+  private let workspace: (any Operator, [Shape], [Shape]) -> Int
 
   let parameters: ParameterLayout
   private(set) var instructions: [Instruction] = []
@@ -22,7 +22,7 @@ struct Planner {
 
   init(
     _ graph: Graph, keeping kept: [ValueID],
-    workspace: @escaping (Operation, [Shape], [Shape]) -> Int
+    workspace: @escaping (any Operator, [Shape], [Shape]) -> Int
   ) {
     self.graph = graph
     self.kept = Set(kept)

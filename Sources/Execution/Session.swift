@@ -81,9 +81,14 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     }
   }
 
+  /// What executes an instruction in the memories of a lane.
+  private typealias Kernel = @Sendable (Memories<B.Memory>) -> Void
+
   /// The threads that execute the lanes.
   public let pool: LanePool
   let memories: [Memories<B.Memory>]
+  private let kernels: [Kernel]
+  private let preparationKernels: [Kernel]
   private let sums: [StatisticSums]
   private var preparedVersion = -1
   private var items = 0
@@ -107,6 +112,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     self.pool = pool
     backend = parameters.backend
     let backend = backend
+    kernels = plan.instructions.map(backend.kernel)
+    preparationKernels = plan.preparation.map(backend.kernel)
     let shared = backend.allocate(words: plan.sharedWords)
     memories = (0..<lanes).map { lane in
       var arena: B.Memory?
@@ -182,8 +189,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let replay = Replay(lane: lane, item: item, session: self)
     feed(replay)
     stopwatch?.end(.feeding)
-    for (index, instruction) in plan.instructions.enumerated() {
-      backend.execute(instruction, in: memory)
+    for (index, kernel) in kernels.enumerated() {
+      kernel(memory)
       stopwatch?.end(instruction: index)
     }
     sums[lane].add(from: memory, on: backend)
@@ -214,11 +221,13 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   public func firstNonFinite(item: Int) -> String? {
     let lane = item % lanes
     let memory = memories[lane]
-    for instruction in plan.preparation where !check(instruction, memory) {
+    for (instruction, kernel) in zip(plan.preparation, preparationKernels)
+    where !check(instruction, kernel, memory) {
       return place(instruction)
     }
     feed(Replay(lane: lane, item: item, session: self))
-    for instruction in plan.instructions where !check(instruction, memory) {
+    for (instruction, kernel) in zip(plan.instructions, kernels)
+    where !check(instruction, kernel, memory) {
       return place(instruction)
     }
     return nil
@@ -229,16 +238,18 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     guard preparedVersion != parameters.version else { return }
     let began = ContinuousClock.now
     trace?.preparation.start()
-    for (index, instruction) in plan.preparation.enumerated() {
-      backend.execute(instruction, in: memories[0])
+    for (index, kernel) in preparationKernels.enumerated() {
+      kernel(memories[0])
       trace?.preparation.end(instruction: index)
     }
     preparedVersion = parameters.version
     trace?.add(.preparing, since: began)
   }
 
-  private func check(_ instruction: Instruction, _ memory: Memories<B.Memory>) -> Bool {
-    backend.execute(instruction, in: memory)
+  private func check(
+    _ instruction: Instruction, _ kernel: Kernel, _ memory: Memories<B.Memory>
+  ) -> Bool {
+    kernel(memory)
     return instruction.outputs.allSatisfy { output in
       output.type == .index
         || backend.isFinite(memory[output.region], at: output.offset, words: output.shape.count)

@@ -1,48 +1,86 @@
-/// An elementwise nonlinearity.
-public enum Activation: Sendable, Hashable, CaseIterable {
-  /// max(x, 0).
-  case relu
-  /// x sigmoid(x).
-  case silu
-  /// (e^x - e^-x) / (e^x + e^-x).
-  case tanh
-  /// 1 / (1 + e^-x).
-  case sigmoid
+/// y[i] = max(x[i], 0); `y` may be `x`, and NaN stays NaN.
+public func relu(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = larger(x[i], .zero) }
 }
 
-/// y[i] = a(x[i]); `y` may be `x`.
-///
-/// NaN stays NaN. At the infinities each gives its limit, except that SiLU(-inf) is NaN.
-public func activate(
-  _ a: Activation, count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+/// y[i] = outputGradient[i] where x[i] > 0, else 0; may be in place over `outputGradient` or `x`.
+public func reluGradient(
+  count: Int, outputGradient g: UnsafePointer<Float>, x: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
 ) {
-  switch a {
-  case .relu: for i in vectors(count) { y[i] = larger(x[i], .zero) }
-  case .silu: for i in vectors(count) { y[i] = silu(x[i]) }
-  case .tanh: for i in vectors(count) { y[i] = hyperbolicTangent(x[i]) }
-  case .sigmoid: for i in vectors(count) { y[i] = sigmoid(x[i]) }
-  }
+  for i in vectors(count) { y[i] = selecting(where: .zero, isBelow: x[i], g[i], else: .zero) }
 }
 
-/// inputGradient[i] = outputGradient[i] a'(x[i]); may be in place over `outputGradient` or `x`.
+/// y[i] = x[i] sigmoid(x[i]); `y` may be `x`.
 ///
-/// relu' = 1 where x > 0 and 0 elsewhere, zero included; silu' = s (1 + x (1 - s)) with
-/// s = sigmoid(x); tanh' = 4 e / (1 + e)^2 with e = e^(-2|x|); sigmoid' = e / (1 + e)^2 with
-/// e = e^-|x|. The last two forms stay accurate in the tails, where 1 - y^2 and y (1 - y) cancel.
-public func activateGradient(
-  _ a: Activation, count: Int, outputGradient: UnsafePointer<Float>, x: UnsafePointer<Float>,
-  into inputGradient: UnsafeMutablePointer<Float>
+/// NaN stays NaN; of infinity it is infinity, of -infinity NaN.
+public func silu(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
 ) {
-  let (g, y) = (outputGradient, inputGradient)
-  switch a {
-  case .relu:
-    for i in vectors(count) {
-      y[i] = selecting(where: .zero, isBelow: x[i], g[i], else: .zero)
-    }
-  case .silu: for i in vectors(count) { y[i] = g[i] * siluSlope(x[i]) }
-  case .tanh: for i in vectors(count) { y[i] = g[i] * tangentSlope(x[i]) }
-  case .sigmoid: for i in vectors(count) { y[i] = g[i] * sigmoidSlope(x[i]) }
-  }
+  for i in vectors(count) { y[i] = silu(x[i]) }
+}
+
+/// y[i] = s (1 + x (1 - s)) with s = sigmoid(x): the derivative of SiLU; `y` may be `x`.
+public func siluSlope(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = siluSlope(x[i]) }
+}
+
+/// y[i] = outputGradient[i] silu'(x[i]); may be in place over `outputGradient` or `x`.
+public func siluGradient(
+  count: Int, outputGradient g: UnsafePointer<Float>, x: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = g[i] * siluSlope(x[i]) }
+}
+
+/// y[i] = tanh(x[i]); `y` may be `x`, and NaN stays NaN.
+public func tanh(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = hyperbolicTangent(x[i]) }
+}
+
+/// y[i] = 4 e / (1 + e)^2 with e = e^(-2|x|): the derivative of tanh, accurate in the tails, where
+/// 1 - tanh(x)^2 cancels; `y` may be `x`.
+public func tanhSlope(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = tangentSlope(x[i]) }
+}
+
+/// y[i] = outputGradient[i] tanh'(x[i]); may be in place over `outputGradient` or `x`.
+public func tanhGradient(
+  count: Int, outputGradient g: UnsafePointer<Float>, x: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = g[i] * tangentSlope(x[i]) }
+}
+
+/// y[i] = 1 / (1 + e^-x[i]); `y` may be `x`, and NaN stays NaN.
+public func sigmoid(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = sigmoid(x[i]) }
+}
+
+/// y[i] = e / (1 + e)^2 with e = e^-|x|: the derivative of sigmoid, accurate in the tails, where
+/// y (1 - y) cancels; `y` may be `x`.
+public func sigmoidSlope(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = sigmoidSlope(x[i]) }
+}
+
+/// y[i] = outputGradient[i] sigmoid'(x[i]); may be in place over `outputGradient` or `x`.
+public func sigmoidGradient(
+  count: Int, outputGradient g: UnsafePointer<Float>, x: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = g[i] * sigmoidSlope(x[i]) }
 }
 
 /// 1 / (1 + e^-x), lane by lane.

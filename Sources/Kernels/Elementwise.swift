@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// y[i] = a[i] + b[i]; `y` may be `a` or `b`.
 public func add(
   count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
@@ -20,6 +26,99 @@ public func multiply(
   into y: UnsafeMutablePointer<Float>
 ) {
   for i in vectors(count) { y[i] = a[i] * b[i] }
+}
+
+/// y[i] = a[i] / b[i]; `y` may be `a` or `b`.
+public func divide(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = a[i] / b[i] }
+}
+
+/// y[i] = a[i]^b[i], as C's `pow`, one element at a time; `y` may be `a` or `b`.
+public func power(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in 0..<count { y[i] = pow(a[i], b[i]) }
+}
+
+/// y[i] = the larger of a[i] and b[i], NaN where one of them is; `y` may be `a` or `b`.
+public func maximum(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    let (a, b) = (a[i], b[i])
+    y[i] = larger(a, b).replacing(with: b, where: b .!= b)
+  }
+}
+
+/// y[i] = the smaller of a[i] and b[i], NaN where one of them is; `y` may be `a` or `b`.
+public func minimum(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    let (a, b) = (a[i], b[i])
+    y[i] = smaller(a, b).replacing(with: b, where: b .!= b)
+  }
+}
+
+/// y[i] = 1 where a[i] > b[i], else 0, as where one of them is NaN; `y` may be `a` or `b`.
+public func isGreater(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    y[i] = selecting(where: b[i], isBelow: a[i], SIMD16(repeating: 1), else: .zero)
+  }
+}
+
+/// y[i] = 1 where a[i] = b[i], else 0, as where one of them is NaN; `y` may be `a` or `b`.
+public func isEqual(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    y[i] = SIMD16.zero.replacing(with: SIMD16(repeating: 1), where: a[i] .== b[i])
+  }
+}
+
+/// y[i] = a[i] where condition[i] > 0, else b[i]; `y` may be any of them.
+public func choose(
+  count: Int, _ condition: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
+  _ b: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    y[i] = selecting(where: .zero, isBelow: condition[i], a[i], else: b[i])
+  }
+}
+
+/// y[i] = |x[i]|; `y` may be `x`.
+public func magnitude(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = magnitude(x[i]) }
+}
+
+/// y[i] = -1, 0 or 1 as x[i] is below, at or above 0, and NaN where it is NaN; `y` may be `x`.
+public func sign(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    let x = x[i]
+    let positive = x.replacing(with: SIMD16(repeating: 1), where: x .> 0)
+    y[i] = positive.replacing(with: SIMD16(repeating: -1), where: x .< 0)
+  }
+}
+
+/// y[i] = the square root of x[i]; `y` may be `x`.
+public func squareRoot(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = squareRoot(x[i]) }
 }
 
 /// y[i] = factor x[i]; `y` may be `x`.

@@ -2,16 +2,21 @@
 ///
 /// x and y are [rows, columns]. The largest exponent of each row is taken off first, so nothing
 /// overflows; the sum is in Double. A NaN or +inf in a row makes its values NaN.
+///
+/// The causal form takes rows as those of square matrices: row r has its first r % columns + 1 columns
+/// alone, and zeros behind them, whatever stands there in x.
 public func softmax(
-  rows: Int, columns: Int, scale: Float, _ x: UnsafePointer<Float>,
+  rows: Int, columns: Int, scale: Float, isCausal: Bool = false, _ x: UnsafePointer<Float>,
   into y: UnsafeMutablePointer<Float>
 ) {
   for row in 0..<rows {
     let source = x + row * columns
     let target = y + row * columns
-    let top = largest(columns, source, scale: scale)
-    for i in vectors(columns) { target[i] = exponential(multiplyAdd(source[i], scale, -top)) }
-    Kernels.scale(count: columns, target, by: Float(1 / sum(count: columns, target)), into: target)
+    let visible = isCausal ? row % columns + 1 : columns
+    let top = largest(visible, source, scale: scale)
+    for i in vectors(visible) { target[i] = exponential(multiplyAdd(source[i], scale, -top)) }
+    Kernels.scale(count: visible, target, by: Float(1 / sum(count: visible, target)), into: target)
+    if visible < columns { fill(count: columns - visible, with: 0, into: target + visible) }
   }
 }
 

@@ -23,11 +23,9 @@ public struct AttentionBlock {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let pixels: Shape = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let h = norm(x)
-    let q = query(h).reshaped(pixels)
-    let k = key(h).reshaped(pixels)
-    let v = value(h).reshaped(pixels)
-    let scale = 1 / Float(x.shape[3]).squareRoot()
-    let weights = matrixProduct(q, k, transposingSecond: true).softmax(scale: scale)
-    return output(matrixProduct(weights, v).reshaped(x.shape)) + x
+    let attended = attention(
+      query: query(h).reshaped(pixels), key: key(h).reshaped(pixels),
+      value: value(h).reshaped(pixels))
+    return output(attended.reshaped(x.shape)) + x
   }
 }

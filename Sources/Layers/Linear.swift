@@ -1,9 +1,9 @@
 import Autodiff
 
-/// A linear map of the channels of each pixel, with a bias.
+/// A linear map of the innermost axis, with a bias: of the channels of each pixel, of each row.
 ///
-/// Image `[N, H, W, inputs]`, result `[N, H, W, outputs]`. It is a 1x1 convolution whose weight a
-/// checkpoint stores as `[outputs, inputs]`.
+/// Input `[..., inputs]`, result `[..., outputs]`. It is a 1x1 convolution whose weight a checkpoint
+/// stores as `[outputs, inputs]`.
 public struct Linear {
   let weight: Tensor
   let bias: Tensor
@@ -16,8 +16,11 @@ public struct Linear {
     bias = scope.parameter("bias", [outputs], .uniform(bound: bound))
   }
 
-  /// The mapped image.
+  /// The mapped image or rows.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    x.convolved(with: weight, bias: bias, Convolution())
+    if x.shape.rank == 4 { return x.convolved(with: weight, bias: bias, Convolution()) }
+    return x.reshaped([1, 1, x.shape.rows, x.shape.channels])
+      .convolved(with: weight, bias: bias, Convolution())
+      .reshaped(Shape(x.shape.dimensions.dropLast() + [weight.shape[3]]))
   }
 }

@@ -51,7 +51,9 @@ struct MemoryChecker {
   private mutating func play(_ index: Int, _ instruction: Instruction, _ region: Region) {
     let node = graph.nodes[index]
     let name = "\(instruction.operation.name) \(index)"
-    if node.operation != instruction.operation { complaints.append("\(name) is out of order") }
+    if AnyHashable(node.operation) != AnyHashable(instruction.operation) {
+      complaints.append("\(name) is out of order")
+    }
     if let scratch = instruction.workspace {
       if scratch.region != region { complaints.append("\(name): scratch in another region") }
       claim(scratch, for: Self.scratch)

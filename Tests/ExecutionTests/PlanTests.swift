@@ -92,7 +92,7 @@ struct PlanTests {
     let y = x * doubled
     let plan = Plan(graph, outputs: ["y": y]) { _, _, _ in 0 }
     #expect(plan.preparation.map(\.operation.name) == ["scaling"])
-    #expect(plan.instructions.map(\.operation.name) == ["arithmetic"])
+    #expect(plan.instructions.map(\.operation.name) == ["product"])
     #expect(!plan.hasGradients)
 
     let run = GraphRun(graph, outputs: ["y": y])

@@ -34,7 +34,7 @@ struct ShapeErrorTests {
       let x = graph.input("images", [1, 8, 8, 3])
       _ = x.convolved(with: filter, bias: nil, Convolution()) + x
     }
-    #expect(text(result).contains("down.0: arithmetic needs two tensors of one shape"))
+    #expect(text(result).contains("down.0: sum needs tensors of one shape"))
   }
 
   @Test func anImageThatDoesNotHalve() async {

@@ -67,8 +67,8 @@ struct SmoothGraph {
     let layer = Scope(graph)["layer\(layers)"]
     let x = pick()
     let size = magnitude(x)
-    switch size > 8 ? 0 : draw(20) {
-    case 0...3:
+    switch size > 8 ? 0 : draw(28) {
+    case 0...3, 26, 27:
       let norm = (
         scale: layer.parameter("weight", [8], .uniform(bound: 1)),
         shift: layer.parameter("bias", [8], .uniform(bound: 1))
@@ -116,7 +116,23 @@ struct SmoothGraph {
       append(
         .concatenatingChannels(of: [x.channels(0..<4), other.channels(4..<8)]),
         max(size, magnitude(other)))
-    default: append(Autodiff.tanh(x).softmax(scale: 1.5), 1)
+    case 19: append(Autodiff.tanh(x).softmax(scale: 1.5), 1)
+    case 20:
+      let scale = layer.parameter("weight", [8], .uniform(bound: 1))
+      append(x.rootMeanSquareNormalized(scale: scale, epsilon: 0.05), 2)
+    case 21:
+      guard let norm = norms.last else { return }
+      append(x.layerNormalized(scale: norm.scale, shift: norm.shift, epsilon: 0.05), 2)
+    case 22: append(x.permuted([0, 2, 1, 3]) + x, 2 * size)
+    case 23:
+      let other = pick()
+      append(
+        .concatenating([x.slice(0..<1, axis: 1), other.slice(1..<4, axis: 1)], axis: 1),
+        max(size, magnitude(other)))
+    case 24:
+      let mean = x.mean(axis: -1).reshaped([1, 4, 4, 1])
+      append(x - mean.broadcast(to: Self.shape), 2 * size)
+    default: append(gelu(x) / (exp(Autodiff.tanh(pick())) + 1), size)
     }
   }
 

@@ -81,7 +81,7 @@ enum SweepCheck {
   /// gradient of something else too, which others read.
   static func sharedSums(_ graph: Graph) -> [Int] {
     graph.nodes.indices.filter { index in
-      guard graph.nodes[index].operation == .arithmetic(.sum),
+      guard graph.nodes[index].operation.name == "sum",
         norm(ofSum: index, in: graph) != nil
       else { return false }
       let shared = graph.nodes[index].inputs[1]
@@ -98,12 +98,12 @@ enum SweepCheck {
   static func absorb(sum index: Int, in graph: Graph) -> Bool {
     let sum = graph.nodes[index]
     guard let place = norm(ofSum: index, in: graph),
-      case .groupNormalizationGradient(var rule) = graph.nodes[place].operation
+      var rule = graph.nodes[place].operation as? GroupNormalizationGradient
     else { return false }
     let node = graph.nodes[place]
     rule.hasAddend = true
     graph.nodes[place] = Graph.Node(
-      operation: .groupNormalizationGradient(rule), inputs: node.inputs + [sum.inputs[0]],
+      operation: rule, inputs: node.inputs + [sum.inputs[0]],
       outputs: node.outputs, layer: node.layer)
     let scratch = Graph()
     _ = scratch.input("x", [1]) * 1
@@ -118,7 +118,7 @@ enum SweepCheck {
     let inputs = graph.nodes[index].inputs
     guard inputs[0] != inputs[1],
       case .result(let place, 0) = graph.values[inputs[1].index].role,
-      case .groupNormalizationGradient(let rule) = graph.nodes[place].operation, !rule.hasAddend
+      let rule = graph.nodes[place].operation as? GroupNormalizationGradient, !rule.hasAddend
     else { return nil }
     return place
   }

@@ -2,6 +2,34 @@ import Foundation
 import Kernels
 import Testing
 
+/// The nonlinearities with a gradient in one pass.
+enum Activation: CaseIterable {
+  case relu, silu, tanh, sigmoid
+}
+
+private func activate(
+  _ a: Activation, count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  switch a {
+  case .relu: relu(count: count, x, into: y)
+  case .silu: silu(count: count, x, into: y)
+  case .tanh: tanh(count: count, x, into: y)
+  case .sigmoid: sigmoid(count: count, x, into: y)
+  }
+}
+
+private func activateGradient(
+  _ a: Activation, count: Int, outputGradient g: UnsafePointer<Float>, x: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  switch a {
+  case .relu: reluGradient(count: count, outputGradient: g, x: x, into: y)
+  case .silu: siluGradient(count: count, outputGradient: g, x: x, into: y)
+  case .tanh: tanhGradient(count: count, outputGradient: g, x: x, into: y)
+  case .sigmoid: sigmoidGradient(count: count, outputGradient: g, x: x, into: y)
+  }
+}
+
 @Suite struct ActivationTests {
   static func twin(_ a: Activation, _ x: Double) -> Double {
     switch a {

@@ -5,7 +5,8 @@ import Foundation
 public enum OperationCases {
   /// All cases.
   public static let all: [OperationCase] =
-    convolutions + normalizations + pointwise + linear + losses + quantizers
+    convolutions + normalizations + elementwise + arithmetic + axes + linear + losses + sequences
+    + quantizers
 
   static let convolutions: [OperationCase] = [
     convolution("3x3", [2, 5, 6, 3], [3, 3, 3, 4], .init(padding: .init(all: 1))),
@@ -98,25 +99,7 @@ public enum OperationCases {
       ).zip($0[0], +)
     })
 
-  static let pointwise: [OperationCase] = activations + arithmetic
-
-  private static let activations: [OperationCase] = [
-    activation("relu", relu) { max($0, 0) },
-    activation("silu", silu) { $0 / (1 + exp(-$0)) },
-    activation("tanh", tanh) { Foundation.tanh($0) },
-    activation("sigmoid", sigmoid) { 1 / (1 + exp(-$0)) },
-  ]
-
-  private static func activation(
-    _ name: String, _ build: @escaping @Sendable (Tensor) -> Tensor,
-    _ function: @escaping @Sendable (Double) -> Double
-  ) -> OperationCase {
-    OperationCase(
-      name, [.numbers([3, 7], amplitude: 6)], build: { build($0[0]) },
-      reference: { $0[0].map(function) })
-  }
-
-  private static let arithmetic: [OperationCase] = [
+  static let arithmetic: [OperationCase] = [
     OperationCase(
       "sum of two", [.numbers([3, 5]), .numbers([3, 5], "b")],
       build: { $0[0] + $0[1] }, reference: { $0[0].zip($0[1], +) }),

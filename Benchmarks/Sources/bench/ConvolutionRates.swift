@@ -48,7 +48,7 @@ struct ConvolutionRates: Codable {
     var layers: [Key: Int] = [:]
     var keys: [Key] = []
     for instruction in plan.instructions {
-      guard case .convolution(let convolution) = instruction.operation else { continue }
+      guard let convolution = instruction.operation as? Convolution else { continue }
       let key = Key(
         convolution: convolution, image: instruction.inputs[0].shape,
         filter: instruction.inputs[1].shape)

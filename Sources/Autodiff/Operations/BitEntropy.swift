@@ -9,13 +9,15 @@ public struct EntropyOfBits: Operator {
   /// The factor of z under the logistic function.
   public let scale: Float
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape.rank >= 1, "needs vectors")
     return [OutputDeclaration(.scalar)]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
-    [context.gradient.apply(.entropyOfBitsGradient(.init(entropy: self)), context.inputs[0])]
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
+    [context.gradient.apply(EntropyOfBitsGradient(entropy: self), context.inputs[0])]
   }
 }
 
@@ -24,7 +26,8 @@ public struct EntropyOfBitsGradient: Operator {
   /// The entropy that is differentiated.
   public let entropy: EntropyOfBits
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[1]]
   }
 }
@@ -41,7 +44,8 @@ public struct EntropyOfMeanBits: Operator {
   /// Bits to a group; the last may have fewer.
   public let group: Int
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let bits = inputs[0].shape.channels
     try require(group >= 1 && group <= bits, "cannot split \(bits) bits into groups of \(group)")
     return [
@@ -49,8 +53,9 @@ public struct EntropyOfMeanBits: Operator {
     ]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
-    let rule = Operation.entropyOfMeanBitsGradient(.init(entropy: self))
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
+    let rule = EntropyOfMeanBitsGradient(entropy: self)
     return [context.gradient.apply(rule, context.inputs[0], context.outputs[1])]
   }
 }
@@ -61,7 +66,8 @@ public struct EntropyOfMeanBitsGradient: Operator {
   /// The entropy that is differentiated.
   public let entropy: EntropyOfMeanBits
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[1]]
   }
 }
@@ -69,11 +75,11 @@ public struct EntropyOfMeanBitsGradient: Operator {
 extension Tensor {
   /// The mean over these vectors of the entropy of their bits.
   public func entropyOfBits(scale: Float) -> Tensor {
-    apply(.entropyOfBits(EntropyOfBits(scale: scale)))
+    apply(EntropyOfBits(scale: scale))
   }
 
   /// The entropy of the mean distribution of these vectors' bits, in groups.
   public func entropyOfMeanBits(scale: Float, group: Int) -> Tensor {
-    apply(.entropyOfMeanBits(EntropyOfMeanBits(scale: scale, group: group)))
+    apply(EntropyOfMeanBits(scale: scale, group: group))
   }
 }

@@ -5,7 +5,8 @@ public struct ChannelSlice: Operator {
   /// How many.
   public let channels: Int
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let x = inputs[0].shape
     try require(
       x.rank >= 1 && start >= 0 && channels >= 1 && start + channels <= x.channels,
@@ -13,9 +14,10 @@ public struct ChannelSlice: Operator {
     return [OutputDeclaration(Shape(x.dimensions.dropLast() + [channels]), inputs[0].type)]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let width = context.inputs[0].shape.channels
-    return [context.gradient.apply(.channelPlacement(.init(start: start, width: width)))]
+    return [context.gradient.apply(ChannelPlacement(start: start, width: width))]
   }
 }
 
@@ -26,7 +28,8 @@ public struct ChannelPlacement: Operator {
   /// The channels of the result.
   public let width: Int
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let x = inputs[0].shape
     try require(start + x.channels <= width, "has room for \(width) channels")
     return [OutputDeclaration(Shape(x.dimensions.dropLast() + [width]), inputs[0].type)]
@@ -35,7 +38,8 @@ public struct ChannelPlacement: Operator {
 
 /// The channels of several tensors side by side, in order, of numbers or indices.
 public struct ChannelConcatenation: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let (rows, type) = (inputs[0].shape.dimensions.dropLast(), inputs[0].type)
     for input in inputs {
       try require(
@@ -46,7 +50,8 @@ public struct ChannelConcatenation: Operator {
     return [OutputDeclaration(Shape(rows + [channels]), type)]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     var start = 0
     return zip(context.inputs, context.isNeeded).map { input, isNeeded in
       defer { start += input.shape.channels }
@@ -59,11 +64,11 @@ public struct ChannelConcatenation: Operator {
 extension Tensor {
   /// Some neighbouring channels.
   public func channels(_ range: Range<Int>) -> Tensor {
-    apply(.channelSlice(ChannelSlice(start: range.lowerBound, channels: range.count)))
+    apply(ChannelSlice(start: range.lowerBound, channels: range.count))
   }
 
   /// The channels of several tensors side by side.
   public static func concatenatingChannels(of parts: [Tensor]) -> Tensor {
-    parts[0].graph.append(.channelConcatenation(ChannelConcatenation()), parts)[0]
+    parts[0].graph.append(ChannelConcatenation(), parts)[0]
   }
 }

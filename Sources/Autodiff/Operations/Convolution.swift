@@ -40,7 +40,16 @@ public struct Convolution: Operator {
     }
   }
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The extents of the filter, and the stride where it is not 1.
+  public func variant(inputs: [Shape]) -> String { variant(filter: inputs[1]) }
+
+  /// The extents of a filter, and the stride where it is not 1.
+  func variant(filter: Shape) -> String {
+    " \(filter[0])x\(filter[1])" + (stride == 1 ? "" : ", stride \(stride)")
+  }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let (x, filter) = (inputs[0].shape, inputs[1].shape)
     try require(x.rank == 4, "needs an image [N, H, W, C]")
     try require(filter.rank == 4, "needs a filter [kh, kw, in, out]")
@@ -58,25 +67,27 @@ public struct Convolution: Operator {
     return [OutputDeclaration([x[0], height, width, filter[3]])]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let (g, x, filter) = (context.gradient, context.inputs[0], context.inputs[1])
     let hasBias = context.inputs.count > 2
     var parts: [Tensor?] = Array(repeating: nil, count: context.inputs.count)
     if context.isNeeded[1] || hasBias && context.isNeeded[2] {
       let rule = ConvolutionFilterGradient(
         convolution: self, filter: filter.shape, hasBias: hasBias)
-      let results = g.graph.append(.convolutionFilterGradient(rule), [g, x.recomputed])
+      let results = g.graph.append(rule, [g, x.recomputed])
       if context.isNeeded[1] { parts[1] = results[0] }
       if hasBias && context.isNeeded[2] { parts[2] = results[1] }
     }
     if context.isNeeded[0] {
       parts[0] = g.apply(
-        .convolutionImageGradient(.init(convolution: self, image: x.shape)), filter)
+        ConvolutionImageGradient(convolution: self, image: x.shape), filter)
     }
     return parts
   }
 
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+  /// One for each product that is summed.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     Self.multiplyAdds(output: outputs[0], filter: inputs[1])
   }
 
@@ -94,11 +105,16 @@ public struct ConvolutionImageGradient: Operator {
   /// The extents of its image.
   public let image: Shape
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The extents of the filter, and the stride where it is not 1.
+  public func variant(inputs: [Shape]) -> String { convolution.variant(filter: inputs[1]) }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(image)]
   }
 
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+  /// One for each product that is summed.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     Convolution.multiplyAdds(output: inputs[0], filter: inputs[1])
   }
 }
@@ -113,11 +129,19 @@ public struct ConvolutionFilterGradient: Operator {
   /// Whether there is a bias, whose gradient is the second output.
   public let hasBias: Bool
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// All can.
+  public func accumulates(output: Int) -> Bool { true }
+
+  /// The extents of the filter, and the stride where it is not 1.
+  public func variant(inputs: [Shape]) -> String { convolution.variant(filter: filter) }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(filter)] + (hasBias ? [OutputDeclaration([filter[3]])] : [])
   }
 
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+  /// One for each product that is summed.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     Convolution.multiplyAdds(output: inputs[0], filter: filter)
   }
 }
@@ -125,6 +149,6 @@ public struct ConvolutionFilterGradient: Operator {
 extension Tensor {
   /// This image convolved with a filter, plus a bias.
   public func convolved(with filter: Tensor, bias: Tensor?, _ convolution: Convolution) -> Tensor {
-    graph.append(.convolution(convolution), [self, filter] + (bias.map { [$0] } ?? []))[0]
+    graph.append(convolution, [self, filter] + (bias.map { [$0] } ?? []))[0]
   }
 }

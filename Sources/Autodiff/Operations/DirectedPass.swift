@@ -8,21 +8,27 @@
 /// equal there is no direction, and all of the gradient goes to z. Source: kexue.fm 11328, as
 /// DiVeQ-detach.
 public struct DirectedPass: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The second.
+  public var viewedInput: Int? { 1 }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape == inputs[1].shape, "needs two tensors of one shape")
     return [inputs[1]]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let parts = context.gradient.graph.append(
-      .directedPassGradient(DirectedPassGradient()), [context.gradient] + context.inputs)
+      DirectedPassGradient(), [context.gradient] + context.inputs)
     return [parts[0], parts[1]]
   }
 }
 
 /// The gradients of a directed pass with respect to the vector and to the code.
 public struct DirectedPassGradient: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[1], inputs[2]]
   }
 }
@@ -31,6 +37,6 @@ extension Tensor {
   /// The value of `code`, of whose gradient the part along the way from this vector to the code goes
   /// to the code, and the rest to the vector.
   public func directed(to code: Tensor) -> Tensor {
-    apply(.directedPass(DirectedPass()), code)
+    apply(DirectedPass(), code)
   }
 }

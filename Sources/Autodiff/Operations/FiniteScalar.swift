@@ -25,15 +25,17 @@ public struct LevelBound: Operator {
   /// The number of levels of each channel.
   public let levels: [Int32]
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let channels = inputs[0].shape.channels
     try require(
       channels == levels.count, "has \(levels.count) levels, the tensor has \(channels) channels")
     return [inputs[0]]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
-    [context.gradient.apply(.levelBoundGradient(.init(bound: self)), context.inputs[0])]
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
+    [context.gradient.apply(LevelBoundGradient(bound: self), context.inputs[0])]
   }
 }
 
@@ -42,18 +44,24 @@ public struct LevelBoundGradient: Operator {
   /// The bound that is differentiated.
   public let bound: LevelBound
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[0]]
   }
 }
 
 /// Rounds to the nearest integer, ties to even; the gradient passes straight through.
 public struct Rounding: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The first.
+  public var overwritableInputs: [Int] { [0] }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[0]]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     [context.gradient]
   }
 }
@@ -65,7 +73,8 @@ public struct DigitPacking: Operator {
   /// The number of levels of each channel.
   public let levels: [Int32]
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(
       inputs[0].shape.channels == levels.count,
       "needs one channel for each of \(levels.count) levels")
@@ -78,7 +87,8 @@ public struct DigitUnpacking: Operator {
   /// The number of levels of each channel.
   public let levels: [Int32]
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].type == .index, "needs indices")
     return [OutputDeclaration(Shape(inputs[0].shape.dimensions + [levels.count]))]
   }
@@ -87,19 +97,19 @@ public struct DigitUnpacking: Operator {
 extension Tensor {
   /// Each channel bounded to the range of its levels, in units of levels.
   public func bounded(toLevels levels: [Int32], _ form: LevelBound.Form) -> Tensor {
-    apply(.levelBound(LevelBound(form: form, levels: levels)))
+    apply(LevelBound(form: form, levels: levels))
   }
 
   /// Each element rounded to the nearest integer, ties to even, with a straight-through gradient.
-  public func rounded() -> Tensor { apply(.rounding(Rounding())) }
+  public func rounded() -> Tensor { apply(Rounding()) }
 
   /// The indices that digits of these levels pack into.
   public func packedDigits(levels: [Int32]) -> Tensor {
-    apply(.digitPacking(DigitPacking(levels: levels)))
+    apply(DigitPacking(levels: levels))
   }
 
   /// The digits that make up these indices.
   public func unpackedDigits(levels: [Int32]) -> Tensor {
-    apply(.digitUnpacking(DigitUnpacking(levels: levels)))
+    apply(DigitUnpacking(levels: levels))
   }
 }

@@ -21,7 +21,13 @@ public struct GroupNormalization: Operator {
   /// The activation in the same pass.
   public let activation: Fused
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The activation in the same pass.
+  public func variant(inputs: [Shape]) -> String {
+    activation == .identity ? "" : ", \(activation)"
+  }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let x = inputs[0].shape
     try require(x.rank >= 2, "needs a batch and channels")
     try require(
@@ -34,10 +40,11 @@ public struct GroupNormalization: Operator {
     ]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let (x, scale, shift) = (context.inputs[0], context.inputs[1], context.inputs[2])
     let parts = x.graph.append(
-      .groupNormalizationGradient(.init(normalization: self)),
+      GroupNormalizationGradient(normalization: self),
       [context.gradient, x, scale, shift, context.outputs[1], context.outputs[2]])
     return [parts[0], parts[1], parts[2]]
   }
@@ -54,7 +61,17 @@ public struct GroupNormalizationGradient: Operator {
     self.normalization = normalization
   }
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The first.
+  public var overwritableInputs: [Int] { [0] }
+
+  /// The gradients of scale and shift can.
+  public func accumulates(output: Int) -> Bool { output > 0 }
+
+  /// The activation in the same pass.
+  public func variant(inputs: [Shape]) -> String { normalization.variant(inputs: inputs) }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let channels = OutputDeclaration([inputs[1].shape.channels])
     return [inputs[1], channels, channels]
   }
@@ -67,7 +84,11 @@ public struct GroupNormalizationRecomputation: Operator {
   /// The normalization that is repeated.
   public let normalization: GroupNormalization
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The activation in the same pass.
+  public func variant(inputs: [Shape]) -> String { normalization.variant(inputs: inputs) }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[0]]
   }
 }
@@ -79,7 +100,7 @@ extension Tensor {
     activation: GroupNormalization.Fused = .identity
   ) -> Tensor {
     apply(
-      .groupNormalization(.init(groups: groups, epsilon: epsilon, activation: activation)),
+      GroupNormalization(groups: groups, epsilon: epsilon, activation: activation),
       scale, shift)
   }
 }

@@ -9,14 +9,16 @@ public enum PointwiseLoss: String, Operator, CaseIterable {
   /// Mean absolute error.
   case absolute
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape == inputs[1].shape, "needs two tensors of one shape")
     return [OutputDeclaration(.scalar)]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let (a, b, isNeeded) = (context.inputs[0], context.inputs[1], context.isNeeded)
-    let rule = Operation.lossGradient(PointwiseLossGradient(loss: self))
+    let rule = PointwiseLossGradient(loss: self)
     // The gradient is odd in a - b: with respect to b it is that of the swapped pair.
     return [
       isNeeded[0] ? context.gradient.apply(rule, a, b) : nil,
@@ -30,13 +32,18 @@ public struct PointwiseLossGradient: Operator {
   /// The loss that is differentiated.
   public let loss: PointwiseLoss
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[1]]
   }
 }
 
 /// The mean of `(a - b)^2` over all elements.
-public func meanSquaredError(_ a: Tensor, _ b: Tensor) -> Tensor { a.apply(.loss(.squared), b) }
+public func meanSquaredError(_ a: Tensor, _ b: Tensor) -> Tensor {
+  a.apply(PointwiseLoss.squared, b)
+}
 
 /// The mean of `|a - b|` over all elements.
-public func meanAbsoluteError(_ a: Tensor, _ b: Tensor) -> Tensor { a.apply(.loss(.absolute), b) }
+public func meanAbsoluteError(_ a: Tensor, _ b: Tensor) -> Tensor {
+  a.apply(PointwiseLoss.absolute, b)
+}

@@ -9,7 +9,8 @@ public struct MatrixProduct: Operator {
   /// Whether the second factor is transposed.
   public let transposesSecond: Bool
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
     try require(a.rank == 3 && b.rank == 3 && a[0] == b[0], "needs two batches of matrices")
     let (rows, inner) = transposesFirst ? (a[2], a[1]) : (a[1], a[2])
@@ -18,7 +19,8 @@ public struct MatrixProduct: Operator {
     return [OutputDeclaration([a[0], rows, columns])]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let (g, a, b) = (context.gradient, context.inputs[0], context.inputs[1])
     var parts: [Tensor?] = [nil, nil]
     if context.isNeeded[0] {
@@ -36,7 +38,8 @@ public struct MatrixProduct: Operator {
     return parts
   }
 
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+  /// One for each product that is summed.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     outputs[0].count * (transposesFirst ? inputs[0][1] : inputs[0][2])
   }
 }
@@ -46,6 +49,5 @@ public func matrixProduct(
   _ a: Tensor, _ b: Tensor, transposingFirst: Bool = false, transposingSecond: Bool = false
 ) -> Tensor {
   a.apply(
-    .matrixProduct(
-      MatrixProduct(transposesFirst: transposingFirst, transposesSecond: transposingSecond)), b)
+    MatrixProduct(transposesFirst: transposingFirst, transposesSecond: transposingSecond), b)
 }

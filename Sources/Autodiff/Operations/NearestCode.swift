@@ -2,7 +2,8 @@
 ///
 /// For a codebook it depends on parameters alone, and is computed once an update.
 public struct SquaredNorms: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape.rank == 2, "needs rows")
     return [OutputDeclaration([inputs[0].shape[0]])]
   }
@@ -15,7 +16,8 @@ public struct SquaredNorms: Operator {
 /// Vectors `[..., d]`, codebook `[K, d]`, squared norms `[K]`, result `[...]`. Ties go to the
 /// lowest index; a vector that is not finite gets -1. No matrix of all distances is formed.
 public struct NearestCode: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let (z, codebook) = (inputs[0].shape, inputs[1].shape)
     try require(codebook.rank == 2, "needs a codebook [K, d]")
     try require(
@@ -25,22 +27,25 @@ public struct NearestCode: Operator {
     return [OutputDeclaration(Shape(z.dimensions.dropLast()), .index)]
   }
 
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+  /// One for each product that is summed.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     inputs[0].rows * inputs[1].count
   }
 }
 
 /// The rows of a table at given indices: table `[K, d]`, indices `[...]`, result `[..., d]`.
 public struct Gathering: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape.rank == 2, "needs a table [K, d]")
     try require(inputs[1].type == .index, "needs indices")
     return [OutputDeclaration(Shape(inputs[1].shape.dimensions + [inputs[0].shape[1]]))]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let addition = ScatterAddition(table: context.inputs[0].shape)
-    return [context.gradient.apply(.scatterAddition(addition), context.inputs[1]), nil]
+    return [context.gradient.apply(addition, context.inputs[1]), nil]
   }
 }
 
@@ -49,7 +54,11 @@ public struct ScatterAddition: Operator {
   /// The extents of the table.
   public let table: Shape
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// All can.
+  public func accumulates(output: Int) -> Bool { true }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(table)]
   }
 }
@@ -59,7 +68,8 @@ public struct CodeCounts: Operator {
   /// The size K of the codebook.
   public let codes: Int
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].type == .index, "needs indices")
     return [OutputDeclaration([codes])]
   }
@@ -67,16 +77,16 @@ public struct CodeCounts: Operator {
 
 extension Tensor {
   /// The squared length of each row.
-  public func squaredNorms() -> Tensor { apply(.squaredNorms(SquaredNorms())) }
+  public func squaredNorms() -> Tensor { apply(SquaredNorms()) }
 
   /// The index of the nearest row of a codebook, for each vector of this tensor.
   public func nearestCodes(in codebook: Tensor) -> Tensor {
-    apply(.nearestCode(NearestCode()), codebook, codebook.squaredNorms())
+    apply(NearestCode(), codebook, codebook.squaredNorms())
   }
 
   /// The rows of this table at the given indices.
-  public func gathered(at indices: Tensor) -> Tensor { apply(.gathering(Gathering()), indices) }
+  public func gathered(at indices: Tensor) -> Tensor { apply(Gathering(), indices) }
 
   /// How often each of `codes` codes occurs among these indices.
-  public func codeCounts(of codes: Int) -> Tensor { apply(.codeCounts(CodeCounts(codes: codes))) }
+  public func codeCounts(of codes: Int) -> Tensor { apply(CodeCounts(codes: codes)) }
 }

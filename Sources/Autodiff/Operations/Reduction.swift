@@ -3,13 +3,15 @@ public struct Total: Operator {
   /// What the sum is multiplied by.
   public let factor: Float
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(.scalar)]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     let spread = Spread(shape: context.inputs[0].shape, factor: factor)
-    return [context.gradient.apply(.spread(spread))]
+    return [context.gradient.apply(spread)]
   }
 }
 
@@ -20,7 +22,8 @@ public struct Spread: Operator {
   /// What the scalar is multiplied by.
   public let factor: Float
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(shape)]
   }
 }
@@ -32,15 +35,16 @@ public struct Seed: Operator {
   /// The extents of the result.
   public let shape: Shape
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [OutputDeclaration(shape)]
   }
 }
 
 extension Tensor {
   /// The sum of all elements.
-  public func sum() -> Tensor { apply(.total(Total(factor: 1))) }
+  public func sum() -> Tensor { apply(Total(factor: 1)) }
 
   /// The mean of all elements.
-  public func mean() -> Tensor { apply(.total(Total(factor: 1 / Float(shape.count)))) }
+  public func mean() -> Tensor { apply(Total(factor: 1 / Float(shape.count))) }
 }

@@ -5,14 +5,19 @@ public struct Reshaping: Operator {
   /// The new extents.
   public let shape: Shape
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The first.
+  public var viewedInput: Int? { 0 }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(
       inputs[0].shape.count == shape.count,
       "cannot make \(shape) of \(inputs[0].shape.count) elements")
     return [OutputDeclaration(shape, inputs[0].type)]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     [context.gradient.reshaped(context.inputs[0].shape)]
   }
 }
@@ -21,7 +26,11 @@ public struct Reshaping: Operator {
 ///
 /// A view.
 public struct GradientStop: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The first.
+  public var viewedInput: Int? { 0 }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[0]]
   }
 }
@@ -35,12 +44,17 @@ public struct GradientStop: Operator {
 /// Written as a view and not as that sum, the value is `q` to the last bit. Source: Bengio et
 /// al., "Estimating or propagating gradients through stochastic neurons", 2013.
 public struct StraightThrough: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The second.
+  public var viewedInput: Int? { 1 }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape == inputs[1].shape, "needs two tensors of one shape")
     return [inputs[1]]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
     [context.gradient, nil]
   }
 }
@@ -48,16 +62,16 @@ public struct StraightThrough: Operator {
 extension Tensor {
   /// The same elements under other extents.
   public func reshaped(_ shape: Shape) -> Tensor {
-    apply(.reshaping(Reshaping(shape: shape)))
+    apply(Reshaping(shape: shape))
   }
 
   /// The same value, through which no gradient flows.
   public func stoppingGradient() -> Tensor {
-    apply(.gradientStop(GradientStop()))
+    apply(GradientStop())
   }
 
   /// The value of `code`, whose gradient goes to this tensor unchanged.
   public func straightThrough(to code: Tensor) -> Tensor {
-    apply(.straightThrough(StraightThrough()), code)
+    apply(StraightThrough(), code)
   }
 }

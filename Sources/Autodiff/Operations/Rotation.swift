@@ -20,13 +20,18 @@ public struct Rotation: Operator {
   /// What lambda is.
   public let scale: Scale
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The second.
+  public var viewedInput: Int? { 1 }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape == inputs[1].shape, "needs two tensors of one shape")
     return [inputs[1]]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
-    let rule = Operation.rotationGradient(RotationGradient(scale: scale))
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
+    let rule = RotationGradient(scale: scale)
     return [context.gradient.apply(rule, context.inputs[0], context.inputs[1]), nil]
   }
 }
@@ -36,14 +41,16 @@ public struct RotationGradient: Operator {
   /// What lambda is.
   public let scale: Rotation.Scale
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[1]]
   }
 }
 
 /// The number of vectors for which the rotation is undefined, a scalar.
 public struct RotationFallbacks: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     try require(inputs[0].shape == inputs[1].shape, "needs two tensors of one shape")
     return [OutputDeclaration(.scalar)]
   }
@@ -52,11 +59,11 @@ public struct RotationFallbacks: Operator {
 extension Tensor {
   /// The value of `code`, whose gradient is rotated back onto this encoding.
   public func rotated(to code: Tensor, scale: Rotation.Scale = .codeOverEncoding) -> Tensor {
-    apply(.rotation(Rotation(scale: scale)), code)
+    apply(Rotation(scale: scale), code)
   }
 
   /// The number of vectors of this encoding for which the rotation to `code` is undefined.
   public func rotationFallbacks(to code: Tensor) -> Tensor {
-    apply(.rotationFallbacks(RotationFallbacks()), code)
+    apply(RotationFallbacks(), code)
   }
 }

@@ -2,12 +2,16 @@
 ///
 /// It has no gradient; a quantizer passes its own by an estimator.
 public struct SignBits: Operator {
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The first.
+  public var overwritableInputs: [Int] { [0] }
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     [inputs[0]]
   }
 }
 
 extension Tensor {
   /// 1 where an element is above 0, else 0.
-  public func signBits() -> Tensor { apply(.signBits(SignBits())) }
+  public func signBits() -> Tensor { apply(SignBits()) }
 }

@@ -5,14 +5,16 @@ public struct NearestUpsampling: Operator {
   /// How often each pixel is repeated.
   public let factor: Int
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let x = inputs[0].shape
     try require(x.rank == 4, "needs an image [N, H, W, C]")
     return [OutputDeclaration([x[0], x[1] * factor, x[2] * factor, x[3]])]
   }
 
-  func gradients(_ context: GradientContext) -> [Tensor?] {
-    [context.gradient.apply(.upsamplingGradient(NearestUpsamplingGradient(factor: factor)))]
+  /// The rule of gradients.
+  public func gradients(_ context: GradientContext) -> [Tensor?] {
+    [context.gradient.apply(NearestUpsamplingGradient(factor: factor))]
   }
 }
 
@@ -21,7 +23,8 @@ public struct NearestUpsamplingGradient: Operator {
   /// The side of a block.
   public let factor: Int
 
-  func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let x = inputs[0].shape
     return [OutputDeclaration([x[0], x[1] / factor, x[2] / factor, x[3]])]
   }
@@ -30,6 +33,6 @@ public struct NearestUpsamplingGradient: Operator {
 extension Tensor {
   /// This image with each pixel repeated in both directions.
   public func upsampled(by factor: Int) -> Tensor {
-    apply(.upsampling(NearestUpsampling(factor: factor)))
+    apply(NearestUpsampling(factor: factor))
   }
 }

@@ -1,0 +1,30 @@
+extension Tensor {
+  /// The mean of each block of `size * size` pixels: `[N, H, W, C]` to `[N, H / size, W / size, C]`.
+  ///
+  /// Rows and columns that fill no block are left out.
+  public func averagePooled(by size: Int) -> Tensor {
+    pooled(by: size) { $0.mean(axis: $1) }
+  }
+
+  /// The largest value of each block of `size * size` pixels, channel by channel: `[N, H, W, C]` to
+  /// `[N, H / size, W / size, C]`.
+  ///
+  /// Rows and columns that fill no block are left out. Values of a row of a block that share the maximum
+  /// share its gradient, and so do rows.
+  public func maximumPooled(by size: Int) -> Tensor {
+    pooled(by: size) { $0.maximum(axis: $1) }
+  }
+
+  private func pooled(by size: Int, _ reduce: (Tensor, _ axis: Int) -> Tensor) -> Tensor {
+    guard shape.rank == 4, size >= 1, shape[1] >= size, shape[2] >= size else {
+      fatalError("cannot pool blocks of \(size)x\(size) of \(shape); it takes [N, H, W, C]")
+    }
+    let (height, width) = (shape[1] / size, shape[2] / size)
+    var x = self
+    if height * size < shape[1] { x = x.slice(0..<height * size, axis: 1) }
+    if width * size < shape[2] { x = x.slice(0..<width * size, axis: 2) }
+    x = x.reshaped([shape[0] * height, size, width * size, shape[3]])
+    x = reduce(x, 1).reshaped([shape[0] * height, width, size, shape[3]])
+    return reduce(x, 2).reshaped([shape[0], height, width, shape[3]])
+  }
+}

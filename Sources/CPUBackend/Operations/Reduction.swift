@@ -1,0 +1,63 @@
+import Autodiff
+import Kernels
+
+extension Total: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    let sum = Kernels.sum(count: o.shape(ofInput: 0).count, o.input(0))
+    o.output(0).pointee = Float(sum * Double(factor))
+  }
+}
+
+extension Spread: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    fill(count: o.count, with: o.input(0).pointee * factor, into: o.output(0))
+  }
+}
+
+extension Seed: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) { fill(count: o.count, with: value, into: o.output(0)) }
+}
+
+extension Accumulation: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) { accumulate(count: o.count, o.input(0), into: o.output(0)) }
+}
+
+extension AxisSum: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    let (outer, count, inner) = o.shape(ofInput: 0).extents(around: axis)
+    sumAxis(
+      outer: outer, count: count, inner: inner, factor: factor, o.input(0), into: o.output(0))
+  }
+}
+
+extension AxisRepetition: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    let (outer, count, inner) = o.shape(ofOutput: 0).extents(around: axis)
+    repeatAxis(
+      outer: outer, count: count, inner: inner, factor: factor, o.input(0), into: o.output(0))
+  }
+}
+
+extension AxisMaximum: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    let (outer, count, inner) = o.shape(ofInput: 0).extents(around: axis)
+    maximumOfAxis(outer: outer, count: count, inner: inner, o.input(0), into: o.output(0))
+  }
+}
+
+extension Shape {
+  /// The elements in front of an axis, on it, and behind it.
+  fileprivate func extents(around axis: Int) -> (outer: Int, count: Int, inner: Int) {
+    (
+      dimensions[..<axis].reduce(1, *), dimensions[axis],
+      dimensions[(axis + 1)...].reduce(1, *)
+    )
+  }
+}

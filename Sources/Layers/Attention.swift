@@ -1,0 +1,77 @@
+import Autodiff
+
+/// Attention of each query to all keys, head by head.
+///
+///     softmax(q k^T / sqrt(C / heads)) v, for each head's channels by themselves
+///
+/// Query `[N, T, C]`, key and value `[N, S, C]`, result `[N, T, C]`; head `h` has the channels from
+/// `h C / heads` on. Source: Vaswani et al., "Attention is all you need", 2017.
+///
+/// - Parameters:
+///   - heads: a divisor of the channels.
+///   - isCausal: whether each place attends to itself and those before it alone; then T is S.
+public func attention(
+  query: Tensor, key: Tensor, value: Tensor, heads: Int = 1, isCausal: Bool = false
+) -> Tensor {
+  let channels = query.shape.channels
+  guard query.shape.rank == 3, heads >= 1, channels % heads == 0 else {
+    fatalError(
+      "attention takes [N, T, C] of a multiple of \(heads) channels; it was given \(query.shape)")
+  }
+  let scale = 1 / Float(channels / heads).squareRoot()
+  let (q, k, v) = (query.split(heads), key.split(heads), value.split(heads))
+  let weights = matrixProduct(q, k, transposingSecond: true)
+    .softmax(scale: scale, isCausal: isCausal)
+  return matrixProduct(weights, v).joined(heads)
+}
+
+extension Tensor {
+  /// `[N, T, C]` as `[N * heads, T, C / heads]`.
+  fileprivate func split(_ heads: Int) -> Tensor {
+    guard heads > 1 else { return self }
+    let (n, t, d) = (shape[0], shape[1], shape[2] / heads)
+    return reshaped([n, t, heads, d]).permuted([0, 2, 1, 3]).reshaped([n * heads, t, d])
+  }
+
+  /// `[N * heads, T, C / heads]` as `[N, T, C]`.
+  fileprivate func joined(_ heads: Int) -> Tensor {
+    guard heads > 1 else { return self }
+    let (n, t, d) = (shape[0] / heads, shape[1], shape[2])
+    return reshaped([n, heads, t, d]).permuted([0, 2, 1, 3]).reshaped([n, t, heads * d])
+  }
+}
+
+/// Self-attention of the places of a sequence with several heads, between linear maps.
+///
+///     y = out(attention(to_q(x), to_k(x), to_v(x)))
+///
+/// Sequence `[N, T, C]`, result `[N, T, C]`. Its parameters are those of `diffusers`' attention:
+/// `to_q`, `to_k`, `to_v`, `to_out.0`.
+public struct MultiHeadAttention {
+  let query, key, value, output: Linear
+  let heads: Int
+  let isCausal: Bool
+
+  /// Attention over sequences of a number of channels.
+  ///
+  /// - Parameters:
+  ///   - channels: channels of a place, a multiple of `heads`.
+  ///   - heads: how many parts the channels are split into, each with weights of its own.
+  ///   - isCausal: whether each place attends to itself and those before it alone.
+  ///   - scope: where the parameters are declared.
+  public init(_ channels: Int, heads: Int, isCausal: Bool = false, in scope: Scope) {
+    self.heads = heads
+    self.isCausal = isCausal
+    query = Linear(channels, channels, in: scope["to_q"])
+    key = Linear(channels, channels, in: scope["to_k"])
+    value = Linear(channels, channels, in: scope["to_v"])
+    output = Linear(channels, channels, in: scope["to_out"]["0"])
+  }
+
+  /// The sequence, each place informed by those that it attends to.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    output(
+      attention(
+        query: query(x), key: key(x), value: value(x), heads: heads, isCausal: isCausal))
+  }
+}
