@@ -157,7 +157,7 @@ struct EncodeDecodeTests {
     let resumed = try checkpoint.encode(
       [folder.file("in")], to: tokens, options + ["--resume", "--verify"])
     #expect(resumed.code == 0, "\(resumed)")
-    #expect(resumed.errors.contains("4 images encoded already"), "\(resumed)")
+    #expect(resumed.errors.contains("4 images already encoded"), "\(resumed)")
     #expect(resumed.output.contains("verified: 5 of 5"), "\(resumed)")
     #expect(try Data(contentsOf: URL(fileURLWithPath: last)) == first)
     // Once more finds nothing left to do.

@@ -130,7 +130,7 @@ import TokenFiles
       try TokenFile.open(path: try safetensors(ids, [2, 2, 3], .i64))
     }
     for (path, says) in [
-      (try safetensors(ids, [2, 2, 3], .f32, name: "logits"), "whole numbers"),
+      (try safetensors(ids, [2, 2, 3], .f32, name: "logits"), "integers"),
       (try npy(ids, [2, 2, 3], (.f32, "<f4"), name: "1.npy"), "astype"),
       (try npy(ids, [2, 2, 3], (.i32, ">i4"), name: "2.npy"), "little-endian"),
       (try npy(ids, [2, 2, 4], (.i32, "<i4")), "behind a header"),

@@ -68,7 +68,7 @@ import TokenFiles
 
     for (depth, says) in [
       ("2", "expected a last dimension of 2"), ("0", "expected 1 to 1024 ids"),
-      ("9999", "expected 1 to 1024"), ("x", "whole number"), (nil, "expected [N, h, w]"),
+      ("9999", "expected 1 to 1024"), ("x", "an integer"), (nil, "expected [N, h, w]"),
     ] as [(String?, String)] {
       let file = try SafetensorsFile(path: path)
       var metadata = file.metadata

@@ -81,7 +81,7 @@ struct DamagedImagesTests {
     let changed = Recorder()
     try SmallRun.train(run, in: folder, isResuming: true, recorder: changed, stoppingAfter: 4)
     #expect(changed.notes.count == 1)
-    #expect(changed.notes.first?.contains("(5 now, 4 then)") == true)
+    #expect(changed.notes.first?.contains("(5 now, 4 before)") == true)
     // It is told once.
     let again = Recorder()
     try SmallRun.train(run, in: folder, isResuming: true, recorder: again)

@@ -30,6 +30,7 @@ final class SmallRun: Sendable {
   func folder(_ name: String) -> String { path + "/" + name }
 
   static func picture(_ index: Int, side: Int) -> Image {
+    func byte(_ value: Int) -> UInt8 { UInt8(truncatingIfNeeded: value) }
     var image = Image(width: side, height: side)
     let (centerX, centerY) = (3 + index * 5 % (side - 6), 3 + index * 7 % (side - 6))
     for y in 0..<side {
@@ -37,8 +38,8 @@ final class SmallRun: Sendable {
         let isInside = (x - centerX) * (x - centerX) + (y - centerY) * (y - centerY) < 12
         image[x, y] =
           isInside
-          ? PixelColor(UInt8(200 - index * 13), UInt8(40 + index * 20), 220)
-          : PixelColor(UInt8(x * 8), UInt8(y * 8), UInt8(60 + index * 10))
+          ? PixelColor(byte(200 - index * 13), byte(40 + index * 20), 220)
+          : PixelColor(byte(x * 8), byte(y * 8), byte(60 + index * 10))
       }
     }
     return image
