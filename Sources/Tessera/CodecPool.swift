@@ -25,6 +25,11 @@ final class CodecPool: @unchecked Sendable {
   private let batches: Shelf
   private let large = Shelf(lanes: 1, most: 1)
   private var laneBytes: [Size: Int] = [:]
+  /// What an image may take, as of the last size that was new.
+  private var mostBytes = 0
+
+  /// Sizes of images whose needs are remembered.
+  private static let keptSizes = 4096
 
   /// Codecs of one kind.
   private final class Shelf {
@@ -61,20 +66,9 @@ final class CodecPool: @unchecked Sendable {
     for task: Codec<Device>.Task, _ sizes: [(height: Int, width: Int)],
     _ work: (Codec<Device>) throws -> R
   ) throws -> R {
-    let limit = MemoryLimits().least
-    let most = Int(max(0, min(limit.bytes - MemoryLimits.reserve, 0x1p60)) / 2)
     var bytes = 0
-    for size in sizes {
-      let need = need(task, size.height, size.width)
-      guard need <= most else {
-        throw TesseraError(
-          .memory,
-          "\(size.width)x\(size.height) pixels need \(need / 1_000_000) MB of working memory, more than "
-            + "the \(most / 1_000_000) MB that are half of what \(limit.name) leaves. Resize the image, "
-            + "or cut it.")
-      }
-      bytes = max(bytes, need)
-    }
+    for size in sizes { bytes = max(bytes, try need(task, size.height, size.width)) }
+    let most = condition.withLock { mostBytes }
     let shelf =
       bytes > most / 2 / batches.lanes ? large : sizes.count > 1 ? batches : singles
     let codec = take(from: shelf)
@@ -106,19 +100,32 @@ final class CodecPool: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// The bytes that a lane needs for an image of a size; planned once, a few milliseconds.
-  private func need(_ task: Codec<Device>.Task, _ height: Int, _ width: Int) -> Int {
+  /// The bytes that a lane needs for an image of a size.
+  ///
+  /// A size that is new is planned, which takes a few milliseconds, and held against the memory
+  /// that there is then.
+  private func need(
+    _ task: Codec<Device>.Task, _ height: Int, _ width: Int
+  ) throws(TesseraError) -> Int {
     let size = Size(task: task, height: height, width: width)
-    condition.lock()
-    let known = laneBytes[size]
-    condition.unlock()
-    if let known { return known }
+    if let known = condition.withLock({ laneBytes[size] }) { return known }
     let codec = take(from: singles)
-    defer { put(codec, on: singles) }
     let bytes = codec.laneBytes(task, height: height, width: width)
-    condition.lock()
-    laneBytes[size] = bytes
-    condition.unlock()
+    put(codec, on: singles)
+    let limit = MemoryLimits().least
+    let most = Int(max(0, min(limit.bytes - MemoryLimits.reserve, 0x1p60)) / 2)
+    guard bytes <= most else {
+      throw TesseraError(
+        .memory,
+        "\(width)x\(height) pixels need \(bytes / 1_000_000) MB of working memory, more than the "
+          + "\(most / 1_000_000) MB that are half of what \(limit.name) leaves. Resize the image, or "
+          + "cut it.")
+    }
+    condition.withLock {
+      if laneBytes.count == Self.keptSizes { laneBytes = [:] }
+      laneBytes[size] = bytes
+      mostBytes = most
+    }
     return bytes
   }
 }

@@ -92,33 +92,47 @@ extension Tokenizer {
         .argument, "startingFrom begins a new run and resuming goes on with one: choose one")
     }
     let threads = try checkedThreads(threads)
-    return try translatingErrors {
-      try configuration.validate()
-      // As a file that says the same would be read: what was left to choose is chosen.
-      let given = try RunConfiguration.parse(configuration.resolved)
-      let checkpoint = Checkpoint(folder: folder)
-      let lock = try Self.lock(checkpoint, resuming: resuming)
-      defer { lock?.release() }
-      let run = try Trainer<Device>.choosingLanes(
-        given, cores: threads, folder: resuming ? folder : nil)
-      let dataset = try Self.dataset(
-        run, in: Checkpoint(folder: start ?? folder),
-        isRecorded: resuming || start != nil, progress)
-      let observer = EventObserver(progress)
-      let trainer = try Trainer(
-        run, dataset: dataset, folder: folder, isResuming: resuming,
-        start: start.map { try StartingWeights(folder: $0) }, lock: lock, backend: Device(),
-        threads: threads, observer: observer,
-        shouldStop: { shouldStop() || Task.isCancelled })
-      let end: TrainingResult.End
-      switch try trainer.train() {
-      case .finished: end = .finished
-      case .patienceEnded(let step, _, _, _): (end, observer.step) = (.patienceEnded, step)
-      case .interrupted(let step): (end, observer.step) = (.stopped, step)
-      }
-      return TrainingResult(
-        end: end, step: observer.step, evaluation: observer.evaluation, checkpoint: folder)
+    do {
+      return try run(
+        configuration, to: folder, resuming: resuming, startingFrom: start, threads: threads,
+        progress, shouldStop)
+    } catch DatasetError.stopped {
+      throw TesseraError(.stopped, "stopped before anything was computed; \(folder) is as it was")
+    } catch {
+      throw TesseraError(error)
     }
+  }
+
+  private static func run(
+    _ configuration: RunConfiguration, to folder: String, resuming: Bool,
+    startingFrom start: String?, threads: Int, _ progress: @escaping (TrainingEvent) -> Void,
+    _ shouldStop: @escaping @Sendable () -> Bool
+  ) throws -> TrainingResult {
+    try configuration.validate()
+    // As a file that says the same would be read: what was left to choose is chosen.
+    let given = try RunConfiguration.parse(configuration.resolved)
+    let checkpoint = Checkpoint(folder: folder)
+    let lock = try Self.lock(checkpoint, resuming: resuming)
+    defer { lock?.release() }
+    let run = try Trainer<Device>.choosingLanes(
+      given, cores: threads, folder: resuming ? folder : nil)
+    let dataset = try Self.dataset(
+      run, in: Checkpoint(folder: start ?? folder),
+      isRecorded: resuming || start != nil, progress)
+    let observer = EventObserver(progress)
+    let trainer = try Trainer(
+      run, dataset: dataset, folder: folder, isResuming: resuming,
+      start: start.map { try StartingWeights(folder: $0) }, lock: lock, backend: Device(),
+      threads: threads, observer: observer,
+      shouldStop: { shouldStop() || Task.isCancelled })
+    let end: TrainingResult.End
+    switch try trainer.train() {
+    case .finished: end = .finished
+    case .patienceEnded(let step, _, _, _): (end, observer.step) = (.patienceEnded, step)
+    case .interrupted(let step): (end, observer.step) = (.stopped, step)
+    }
+    return TrainingResult(
+      end: end, step: observer.step, evaluation: observer.evaluation, checkpoint: folder)
   }
 
   /// Keeps other processes out of the run's folder before anything else takes its time; nil where

@@ -41,17 +41,29 @@ struct TrainingTests {
   @Test func aRunThatWasStoppedGoesOnBitByBit() throws {
     let scratch = try ScratchFolder()
     let run = try Trained.configuration(quantizer)
-    let isEnough = Atomic(false)
+    let isEnough = AtomicFlag()
     let stopped = try Tokenizer.train(
       run, to: scratch.file("a"),
-      progress: { if case .step = $0 { isEnough.store(true, ordering: .relaxed) } },
-      shouldStop: { isEnough.load(ordering: .relaxed) })
+      progress: { if case .step = $0 { isEnough.set() } }, shouldStop: { isEnough.isSet })
     #expect(stopped.end == .stopped && stopped.step == 1)
     let resumed = try Tokenizer.train(run, to: scratch.file("a"), resuming: true)
     #expect(resumed.end == .finished && resumed.step == 3)
     #expect(
       try ScratchFolder.read(scratch.file("a/model.safetensors"))
         == ScratchFolder.read(Trained.fsq.get() + "/model.safetensors"))
+  }
+
+  @Test func aCancelledTaskStopsItsRun() async throws {
+    let scratch = try ScratchFolder()
+    let run = try Trained.configuration(quantizer, steps: 1_000_000)
+    let (hasBegun, folder) = (AtomicFlag(), scratch.file("a"))
+    let task = Task.detached {
+      try Tokenizer.train(run, to: folder) { if case .step = $0 { hasBegun.set() } }.end
+    }
+    while !hasBegun.isSet { try await Task.sleep(for: .milliseconds(5)) }
+    task.cancel()
+    #expect(try await task.value == .stopped)
+    _ = try Tokenizer(checkpoint: folder)
   }
 
   @Test func aRunBeginsWithTheWeightsOfAnother() throws {
@@ -98,4 +110,13 @@ struct TrainingTests {
     }
     try expect(.output, "/proc", to: "/proc/tessera/run")
   }
+}
+
+/// Something that becomes true once, seen by all threads.
+private final class AtomicFlag: Sendable {
+  private let value = Atomic(false)
+
+  var isSet: Bool { value.load(ordering: .relaxed) }
+
+  func set() { value.store(true, ordering: .relaxed) }
 }
