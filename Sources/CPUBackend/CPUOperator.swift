@@ -97,15 +97,13 @@ extension CPUBackend {
   }
 
   /// What executes an instruction; the program ends where the CPU has no kernel for its operation.
-  public func kernel(
-    for instruction: Instruction
-  ) -> @Sendable (Memories<HostMemory>) -> Void {
+  public func kernel(for instruction: Instruction) -> Kernel<HostMemory> {
     guard let operation = instruction.operation as? any CPUOperator else {
       fatalError(
         "\(instruction.layer): the CPU has no kernel for \(instruction.operation.name); have "
           + "\(type(of: instruction.operation)) conform to CPUOperator")
     }
     let kernel = operation.kernel(for: instruction)
-    return { kernel(Operands(instruction, $0, on: self)) }
+    return Kernel { kernel(Operands(instruction, $0, on: self)) }
   }
 }

@@ -34,7 +34,7 @@ public protocol Backend: Sendable {
   ///
   /// Asked for once, when a session is made, and called at every replay, where it allocates nothing. The
   /// program ends where the device has no kernel for the operation.
-  func kernel(for instruction: Instruction) -> @Sendable (Memories<Memory>) -> Void
+  func kernel(for instruction: Instruction) -> Kernel<Memory>
 
   /// Whether every word of a value is a finite number.
   func isFinite(_ memory: Memory, at offset: Int, words: Int) -> Bool
@@ -70,6 +70,21 @@ public protocol Backend: Sendable {
   func update(
     _ rule: UpdateRule, range: Range<Int>, decays: Bool, gradientScale: Float,
     parameters: Memory, gradients: Memory, firstMoment: Memory, secondMoment: Memory)
+}
+
+/// What executes one instruction in the memories of a lane.
+///
+/// A type of its own: a closure that comes out of an array of closures is wrapped anew each time.
+public struct Kernel<Memory: AnyObject & Sendable>: Sendable {
+  private let body: @Sendable (Memories<Memory>) -> Void
+
+  /// A closure as a kernel.
+  public init(_ body: @escaping @Sendable (Memories<Memory>) -> Void) {
+    self.body = body
+  }
+
+  /// Executes the instruction.
+  public func callAsFunction(_ memories: Memories<Memory>) { body(memories) }
 }
 
 /// The memories that one lane sees.

@@ -81,14 +81,11 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     }
   }
 
-  /// What executes an instruction in the memories of a lane.
-  private typealias Kernel = @Sendable (Memories<B.Memory>) -> Void
-
   /// The threads that execute the lanes.
   public let pool: LanePool
   let memories: [Memories<B.Memory>]
-  private let kernels: [Kernel]
-  private let preparationKernels: [Kernel]
+  private let kernels: [Kernel<B.Memory>]
+  private let preparationKernels: [Kernel<B.Memory>]
   private let sums: [StatisticSums]
   private var preparedVersion = -1
   private var items = 0
@@ -247,7 +244,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   }
 
   private func check(
-    _ instruction: Instruction, _ kernel: Kernel, _ memory: Memories<B.Memory>
+    _ instruction: Instruction, _ kernel: Kernel<B.Memory>, _ memory: Memories<B.Memory>
   ) -> Bool {
     kernel(memory)
     return instruction.outputs.allSatisfy { output in

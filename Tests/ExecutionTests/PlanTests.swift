@@ -71,7 +71,7 @@ struct PlanTests {
         For each micro-batch, in each lane:
               offset       MB  operation, shape, layer
                65536     0.26  convolution [4, 32, 32, 16]  conv
-               65536     0.26  activation [4, 32, 32, 16]  conv
+               65536     0.26  silu [4, 32, 32, 16]  conv
               196608     0.02  nearest code [4, 32, 32]  quantizer
                65536     0.26  gathering [4, 32, 32, 16]  quantizer
               200704     0.00  seed []  input

@@ -54,6 +54,89 @@ struct ShapeErrorTests {
     #expect(text(result).contains("[1, 10, 8, 3]") || text(result).contains("[1, 8, 8, 3]"))
   }
 
+  @Test func anAxisThatIsNotThere() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [2, 3]).sum(axis: 2)
+    }
+    #expect(text(result).contains("axis sum has no axis 2 to reduce; it was given [2, 3]"))
+  }
+
+  @Test func anAxisWithoutElements() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [2, 0]).maximum(axis: 1)
+    }
+    #expect(text(result).contains("axis maximum cannot reduce an axis without elements"))
+  }
+
+  @Test func anOrderThatNamesAnAxisTwice() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [2, 3]).permuted([0, 0])
+    }
+    #expect(text(result).contains("permutation has an order [0, 0]"))
+  }
+
+  @Test func aBroadcastThatDoesNotFit() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [2, 3]).broadcast(to: [2, 4])
+    }
+    #expect(text(result).contains("cannot broadcast [2, 3] to [2, 4]"))
+  }
+
+  @Test func aSliceOfNothing() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [2, 3]).slice(3..<3, axis: 1)
+    }
+    #expect(text(result).contains("cannot slice 3..<3 of axis 1 of [2, 3]"))
+  }
+
+  @Test func aConcatenationOfUnequalRows() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      let x = Graph().input("x", [2, 3])
+      _ = Tensor.concatenating([x, x.slice(0..<2, axis: 1)], axis: 0)
+    }
+    #expect(text(result).contains("cannot concatenate [2, 2] to [2, 3] along axis 0"))
+  }
+
+  @Test func targetsThatAreNumbers() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      let graph = Graph()
+      _ = crossEntropy(graph.input("x", [2, 3]), graph.input("t", [2]))
+    }
+    #expect(text(result).contains("cross entropy needs targets that are indices"))
+  }
+
+  @Test func aCausalSoftmaxOfOblongMatrices() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [2, 3]).softmax(isCausal: true)
+    }
+    #expect(text(result).contains("softmax is causal: needs square matrices"))
+  }
+
+  @Test func blocksLargerThanTheImage() async {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = Graph().input("x", [1, 2, 2, 1]).averagePooled(by: 3)
+    }
+    #expect(text(result).contains("cannot pool blocks of 3x3 of [1, 2, 2, 1]"))
+  }
+
   @Test func aNameGivenTwice() async {
     let result = await #expect(
       processExitsWith: .failure, observing: [\.standardErrorContent]
