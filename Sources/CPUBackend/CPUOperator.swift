@@ -27,7 +27,7 @@ extension CPUOperator {
 }
 
 /// The pointers of one instruction in the memories of one lane.
-public struct Operands {
+public struct Operands: Sendable {
   /// The backend that executes.
   public let backend: CPUBackend
   private let instruction: Instruction
@@ -96,14 +96,16 @@ extension CPUBackend {
     (operation as? any CPUOperator)?.workspace(inputs: inputs, outputs: outputs, on: self) ?? 0
   }
 
-  /// What executes an instruction; the program ends where the CPU has no kernel for its operation.
-  public func kernel(for instruction: Instruction) -> Kernel<HostMemory> {
+  /// What executes an instruction in the memories of a lane; the program ends where the CPU has no
+  /// kernel for its operation.
+  public func kernel(for instruction: Instruction, in memories: Memories<HostMemory>) -> Kernel {
     guard let operation = instruction.operation as? any CPUOperator else {
       fatalError(
         "\(instruction.layer): the CPU has no kernel for \(instruction.operation.name); have "
           + "\(type(of: instruction.operation)) conform to CPUOperator")
     }
     let kernel = operation.kernel(for: instruction)
-    return Kernel { kernel(Operands(instruction, $0, on: self)) }
+    let operands = Operands(instruction, memories, on: self)
+    return Kernel { kernel(operands) }
   }
 }

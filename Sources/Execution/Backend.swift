@@ -32,9 +32,9 @@ public protocol Backend: Sendable {
   /// What executes one instruction in the memories of a lane; outputs in gradient memory are added to
   /// what is there.
   ///
-  /// Asked for once, when a session is made, and called at every replay, where it allocates nothing. The
-  /// program ends where the device has no kernel for the operation.
-  func kernel(for instruction: Instruction) -> Kernel<Memory>
+  /// Asked for once for each lane, when a session is made, and called at every replay, where it allocates
+  /// nothing. The program ends where the device has no kernel for the operation.
+  func kernel(for instruction: Instruction, in memories: Memories<Memory>) -> Kernel
 
   /// Whether every word of a value is a finite number.
   func isFinite(_ memory: Memory, at offset: Int, words: Int) -> Bool
@@ -74,17 +74,18 @@ public protocol Backend: Sendable {
 
 /// What executes one instruction in the memories of a lane.
 ///
-/// A type of its own: a closure that comes out of an array of closures is wrapped anew each time.
-public struct Kernel<Memory: AnyObject & Sendable>: Sendable {
-  private let body: @Sendable (Memories<Memory>) -> Void
+/// A type of its own, and not generic: a closure that comes out of an array of closures is wrapped anew
+/// each time, which allocates.
+public struct Kernel: Sendable {
+  private let body: @Sendable () -> Void
 
   /// A closure as a kernel.
-  public init(_ body: @escaping @Sendable (Memories<Memory>) -> Void) {
+  public init(_ body: @escaping @Sendable () -> Void) {
     self.body = body
   }
 
   /// Executes the instruction.
-  public func callAsFunction(_ memories: Memories<Memory>) { body(memories) }
+  public func callAsFunction() { body() }
 }
 
 /// The memories that one lane sees.

@@ -84,8 +84,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// The threads that execute the lanes.
   public let pool: LanePool
   let memories: [Memories<B.Memory>]
-  private let kernels: [Kernel<B.Memory>]
-  private let preparationKernels: [Kernel<B.Memory>]
+  /// The kernels of the plan's instructions, lane by lane.
+  private let kernels: [[Kernel]]
+  private let preparationKernels: [Kernel]
   private let sums: [StatisticSums]
   private var preparedVersion = -1
   private var items = 0
@@ -109,8 +110,6 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     self.pool = pool
     backend = parameters.backend
     let backend = backend
-    kernels = plan.instructions.map(backend.kernel)
-    preparationKernels = plan.preparation.map(backend.kernel)
     let shared = backend.allocate(words: plan.sharedWords)
     memories = (0..<lanes).map { lane in
       var arena: B.Memory?
@@ -122,6 +121,12 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
         arena: arena ?? backend.allocate(words: plan.arenaWords),
         gradients: backend.allocate(
           words: plan.hasGradients ? plan.parameters.trainedWords : 0))
+    }
+    kernels = memories.map { memory in
+      plan.instructions.map { backend.kernel(for: $0, in: memory) }
+    }
+    preparationKernels = plan.preparation.map { [memory = memories[0]] in
+      backend.kernel(for: $0, in: memory)
     }
     sums = (0..<lanes).map { _ in StatisticSums(plan.statistics) }
   }
@@ -186,8 +191,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let replay = Replay(lane: lane, item: item, session: self)
     feed(replay)
     stopwatch?.end(.feeding)
-    for (index, kernel) in kernels.enumerated() {
-      kernel(memory)
+    for (index, kernel) in kernels[lane].enumerated() {
+      kernel()
       stopwatch?.end(instruction: index)
     }
     sums[lane].add(from: memory, on: backend)
@@ -223,7 +228,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       return place(instruction)
     }
     feed(Replay(lane: lane, item: item, session: self))
-    for (instruction, kernel) in zip(plan.instructions, kernels)
+    for (instruction, kernel) in zip(plan.instructions, kernels[lane])
     where !check(instruction, kernel, memory) {
       return place(instruction)
     }
@@ -236,7 +241,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let began = ContinuousClock.now
     trace?.preparation.start()
     for (index, kernel) in preparationKernels.enumerated() {
-      kernel(memories[0])
+      kernel()
       trace?.preparation.end(instruction: index)
     }
     preparedVersion = parameters.version
@@ -244,9 +249,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   }
 
   private func check(
-    _ instruction: Instruction, _ kernel: Kernel<B.Memory>, _ memory: Memories<B.Memory>
+    _ instruction: Instruction, _ kernel: Kernel, _ memory: Memories<B.Memory>
   ) -> Bool {
-    kernel(memory)
+    kernel()
     return instruction.outputs.allSatisfy { output in
       output.type == .index
         || backend.isFinite(memory[output.region], at: output.offset, words: output.shape.count)
