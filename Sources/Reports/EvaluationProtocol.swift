@@ -28,6 +28,10 @@ public struct EvaluationProtocol: Sendable, Equatable {
 
   /// Which images, in words: "128 of 200 validation images in data/scenes/validation, evenly spaced".
   public var selection: String {
+    if total == 1 {
+      let one = kind.replacing("images", with: "image", maxReplacements: 1)
+      return "the only \(one) in \(folder)"
+    }
     let count = NumberText.count(images)
     return (images < total ? "\(count) of \(NumberText.count(total)) " : "all \(count) ")
       + "\(kind) in \(folder)" + (images < total ? ", evenly spaced" : "")

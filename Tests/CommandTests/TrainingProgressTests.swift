@@ -25,7 +25,8 @@ import Testing
   }
 
   private func steps(_ lines: [String]) -> [String] {
-    lines.filter { $0.hasPrefix("step ") && $0.contains("/600") && !$0.contains("first step") }
+    // Before the first step no time is known; a slow machine shows that line too.
+    lines.filter { $0.hasPrefix("step ") && $0.contains("/600") && !$0.hasPrefix("step 0/") }
   }
 
   @Test(arguments: [120, 80, 60, 40, 24])

@@ -45,6 +45,19 @@ struct ComparisonTests {
         folder: "data/test", images: 20, of: 50, preparation: "not scaled", sizes: [32]))
   }()
 
+  @Test("which images, in words, however few")
+  func selection() {
+    func words(_ images: Int, of total: Int, _ kind: String = "validation images") -> String {
+      EvaluationProtocol(
+        folder: "d", kind: kind, images: images, of: total, preparation: "", sizes: [8]
+      ).selection
+    }
+    #expect(words(2, of: 3) == "2 of 3 validation images in d, evenly spaced")
+    #expect(words(3, of: 3) == "all 3 validation images in d")
+    #expect(words(1, of: 1) == "the only validation image in d")
+    #expect(words(1, of: 1, "images held out by run") == "the only image held out by run in d")
+  }
+
   @Test("the whole text, a run a column")
   func text() {
     #expect(
