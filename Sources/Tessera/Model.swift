@@ -96,12 +96,8 @@ public final class Model {
     graph.differentiate(recording.loss)
     inputs = graph.inputs
     let device = Device()
-    let plan = Plan(graph, statistics: ["loss": recording.loss]) {
-      device.workspace(for: $0, inputs: $1, outputs: $2)
-    }
-    let evaluated = Plan(plain, outputs: again.outputs) {
-      device.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, statistics: ["loss": recording.loss], on: device)
+    let evaluated = Plan(plain, outputs: again.outputs, on: device)
     guard plan.parameters == evaluated.parameters else {
       throw TesseraError(
         .argument, "expected the same layers from both calls of record, found different ones")

@@ -18,7 +18,7 @@ public enum TrainingEvent: Sendable {
   /// A checkpoint of a step was written.
   case saved(step: Int)
   /// Something that the user should know, and that does not end the run, such as an image that is
-  /// left out.
+  /// skipped.
   case note(String)
 }
 
@@ -89,7 +89,7 @@ extension Tokenizer {
     }
     guard !resuming || start == nil else {
       throw TesseraError(
-        .argument, "startingFrom begins a new run and resuming goes on with one: choose one")
+        .argument, "startingFrom starts a new run, resuming continues an existing one: choose one")
     }
     let threads = try checkedThreads(threads)
     do {
@@ -170,7 +170,7 @@ extension Tokenizer {
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: run.data.augmentation,
       background: run.data.backgroundColor,
       cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)))
-    for image in dataset.rejected { progress(.note("left out: \(image.reason)")) }
+    for image in dataset.rejected { progress(.note("skipped: \(image.reason)")) }
     for image in dataset.doubtful { progress(.note("used all the same: \(image.reason)")) }
     for note in dataset.notes { progress(.note(note)) }
     let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))

@@ -43,7 +43,7 @@ final class TokenReader: ReplayReader, @unchecked Sendable {
   }
 }
 
-/// The vectors of a batch, each with its token: what codebooks are kept alive by.
+/// The vectors of a batch, each with its token: the input of EMA updates and dead-code revival.
 final class CodeAssignments: ReplayReader, @unchecked Sendable {
   /// What the quantizer compares with codes, `[tokens, d]`: see ``Quantized/vectors``.
   let vectors: UnsafeMutableBufferPointer<Float>

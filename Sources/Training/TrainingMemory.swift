@@ -78,7 +78,7 @@ extension MemoryNeed {
     let tokens = Double(run.training.batchSize) * side * side
     let vector = 4 * Double(run.quantizer.codebook?.dimension ?? 0)
     // Ids are counted as integers of 32 and 64 bits, which are copied on the way. Vectors are kept
-    // where a codebook is made or kept alive by them.
+    // for codebook initialization, EMA updates and dead-code revival.
     add(
       "tokens of a batch",
       bytes: tokens * (Double(run.quantizer.depth) * 40 + (vector > 0 ? 16 + 3 * vector : 0)),

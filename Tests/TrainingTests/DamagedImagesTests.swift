@@ -82,7 +82,7 @@ struct DamagedImagesTests {
     try SmallRun.train(run, in: folder, isResuming: true, recorder: changed, stoppingAfter: 4)
     #expect(changed.notes.count == 1)
     #expect(changed.notes.first?.contains("(5 now, 4 before)") == true)
-    // It is told once.
+    // The change is reported once.
     let again = Recorder()
     try SmallRun.train(run, in: folder, isResuming: true, recorder: again)
     #expect(again.notes.isEmpty)
