@@ -50,15 +50,9 @@ struct TrainingImages {
   }
 
   func open() throws -> Dataset {
-    let data = run.data
     let reading = ReadingProgress(terminal)
-    let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
-    let cacheMegabytes = min(data.cacheMegabytes, Int(max(0, room) / 1e6))
-    let dataset = try Dataset(
-      train: folders.train, validation: folders.validation, validationShare: data.validationShare,
-      seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
-      background: data.backgroundColor, cacheMegabytes: cacheMegabytes
-    ) { [isQuiet = terminal.isQuiet] done, all in
+    let dataset = try Dataset(run, in: folders, beside: need) {
+      [isQuiet = terminal.isQuiet] done, all in
       reading.report(done, all)
       // Nothing was written yet: no need to wait for the other files.
       guard Interruption.isRequested else { return }
@@ -67,7 +61,7 @@ struct TrainingImages {
     }
     terminal.tell(
       rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,
-      transparentCount: dataset.transparentCount, background: data.background)
+      transparentCount: dataset.transparentCount, background: run.data.background)
     return dataset
   }
 }

@@ -163,13 +163,7 @@ extension Tokenizer {
       isRecorded
       ? try checkpoint.imageFolders(run)
       : RunImageFolders(train: run.data.train, validation: run.data.validation)
-    let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
-    let dataset = try Dataset(
-      train: folders.train, validation: folders.validation,
-      validationShare: run.data.validationShare,
-      seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: run.data.augmentation,
-      background: run.data.backgroundColor,
-      cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)))
+    let dataset = try Dataset(run, in: folders, beside: need)
     for image in dataset.rejected { progress(.note("skipped: \(image.reason)")) }
     for image in dataset.doubtful { progress(.note("used all the same: \(image.reason)")) }
     for note in dataset.notes { progress(.note(note)) }

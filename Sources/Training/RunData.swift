@@ -1,6 +1,7 @@
 import Files
 import Configuration
 import Datasets
+import Execution
 import Foundation
 import Safetensors
 
@@ -15,6 +16,26 @@ public struct RunImageFolders: Sendable, Equatable {
   public init(train: String, validation: String? = nil) {
     self.train = train
     self.validation = validation
+  }
+}
+
+extension Dataset {
+  /// Opens the images of a run; decoded ones are kept in the memory that the run leaves.
+  ///
+  /// - Parameters:
+  ///   - need: the memory that the run takes.
+  ///   - progress: called as files are looked at, from several threads.
+  public init(
+    _ run: RunConfiguration, in folders: RunImageFolders, beside need: MemoryNeed,
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws {
+    let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
+    try self.init(
+      train: folders.train, validation: folders.validation,
+      validationShare: run.data.validationShare,
+      seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: run.data.augmentation,
+      background: run.data.backgroundColor,
+      cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)), progress: progress)
   }
 }
 
