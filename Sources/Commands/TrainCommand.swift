@@ -238,7 +238,7 @@ public struct TrainCommand: DocumentedCommand {
       let given = try configuration(start, terminal)
       let folder = try outputFolder()
       // Images take time: what cannot fit is refused before they are read.
-      let run = try Trainer<Device>.choosingLanes(
+      let run = try TokenizerTrainer<Device>.choosingLanes(
         given, cores: options.threadCount, folder: resume ? folder : nil)
       let need = MemoryNeed(training: run, on: Device())
       if !printPlan { try MemoryLimits().check(need, "training") }
@@ -259,7 +259,7 @@ public struct TrainCommand: DocumentedCommand {
           try MemoryLimits().check(need, "training")
         }
         let progress = TrainingProgress(terminal, run, folder: folder)
-        let trainer = try Trainer(
+        let trainer = try TokenizerTrainer(
           run, dataset: dataset, folder: folder, isResuming: resume, start: start,
           allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
           observer: progress, shouldStop: { Interruption.isRequested })
@@ -289,7 +289,7 @@ public struct TrainCommand: DocumentedCommand {
 
   /// Prints how the run ended.
   private func tell(
-    _ end: Trainer<Device>.End, _ progress: TrainingProgress, _ folder: String, _ terminal: Terminal
+    _ end: RunEnd, _ progress: TrainingProgress, _ folder: String, _ terminal: Terminal
   ) throws {
     switch end {
     case .finished:
@@ -307,7 +307,7 @@ public struct TrainCommand: DocumentedCommand {
   }
 
   /// Tries learning rates and prints the result.
-  private func findRate(_ trainer: Trainer<Device>, _ terminal: Terminal) throws {
+  private func findRate(_ trainer: TokenizerTrainer<Device>, _ terminal: Terminal) throws {
     let steps = steps ?? 150
     let test = try trainer.findRate(steps: steps) { test in
       guard let last = test.points.last else { return }

@@ -114,13 +114,13 @@ extension Tokenizer {
     let checkpoint = Checkpoint(folder: folder)
     let lock = try Self.lock(checkpoint, resuming: resuming)
     defer { lock?.release() }
-    let run = try Trainer<Device>.choosingLanes(
+    let run = try TokenizerTrainer<Device>.choosingLanes(
       given, cores: threads, folder: resuming ? folder : nil)
     let dataset = try Self.dataset(
       run, in: Checkpoint(folder: start ?? folder),
       isRecorded: resuming || start != nil, progress)
     let observer = EventObserver(progress)
-    let trainer = try Trainer(
+    let trainer = try TokenizerTrainer(
       run, dataset: dataset, folder: folder, isResuming: resuming,
       start: start.map { try StartingWeights(folder: $0) }, lock: lock, backend: Device(),
       threads: threads, observer: observer,

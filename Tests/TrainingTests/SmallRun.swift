@@ -168,7 +168,7 @@ final class SmallRun: Sendable {
     allowed: ResumeAllowance = [], start: StartingWeights? = nil,
     recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil,
     shouldStop: @escaping () -> Bool = { false }
-  ) throws -> Trainer<CPUBackend>.End {
+  ) throws -> RunEnd {
     try trainer(
       run, on: opened, in: folder, isResuming: isResuming, threads: threads, allowed: allowed,
       start: start, recorder: recorder, stoppingAfter: stop, shouldStop: shouldStop
@@ -182,7 +182,7 @@ final class SmallRun: Sendable {
     allowed: ResumeAllowance = [], start: StartingWeights? = nil,
     recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil,
     shouldStop: @escaping () -> Bool = { false }
-  ) throws -> Trainer<CPUBackend> {
+  ) throws -> TokenizerTrainer<CPUBackend> {
     let data = run.data
     let dataset =
       try opened
@@ -190,7 +190,7 @@ final class SmallRun: Sendable {
         train: data.train, validation: data.validation, validationShare: data.validationShare,
         seed: UInt64(run.training.seed), augmentation: data.augmentation,
         cacheMegabytes: data.cacheMegabytes)
-    return try Trainer(
+    return try TokenizerTrainer(
       run, dataset: dataset, folder: folder, isResuming: isResuming, start: start,
       allowed: allowed, backend: CPUBackend(), threads: threads, observer: recorder,
       shouldStop: {

@@ -116,7 +116,7 @@ struct Accuracy: ParsableCommand {
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: data.augmentation,
       cacheMegabytes: data.cacheMegabytes)
     let observer = Observer(name)
-    let trainer = try Trainer(
+    let trainer = try TokenizerTrainer(
       run, dataset: dataset, folder: try Places.emptyScratch("accuracy-" + name),
       isResuming: false, backend: CPUBackend(convolutions: algorithm), threads: options.threads,
       observer: observer)

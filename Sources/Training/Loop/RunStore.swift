@@ -1,0 +1,144 @@
+import Configuration
+import Execution
+import Files
+
+/// The folder of a run as its trainer sees it: where the run begins, is saved, and goes on.
+///
+/// From the beginning of a run there is a state in its folder. Whatever ends the run leaves something to
+/// go on with, but for weights that are no longer numbers: then it is the last ones that were saved.
+final class RunStore<B: Backend> {
+  let checkpoint: Checkpoint
+  let parameters: ParameterMemory<B>
+  let averages: IterateAverages<B>
+  /// The step of the state in the folder.
+  private(set) var savedStep = 0
+  /// What differs from the configuration before a resume.
+  private(set) var changes: [ConfigurationChange] = []
+
+  private let observer: any RunObserver
+  private let learningRate: Double
+
+  /// A run's folder.
+  init(
+    _ checkpoint: Checkpoint, _ parameters: ParameterMemory<B>, _ averages: IterateAverages<B>,
+    observer: any RunObserver, learningRate: Double
+  ) {
+    self.checkpoint = checkpoint
+    self.parameters = parameters
+    self.averages = averages
+    self.observer = observer
+    self.learningRate = learningRate
+  }
+
+  /// The right to write into the folder, which a new run makes.
+  func lock(resuming isResuming: Bool) throws -> FolderLock {
+    if isResuming {
+      guard checkpoint.hasState else { throw checkpoint.withoutState }
+    } else {
+      try checkpoint.checkIsFree()
+      try checkpoint.makeFolder()
+    }
+    return try checkpoint.lock()
+  }
+
+  /// Begins a run.
+  ///
+  /// - Parameter describe: writes what else the folder holds of a run from its beginning.
+  func begin<C: Configurable>(
+    _ run: C, _ progress: Checkpoint.Progress, describe: () throws -> Void = {}
+  ) throws -> Checkpoint.Progress {
+    try checkpoint.checkIsFree()
+    var progress = progress
+    progress.configuration = run.savedText
+    try checkpoint.clear()
+    try checkpoint.write(run)
+    try describe()
+    try checkpoint.writeState(parameters, progress, Checkpoint.StateExtras())
+    savedStep = 0
+    return progress
+  }
+
+  /// Reads the state that a run left, if it may go on under this configuration.
+  ///
+  /// - Parameters:
+  ///   - steps: the length of the run.
+  ///   - blocks: what may be in the state beside weights, moments and averages.
+  ///   - mayChange: whether the further course of the run may differ from its configuration so far.
+  ///   - follow: checks that the run's data are those it was started with.
+  ///   - describe: writes what else the folder holds of a run.
+  func resume<C: Configurable>(
+    _ run: C, steps: Int, blocks: [ParameterBlock], mayChange: Bool,
+    follow: (inout Checkpoint.Progress) throws -> Void = { _ in },
+    describe: () throws -> Void = {}
+  ) throws -> (Checkpoint.Progress, Checkpoint.StateExtras) {
+    guard checkpoint.hasState else { throw checkpoint.withoutState }
+    var progress = try checkpoint.readProgress()
+    changes = try checkpoint.changes(to: run, since: progress, allowed: mayChange)
+    try follow(&progress)
+    let (read, extras) = try checkpoint.readState(
+      into: parameters, optional: averages.blocks + blocks)
+    precondition(read.step == progress.step, "nobody else writes into a folder that is locked")
+    guard progress.step < steps || progress.isSomethingDue else {
+      throw TrainingError.alreadyDone(folder: checkpoint.folder, step: progress.step)
+    }
+    progress.configuration = run.savedText
+    try checkpoint.write(run)
+    try describe()
+    savedStep = progress.step
+    // Before the first step there is nothing but weights.
+    return (progress, progress.step > 0 ? extras : Checkpoint.StateExtras())
+  }
+
+  /// Writes a checkpoint, unless the weights are no longer numbers.
+  ///
+  /// - Parameter weighing: decides which weights are those to use.
+  func save(
+    _ progress: Checkpoint.Progress, _ extras: Checkpoint.StateExtras,
+    _ weighing: AveragesEvaluation<B>
+  ) throws {
+    if let name = parameters.firstNonFinite() {
+      throw notFinite("the parameter \(name)", step: progress.step)
+    }
+    try weighing.withSavedWeights(isSaving: true) {
+      try checkpoint.writeModel(parameters, step: progress.step, weights: weighing.savedName)
+    }
+    var extras = extras
+    extras.blocks = averages.blocks + extras.blocks
+    extras.numbers.merge(averages.numbers) { $1 }
+    try checkpoint.writeState(parameters, progress, extras)
+    savedStep = progress.step
+    observer.didSave(step: progress.step, folder: checkpoint.folder)
+  }
+
+  /// Writes weights that were evaluated as the best so far.
+  func saveBest(step: Int, _ weighing: AveragesEvaluation<B>) throws {
+    try weighing.withSavedWeights {
+      try checkpoint.writeModel(
+        parameters, to: Checkpoint.bestFile, step: step, weights: weighing.savedName)
+    }
+  }
+
+  /// What to say where a number is not finite.
+  func notFinite(_ place: String, step: Int) -> TrainingError {
+    .notFinite(
+      step: step, place: place, folder: checkpoint.folder,
+      savedStep: checkpoint.hasState ? savedStep : nil, learningRate: learningRate)
+  }
+
+  /// What to say where a state lacks numbers.
+  func lacking(_ name: String) -> TrainingError {
+    .damaged(
+      file: checkpoint.path(Checkpoint.stateFile), reason: "it has no usable \"\(name)\"")
+  }
+}
+
+extension Checkpoint {
+  /// What to say where a state was expected and none is.
+  public var withoutState: TrainingError {
+    switch occupant {
+    case .unsavedRun: .nothingSaved(folder: folder)
+    case .weights(let file): .weightsExist(folder: folder, file: file)
+    case .nothing, .run, .foreign: .noCheckpoint(folder: folder, missing: Self.stateFile)
+    }
+  }
+}

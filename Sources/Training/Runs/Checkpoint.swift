@@ -1,0 +1,410 @@
+import Autodiff
+import Configuration
+import Execution
+import Files
+import Foundation
+import Safetensors
+import TokenFiles
+import Tokenizers
+
+/// A run's folder: configuration, weights, and what a bit-exact continuation needs.
+///
+///     config.json          the resolved configuration
+///     model.safetensors    the weights to encode with, named and laid out as in diffusers
+///     best.safetensors     the best evaluated ones, where they are kept
+///     state.safetensors    weights, moments, averages, the step, what the training set was
+///     data.jsonl           where the images are, and the names of those to train on
+///     metrics.jsonl        the log
+///     samples/*.png        originals over reconstructions
+///
+/// Every file is written beside its place, synced and renamed, so that a crash at any instant
+/// leaves the previous one whole. The state is complete in itself: it is all that resuming reads.
+public struct Checkpoint: Sendable, Equatable {
+  /// The version of the format.
+  public static let version = "1"
+  /// The resolved configuration's file.
+  public static let configurationFile = "config.json"
+  /// The weights' file.
+  public static let modelFile = "model.safetensors"
+  /// The file of the best evaluated weights, where they are kept.
+  public static let bestFile = "best.safetensors"
+  /// The file that resuming reads.
+  public static let stateFile = "state.safetensors"
+  /// The folder of sample sheets.
+  public static let samplesFolder = "samples"
+
+  /// What stands before the names of lists of numbers in a state.
+  private static let numbersPrefix = "numbers."
+
+  /// The run's folder.
+  public let folder: String
+
+  /// What a state holds beside weights and moments: averages, and what diagnostics look back on.
+  struct StateExtras {
+    /// Blocks laid out as the weights are.
+    var blocks: [ParameterBlock] = []
+    /// Lists of numbers by name.
+    var numbers: [String: [Double]] = [:]
+  }
+
+  /// The checkpoint in a folder.
+  public init(folder: String) {
+    self.folder = folder
+  }
+
+  // MARK: Writing
+
+  /// Writes the weights to encode with, a tensor at a time.
+  ///
+  /// - Parameters:
+  ///   - file: where: ``modelFile``, or ``bestFile``.
+  ///   - weights: which ones those are, for whoever asks the file.
+  func writeModel<B: Backend>(
+    _ parameters: ParameterMemory<B>, to file: String = Self.modelFile, step: Int, weights: String
+  ) throws(TrainingError) {
+    do {
+      try write(
+        [(.values, "")], of: parameters,
+        metadata: [
+          "format": "pt", "tessera": Self.version, "step": String(step), "weights": weights,
+        ], to: path(file))
+    } catch { throw TrainingError(error) }
+  }
+
+  /// Writes all that a continuation needs, a tensor at a time.
+  func writeState<B: Backend>(
+    _ parameters: ParameterMemory<B>, _ progress: Progress, _ extras: StateExtras
+  ) throws(TrainingError) {
+    do {
+      try write(
+        (ParameterBlock.trained + extras.blocks).map { ($0, $0.name + ".") }, of: parameters,
+        numbers: extras.numbers,
+        metadata: progress.metadata.merging(["tessera": Self.version]) { $1 },
+        to: path(Self.stateFile))
+    } catch { throw TrainingError(error) }
+  }
+
+  /// Writes blocks of parameters under the names of their tensors, by way of a buffer for one, and
+  /// lists of numbers.
+  private func write<B: Backend>(
+    _ blocks: [(block: ParameterBlock, prefix: String)],
+    of parameters: ParameterMemory<B>, numbers: [String: [Double]] = [:],
+    metadata: [String: String], to path: String
+  ) throws(SafetensorsError) {
+    let layout = parameters.layout.parameters
+    var sources: [String: (index: Int, block: ParameterBlock)] = [:]
+    var tensors = numbers.map { name, list in
+      TensorDeclaration(name: Self.numbersPrefix + name, type: .f64, shape: [list.count])
+    }
+    for (block, prefix) in blocks {
+      for (index, parameter) in layout.enumerated() where block.holds(parameter) {
+        let name = prefix + parameter.name
+        sources[name] = (index, block)
+        tensors.append(
+          TensorDeclaration(name: name, type: .f32, shape: parameter.fileShape.dimensions))
+      }
+    }
+    let writer = try SafetensorsWriter(path: path, tensors: tensors, metadata: metadata)
+    let largest = layout.map(\.shape.count).max() ?? 0
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: largest)
+    defer { buffer.deallocate() }
+    for entry in writer.entries {
+      if let (index, block) = sources[entry.name] {
+        parameters.read(parameter: index, of: block, into: buffer.baseAddress!)
+        let numbers = UnsafeBufferPointer(rebasing: buffer[..<entry.elementCount])
+        try writer.append(UnsafeRawBufferPointer(numbers), to: entry.name)
+      } else {
+        let list = numbers[String(entry.name.dropFirst(Self.numbersPrefix.count))]!
+        let bytes = UnsafeMutableRawBufferPointer.allocate(
+          byteCount: list.count * 8, alignment: 8)
+        defer { bytes.deallocate() }
+        list.withUnsafeBytes { bytes.copyMemory(from: $0) }
+        try writer.append(UnsafeRawBufferPointer(bytes), to: entry.name)
+      }
+    }
+    try writer.finish()
+  }
+
+  // MARK: Reading
+
+  /// The configuration that the run of a tokenizer was started with.
+  public func readConfiguration() throws -> RunConfiguration {
+    try readConfiguration(RunConfiguration.self)
+  }
+
+  /// The configuration that a run of some kind was started with.
+  func readConfiguration<C: Configurable>(_ kind: C.Type) throws -> C {
+    guard exists(Self.configurationFile) else {
+      throw TrainingError.noCheckpoint(folder: folder, missing: Self.configurationFile)
+    }
+    return try C.load(path: path(Self.configurationFile))
+  }
+
+  /// Reads the weights into memory.
+  ///
+  /// - Parameter name: the file: ``modelFile``, or ``bestFile``.
+  /// - Returns: their hash, taken on the way.
+  @discardableResult
+  public func readModel<B: Backend>(
+    _ name: String = Self.modelFile, into parameters: ParameterMemory<B>
+  ) throws(TrainingError) -> WeightsHash {
+    let file = try open(name)
+    return try read(file, .values, prefix: "", into: parameters)
+  }
+
+  /// Where in the run the state was saved.
+  func readProgress() throws(TrainingError) -> Progress {
+    try progress(of: open(Self.stateFile))
+  }
+
+  private func progress(of file: SafetensorsFile) throws(TrainingError) -> Progress {
+    guard let progress = Progress(file.metadata) else {
+      throw .damaged(file: path(Self.stateFile), reason: "its metadata lack the step")
+    }
+    return progress
+  }
+
+  /// Reads a state into memory.
+  ///
+  /// - Parameter optional: blocks that are read too where the file has them.
+  /// - Returns: where the run was, and which of these blocks and what numbers were there.
+  func readState<B: Backend>(
+    into parameters: ParameterMemory<B>, optional: [ParameterBlock]
+  ) throws(TrainingError) -> (progress: Progress, extras: StateExtras) {
+    let file = try open(Self.stateFile)
+    let names = Set(file.entries.map(\.name))
+    let found = optional.filter { block in
+      parameters.layout.parameters.contains { names.contains(block.name + "." + $0.name) }
+    }
+    for block in ParameterBlock.trained + found {
+      _ = try read(file, block, prefix: block.name + ".", into: parameters)
+    }
+    let numbers: [String: [Double]]
+    do { numbers = try self.numbers(in: file) } catch { throw TrainingError(error) }
+    return (try progress(of: file), StateExtras(blocks: found, numbers: numbers))
+  }
+
+  /// The lists of numbers in a state.
+  private func numbers(
+    in file: SafetensorsFile
+  ) throws(SafetensorsError) -> [String: [Double]] {
+    var numbers: [String: [Double]] = [:]
+    for entry in file.entries
+    where entry.name.hasPrefix(Self.numbersPrefix) && entry.type == .f64 {
+      let name = String(entry.name.dropFirst(Self.numbersPrefix.count))
+      numbers[name] = try file.withBytes(of: entry) { bytes in
+        (0..<entry.elementCount).map {
+          bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self)
+        }
+      }
+    }
+    return numbers
+  }
+
+  /// What a token file records of the tokenizer: its quantizer, and a hash of all that
+  /// decides what a token means.
+  ///
+  /// The fingerprint is the hash of three hashes: of the resolved model and quantizer, and of the
+  /// weights.
+  public static func identity(
+    _ tokenizer: TokenizerConfiguration, _ weights: WeightsHash
+  ) -> TokenizerIdentity {
+    let hash = Fingerprint.hash(
+      of: [tokenizer.model.resolved, tokenizer.quantizer.resolved].map { Fingerprint.hash($0) }
+        + [weights.value])
+    return TokenizerIdentity(
+      fingerprint: Fingerprint.hexadecimal(hash), quantizer: tokenizer.quantizer.kind,
+      levels: tokenizer.quantizer.levels,
+      codebookSize: tokenizer.quantizer.codebookSize, depth: tokenizer.quantizer.depth,
+      downsampling: tokenizer.model.downsampling)
+  }
+
+  /// A hash of files' names, by which a resumed run knows its training set again.
+  static func hash(ofNames names: [String]) -> String {
+    var hash = Checksum()
+    for name in names { Array((name + "\n").utf8).withUnsafeBytes { hash.add($0) } }
+    return hash.hexadecimal
+  }
+
+  // MARK: Parts
+
+  func path(_ name: String) -> String { folder + "/" + name }
+
+  func exists(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: path(name))
+  }
+
+  func open(_ name: String) throws(TrainingError) -> SafetensorsFile {
+    guard exists(name) else { throw .noCheckpoint(folder: folder, missing: name) }
+    let file: SafetensorsFile
+    do { file = try SafetensorsFile(path: path(name)) } catch { throw TrainingError(error) }
+    guard let version = file.metadata["tessera"] else {
+      throw .damaged(file: path(name), reason: "its metadata lack the version of the format")
+    }
+    guard version == Self.version else {
+      throw .version(file: path(name), found: version, expected: Self.version)
+    }
+    return file
+  }
+
+  private func read<B: Backend>(
+    _ file: SafetensorsFile, _ block: ParameterBlock, prefix: String,
+    into parameters: ParameterMemory<B>
+  ) throws(TrainingError) -> WeightsHash {
+    var hash = WeightsHash()
+    for (index, parameter) in parameters.layout.parameters.enumerated()
+    where block.holds(parameter) {
+      do {
+        try file.withFloats(prefix + parameter.name, shape: parameter.fileShape.dimensions) {
+          hash.add($0)
+          parameters.write($0, toParameter: index, of: block)
+        }
+      } catch {
+        throw TrainingError(error)
+      }
+    }
+    return hash
+  }
+}
+
+extension TrainingError {
+  /// A fault of a safetensors file as an error of this module.
+  init(_ error: SafetensorsError) {
+    switch error {
+    case .file(let error): self = .file(error)
+    case .cutShort(let path, _, _), .tooLong(let path, _, _), .malformed(let path, _, _),
+      .noSuchTensor(let path, _, _, _), .shape(let path, _, _, _), .type(let path, _, _, _),
+      .outOfRange(let path, _, _, _), .declaration(let path, _):
+      self = .damaged(file: path, reason: error.description)
+    }
+  }
+}
+
+extension ParameterBlock {
+  /// Whether a file has this block's numbers of a parameter: those that are not trained have a value
+  /// and nothing else.
+  fileprivate func holds(_ parameter: Parameter) -> Bool {
+    self == .values || parameter.isTrained
+  }
+}
+
+extension Checkpoint {
+  /// Where in the run a state was saved, and what else its continuation must know; the metadata of
+  /// `state.safetensors`.
+  public struct Progress: Sendable, Equatable {
+    /// Updates that were made.
+    public var step = 0
+    /// Seconds of training so far, over all resumptions.
+    public var seconds = 0.0
+    /// Which files the run trains on: a hash of their names.
+    public var trainingSet: String
+    /// The resolved configuration that the run was started with, or last changed to; nil in states of
+    /// earlier versions, where `config.json` has to be believed.
+    public var configuration: String?
+    /// Whether the evaluation of this step is still to be made, because it was cut short.
+    public var isEvaluationDue = false
+    /// Lines of the log that could not be written.
+    public var dueLines: [String] = []
+    /// Images to train on that were found bad, by name: others take their place.
+    public var replaced: [String] = []
+    /// The same of images to validate with.
+    public var replacedValidation: [String] = []
+    /// Where the first weights came from, if they were not drawn.
+    public var origin: Origin?
+
+    /// Whether the step has an evaluation pending.
+    var isSomethingDue: Bool { isEvaluationDue || !dueLines.isEmpty }
+
+    /// The beginning of a run.
+    init(trainingSet: String) { self.trainingSet = trainingSet }
+  }
+
+  /// The checkpoint whose weights a run began with.
+  public struct Origin: Sendable, Equatable {
+    /// Its folder, as it was named.
+    public var folder: String
+    /// The fingerprint of its tokenizer.
+    public var fingerprint: String
+    /// The step that its weights are of.
+    public var step: Int
+    /// Which weights those are: "last" or an average.
+    public var weights: String
+    /// Whether its codebooks were taken over, so that none is to be made of vectors.
+    public var hasCodebooks: Bool
+  }
+}
+
+extension Checkpoint.Progress {
+  /// The strings that a state keeps it as.
+  var metadata: [String: String] {
+    var metadata = [
+      "step": String(step), "seconds": String(seconds), "trainingSet": trainingSet,
+    ]
+    func add(_ key: String, _ list: [String]) {
+      if !list.isEmpty {
+        metadata[key] = JSONValue.array(list.map(JSONValue.string)).compactText
+      }
+    }
+    metadata["configuration"] = configuration
+    if isEvaluationDue { metadata["due"] = "evaluation" }
+    add("dueLines", dueLines)
+    add("replaced", replaced)
+    add("replacedValidation", replacedValidation)
+    if let origin { metadata["from"] = JSONValue.object(origin.line).compactText }
+    return metadata
+  }
+
+  /// Reads them back; nil where they do not hold a step.
+  init?(_ metadata: [String: String]) {
+    guard let step = Checkpoint.step(in: metadata),
+      let seconds = metadata["seconds"].flatMap({ Double($0) }),
+      let trainingSet = metadata["trainingSet"]
+    else { return nil }
+    func list(_ key: String) -> [String] {
+      guard let text = metadata[key], case .array(let items)? = try? JSONValue(parsing: text) else {
+        return []
+      }
+      return items.compactMap { if case .string(let text) = $0 { text } else { nil } }
+    }
+    self.step = step
+    self.seconds = seconds
+    self.trainingSet = trainingSet
+    configuration = metadata["configuration"]
+    isEvaluationDue = metadata["due"] == "evaluation"
+    dueLines = list("dueLines")
+    replaced = list("replaced")
+    replacedValidation = list("replacedValidation")
+    if let text = metadata["from"], case .object(let object)? = try? JSONValue(parsing: text) {
+      origin = Checkpoint.Origin(object)
+    }
+  }
+}
+
+extension Checkpoint {
+  /// The step that a file's metadata tell; nil where it is none that a run can reach.
+  public static func step(in metadata: [String: String]) -> Int? {
+    metadata["step"].flatMap { Int($0) }
+      .flatMap { 0...TrainingConfiguration.mostSteps ~= $0 ? $0 : nil }
+  }
+}
+
+extension Checkpoint.Origin {
+  /// What states and logs record of it.
+  var line: JSONObject {
+    JSONObject([
+      "folder": .string(folder), "fingerprint": .string(fingerprint), "step": .integer(step),
+      "weights": .string(weights), "codebooks": .flag(hasCodebooks),
+    ])
+  }
+
+  init?(_ object: JSONObject) {
+    guard case .string(let folder)? = object["folder"],
+      case .string(let fingerprint)? = object["fingerprint"],
+      case .integer(let step)? = object["step"], case .string(let weights)? = object["weights"],
+      case .flag(let hasCodebooks)? = object["codebooks"]
+    else { return nil }
+    self.init(
+      folder: folder, fingerprint: fingerprint, step: step, weights: weights,
+      hasCodebooks: hasCodebooks)
+  }
+}

@@ -1,0 +1,110 @@
+import Autodiff
+import Execution
+import Inference
+import Safetensors
+import TokenFiles
+import Tokenizers
+
+/// The weights of a checkpoint, to begin a new run with: fine-tuning.
+///
+/// Weights alone are taken over: the optimizer, the averages and the step start over.
+public struct StartingWeights: Sendable, Equatable {
+  /// The checkpoint.
+  public let checkpoint: Checkpoint
+  /// Its configuration.
+  public let configuration: RunConfiguration
+  /// Which of its weights, a file's name.
+  public let file: String
+
+  /// The weights of a checkpoint's folder.
+  public init(folder: String, file: String = Checkpoint.modelFile) throws {
+    checkpoint = Checkpoint(folder: folder)
+    configuration = try checkpoint.readConfiguration()
+    self.file = file
+  }
+
+  /// Reads the weights over those that were drawn.
+  ///
+  /// Tensors of the quantizer that the checkpoint does not have stay as they are, as where one with a
+  /// codebook follows one without; all others must be there, and have the same shapes.
+  func load<B: Backend>(
+    into parameters: ParameterMemory<B>, _ quantizer: QuantizerConfiguration
+  ) throws -> Checkpoint.Origin {
+    let opened = try checkpoint.open(file)
+    let names = Set(opened.entries.map(\.name))
+    let codebooks = Tokenizer.codebookNames(quantizer)
+    for (index, parameter) in parameters.layout.parameters.enumerated() {
+      let isOfQuantizer = parameter.name.hasPrefix("quantize.")
+      if isOfQuantizer, !names.contains(parameter.name) { continue }
+      do {
+        try opened.withFloats(parameter.name, shape: parameter.fileShape.dimensions) {
+          parameters.write($0, toParameter: index)
+        }
+      } catch {
+        switch error {
+        case .shape(let path, let name, let expected, let found):
+          throw TrainingError.doesNotFit(
+            file: path,
+            reason: "tensor \"\(name)\" has shape \(found), and the model needs \(expected)")
+        case .noSuchTensor(let path, let name, _, _):
+          throw TrainingError.doesNotFit(
+            file: path,
+            reason: "it has no tensor \"\(name)\", which the model needs with shape "
+              + "\(parameter.fileShape.dimensions)")
+        default: throw TrainingError(error)
+        }
+      }
+    }
+    if let name = parameters.firstNonFinite() {
+      throw TrainingError.damaged(
+        file: checkpoint.path(file), reason: "\"\(name)\" holds a number that is not finite")
+    }
+    return Checkpoint.Origin(
+      folder: checkpoint.folder, fingerprint: try fingerprint(of: opened, B.self),
+      step: Checkpoint.step(in: opened.metadata) ?? 0,
+      weights: opened.metadata["weights"] ?? "last",
+      hasCodebooks: codebooks.allSatisfy(names.contains))
+  }
+
+  /// The identity that token files of the checkpoint carry.
+  private func fingerprint<B: Backend>(
+    of opened: SafetensorsFile, _ backend: B.Type
+  ) throws -> String {
+    var hash = WeightsHash()
+    for parameter in Codec<B>.parameterLayout(configuration.tokenizer).parameters {
+      do {
+        try opened.withFloats(parameter.name, shape: parameter.fileShape.dimensions) {
+          hash.add($0)
+        }
+      } catch { throw TrainingError(error) }
+    }
+    return Checkpoint.identity(configuration.tokenizer, hash).fingerprint
+  }
+}
+
+/// A hash of a model's weights: of each tensor's numbers as a checkpoint holds them, and then of
+/// these hashes, in the order in which the model declares its parameters.
+///
+/// So it does not depend on how weights lie in memory or in which order a file holds them, and
+/// whoever reads a checkpoint takes it on the way.
+public struct WeightsHash: Equatable, Sendable {
+  private var tensors: [UInt64] = []
+
+  /// The hash of no weights.
+  init() {}
+
+  /// The hash of weights in memory.
+  public init<B: Backend>(_ parameters: ParameterMemory<B>) {
+    for index in parameters.layout.parameters.indices {
+      parameters.read(parameter: index).withUnsafeBufferPointer { add($0) }
+    }
+  }
+
+  /// Goes on with the next parameter's numbers, in the order of a checkpoint.
+  mutating func add(_ numbers: UnsafeBufferPointer<Float>) {
+    tensors.append(Fingerprint.hash(UnsafeRawBufferPointer(numbers)))
+  }
+
+  /// All in 64 bits.
+  public var value: UInt64 { Fingerprint.hash(of: tensors) }
+}

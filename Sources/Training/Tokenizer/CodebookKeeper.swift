@@ -1,0 +1,129 @@
+import Codebooks
+import Datasets
+import Execution
+import Randomness
+import Tokenizers
+
+/// Does to codebooks what is done between steps: codes follow the moving averages of their vectors,
+/// and unused codes are replaced by vectors of the batch (dead-code revival).
+///
+/// Each codebook of a product or residual quantizer is kept by itself, with its own part of the vectors
+/// or what the codebooks before have left of them. Everything is computed from the tokens of the batch
+/// in the order of its images.
+final class CodebookKeeper<B: Backend>: TrainingCallback {
+  /// Codes that were replaced after the last step.
+  private(set) var revived = 0
+
+  /// What takes the tokens of a batch.
+  private let assignments: CodeAssignments
+  private let run: RunConfiguration
+  /// Whether a state tells nothing of these codebooks: codes that are replaced from here on have no past.
+  private let isNew: Bool
+  private let quantizer: QuantizerConfiguration
+  private let upkeep: CodebookUpkeep
+  private let codebooks: [CodebookMemory<B>]
+  private let random: Generator
+  /// The uses a batch of each code if all were used alike.
+  private let share: Double
+  private var moving: [MovingCodebook] = []
+
+  /// Begins with the codebooks in memory; nil where a run asks for nothing between steps.
+  ///
+  /// - Parameter isNew: whether a resumed run begins with it.
+  init?(_ run: RunConfiguration, _ codebooks: [CodebookMemory<B>], isNew: Bool = false) {
+    guard let upkeep = run.quantizer.upkeep, upkeep.isNeeded else { return nil }
+    self.run = run
+    self.isNew = isNew
+    quantizer = run.quantizer
+    self.upkeep = upkeep
+    self.codebooks = codebooks
+    random = Generator(seed: run.seed).split(named: "revival")
+    let side = run.data.imageSize / run.model.downsampling
+    let tokens = run.training.batchSize * side * side
+    assignments = CodeAssignments(
+      tokens: tokens, dimension: quantizer.codeDimension, depths: quantizer.depth)
+    share = Double(tokens) / Double(quantizer.codebookSize)
+    begin()
+  }
+
+  /// Starts over with the codebooks in memory, with uniform use assumed.
+  func begin() {
+    moving = codebooks.map {
+      MovingCodebook(
+        $0.read(), dimension: $0.dimension, uses: share, decay: upkeep.decay,
+        epsilon: upkeep.epsilon, movesCodes: upkeep.learning == .ema)
+    }
+  }
+
+  func readers(ofStep step: Int) -> [any ReplayReader] {
+    run.defersQuantization(inStep: step) ? [] : [assignments]
+  }
+
+  func changesWeights(after step: Int) -> Bool {
+    upkeep.reviveEvery > 0 && step.isMultiple(of: upkeep.reviveEvery)
+  }
+
+  /// Takes in the batch of a step, whose weights were updated.
+  func didUpdate(step: Int) {
+    revived = run.defersQuantization(inStep: step) ? 0 : update(step: step)
+  }
+
+  /// Likewise; returns how many codes were replaced.
+  private func update(step: Int) -> Int {
+    var inputs = CodebookInputs(quantizer, vectors: Array(assignments.vectors))
+    var (random, revived) = (random.split(UInt64(step)), 0)
+    for (depth, codebook) in codebooks.enumerated() {
+      let before = inputs.nextDependsOnCodes ? codebook.read() : []
+      moving[depth].add(inputs.vectors, codes: inputs.codes(in: assignments.indices))
+      let replaced = revive(depth, step, of: inputs, &random)
+      if moving[depth].movesCodes {
+        codebook.write(moving[depth].codebook)
+      } else if !replaced.isEmpty {
+        codebook.replace(replaced)
+      }
+      revived += replaced.count
+      inputs.advance(past: before, indices: assignments.indices)
+    }
+    return revived
+  }
+
+  /// Gives a codebook's unused codes the place of vectors of the batch, no vector to two of them.
+  ///
+  /// Where there are more such codes than vectors, those with the highest numbers wait.
+  private func revive(
+    _ depth: Int, _ step: Int, of inputs: CodebookInputs, _ random: inout Generator
+  ) -> [(code: Int, vector: [Float])] {
+    guard changesWeights(after: step) else { return [] }
+    let uses = moving[depth].uses
+    let unused = uses.indices.filter { uses[$0] < upkeep.reviveBelow * share }
+    guard !unused.isEmpty else { return [] }
+    let dimension = inputs.dimension
+    let order = random.permutation(of: inputs.vectors.count / dimension)
+    let revived = zip(unused, order).map { code, token in
+      (code: code, vector: Array(inputs.vectors[token * dimension..<(token + 1) * dimension]))
+    }
+    for (code, vector) in revived { moving[depth].replace(code, by: vector, uses: share) }
+    return revived
+  }
+
+  // MARK: Checkpoints
+
+  /// The numbers that a continuation needs.
+  var numbers: [String: [Double]] {
+    Dictionary(
+      uniqueKeysWithValues: moving.indices.map { (name(of: $0), moving[$0].state) })
+  }
+
+  func restore(_ numbers: [String: [Double]]) -> String? {
+    if isNew { return nil }
+    for depth in moving.indices where !moving[depth].restore(numbers[name(of: depth)] ?? []) {
+      return name(of: depth)
+    }
+    return nil
+  }
+
+  /// The name of a codebook's numbers in a checkpoint.
+  private func name(of depth: Int) -> String {
+    moving.count == 1 ? "codebook" : "codebook.\(depth)"
+  }
+}

@@ -1,0 +1,126 @@
+import Configuration
+import Datasets
+import Diagnostics
+import Evaluation
+import Execution
+import Tokenizers
+
+/// Watches what the quantizer does in each step: which codes are used, whether the codebook collapses,
+/// and at diagnosed steps what happens to vectors and gradients.
+final class QuantizerMonitor<B: Backend>: TrainingCallback {
+  private let run: RunConfiguration
+  private let keeper: CodebookKeeper<B>?
+  private let tokens: TokenReader
+  private let probe: QuantizerProbe?
+  private let diagnosis: QuantizerDiagnosis
+  private var window: CodeWindow
+  /// One a depth of the tokens: another depth's codes do not make up for one that collapses.
+  private var watches: [CodebookWatch]
+  /// Codes that were replaced since the last diagnosis; nil where none ever is.
+  private var revived: Int?
+  /// How often codes were used by the last step's batch; nil where quantization is deferred.
+  private var usage: DepthUsage?
+  /// How often they were since the diagnosis before the last.
+  private var diagnosedUsage: CodebookUsage
+
+  /// Watches a run, whose codes `keeper` replaces; it updates them before this is told of a step.
+  init(_ run: RunConfiguration, keeper: CodebookKeeper<B>?) {
+    self.run = run
+    self.keeper = keeper
+    let quantizer = run.quantizer
+    let side = run.data.imageSize / run.model.downsampling
+    let count = run.training.batchSize * side * side
+    tokens = TokenReader(tokens: count, codes: quantizer.codebookSize, depth: quantizer.depth)
+    probe =
+      run.monitor.quantizer
+      ? QuantizerProbe(tokens: count, dimension: quantizer.codeDimension) : nil
+    diagnosis = QuantizerDiagnosis(configuration: quantizer)
+    window = CodeWindow(codes: quantizer.codebookSize)
+    diagnosedUsage = window.usage
+    watches = Self.watchNames(depth: quantizer.depth).map { _ in CodebookWatch() }
+    if quantizer.upkeep?.reviveEvery ?? 0 > 0 { revived = 0 }
+  }
+
+  func readers(ofStep step: Int) -> [any ReplayReader] {
+    guard !run.defersQuantization(inStep: step) else { return [] }
+    guard let probe, isDiagnosed(step) else { return [tokens] }
+    return [tokens, probe]
+  }
+
+  private func isDiagnosed(_ step: Int) -> Bool {
+    step.isMultiple(of: run.monitor.diagnoseEvery) || step == run.training.steps
+  }
+
+  func didUpdate(step: Int) {
+    usage = run.defersQuantization(inStep: step) ? nil : tokens.usage
+    guard let usage else { return }
+    window.add(usage.pooled)
+    for (depth, usage) in usage.depths.enumerated() {
+      watches[depth].record(step: step, used: usage.used, ids: usage.ids, codes: usage.codes)
+    }
+    revived? += keeper?.revived ?? 0
+  }
+
+  var statistics: [String: Double] { usage.map { [StepReport.usageName: $0.pooled.usage] } ?? [:] }
+
+  var counts: [String: Int] {
+    usage.map {
+      [StepReport.tokensName: $0.tokens, StepReport.idsName: $0.pooled.ids]
+    } ?? [:]
+  }
+
+  var warning: String? {
+    for (depth, watch) in watches.enumerated() {
+      if let warning = watch.warning {
+        return watches.count > 1 ? warning + " at depth \(depth + 1) of \(watches.count)" : warning
+      }
+    }
+    return nil
+  }
+
+  // MARK: The log
+
+  func diagnose(step: Int) -> [JSONObject] {
+    diagnosedUsage = window.usage
+    guard !run.defersQuantization(inStep: step) else { return [] }
+    defer {
+      window.close()
+      if revived != nil { revived = 0 }
+    }
+    guard let probe else { return [] }
+    return [
+      diagnosis.codes(window, probe, revived: revived, step: step),
+      diagnosis.quantizer(probe, step: step),
+    ]
+  }
+
+  func didDiagnose(step: Int, _ diary: RunDiary) throws {
+    try diary.record(diagnosedUsage, step: step)
+  }
+
+  // MARK: Checkpoints
+
+  var numbers: [String: [Double]] {
+    var numbers = window.state
+    for (name, watch) in zip(Self.watchNames(depth: watches.count), watches) {
+      numbers[name] = watch.state
+    }
+    if let revived { numbers["revived"] = [Double(revived)] }
+    return numbers
+  }
+
+  /// What a state lacks begins here.
+  func restore(_ numbers: [String: [Double]]) -> String? {
+    window = CodeWindow(codes: window.usage.codes, state: numbers) ?? window
+    for (depth, name) in Self.watchNames(depth: watches.count).enumerated() {
+      watches[depth] = numbers[name].flatMap { CodebookWatch(state: $0) } ?? watches[depth]
+    }
+    if revived != nil { revived = numbers["revived"]?.first.flatMap { Int(exactly: $0) } ?? 0 }
+    return nil
+  }
+
+  /// The names of the watches in a checkpoint.
+  private static func watchNames(depth: Int) -> [String] {
+    depth == 1 ? ["codebookWatch"] : (0..<depth).map { "codebookWatch.\($0)" }
+  }
+}

@@ -1,0 +1,263 @@
+import Configuration
+import Datasets
+import Evaluation
+import Execution
+import Files
+import Inference
+import Safetensors
+import Tokenizers
+
+/// Trains a tokenizer from images to a checkpoint.
+///
+/// It puts together what ``TrainingLoop`` runs: the model, its images, its codebooks and their upkeep,
+/// its evaluation.
+public final class TokenizerTrainer<B: Backend> {
+  /// The configuration, with the lanes that were chosen.
+  public let run: RunConfiguration
+  let parameters: ParameterMemory<B>
+  let pool: LanePool
+  let codec: Codec<B>
+  let evaluationSet: FixedSet
+  let averages: IterateAverages<B>
+  let codebooks: [CodebookMemory<B>]
+  let checkpoint: Checkpoint
+  let isResuming: Bool
+  let origin: Checkpoint.Origin?
+  let shouldStop: () -> Bool
+
+  private let allowed: ResumeAllowance
+  private let observer: any TrainingObserver
+  private let threads: Int
+  private let heldLock: FolderLock?
+  private let images: RunImages
+
+  /// A run over opened images.
+  ///
+  /// - Parameters:
+  ///   - run: the configuration.
+  ///   - dataset: the images to train on and to evaluate with.
+  ///   - folder: where the checkpoint goes.
+  ///   - isResuming: whether to go on from the state in the folder.
+  ///   - start: the weights of a new run to begin with; nil draws them.
+  ///   - allowed: what a resumed run may differ in.
+  ///   - lock: the folder's lock, where the caller has it; else the run takes it.
+  ///   - backend: the device.
+  ///   - threads: how many lanes compute at once; the result does not depend on it, except that
+  ///     as many lanes are chosen where the configuration chooses none.
+  ///   - observer: who watches.
+  ///   - shouldStop: asked after each step, and in long work between steps, there from any thread.
+  /// - Throws: ``TrainingError``, ``DatasetError``; `DatasetError.stopped` where someone asked to stop.
+  public init(
+    _ run: RunConfiguration, dataset: Dataset, folder: String, isResuming: Bool,
+    start: StartingWeights? = nil, allowed: ResumeAllowance = [], lock: FolderLock? = nil,
+    backend: B,
+    threads: Int, observer: any TrainingObserver, shouldStop: @escaping () -> Bool = { false }
+  ) throws {
+    guard dataset.validation.count > 0 else { throw TrainingError.noEvaluationImages }
+    let run = try Self.choosingLanes(run, cores: threads, folder: isResuming ? folder : nil)
+    self.run = run
+    self.isResuming = isResuming
+    self.allowed = allowed
+    self.observer = observer
+    self.shouldStop = shouldStop
+    self.threads = threads
+    heldLock = lock
+    checkpoint = Checkpoint(folder: folder)
+    images = RunImages(run, dataset, in: checkpoint, observer: observer)
+    parameters = ParameterMemory(Codec<B>.parameterLayout(run.tokenizer), on: backend)
+    pool = LanePool(threads: min(threads, run.training.lanes))
+    codec = Codec(run.tokenizer, parameters: parameters, lanes: run.training.lanes, pool: pool)
+    parameters.initialize(seed: run.seed)
+    origin = try start?.load(into: parameters, run.quantizer)
+    evaluationSet = try FixedSet(
+      dataset.validation, count: run.monitor.evaluationImages, shouldStop: shouldStop)
+    averages = IterateAverages(run.training, parameters: parameters)
+    let (parameters, averages) = (parameters, averages)
+    codebooks = Tokenizer.codebookNames(run.quantizer).map {
+      CodebookMemory($0, in: parameters, averages: averages)
+    }
+  }
+
+  /// Trains until the last step, until evaluations improve no more, or until someone asks to stop.
+  ///
+  /// Whatever ends it, the folder holds a state to go on from, but for weights that are no longer
+  /// numbers: then it holds the last ones that were saved.
+  public func train() throws -> RunEnd {
+    let store = RunStore(
+      checkpoint, parameters, averages, observer: observer,
+      learningRate: run.training.optimizer.learningRate)
+    let lock = try heldLock ?? store.lock(resuming: isResuming)
+    defer { lock.release() }
+
+    // Where to begin: from here on there is a state in the folder.
+    var change: TrainingSetChange?
+    let (progress, extras) =
+      isResuming
+      ? try resume(store, &change) : (try begin(store), Checkpoint.StateExtras())
+    images.begin(progress)
+    let start = codebookStart
+    do {
+      if progress.step == 0, progress.origin?.hasCodebooks != true { try start.makeFirst() }
+      let steps = makeSteps()
+      codec.releaseMemory()
+      codec.borrowArenas(of: steps.lender)
+      let (evaluation, refit) = try makeEvaluation(steps)
+      let keeper = CodebookKeeper(
+        run, codebooks,
+        isNew: store.changes.contains {
+          $0.key == "quantizer.reviveEvery" && $0.old == .integer(0)
+        })
+      start.deferralEnded = {
+        keeper?.begin()
+        steps.discard { $0.isDeferred }
+      }
+      var callbacks: [any TrainingCallback] = [start]
+      if let keeper { callbacks.append(keeper) }
+      callbacks += [QuantizerMonitor(run, keeper: keeper), images]
+      let loader = makeLoader(firstStep: progress.step)
+      defer { loader.stop() }
+      let loop = try TrainingLoop(
+        steps, run.training, run.monitor, store: store, progress: progress, extras: extras,
+        isResuming: isResuming, line: line(progress, store.changes, change),
+        .init(
+          source: loader, callbacks: callbacks, evaluation: evaluation, refit: refit,
+          savesFitted: run.training.averaging.codebook == .reestimated, observer: observer,
+          shouldStop: shouldStop))
+      observer.trainingWillBegin(overview(steps, firstStep: progress.step))
+      return try loop.run()
+    } catch  where error.isRequestToStop {
+      return .interrupted(step: progress.step)
+    }
+  }
+
+  /// A configuration with lanes: its own, those that the run in a folder was begun with, or as many as
+  /// there are cores.
+  public static func choosingLanes(
+    _ run: RunConfiguration, cores: Int, folder: String?
+  ) throws -> RunConfiguration {
+    var run = run
+    if run.training.lanes == 0, let folder, Checkpoint(folder: folder).hasState {
+      run.training.lanes = try Checkpoint(folder: folder).readConfiguration().training.lanes
+    }
+    return run.choosingLanes(cores: cores)
+  }
+
+  /// The threads that train: no more than there are lanes.
+  public var threadsInUse: Int { pool.threads }
+
+  /// The plan of a training step, to be printed.
+  public var plan: Plan {
+    let model = TokenizerModel(run)
+    return model.record(.init()).plan(model.batch(.init()), on: parameters.backend)
+  }
+
+  // MARK: Where a run begins
+
+  private func begin(_ store: RunStore<B>) throws -> Checkpoint.Progress {
+    var progress = Checkpoint.Progress(trainingSet: images.hash)
+    progress.origin = origin
+    return try store.begin(run, progress) { try checkpoint.writeData(run, images.dataset) }
+  }
+
+  private func resume(
+    _ store: RunStore<B>, _ change: inout TrainingSetChange?
+  ) throws -> (Checkpoint.Progress, Checkpoint.StateExtras) {
+    try store.resume(
+      run, steps: run.training.steps, blocks: OptimizationDiagnostics<B>.blocks(run.monitor),
+      mayChange: allowed.contains(.configuration)
+    ) { progress in
+      change = try images.follow(&progress, allowed: allowed)
+      if let change = checkpoint.validationChange(run, images.dataset) { observer.note(change) }
+    } describe: {
+      try checkpoint.writeData(run, images.dataset)
+    }
+  }
+
+  /// What the log tells of this start.
+  private func line(
+    _ progress: Checkpoint.Progress, _ changes: [ConfigurationChange], _ change: TrainingSetChange?
+  ) -> RunLine {
+    var line = RunLine(
+      step: progress.step, threads: threads, lanes: run.training.lanes,
+      counts: [
+        ("trainingImages", images.dataset.training.count),
+        ("validationImages", images.dataset.validation.count),
+      ], changes: changes)
+    if let change { line.details.append(("changedImages", change.line)) }
+    if let origin = progress.origin { line.details.append(("from", origin.line)) }
+    return line
+  }
+
+  // MARK: Parts of a run
+
+  func makeSteps() -> PlannedSteps<B, TokenizerModel> {
+    PlannedSteps(TokenizerModel(run), run.training, parameters: parameters, pool: pool)
+  }
+
+  /// The step for images of the configured size.
+  func makeStep() -> TrainingStep<B> {
+    let model = TokenizerModel(run)
+    return TrainingStep(
+      model.record(.init()), model.batch(.init()), run.training, parameters: parameters,
+      pool: pool)
+  }
+
+  func makeLoader(firstStep: Int) -> BatchLoader {
+    BatchLoader(
+      images: images.dataset.training, batchSize: run.training.batchSize, seed: run.seed,
+      firstStep: firstStep)
+  }
+
+  /// Where the codebooks come from.
+  var codebookStart: CodebookStart<B> {
+    CodebookStart(
+      run, codebooks, codec: codec, images: images.dataset.training, on: parameters.backend,
+      pool: pool, shouldStop: shouldStop)
+  }
+
+  /// What evaluates the run, and fits codebooks to averages where they are compared.
+  private func makeEvaluation(
+    _ steps: PlannedSteps<B, TokenizerModel>
+  ) throws -> (ImageEvaluation<B>, CodebookReestimation<B>?) {
+    let count = averages.kinds.isEmpty ? 0 : run.training.averaging.evaluationImages
+    let evaluation = ImageEvaluation(
+      run, codec: codec, images: evaluationSet.images, heldOutCount: count,
+      forward: steps.forward(.init()), observer: observer, shouldStop: shouldStop)
+    guard !codebooks.isEmpty, count > 0 else { return (evaluation, nil) }
+    let fixed = try FixedSet(images.dataset.training, count: count, shouldStop: shouldStop)
+    return (
+      evaluation,
+      CodebookReestimation(
+        quantizer: run.quantizer, codebooks: codebooks, codec: codec, images: fixed.images)
+    )
+  }
+
+  private func overview(
+    _ steps: PlannedSteps<B, TokenizerModel>, firstStep: Int
+  ) -> TrainingOverview {
+    TrainingOverview(
+      trainingImages: images.dataset.training.count, evaluationImages: evaluationSet.count,
+      parameters: parameters.layout.count, firstStep: firstStep, steps: run.training.steps,
+      arenaBytes: steps.lender.plan.arenaWords * 4 * run.training.lanes,
+      lanes: run.training.lanes, threads: pool.threads, cores: AvailableCores.count,
+      lanesForAllCores: run.lanes(cores: AvailableCores.count))
+  }
+}
+
+extension BatchLoader: BatchSource {
+  /// Images `[n, side, side, 3]` in [-1, 1], the input "images".
+  package func withBatch<Result>(
+    step: Int, _ body: (Batch) throws -> Result
+  ) throws -> Result {
+    try withBatch(step: step) { (numbers: UnsafeBufferPointer<Float>) in
+      try body(Batch([("images", UnsafeRawPointer(numbers.baseAddress!))]))
+    }
+  }
+}
+
+extension Error {
+  /// Whether work ended because someone asked to stop.
+  var isRequestToStop: Bool {
+    self is CancellationError || (self as? DatasetError) == .stopped
+  }
+}
