@@ -22,8 +22,11 @@ import Training
 /// mean. The same seed, batches and number of lanes give the same weights to the bit, whatever the
 /// number of threads.
 ///
-/// Wrong shapes end the program where they are recorded, as an index beyond an array does, with
-/// the name of the layer. A model is used by one task at a time.
+/// ``train(_:monitor:description:to:resuming:validation:progress:shouldStop:batch:)`` trains into a folder
+/// instead, with all that a tokenizer's run has: checkpoints, exact resume, averages of the weights,
+/// diagnostics, a log that `compare` reads.
+///
+/// A model is used by one task at a time.
 public final class Model {
   /// What is minimized, and what can be read.
   public struct Recording {
@@ -31,15 +34,19 @@ public final class Model {
     public var loss: Tensor
     /// Values to read by ``Model/outputs(of:)``, by name; each has the examples outermost.
     public var outputs: [String: Tensor]
+    /// Scalars whose mean over a batch is reported, by name, such as an accuracy.
+    public var statistics: [String: Tensor]
 
-    /// A loss and outputs.
-    public init(loss: Tensor, outputs: [String: Tensor] = [:]) {
-      (self.loss, self.outputs) = (loss, outputs)
+    /// A loss, outputs and statistics.
+    public init(
+      loss: Tensor, outputs: [String: Tensor] = [:], statistics: [String: Tensor] = [:]
+    ) {
+      (self.loss, self.outputs, self.statistics) = (loss, outputs, statistics)
     }
   }
 
   /// The numbers of a batch: those of each input, example by example.
-  public struct Batch: ExpressibleByDictionaryLiteral {
+  public struct Batch: ExpressibleByDictionaryLiteral, Sendable {
     /// Inputs of numbers, by name.
     public var numbers: [String: [Float]]
     /// Inputs of indices, by name.
@@ -62,12 +69,14 @@ public final class Model {
   /// Trained numbers.
   public var parameterCount: Int { parameters.layout.count }
   /// Updates made so far.
-  public private(set) var step = 0
+  public internal(set) var step = 0
+  /// Micro-batches that are computed side by side.
+  public let lanes: Int
 
-  private let parameters: ParameterMemory<Device>
-  private let training: Session<Device>
+  let recorded: RecordedModel
+  let planned: PlannedSteps<Device, RecordedModel>
+  let parameters: ParameterMemory<Device>
   private let evaluation: Session<Device>
-  private let updater: Updater<Device>
   private let inputs: [String: Value]
 
   /// Records a model, plans its step and draws its weights.
@@ -78,30 +87,28 @@ public final class Model {
   ///   - threads: threads that compute them; as many as there are cores where nothing is said.
   ///   - seed: of the first weights.
   ///   - record: declares inputs by `scope.graph.input` and layers in `scope`, and returns the
-  ///     loss. It is called twice, and must record the same both times.
+  ///     loss. It is called for each size of batch, and must record the same each time.
   /// - Throws: ``TesseraError``: `argument` where there is nothing to train, the loss is no
   ///   scalar, or the two records differ; `memory`; and whatever `record` throws.
   /// - Complexity: linear in the operations and the weights.
   public init(
-    lanes: Int = 1, threads: Int? = nil, seed: UInt64 = 0, record: (Scope) throws -> Recording
+    lanes: Int = 1, threads: Int? = nil, seed: UInt64 = 0,
+    record: @escaping (Scope) throws -> Recording
   ) throws {
     let threads = try checkedThreads(threads)
     guard (1...TrainingConfiguration.mostLanes).contains(lanes) else {
       throw TesseraError(
         .argument, "lanes: expected 1 to \(TrainingConfiguration.mostLanes), found \(lanes)")
     }
-    let (graph, plain) = (Graph(), Graph())
-    let recording = try Self.checked(record(Scope(graph)), in: graph)
-    let again = try Self.checked(record(Scope(plain)), in: plain)
-    graph.differentiate(recording.loss)
+    self.lanes = lanes
+    recorded = try RecordedModel(batch: lanes, record: record)
+    let graph = Graph()
+    let again = try RecordedModel.checked(record(Scope(graph)), in: graph)
     inputs = graph.inputs
     let device = Device()
-    let plan = Plan(graph, statistics: ["loss": recording.loss], on: device)
-    let evaluated = Plan(plain, outputs: again.outputs, on: device)
-    guard plan.parameters == evaluated.parameters else {
-      throw TesseraError(
-        .argument, "expected the same layers from both calls of record, found different ones")
-    }
+    let plan = try recorded.record(lanes).plan(recorded.batch(lanes), on: device)
+    let evaluated = Plan(graph, outputs: again.outputs, on: device)
+    guard plan.parameters == evaluated.parameters else { throw RecordedModel.otherLayers }
     guard plan.hasGradients else {
       throw TesseraError(.argument, "expected a loss that depends on a parameter, found none")
     }
@@ -113,29 +120,10 @@ public final class Model {
     let pool = LanePool(threads: min(threads, lanes))
     parameters = ParameterMemory(plan.parameters, on: device)
     parameters.initialize(seed: seed)
-    training = Session(plan, parameters: parameters, lanes: lanes, pool: pool)
+    planned = try PlannedSteps(
+      recorded, TrainingConfiguration(lanes: lanes), parameters: parameters, pool: pool)
     evaluation = Session(
-      evaluated, parameters: parameters, lanes: lanes, pool: pool, borrowingFrom: training)
-    updater = Updater(training)
-  }
-
-  private static func checked(
-    _ recording: Recording, in graph: Graph
-  ) throws(TesseraError) -> Recording {
-    guard recording.loss.graph === graph, recording.loss.shape.count == 1 else {
-      throw TesseraError(
-        .argument,
-        "loss: expected one number of the scope's graph, found a tensor of shape "
-          + "\(recording.loss.shape)")
-    }
-    for (name, output) in recording.outputs {
-      guard output.graph === graph, output.type == .float32 else {
-        throw TesseraError(
-          .argument,
-          "output \(name): expected numbers of the scope's graph, found indices or another")
-      }
-    }
-    return recording
+      evaluated, parameters: parameters, lanes: lanes, pool: pool, borrowingFrom: planned.lender)
   }
 
   // MARK: Training
@@ -160,40 +148,32 @@ public final class Model {
     batch: (_ step: Int) throws -> Batch,
     progress: (_ step: Int, _ loss: Double) throws -> Void = { _, _ in }
   ) throws {
-    let plan = TrainingConfiguration(
-      steps: steps, optimizer: optimizer, schedule: schedule, gradientClip: gradientClip)
-    try translatingErrors { try plan.validate() }
+    let training = TrainingConfiguration(
+      steps: steps, lanes: lanes, optimizer: optimizer, schedule: schedule,
+      gradientClip: gradientClip)
+    try translatingErrors { try ModelRunConfiguration(training: training).validate() }
+    planned.configuration = training
     for index in 0..<steps {
-      let loss = try update(
-        on: batch(step), optimizer, learningRate: plan.learningRate(ofStep: index),
-        clip: gradientClip)
+      let loss = try update(on: batch(step), learningRate: training.learningRate(ofStep: index))
       try progress(step, loss)
     }
   }
 
   /// Makes one update; returns the loss before it.
-  private func update(
-    on batch: Batch, _ optimizer: OptimizerConfiguration, learningRate: Double, clip: Double
-  ) throws(TesseraError) -> Double {
-    let items = try feed(batch, to: training)
-    defer { training.feed = { _ in } }
-    training.run(items: items)
-    let loss = training.mean("loss")
-    // The gradients are sums over micro-batches, the loss is their mean.
-    let norm = updater.sumGradients() / Double(items)
-    guard loss.isFinite, norm.isFinite else {
-      let place = (0..<items).lazy.compactMap { self.training.firstNonFinite(item: $0) }.first
+  private func update(on batch: Batch, learningRate: Double) throws -> Double {
+    let size = try microBatches(of: batch, for: planned.lender.plan)
+    let planned = try self.planned.step(size)
+    let outcome = batch.withWords { planned.measure($0) }
+    guard outcome.loss.isFinite, outcome.gradientNorm.isFinite else {
       throw TesseraError(
         .notFinite,
-        "step \(step + 1): \(place ?? "the gradient") yields a number that is not finite. Lower the "
-          + "learning rate, or let it rise over some steps (warmup).")
+        "step \(step + 1): \(planned.firstNonFinite() ?? "the gradient") yields a number that is not "
+          + "finite. Lower the learning rate, or let it rise over some steps (warmup).")
     }
-    let scale = clip > 0 && norm > clip ? clip / norm : 1
-    updater.update(
-      optimizer.rule(step: step + 1, learningRate: learningRate),
-      gradientScale: Float(scale / Double(items)))
+    planned.update(
+      step: step, gradientNorm: outcome.gradientNorm, learningRate: learningRate)
     step += 1
-    return loss
+    return outcome.loss
   }
 
   // MARK: Using
@@ -206,8 +186,19 @@ public final class Model {
   /// - Throws: ``TesseraError`` `argument` for a batch that does not fit the inputs.
   /// - Complexity: micro-batches times operations.
   public func outputs(of batch: Batch) throws(TesseraError) -> [String: [Float]] {
-    let items = try feed(batch, to: evaluation)
+    let items = try microBatches(of: batch, for: evaluation.plan)
     defer { (evaluation.feed, evaluation.collect) = ({ _ in }, { _ in }) }
+    evaluation.feed = { [inputs = evaluation.plan.inputs] replay in
+      for (name, operand) in inputs {
+        let start = replay.item * operand.shape.count
+        batch.numbers[name]?.withUnsafeBufferPointer {
+          replay.write(name, $0.baseAddress! + start)
+        }
+        batch.indices[name]?.withUnsafeBufferPointer {
+          replay.write(name, $0.baseAddress! + start)
+        }
+      }
+    }
     let results = evaluation.plan.outputs.mapValues { operand in
       Results(words: operand.shape.count, items: items)
     }
@@ -256,17 +247,15 @@ public final class Model {
 
   // MARK: Batches
 
-  /// Lets a session read a batch, and returns how many micro-batches it holds.
-  private func feed(
-    _ batch: Batch, to session: Session<Device>
-  ) throws(TesseraError) -> Int {
+  /// How many micro-batches a batch holds, if it has what a plan reads.
+  func microBatches(of batch: Batch, for plan: Plan) throws(TesseraError) -> Int {
     for (name, values) in batch.numbers {
       try check(name, .float32)
       try checkFinite(values, name)
     }
     for name in batch.indices.keys { try check(name, .index) }
     var items: Int?
-    for (name, operand) in session.plan.inputs.sorted(by: { $0.key < $1.key }) {
+    for (name, operand) in plan.inputs.sorted(by: { $0.key < $1.key }) {
       let (count, words) = (batch.count(of: name), operand.shape.count)
       guard let count else {
         throw TesseraError(
@@ -283,17 +272,6 @@ public final class Model {
     }
     guard let items else {
       throw TesseraError(.argument, "expected a model with an input, found none")
-    }
-    session.feed = { [inputs = session.plan.inputs] replay in
-      for (name, operand) in inputs {
-        let start = replay.item * operand.shape.count
-        batch.numbers[name]?.withUnsafeBufferPointer {
-          replay.write(name, $0.baseAddress! + start)
-        }
-        batch.indices[name]?.withUnsafeBufferPointer {
-          replay.write(name, $0.baseAddress! + start)
-        }
-      }
     }
     return items
   }
@@ -326,7 +304,7 @@ extension Model.Batch {
 
 extension Graph {
   /// The values that are written from outside, by name.
-  fileprivate var inputs: [String: Value] {
+  var inputs: [String: Value] {
     var inputs: [String: Value] = [:]
     for value in values {
       if case .input(let name) = value.role { inputs[name] = value }

@@ -131,7 +131,9 @@ struct ModelTests {
   }
 
   @Test func whatCannotBeTrainedIsRefused() {
-    func expect(_ words: String, lanes: Int = 1, _ record: (Scope) throws -> Model.Recording) {
+    func expect(
+      _ words: String, lanes: Int = 1, _ record: @escaping (Scope) throws -> Model.Recording
+    ) {
       let error = #expect(throws: TesseraError.self) { _ = try Model(lanes: lanes, record: record) }
       #expect(error?.description.contains(words) == true, "\(error as Any)")
     }

@@ -94,16 +94,16 @@ struct TrainableModelTests {
     let layout = ParameterLayout(model.record(.single).graph.parameters)
     let parameters = ParameterMemory(layout, on: CPUBackend())
     parameters.initialize(seed: 1)
-    let planned = PlannedSteps(
+    let planned = try PlannedSteps(
       model, configuration, parameters: parameters, pool: LanePool(threads: threads))
     let points = Points()
     var losses: [Double] = []
     for index in 0..<steps {
       let variant = model.variant(ofStep: index)
-      let step = planned.step(variant)
+      let step = try planned.step(variant)
       let reader = GuessReader()
       try points.withBatch(step: index) { batch in
-        let before = planned.forward(variant).loss(of: batch)
+        let before = try planned.forward(variant).loss(of: batch)
         let outcome = step.measure(batch, readers: [reader])
         // A pass without gradients tells the same loss.
         #expect(before == outcome.loss)

@@ -96,7 +96,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
   public var savedKind: AverageKind? { AverageKind(rawValue: save.rawValue) }
 }
 
-extension AveragingConfiguration: Configurable {
+extension AveragingConfiguration: ImageFields {
   /// Summary for the schema.
   public static let summary =
     "Averages of the weights over steps: which are kept, and which weights are saved."
@@ -105,6 +105,10 @@ extension AveragingConfiguration: Configurable {
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
+    declare(&fields, forImages: true)
+  }
+
+  mutating func declare(_ fields: inout ConfigurationFields, forImages: Bool) {
     fields.flag("uniform", &uniform, "Whether the mean of all steps' weights is kept.")
     fields.flag(
       "rateWeighted", &rateWeighted, "Whether the mean weighted by the learning rate is kept.")
@@ -125,14 +129,16 @@ extension AveragingConfiguration: Configurable {
     fields.choice(
       "save", &save,
       "The weights of model.safetensors: those of the last step, or an average that is kept.")
-    fields.choice(
-      "codebook", &codebook,
-      "The codebook saved with averaged weights: averaged too (an \"ema\" codebook, already an average, "
-        + "is saved as it is), or re-estimated from training "
-        + "images.")
-    fields.integer(
-      "evaluationImages", &evaluationImages, in: .atLeast(1),
-      "Images on which the last weights and all averages are compared.")
+    if forImages {
+      fields.choice(
+        "codebook", &codebook,
+        "The codebook saved with averaged weights: averaged too (an \"ema\" codebook, already an average, "
+          + "is saved as it is), or re-estimated from training "
+          + "images.")
+      fields.integer(
+        "evaluationImages", &evaluationImages, in: .atLeast(1),
+        "Images on which the last weights and all averages are compared.")
+    }
     let (saved, kept) = (savedKind, rules.map(\.kind))
     fields.check(
       "save", with: AverageKind.allCases.map(\.rawValue), saved.map(kept.contains) ?? true,

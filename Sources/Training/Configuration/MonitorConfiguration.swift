@@ -69,7 +69,7 @@ public struct MonitorConfiguration: Sendable, Equatable {
   }
 }
 
-extension MonitorConfiguration: Configurable {
+extension MonitorConfiguration: ImageFields {
   /// Summary for the schema.
   public static let summary = "What a run measures and records, and how often."
   /// A line every 10 steps, a diagnosis every 50, an evaluation every 200, a checkpoint every 500.
@@ -77,17 +77,23 @@ extension MonitorConfiguration: Configurable {
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
+    declare(&fields, forImages: true)
+  }
+
+  mutating func declare(_ fields: inout ConfigurationFields, forImages: Bool) {
     fields.integer(
       "logEvery", &logEvery, in: .atLeast(1), "Steps between lines of the metrics log.")
     fields.integer(
       "evaluateEvery", &evaluateEvery, in: .atLeast(1),
       "Steps between evaluations; the last step is always evaluated.")
-    fields.integer(
-      "evaluationImages", &evaluationImages, in: .atLeast(1),
-      "Images per evaluation, spread evenly over the validation images.")
-    fields.integer(
-      "samples", &samples, in: .between(0, 256),
-      "Images saved above their reconstructions at each evaluation; 0 saves none.")
+    if forImages {
+      fields.integer(
+        "evaluationImages", &evaluationImages, in: .atLeast(1),
+        "Images per evaluation, spread evenly over the validation images.")
+      fields.integer(
+        "samples", &samples, in: .between(0, 256),
+        "Images saved above their reconstructions at each evaluation; 0 saves none.")
+    }
     fields.integer(
       "checkpointEvery", &checkpointEvery, in: .atLeast(1),
       "Steps between checkpoints; the last step always writes one.")
@@ -103,12 +109,16 @@ extension MonitorConfiguration: Configurable {
     fields.flag(
       "decrease", &decrease,
       "Whether to compare the measured decrease of the loss with the predicted one.")
-    fields.flag(
-      "quantizer", &quantizer,
-      "Whether to record what the quantizer does to vectors and gradients.")
+    if forImages {
+      fields.flag(
+        "quantizer", &quantizer,
+        "Whether to record what the quantizer does to vectors and gradients.")
+    }
     fields.flag("tensorBoard", &tensorBoard, "Whether TensorBoard event files are written.")
-    fields.choice(
-      "keepBest", &keepBest,
-      "Evaluation metric by which the best weights are kept too, in best.safetensors.")
+    if forImages {
+      fields.choice(
+        "keepBest", &keepBest,
+        "Evaluation metric by which the best weights are kept too, in best.safetensors.")
+    }
   }
 }

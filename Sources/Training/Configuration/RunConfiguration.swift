@@ -6,6 +6,8 @@ import Tokenizers
 public struct RunConfiguration: Sendable, Equatable {
   /// Path of the schema by which editors complete and check the file, relative to it.
   public var schemaPath: String
+  /// What is trained.
+  public var kind = RunKind.tokenizer
   /// What the run trains, in what time, with what result.
   public var description: String
   /// The images.
@@ -65,6 +67,7 @@ extension RunConfiguration: Configurable {
   /// A micro-batch of 0 is replaced by the one it chooses, so that a saved configuration says it.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string("$schema", &schemaPath, "Path of the JSON Schema, relative to this file.")
+    fields.choice("kind", &kind, among: [.tokenizer], "What is trained.")
     fields.string(
       "description", &description, canBeEmpty: true,
       "What the run trains, in what time, with what result.")

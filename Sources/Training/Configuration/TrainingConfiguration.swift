@@ -111,7 +111,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   }
 }
 
-extension TrainingConfiguration: Configurable {
+extension TrainingConfiguration: ImageFields {
   /// Summary for the schema.
   public static let summary = "How the model is trained: steps, batches, optimizer, schedule."
   /// 1000 steps of 64 images with AdamW.
@@ -121,41 +121,57 @@ extension TrainingConfiguration: Configurable {
   ///
   /// The run replaces a micro-batch of 0 by the one it chooses.
   public mutating func declare(_ fields: inout ConfigurationFields) {
+    declare(&fields, forImages: true)
+  }
+
+  mutating func declare(_ fields: inout ConfigurationFields, forImages: Bool) {
+    let items = forImages ? "Images" : "Items"
     fields.integer("steps", &steps, in: .between(1, Self.mostSteps), "Optimizer steps.")
-    fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "Images per update.")
+    fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "\(items) per update.")
     fields.integer(
       "lanes", &lanes, in: .between(0, Self.mostLanes),
       "Threads that compute gradients in parallel, each with its own memory; 0 takes the largest "
         + "divisor of batchSize up to the number of cores. Results depend on it, so the run "
         + "records it.")
-    fields.integer(
-      "microBatch", &microBatch, in: .between(0, 1 << 20),
-      "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
-        + "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels.")
+    if forImages {
+      fields.integer(
+        "microBatch", &microBatch, in: .between(0, 1 << 20),
+        "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
+          + "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels.")
+    }
     fields.integer(
       "seed", &seed, in: .atLeast(0),
-      "Random seed of weights, image order and crops.")
-    fields.choice(
-      "reconstructionLoss", &reconstructionLoss, aliases: ["l2": .squared, "l1": .absolute],
-      "Error between an image and its reconstruction, averaged over pixels and channels.")
+      forImages ? "Random seed of weights, image order and crops." : "Random seed of weights.")
+    if forImages {
+      fields.choice(
+        "reconstructionLoss", &reconstructionLoss, aliases: ["l2": .squared, "l1": .absolute],
+        "Error between an image and its reconstruction, averaged over pixels and channels.")
+    }
     fields.object("optimizer", &optimizer, OptimizerConfiguration.summary)
     fields.object("schedule", &schedule, ScheduleConfiguration.summary)
     fields.number(
       "gradientClip", &gradientClip, in: .atLeast(0), isSingle: true,
       "Maximum global gradient norm (clipping); 0 is off.")
-    fields.integer(
-      "deferQuantization", &deferQuantization, in: .atLeast(0),
-      "Delayed quantization: for this many steps the decoder sees unquantized vectors; then "
-        + "codebooks are initialized from encoder outputs. 0 is off.")
-    fields.object("averaging", &averaging, AveragingConfiguration.summary)
+    if forImages {
+      fields.integer(
+        "deferQuantization", &deferQuantization, in: .atLeast(0),
+        "Delayed quantization: for this many steps the decoder sees unquantized vectors; then "
+          + "codebooks are initialized from encoder outputs. 0 is off.")
+      fields.object("averaging", &averaging, AveragingConfiguration.summary)
+    } else {
+      fields.object("averaging", &averaging.withoutImages, AveragingConfiguration.summary)
+    }
     fields.integer(
       "patience", &patience, in: .atLeast(0),
       "Evaluations without improvement after which the run ends; 0 is off.")
     fields.number(
       "minDelta", &minDelta, in: .atLeast(0),
-      "Smallest improvement that resets patience: in dB, or in SSIM with "
-        + "monitor.keepBest = ssim.")
+      forImages
+        ? "Smallest improvement that resets patience: in dB, or in SSIM with "
+          + "monitor.keepBest = ssim."
+        : "Smallest improvement of the loss that resets patience.")
     checkBatch(&fields)
+    guard forImages else { return }
     fields.check(
       "deferQuantization", with: ["steps"], deferQuantization < steps,
       expected: "fewer than the \(steps) steps of the run, otherwise nothing would be quantized",

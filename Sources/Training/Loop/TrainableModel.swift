@@ -21,10 +21,10 @@ package protocol TrainableModel<Variant> {
   /// Records the forward pass and the loss of the items of one replay.
   ///
   /// All variants declare the same parameters.
-  func record(_ variant: Variant) -> RecordedStep
+  func record(_ variant: Variant) throws -> RecordedStep
 
   /// Records the same to evaluate weights with: the loss, and what they make of the items.
-  func recordEvaluation(_ variant: Variant) -> RecordedStep
+  func recordEvaluation(_ variant: Variant) throws -> RecordedStep
 
   /// Whether the loss of an evaluation is that of the variant's steps.
   func evaluatesTrainingLoss(_ variant: Variant) -> Bool
@@ -129,7 +129,7 @@ package struct RecordedStep {
   }
 
   /// The plan of the losses and their gradients, which add up to those of a batch's mean loss.
-  func plan<B: Backend>(_ batch: BatchShape, on backend: B) -> Plan {
+  package func plan<B: Backend>(_ batch: BatchShape, on backend: B) -> Plan {
     let names = gradients.keys.sorted()
     let found = graph.differentiate(
       loss, seed: Float(batch.itemsPerReplay) / Float(batch.items),

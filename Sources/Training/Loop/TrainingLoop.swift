@@ -146,7 +146,7 @@ final class TrainingLoop<B: Backend, Model: TrainableModel> {
       try callback.prepare(step: number)
     }
     let variant = steps.model.variant(ofStep: number - 1)
-    let step = steps.step(variant)
+    let step = try steps.step(variant)
     let rate = training.learningRate(ofStep: number - 1)
     let readers = callbacks.flatMap { $0.readers(ofStep: number) }
     let outcome = try source.withBatch(step: number - 1) { batch in
@@ -163,7 +163,7 @@ final class TrainingLoop<B: Backend, Model: TrainableModel> {
         diagnostics.measureDecrease(at: number) && steps.model.evaluatesTrainingLoss(variant)
       diagnostics.record(
         outcome, update, step: number, learningRate: rate,
-        lossAfter: measuresDecrease ? steps.forward(variant).loss(of: batch) : nil)
+        lossAfter: measuresDecrease ? try steps.forward(variant).loss(of: batch) : nil)
       for callback in callbacks { callback.didUpdate(step: number) }
       return outcome
     }

@@ -22,8 +22,9 @@ package final class TrainingStep<B: Backend> {
 
   private let batch: BatchShape
   private let updater: Updater<B>
-  private let configuration: TrainingConfiguration
   private let names: [String]
+  /// How the weights move.
+  package var configuration: TrainingConfiguration
 
   /// Plans a step.
   ///
@@ -110,12 +111,21 @@ package final class ForwardPass<B: Backend> {
   }
 
   /// The mean loss of a batch.
-  package func loss(of batch: Batch) -> Double {
+  package func loss(of batch: Batch) -> Double { measure(batch).loss }
+
+  /// The mean loss of a batch, and the means of what else the record tells.
+  package func measure(_ batch: Batch) -> HeldOutLoss {
     session.feed = batch.write
     session.run(items: self.batch.replays)
     session.feed = { _ in }
-    return session.mean("loss")
+    let names = session.plan.statistics.map(\.name).filter { $0 != "loss" }
+    return HeldOutLoss(
+      loss: session.mean("loss"),
+      statistics: Dictionary(uniqueKeysWithValues: names.map { ($0, session.mean($0)) }))
   }
+
+  /// Items of a batch.
+  package var items: Int { batch.items }
 }
 
 /// The steps of all variants of a model, each planned once; they share memory, as one runs at a time.
@@ -125,7 +135,10 @@ package final class PlannedSteps<B: Backend, Model: TrainableModel> {
   /// The session with the most memory, which any that never runs at the same time may use.
   package let lender: Session<B>
 
-  private let configuration: TrainingConfiguration
+  /// How the weights move.
+  package var configuration: TrainingConfiguration {
+    didSet { for step in steps.values { step.configuration = configuration } }
+  }
   private var steps: [Model.Variant: TrainingStep<B>] = [:]
   private var forward: [Model.Variant: ForwardPass<B>] = [:]
 
@@ -133,12 +146,12 @@ package final class PlannedSteps<B: Backend, Model: TrainableModel> {
   package init(
     _ model: Model, _ configuration: TrainingConfiguration, parameters: ParameterMemory<B>,
     pool: LanePool
-  ) {
+  ) throws {
     self.model = model
     self.configuration = configuration
-    let plans = model.variants.map { variant in
+    let plans = try model.variants.map { variant in
       let batch = model.batch(variant)
-      return (variant, batch, model.record(variant).plan(batch, on: parameters.backend))
+      return (variant, batch, try model.record(variant).plan(batch, on: parameters.backend))
     }
     precondition(!plans.isEmpty, "a model has a variant")
     // The largest first, whose arenas the others use.
@@ -153,19 +166,20 @@ package final class PlannedSteps<B: Backend, Model: TrainableModel> {
   }
 
   /// The step of a variant.
-  package func step(_ variant: Model.Variant) -> TrainingStep<B> {
+  package func step(_ variant: Model.Variant) throws -> TrainingStep<B> {
     if let step = steps[variant] { return step }
     let step = TrainingStep(
-      model.record(variant), model.batch(variant), configuration, parameters: lender.parameters,
+      try model.record(variant), model.batch(variant), configuration, parameters: lender.parameters,
       pool: lender.pool, lender: lender)
     steps[variant] = step
     return step
   }
 
   /// The losses of a variant, without gradients.
-  package func forward(_ variant: Model.Variant) -> ForwardPass<B> {
+  package func forward(_ variant: Model.Variant) throws -> ForwardPass<B> {
     if let known = forward[variant] { return known }
-    let pass = ForwardPass(model.recordEvaluation(variant), model.batch(variant), lender: lender)
+    let pass = ForwardPass(
+      try model.recordEvaluation(variant), model.batch(variant), lender: lender)
     forward[variant] = pass
     return pass
   }

@@ -134,7 +134,7 @@ extension TokenizerTrainer {
     visit: (RateTest) -> Void = { _ in }
   ) throws -> RateTest {
     if origin?.hasCodebooks != true { try codebookStart.makeFirst() }
-    let steps = makeSteps()
+    let steps = try makeSteps()
     let keeper = CodebookKeeper(run, codebooks)
     // What a run begins with: where quantization is deferred, it is all through the test.
     let isDeferred = run.training.deferQuantization > 0
@@ -145,7 +145,7 @@ extension TokenizerTrainer {
       let index = test.points.count
       var variant = steps.model.variant(ofStep: index)
       variant.isDeferred = isDeferred
-      let step = steps.step(variant)
+      let step = try steps.step(variant)
       let rate = test.rate(ofStep: index)
       try loader.withBatch(step: index) { batch in
         let outcome = step.measure(

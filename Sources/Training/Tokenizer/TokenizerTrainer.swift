@@ -98,7 +98,7 @@ public final class TokenizerTrainer<B: Backend> {
     let start = codebookStart
     do {
       if progress.step == 0, progress.origin?.hasCodebooks != true { try start.makeFirst() }
-      let steps = makeSteps()
+      let steps = try makeSteps()
       codec.releaseMemory()
       codec.borrowArenas(of: steps.lender)
       let (evaluation, refit) = try makeEvaluation(steps)
@@ -190,8 +190,8 @@ public final class TokenizerTrainer<B: Backend> {
 
   // MARK: Parts of a run
 
-  func makeSteps() -> PlannedSteps<B, TokenizerModel> {
-    PlannedSteps(TokenizerModel(run), run.training, parameters: parameters, pool: pool)
+  func makeSteps() throws -> PlannedSteps<B, TokenizerModel> {
+    try PlannedSteps(TokenizerModel(run), run.training, parameters: parameters, pool: pool)
   }
 
   /// The step for images of the configured size.
@@ -222,7 +222,7 @@ public final class TokenizerTrainer<B: Backend> {
     let count = averages.kinds.isEmpty ? 0 : run.training.averaging.evaluationImages
     let evaluation = ImageEvaluation(
       run, codec: codec, images: evaluationSet.images, heldOutCount: count,
-      forward: steps.forward(.init()), observer: observer, shouldStop: shouldStop)
+      forward: try steps.forward(.init()), observer: observer, shouldStop: shouldStop)
     guard !codebooks.isEmpty, count > 0 else { return (evaluation, nil) }
     let fixed = try FixedSet(images.dataset.training, count: count, shouldStop: shouldStop)
     return (
