@@ -1,9 +1,10 @@
 import Autodiff
 import CPUBackend
+import Configuration
 import Execution
+import FileTestSupport
 import Foundation
 import Testing
-
 import Training
 
 /// A model that has nothing to do with images: a linear function of three numbers, in two kinds of steps.
@@ -133,5 +134,209 @@ struct TrainableModelTests {
   func threads() throws {
     let (one, two) = (try train(threads: 1, steps: 20), try train(threads: 2, steps: 20))
     #expect(one.losses == two.losses && one.weights == two.weights)
+  }
+}
+
+/// Halves the weight every seventh step, does long work before the twelfth, and remembers both.
+private final class Halving: TrainingCallback {
+  private let parameters: ParameterMemory<CPUBackend>
+  private(set) var halvings = 0
+  private(set) var calls: [String] = []
+
+  init(_ parameters: ParameterMemory<CPUBackend>) { self.parameters = parameters }
+
+  func prepares(step: Int) -> Bool { step == 12 }
+  func prepare(step: Int) throws { calls.append("prepare \(step)") }
+  func changesWeights(after step: Int) -> Bool { step.isMultiple(of: 7) }
+  func didUpdate(step: Int) {
+    guard changesWeights(after: step) else { return }
+    parameters.write(parameters.read(parameter: 0).map { $0 / 2 }, toParameter: 0)
+    halvings += 1
+  }
+  var statistics: [String: Double] { ["halved": Double(halvings)] }
+  var counts: [String: Int] { ["halvings": halvings] }
+  var warning: String? { halvings == 2 ? "halved twice" : nil }
+  func diagnose(step: Int) -> [JSONObject] {
+    [JSONObject(["kind": .string("halving"), "step": .integer(step), "n": .integer(halvings)])]
+  }
+  var numbers: [String: [Double]] { ["halvings": [Double(halvings)]] }
+  func restore(_ numbers: [String: [Double]]) -> String? {
+    guard let count = numbers["halvings"]?.first else { return "halvings" }
+    halvings = Int(count)
+    return nil
+  }
+}
+
+/// What a run told.
+private final class Watcher: RunObserver {
+  private(set) var reports: [StepReport] = []
+  private(set) var saved: [Int] = []
+  private(set) var compared: [AveragesReport] = []
+  private(set) var failures: [Int] = []
+
+  func didStep(_ report: StepReport) { reports.append(report) }
+  func didCompare(_ averages: AveragesReport, step: Int) { compared.append(averages) }
+  func didSave(step: Int, folder: String) { saved.append(step) }
+  func willFail(step: Int, savedStep: Int, folder: String) { failures.append(step) }
+}
+
+@Suite("A run of any model")
+struct ModelRunTests {
+  private let scratch: ScratchFolder
+  init() throws { scratch = try ScratchFolder() }
+
+  private let run = ModelRunConfiguration(
+    training: TrainingConfiguration(
+      steps: 30, batchSize: 8, lanes: 2, optimizer: .adam(AdamConfiguration(learningRate: 0.05)),
+      averaging: AveragingConfiguration(uniform: true, ema: true, emaDecay: 0.8, save: .uniform)),
+    monitor: MonitorConfiguration(
+      logEvery: 1, evaluateEvery: 10, checkpointEvery: 8, diagnoseEvery: 5))
+
+  private struct Result {
+    let end: RunEnd
+    let callback: Halving
+    let watcher: Watcher
+    let source: Points
+    let weights: [Float]
+  }
+
+  private func train(
+    _ folder: String, resuming: Bool = false, stopAfter stop: Int? = nil, failAt: Int? = nil
+  ) throws -> Result {
+    let model = LinearModel()
+    let layout = ParameterLayout(model.record(.single).graph.parameters)
+    let parameters = ParameterMemory(layout, on: CPUBackend())
+    parameters.initialize(seed: 1)
+    let planned = try PlannedSteps(
+      model, run.training, parameters: parameters, pool: LanePool(threads: 2))
+    let (watcher, source, callback) = (Watcher(), Points(), Halving(parameters))
+    let end = try ModelTrainer(
+      run, planned, folder: scratch.file(folder), isResuming: resuming, observer: watcher,
+      shouldStop: { stop != nil && watcher.reports.last?.step == stop }
+    ).train(
+      on: failAt.map { FailingPoints(at: $0) } ?? source,
+      evaluation: HeldOutBatches(
+        try planned.forward(.pair), on: Points(), batches: 2, items: "points"),
+      callbacks: [callback])
+    return Result(
+      end: end, callback: callback, watcher: watcher, source: source,
+      weights: parameters.read(parameter: 0))
+  }
+
+  /// Points that cannot be read at a step.
+  private final class FailingPoints: BatchSource {
+    struct Fault: Error {}
+    private let step: Int
+    init(at step: Int) { self.step = step }
+    func withBatch<Result>(step: Int, _ body: (Batch) throws -> Result) throws -> Result {
+      if step == self.step { throw Fault() }
+      return try Points().withBatch(step: step, body)
+    }
+    func stop() {}
+  }
+
+  @Test("callbacks are asked in their places, and told in reports, lines and warnings")
+  func callbacks() throws {
+    let result = try train("run")
+    #expect(result.end == .finished && result.source.isStopped)
+    #expect(result.callback.halvings == 4 && result.callback.calls == ["prepare 12"])
+    let reports = result.watcher.reports
+    #expect(reports.map { $0.counts["halvings"] } == (1...30).map { $0 / 7 })
+    #expect(reports.filter { $0.warning != nil }.map(\.step) == Array(14...20))
+    // Saved before the long work, every eighth step, and at the end.
+    #expect(result.watcher.saved == [8, 11, 16, 24, 30])
+    let lines = try String(contentsOfFile: scratch.file("run/metrics.jsonl"), encoding: .utf8)
+      .split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+    func steps(_ kind: String) -> [JSONValue?] {
+      lines.compactMap {
+        guard case .object(let line) = $0, line["kind"] == .string(kind) else { return nil }
+        return line["step"]
+      }
+    }
+    #expect(steps("halving") == stride(from: 5, through: 30, by: 5).map { .integer($0) })
+    #expect(steps("evaluation") == [.integer(10), .integer(20), .integer(30)])
+    #expect(steps("step").count == 30)
+    let compared = try #require(result.watcher.compared.last)
+    #expect(compared.count == 16 && compared.entries.map(\.name) == ["last", "uniform", "ema"])
+  }
+
+  @Test("the saved average is the mean of the iterates, halvings among them")
+  func average() throws {
+    let result = try train("run")
+    // The slow twin: the same steps by hand.
+    let model = LinearModel()
+    let layout = ParameterLayout(model.record(.single).graph.parameters)
+    let parameters = ParameterMemory(layout, on: CPUBackend())
+    parameters.initialize(seed: 1)
+    let planned = try PlannedSteps(
+      model, run.training, parameters: parameters, pool: LanePool(threads: 1))
+    var sum = [0.0, 0, 0]
+    for index in 0..<30 {
+      for (place, weight) in parameters.read(parameter: 0).enumerated() {
+        sum[place] += Double(weight)
+      }
+      let step = try planned.step(model.variant(ofStep: index))
+      try Points().withBatch(step: index) { batch in
+        let outcome = step.measure(batch)
+        step.update(step: index, gradientNorm: outcome.gradientNorm)
+      }
+      if (index + 1).isMultiple(of: 7) {
+        parameters.write(parameters.read(parameter: 0).map { $0 / 2 }, toParameter: 0)
+      }
+    }
+    #expect(parameters.read(parameter: 0) == result.weights)
+    let saved = ParameterMemory(layout, on: CPUBackend())
+    try Checkpoint(folder: scratch.file("run")).readModel(into: saved)
+    for (weight, sum) in zip(saved.read(parameter: 0), sum) {
+      #expect(abs(Double(weight) - sum / 30) < 1e-6)
+    }
+  }
+
+  @Test("a run that was stopped or failed goes on bit by bit", arguments: [1, 7, 11, 14, 20, 29])
+  func resuming(after stop: Int) throws {
+    let whole = try train("whole")
+    #expect(try train("stopped", stopAfter: stop).end == .interrupted(step: stop))
+    let resumed = try train("stopped", resuming: true)
+    #expect(resumed.end == .finished && resumed.weights == whole.weights)
+    #expect(resumed.callback.halvings == whole.callback.halvings)
+    #expect(throws: FailingPoints.Fault.self) { try train("failed", failAt: stop) }
+    #expect(try train("failed", resuming: true).weights == whole.weights)
+    for folder in ["stopped", "failed"] {
+      #expect(
+        try tensors(scratch.file("whole/model.safetensors"))
+          == tensors(scratch.file(folder + "/model.safetensors")))
+    }
+  }
+
+  @Test("a state without a callback's numbers is refused, and so is another configuration")
+  func refusals() throws {
+    _ = try train("run", stopAfter: 9)
+    let checkpoint = Checkpoint(folder: scratch.file("run"))
+    var other = run
+    other.training.optimizer = .adam(AdamConfiguration(learningRate: 0.01))
+    let model = LinearModel()
+    let layout = ParameterLayout(model.record(.single).graph.parameters)
+    func attempt(_ run: ModelRunConfiguration, callbacks: [any TrainingCallback]) throws {
+      let parameters = ParameterMemory(layout, on: CPUBackend())
+      let planned = try PlannedSteps(
+        model, run.training, parameters: parameters, pool: LanePool(threads: 1))
+      _ = try ModelTrainer(
+        run, planned, folder: checkpoint.folder, isResuming: true, observer: Watcher()
+      ).train(on: Points(), callbacks: callbacks)
+    }
+    #expect(
+      throws: TrainingError.otherConfiguration(
+        folder: checkpoint.folder, differences: ["training.optimizer.learningRate"],
+        canBeAllowed: true)
+    ) { try attempt(other, callbacks: []) }
+    let lacking = #expect(throws: TrainingError.self) {
+      try attempt(run, callbacks: [Demanding()])
+    }
+    #expect(lacking?.description.contains("no usable \"something\"") == true)
+  }
+
+  /// A callback whose numbers no state has.
+  private final class Demanding: TrainingCallback {
+    func restore(_ numbers: [String: [Double]]) -> String? { "something" }
   }
 }
