@@ -140,7 +140,7 @@ let package = Package(
     command("train"), command("encode"), command("decode"), command("compare"),
     command("scenes"), command("sweep"), command("TesseraProgram"),
     // Programs of a page that use the library as a stranger does.
-    example("EncodeImage"), example("TrainOnFolder"), example("OwnModel"),
+    example("EncodeImage"), example("TrainOnFolder"), example("OwnModel"), example("Classifier"),
 
     .target(
       name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],

@@ -96,7 +96,8 @@ public struct Failure: Error, CustomStringConvertible {
     case .outputExists, .weightsExist, .foreignFile, .folderInUse, .cannotMakeFolder:
       return .cannotCreate
     case .alreadyDone, .patienceEnded: return .usage
-    case .version, .damaged, .doesNotFit, .otherConfiguration, .otherImages, .noEvaluationImages:
+    case .version, .damaged, .doesNotFit, .otherKind, .otherConfiguration, .otherImages,
+      .noEvaluationImages:
       return .badData
     case .file(let error): return code(of: error)
     }

@@ -242,7 +242,7 @@ public struct TrainCommand: DocumentedCommand {
         given, cores: options.threadCount, folder: resume ? folder : nil)
       let need = MemoryNeed(training: run, on: Device())
       if !printPlan { try MemoryLimits().check(need, "training") }
-      let lock = try lockFolder(Checkpoint(folder: folder))
+      let lock = isDry ? nil : try Checkpoint(folder: folder).lockForTraining(resuming: resume)
       defer { lock?.release() }
       Interruption.listen()
       do {
@@ -338,18 +338,6 @@ public struct TrainCommand: DocumentedCommand {
 
   /// Whether nothing is trained to be kept.
   private var isDry: Bool { printPlan || trace || estimate || findRate }
-
-  /// Keeps other processes out of the run's folder, before anything else takes its time; nil where
-  /// there is none yet, or nothing is written.
-  private func lockFolder(_ checkpoint: Checkpoint) throws -> FolderLock? {
-    if isDry { return nil }
-    if resume {
-      guard checkpoint.hasState else { throw checkpoint.withoutState }
-    } else {
-      try checkpoint.checkIsFree()
-    }
-    return checkpoint.hasFolder ? try checkpoint.lock() : nil
-  }
 
   /// The configuration with the command line's values over the file's.
   private func configuration(

@@ -61,7 +61,8 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
       return
     }
     underlying = error
-    description = String(describing: error)
+    description =
+      (error as? TrainingError).flatMap(Self.words) ?? String(describing: error)
     kind =
       switch error {
       case let error as ConfigurationError: error.kind == .unreadable ? .notFound : .configuration
@@ -84,8 +85,44 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
     case .outputExists, .weightsExist, .foreignFile, .folderInUse, .cannotMakeFolder: .output
     case .alreadyDone, .patienceEnded, .otherConfiguration, .otherImages, .noEvaluationImages:
       .configuration
-    case .version, .damaged, .doesNotFit: .badFile
+    case .version, .damaged, .doesNotFit, .otherKind: .badFile
     case .file(let error): kind(of: error)
+    }
+  }
+
+  /// What a program does about faults whose way out the command line knows by its options; nil for
+  /// others.
+  private static func words(for error: TrainingError) -> String? {
+    switch error {
+    case .notFinite(let step, let place, let folder, let savedStep, let rate):
+      "step \(step): \(place) yields a number that is not finite. Lower the learning rate of \(rate), "
+        + "or let it rise over some steps (warmup)."
+        + ((savedStep ?? 0) > 0
+          ? " The state of step \(savedStep!) in \(folder) is unaffected." : "")
+    case .noCheckpoint(let folder, let missing):
+      "\(folder): expected a run, found no \(missing) there. Name a folder that training wrote."
+    case .nothingSaved(let folder):
+      "\(folder): the run there ended before anything of it was saved, so there is nothing to resume. "
+        + "Start a new one, without resuming."
+    case .outputExists(let folder):
+      "\(folder) already holds a run. Go on with it by resuming, or choose another folder."
+    case .weightsExist(let folder, let file):
+      "\(folder) holds weights (\(file)) and no state to resume from; they are not overwritten. Choose "
+        + "another folder."
+    case .foreignFile(let folder, let file):
+      "\(folder) holds a \(file) that is not that of a run; it is not overwritten. Choose another folder."
+    case .folderInUse(let folder, let process):
+      "\(folder) is in use: another process" + (process.map { " (number \($0))" } ?? "")
+        + " is training there. Wait until it ends, or choose another folder."
+    case .otherConfiguration(let folder, let differences, _):
+      "\(folder) was started with another configuration; these differ: "
+        + differences.joined(separator: ", ")
+        + ". Set them back to resume it, or start a new run in another folder."
+    case .alreadyDone(let folder, let step):
+      "\(folder) is already at step \(step). Raise training.steps to train it further."
+    case .cannotMakeFolder(let folder, let reason):
+      "\(folder): the folder cannot be created: \(reason)"
+    default: nil
     }
   }
 

@@ -112,7 +112,7 @@ extension Tokenizer {
     // As a file that says the same would be read: what was left to choose is chosen.
     let given = try RunConfiguration.parse(configuration.resolved)
     let checkpoint = Checkpoint(folder: folder)
-    let lock = try Self.lock(checkpoint, resuming: resuming)
+    let lock = try checkpoint.lockForTraining(resuming: resuming)
     defer { lock?.release() }
     let run = try TokenizerTrainer<Device>.choosingLanes(
       given, cores: threads, folder: resuming ? folder : nil)
@@ -133,23 +133,6 @@ extension Tokenizer {
     }
     return TrainingResult(
       end: end, step: observer.step, evaluation: observer.evaluation, checkpoint: folder)
-  }
-
-  /// Keeps other processes out of the run's folder before anything else takes its time; nil where
-  /// there is none yet.
-  private static func lock(_ checkpoint: Checkpoint, resuming: Bool) throws -> FolderLock? {
-    if resuming {
-      guard checkpoint.hasState else { throw checkpoint.withoutState }
-    } else {
-      do {
-        try checkpoint.checkIsFree()
-      } catch TrainingError.outputExists(let folder) {
-        throw TesseraError(
-          .output,
-          "\(folder) already holds a run. Go on with it by resuming, or choose another folder.")
-      }
-    }
-    return checkpoint.hasFolder ? try checkpoint.lock() : nil
   }
 
   /// The images of a run, if there is memory for it.

@@ -35,7 +35,22 @@ struct ExampleTests {
     #expect(abs(try #require(said)) < 0.1, "\(outcome)")
   }
 
-  @Test(arguments: ["EncodeImage", "TrainOnFolder", "OwnModel"])
+  /// The example of docs/own-model.md: trained, and trained further by nobody who forgets `--resume`.
+  @Test func aClassifierIsTrainedIntoAFolder() throws {
+    let scratch = try ScratchFolder()
+    let folder = scratch.file("circle")
+    let outcome = try Programs.run("Classifier", [folder])
+    #expect(outcome.code == 0, "\(outcome)")
+    let losses = outcome.text.split(separator: "\n").compactMap { line in
+      line.split(separator: " ").last.flatMap { Double($0) }
+    }
+    #expect(losses.count == 5 && losses[4] < 0.2, "\(outcome)")
+    let configuration = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
+    #expect(configuration.contains("\"kind\": \"model\"") && !configuration.contains("mage"))
+    #expect(try Programs.run("Classifier", [folder]).code != 0)
+  }
+
+  @Test(arguments: ["EncodeImage", "TrainOnFolder", "OwnModel", "Classifier"])
   func noExampleHasMoreThanThirtyLines(_ name: String) throws {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../../Examples/\(name)/main.swift").standardizedFileURL

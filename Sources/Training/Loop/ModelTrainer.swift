@@ -56,7 +56,7 @@ package final class ModelTrainer<B: Backend, Model: TrainableModel> {
     let (progress, extras) =
       isResuming
       ? try store.resume(
-        run, steps: run.training.steps,
+        run, .model, steps: run.training.steps,
         blocks: OptimizationDiagnostics<B>.blocks(run.monitor), mayChange: false)
       : (try store.begin(run, Checkpoint.Progress(trainingSet: "")), Checkpoint.StateExtras())
     let loop = try TrainingLoop(

@@ -32,12 +32,8 @@ final class RunStore<B: Backend> {
 
   /// The right to write into the folder, which a new run makes.
   func lock(resuming isResuming: Bool) throws -> FolderLock {
-    if isResuming {
-      guard checkpoint.hasState else { throw checkpoint.withoutState }
-    } else {
-      try checkpoint.checkIsFree()
-      try checkpoint.makeFolder()
-    }
+    if let lock = try checkpoint.lockForTraining(resuming: isResuming) { return lock }
+    try checkpoint.makeFolder()
     return try checkpoint.lock()
   }
 
@@ -61,17 +57,23 @@ final class RunStore<B: Backend> {
   /// Reads the state that a run left, if it may go on under this configuration.
   ///
   /// - Parameters:
+  ///   - kind: what the folder must be of.
   ///   - steps: the length of the run.
   ///   - blocks: what may be in the state beside weights, moments and averages.
   ///   - mayChange: whether the further course of the run may differ from its configuration so far.
   ///   - follow: checks that the run's data are those it was started with.
   ///   - describe: writes what else the folder holds of a run.
   func resume<C: Configurable>(
-    _ run: C, steps: Int, blocks: [ParameterBlock], mayChange: Bool,
+    _ run: C, _ kind: RunKind, steps: Int, blocks: [ParameterBlock], mayChange: Bool,
     follow: (inout Checkpoint.Progress) throws -> Void = { _ in },
     describe: () throws -> Void = {}
   ) throws -> (Checkpoint.Progress, Checkpoint.StateExtras) {
     guard checkpoint.hasState else { throw checkpoint.withoutState }
+    let found = try checkpoint.kind()
+    guard found == kind else {
+      throw TrainingError.otherKind(
+        folder: checkpoint.folder, expected: kind, found: found.rawValue)
+    }
     var progress = try checkpoint.readProgress()
     changes = try checkpoint.changes(to: run, since: progress, allowed: mayChange)
     try follow(&progress)

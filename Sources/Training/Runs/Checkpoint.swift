@@ -127,9 +127,37 @@ public struct Checkpoint: Sendable, Equatable {
 
   // MARK: Reading
 
+  /// What was trained in the folder; a tokenizer where its configuration says nothing.
+  ///
+  /// - Throws: ``TrainingError`` `otherKind` for a word that this version does not know.
+  public func kind() throws -> RunKind {
+    let text = try? String(contentsOfFile: path(Self.configurationFile), encoding: .utf8)
+    guard let text, case .object(let object)? = try? JSONValue(parsing: text),
+      case .string(let word)? = object["kind"]
+    else { return .tokenizer }
+    guard let kind = RunKind(rawValue: word) else {
+      throw TrainingError.otherKind(folder: folder, expected: .tokenizer, found: word)
+    }
+    return kind
+  }
+
   /// The configuration that the run of a tokenizer was started with.
   public func readConfiguration() throws -> RunConfiguration {
-    try readConfiguration(RunConfiguration.self)
+    let kind = try kind()
+    guard kind == .tokenizer else {
+      throw TrainingError.otherKind(
+        folder: folder, expected: .tokenizer, found: kind.rawValue)
+    }
+    return try readConfiguration(RunConfiguration.self)
+  }
+
+  /// The configuration that the run of a model of one's own was started with.
+  public func readModelConfiguration() throws -> ModelRunConfiguration {
+    let kind = try kind()
+    guard kind == .model else {
+      throw TrainingError.otherKind(folder: folder, expected: .model, found: kind.rawValue)
+    }
+    return try readConfiguration(ModelRunConfiguration.self)
   }
 
   /// The configuration that a run of some kind was started with.

@@ -75,6 +75,17 @@ extension Checkpoint {
     }
   }
 
+  /// Keeps other processes out of the folder before anything else takes its time, if a run may begin or
+  /// go on there; nil where there is no folder yet.
+  public func lockForTraining(resuming: Bool) throws(TrainingError) -> FolderLock? {
+    if resuming {
+      guard hasState else { throw withoutState }
+    } else {
+      try checkIsFree()
+    }
+    return hasFolder ? try lock() : nil
+  }
+
   /// Makes the folder.
   func makeFolder() throws(TrainingError) {
     guard !folder.isEmpty else {

@@ -32,6 +32,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   case imagesMoved(key: String, given: String, recorded: String)
   /// No images are there to evaluate with.
   case noEvaluationImages
+  /// The run is of another kind: what was to be read, and what was found.
+  case otherKind(folder: String, expected: RunKind, found: String)
   /// There is nothing left to do.
   case alreadyDone(folder: String, step: Int)
   /// The run ended because its evaluations did not improve any more.
@@ -98,6 +100,12 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
       return
         "expected evaluation images, found none: data.validationShare holds out none, and "
         + "data.validation names no folder. Raise it or name a folder."
+    case .otherKind(let folder, let expected, let found):
+      return
+        "\(folder): expected the run of a \(expected.rawValue), found one of kind \"\(found)\". "
+        + (expected == .tokenizer
+          ? "Name a folder that `train` wrote; a model of one's own is used through the library."
+          : "Name a folder that a model of one's own was trained into.")
     case .alreadyDone(let folder, let step):
       return "\(folder) is already at step \(step). Raise --steps to train it further."
     case .patienceEnded(let folder, let step, let evaluations):

@@ -163,7 +163,8 @@ public final class TokenizerTrainer<B: Backend> {
     _ store: RunStore<B>, _ change: inout TrainingSetChange?
   ) throws -> (Checkpoint.Progress, Checkpoint.StateExtras) {
     try store.resume(
-      run, steps: run.training.steps, blocks: OptimizationDiagnostics<B>.blocks(run.monitor),
+      run, .tokenizer, steps: run.training.steps,
+      blocks: OptimizationDiagnostics<B>.blocks(run.monitor),
       mayChange: allowed.contains(.configuration)
     ) { progress in
       change = try images.follow(&progress, allowed: allowed)
