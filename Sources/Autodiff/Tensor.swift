@@ -51,3 +51,54 @@ public struct Value: Sendable {
   /// Where it comes from.
   public internal(set) var role: Role
 }
+
+/// The extents of a tensor, outermost first.
+///
+/// Images are `[N, H, W, C]`: batch, height, width, channels. A scalar is `[]`.
+public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
+  /// The extents, outermost first.
+  public let dimensions: [Int]
+
+  /// A shape of the given extents.
+  public init(_ dimensions: [Int]) {
+    self.dimensions = dimensions
+  }
+
+  /// A shape written as `[2, 3]`.
+  public init(arrayLiteral elements: Int...) {
+    dimensions = elements
+  }
+
+  /// The shape of a single number.
+  public static var scalar: Shape { [] }
+
+  /// The number of elements: the product of the extents, 1 for a scalar.
+  public var count: Int { dimensions.reduce(1, *) }
+
+  /// The number of axes.
+  public var rank: Int { dimensions.count }
+
+  /// The innermost extent, 1 for a scalar: the channels of an image, the dimension of a code.
+  public var channels: Int { dimensions.last ?? 1 }
+
+  /// The number of rows when all axes but the innermost are taken as one.
+  public var rows: Int { dimensions.dropLast().reduce(1, *) }
+
+  /// The extent of one axis.
+  public subscript(axis: Int) -> Int { dimensions[axis] }
+
+  /// The extents in brackets, as in `[64, 32, 32, 3]`.
+  public var description: String {
+    "[" + dimensions.map(String.init).joined(separator: ", ") + "]"
+  }
+}
+
+/// What a tensor's elements are.
+///
+/// Both kinds take four bytes, so one arena holds either.
+public enum ElementType: Sendable, Hashable {
+  /// IEEE single precision.
+  case float32
+  /// A token id, a 32-bit integer.
+  case index
+}

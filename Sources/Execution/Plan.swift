@@ -108,3 +108,94 @@ private func megabytes(_ words: Int) -> String {
 private func pad(_ text: String, _ width: Int) -> String {
   String(repeating: " ", count: max(0, width - text.count)) + text
 }
+
+// MARK: - Instructions
+
+/// One step of a plan: an operation, and where its inputs and outputs lie.
+public struct Instruction: Sendable {
+  /// The operation.
+  public let operation: any Operator
+  /// Where the inputs lie.
+  public let inputs: [Operand]
+  /// Where the outputs lie; those in gradient memory are added to what is there.
+  public let outputs: [Operand]
+  /// Scratch words for the kernel, if it asked for any.
+  public let workspace: Operand?
+  /// The path of the layer that the operation belongs to.
+  public let layer: String
+}
+
+/// A place in memory, with the shape of what lies there.
+public struct Operand: Sendable, Hashable {
+  /// Which memory.
+  public let region: Region
+  /// The first word, 4 bytes each.
+  public let offset: Int
+  /// The extents.
+  public let shape: Shape
+  /// The element type.
+  public let type: ElementType
+}
+
+/// The memories that a replay touches.
+public enum Region: String, Sendable, Hashable, CaseIterable {
+  /// The parameters: shared by all lanes, read only during a replay.
+  case parameters
+  /// Depends only on parameters: computed once per update, shared by all lanes.
+  case shared
+  /// The lane's own values.
+  case arena
+  /// The lane's own sums of parameter gradients.
+  case gradients
+}
+
+/// Minimum cost of an instruction: arithmetic and memory traffic.
+///
+/// Over the seconds it took, these are the rates to hold against the machine's: an instruction
+/// is done well where one of the two comes near its limit.
+public struct Cost: Sendable, Hashable {
+  /// Floating-point operations of the direct algorithm, two a multiply-add; 0 where the work is a
+  /// pass over memory.
+  ///
+  /// A kernel that gets by with fewer shows a rate above what the processor can do: an effective
+  /// one.
+  public var operations: Int
+  /// Bytes of the inputs that are read and of the outputs that are written, each once.
+  ///
+  /// What is added to is read and written. Scratch memory does not count.
+  public var bytes: Int
+
+  /// A cost in floating-point operations and bytes.
+  public init(operations: Int = 0, bytes: Int = 0) {
+    self.operations = operations
+    self.bytes = bytes
+  }
+
+  /// Both costs together.
+  public static func + (a: Cost, b: Cost) -> Cost {
+    Cost(operations: a.operations + b.operations, bytes: a.bytes + b.bytes)
+  }
+
+  /// A cost so many times over.
+  public static func * (cost: Cost, times: Int) -> Cost {
+    Cost(operations: cost.operations * times, bytes: cost.bytes * times)
+  }
+}
+
+extension Instruction {
+  /// Minimum cost of executing this once.
+  public var cost: Cost {
+    let multiplyAdds = operation.multiplyAdds(
+      inputs: inputs.map(\.shape), outputs: outputs.map(\.shape))
+    let read = inputs.reduce(0) { $0 + $1.shape.count }
+    let written = outputs.reduce(0) { $0 + $1.shape.count * ($1.region == .gradients ? 2 : 1) }
+    return Cost(
+      operations: 2 * multiplyAdds, bytes: (read + written) * MemoryLayout<Float>.stride)
+  }
+
+  /// The operation's name, with what tells its kernels apart: the extents and stride of a
+  /// filter, the activation in the same pass.
+  public var kind: String {
+    operation.name + operation.variant(inputs: inputs.map(\.shape))
+  }
+}

@@ -1,3 +1,110 @@
+/// How a convolution is computed.
+public enum ConvolutionAlgorithm: Sendable, Hashable {
+  /// By the algorithm that is fastest: Winograd's where it applies, else by patches.
+  case fastest
+  /// By patches always: the definition as a matrix product, to hold the other against.
+  case patches
+}
+
+/// The sizes of a convolution: image [N, H, W, I], filter [kh, kw, I, O], output [N, H', W', O].
+public struct ConvolutionGeometry: Sendable, Hashable {
+  /// The number of images, N.
+  public var batch: Int
+  /// The height of an image, H.
+  public var height: Int
+  /// The width of an image, W.
+  public var width: Int
+  /// The channels of an image, I.
+  public var inputs: Int
+  /// The channels of the output, O.
+  public var outputs: Int
+  /// The height of the filter, kh.
+  public var kernelHeight: Int
+  /// The width of the filter, kw.
+  public var kernelWidth: Int
+  /// The pixels from one window to the next, both ways.
+  public var stride: Int
+  /// Rows of zeros above the image.
+  public var top: Int
+  /// Rows of zeros below the image.
+  public var bottom: Int
+  /// Columns of zeros left of the image.
+  public var left: Int
+  /// Columns of zeros right of the image.
+  public var right: Int
+  /// How it is computed.
+  public var algorithm = ConvolutionAlgorithm.fastest
+
+  /// Names every size.
+  public init(
+    batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, kernelHeight: Int,
+    kernelWidth: Int, stride: Int, top: Int, bottom: Int, left: Int, right: Int
+  ) {
+    self.batch = batch
+    self.height = height
+    self.width = width
+    self.inputs = inputs
+    self.outputs = outputs
+    self.kernelHeight = kernelHeight
+    self.kernelWidth = kernelWidth
+    self.stride = stride
+    self.top = top
+    self.bottom = bottom
+    self.left = left
+    self.right = right
+  }
+
+  /// H' = (H + top + bottom - kh) / stride + 1, or 0 where the filter does not fit.
+  public var outputHeight: Int { windows(height + top + bottom - kernelHeight) }
+
+  /// W' = (W + left + right - kw) / stride + 1, or 0 where the filter does not fit.
+  public var outputWidth: Int { windows(width + left + right - kernelWidth) }
+
+  /// The floats of scratch memory that any of the three convolution functions needs.
+  ///
+  /// Bounded by the block of patches or tiles and the filter, not by the image.
+  public var workspace: Int {
+    let forward = WinogradTiles(self)?.workspace ?? PatchWorkspace(self).words
+    let backward = mirror.flatMap(WinogradTiles.init)?.workspace ?? PatchWorkspace(self).words
+    return max(forward, backward)
+  }
+
+  private func windows(_ slack: Int) -> Int { slack < 0 ? 0 : slack / stride + 1 }
+
+  /// Output pixels, N H' W'.
+  var pixels: Int { batch * outputHeight * outputWidth }
+
+  /// Floats under one window, kh kw I.
+  var patch: Int { kernelHeight * kernelWidth * inputs }
+
+  /// Whether the image is its own patch matrix.
+  var isPointwise: Bool {
+    kernelHeight == 1 && kernelWidth == 1 && stride == 1
+      && top == 0 && bottom == 0 && left == 0 && right == 0
+  }
+
+  /// Output pixels whose patches are gathered at a time.
+  ///
+  /// 384 KiB of patches, so that they stay in a second cache of 512 KiB, but 128 rows at least, so
+  /// that the filter is not read too often. Chosen by measurement when BLAS computed the products.
+  var block: Int { max(128, min(1024, 98_304 / max(patch, 1)) & ~7) }
+
+  /// The convolution that takes output gradients to image gradients, with the filter mirrored: for
+  /// stride 1 and paddings narrower than the filter, else none.
+  var mirror: ConvolutionGeometry? {
+    guard stride == 1, max(top, bottom) < kernelHeight, max(left, right) < kernelWidth,
+      pixels > 0
+    else { return nil }
+    var mirror = ConvolutionGeometry(
+      batch: batch, height: outputHeight, width: outputWidth, inputs: outputs, outputs: inputs,
+      kernelHeight: kernelHeight, kernelWidth: kernelWidth, stride: 1,
+      top: kernelHeight - 1 - top, bottom: kernelHeight - 1 - bottom,
+      left: kernelWidth - 1 - left, right: kernelWidth - 1 - right)
+    mirror.algorithm = algorithm
+    return mirror
+  }
+}
+
 /// output[n, v, u, o] = bias[o] + the sum over j, i, c of
 /// image[n, v s + j - top, u s + i - left, c] filter[j, i, c, o], zero outside the image.
 ///

@@ -1,7 +1,6 @@
 // Sixteen floats at a time. Everything elementwise in this module runs on `SIMD16<Float>`, one
 // AVX-512 register or as many smaller ones as it takes; the last few elements go through the same
 // arithmetic in a padded vector, so a value never depends on its position in the buffer.
-
 //
 // What is a line of arithmetic is `@_transparent`: `@inline(__always)` is a wish that the optimizer
 // grants late, and in large functions not at all.
@@ -166,4 +165,45 @@ func smallestLane(_ v: SIMD16<Float>) -> Float {
   let eight = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .< v.lowHalf)
   let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
   return min(min(four.x, four.y), min(four.z, four.w))
+}
+
+// MARK: - Transposing
+
+/// The transpose of up to 16 rows and columns, filled up with zeros.
+///
+/// Each of four rounds interleaves the rows that are eight apart. That moves the bits of a value's
+/// place (row, column), four each, round by one; after four rounds row and column have changed
+/// places.
+@inline(__always)
+func transposedBlock(
+  rows: Int, columns: Int, _ x: UnsafePointer<Float>, leading: Int
+) -> InlineArray<16, Vector> {
+  var block = InlineArray<16, Vector>(repeating: .zero)
+  if rows == 16 && columns == 16 {
+    for r in 0..<16 { block[unchecked: r] = x.vector(r &* leading) }
+  } else {
+    for r in 0..<rows { block[unchecked: r] = load(x + r * leading, columns) }
+  }
+  return interleaved(interleaved(interleaved(interleaved(block))))
+}
+
+/// One round: rows r and r + 8 become rows 2 r and 2 r + 1, interleaved.
+@inline(__always)
+private func interleaved(_ block: InlineArray<16, Vector>) -> InlineArray<16, Vector> {
+  var result = InlineArray<16, Vector>(repeating: .zero)
+  for r in 0..<8 {
+    let (a, b) = (block[unchecked: r], block[unchecked: r &+ 8])
+    result[unchecked: 2 &* r] = interleave(a.lowHalf, b.lowHalf)
+    result[unchecked: 2 &* r &+ 1] = interleave(a.highHalf, b.highHalf)
+  }
+  return result
+}
+
+/// a[0], b[0], a[1], b[1], ...
+@inline(__always)
+private func interleave(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> Vector {
+  var v = Vector.zero
+  v.evenHalf = a
+  v.oddHalf = b
+  return v
 }

@@ -1,10 +1,24 @@
-// How sure vectors are of their bits: bit d of a vector z is 1 with probability sigmoid(scale z_d).
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
   import Darwin
 #endif
+
+/// y[i] = 1 where x[i] > 0, else 0; NaN where x[i] is not finite; `y` may be `x`.
+public func signBits(
+  count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+) {
+  let one = SIMD16<Float>(repeating: 1)
+  for i in vectors(count) {
+    // x * 0 is zero for finite x and NaN otherwise.
+    let v = x[i]
+    y[i] = selecting(where: .zero, isBelow: v, one, else: .zero) + v * 0
+  }
+}
+
+// MARK: - Entropy of bits
+
+// How sure vectors are of their bits: bit d of a vector z is 1 with probability sigmoid(scale z_d).
 
 /// The mean over rows of the entropy of a row's bits, in nats.
 ///

@@ -55,3 +55,61 @@ public struct Conv2D {
     x.convolved(with: weight, bias: bias, convolution)
   }
 }
+
+/// Halves an image by a 3x3 convolution of stride 2, padded on the right and at the bottom.
+///
+/// `[N, 2H, 2W, C]` becomes `[N, H, W, C]`.
+public struct Downsample {
+  let conv: Conv2D
+
+  /// A halving of images of some number of channels.
+  public init(_ channels: Int, in scope: Scope) {
+    conv = Conv2D(
+      channels, channels, stride: 2, padding: .init(bottom: 1, right: 1), in: scope["conv"])
+  }
+
+  /// The image at half size.
+  public func callAsFunction(_ x: Tensor) -> Tensor { conv(x) }
+}
+
+/// Doubles an image by repeating its pixels, then smooths it by a 3x3 convolution.
+///
+/// `[N, H, W, C]` becomes `[N, 2H, 2W, C]`.
+public struct Upsample {
+  let conv: Conv2D
+
+  /// A doubling of images of some number of channels.
+  public init(_ channels: Int, in scope: Scope) {
+    conv = Conv2D(channels, channels, in: scope["conv"])
+  }
+
+  /// The image at double size.
+  public func callAsFunction(_ x: Tensor) -> Tensor { conv(x.upsampled(by: 2)) }
+}
+
+/// Two normalized convolutions, added to their input.
+///
+///     y = conv2(silu(norm2(conv1(silu(norm1(x)))))) + shortcut(x)
+///
+/// The shortcut is a 1x1 convolution where the number of channels changes, else the input
+/// itself. Source: He et al., "Identity mappings in deep residual networks", 2016.
+public struct ResidualBlock {
+  let norm1, norm2: GroupNorm
+  let conv1, conv2: Conv2D
+  let shortcut: Conv2D?
+
+  /// A block from some number of channels to another, both multiples of `groups`.
+  public init(_ inputs: Int, _ outputs: Int, groups: Int, in scope: Scope) {
+    norm1 = GroupNorm(inputs, groups: groups, activation: .silu, in: scope["norm1"])
+    conv1 = Conv2D(inputs, outputs, in: scope["conv1"])
+    norm2 = GroupNorm(outputs, groups: groups, activation: .silu, in: scope["norm2"])
+    conv2 = Conv2D(outputs, outputs, in: scope["conv2"])
+    shortcut =
+      inputs == outputs ? nil : Conv2D(inputs, outputs, kernel: 1, in: scope["conv_shortcut"])
+  }
+
+  /// The image, refined.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    conv2(norm2(conv1(norm1(x)))) + (shortcut?(x) ?? x)
+  }
+}
