@@ -95,3 +95,118 @@ struct DecodedNames {
     return String(path[..<dot])
   }
 }
+
+/// A recorded path as one that may be written below a folder, wherever that folder lies.
+///
+/// What leads out of the folder is dropped: empty components, `.` and `..`, also in characters that
+/// look like them (`․․`, `‥`). Control characters, marks of direction and line separators are removed
+/// before a component is judged. `\` and `:`, which divide names elsewhere, become `_`; full stops and
+/// spaces at the end of a component go, as Windows drops them; names of Windows' devices (`CON`, `nul.png`)
+/// get a `_` in front. Every component is at most as long as a name may be.
+enum SafeName {
+  /// The safe path; nil where nothing is left.
+  static func of(_ path: String, longest: Int) -> String? {
+    let parts = path.unicodeScalars.split(separator: "/").compactMap { part -> String? in
+      var kept = String.UnicodeScalarView()
+      for scalar in part where !isRemoved(scalar) {
+        kept.append(scalar == "\\" || scalar == ":" ? "_" : scalar)
+      }
+      guard !kept.allSatisfy(isNothing) else { return nil }
+      while let last = kept.last, last == "." || last == " " { kept.removeLast() }
+      if kept.isEmpty { return nil }
+      let name = String(kept)
+      return shortened(isDevice(name) ? "_" + name : name, to: longest)
+    }
+    return parts.isEmpty ? nil : parts.joined(separator: "/")
+  }
+
+  /// The text cut to so many bytes, between two characters.
+  static func shortened(_ text: String, to count: Int) -> String {
+    guard text.utf8.count > count else { return text }
+    var length = 0
+    let kept = text.prefix { character in
+      length += character.utf8.count
+      return length <= count
+    }
+    return String(kept)
+  }
+
+  /// Whether a path stays below the folder that it is joined to.
+  static func staysInside(_ path: String) -> Bool {
+    !path.isEmpty && !path.utf8.contains(0)
+      && path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy
+      {
+        !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8)
+      }
+  }
+
+  /// The full stop, leaders of one to three dots, and their small, full-width and vertical forms.
+  private static let dots: Set<Unicode.Scalar> = [
+    ".", "\u{2024}", "\u{2025}", "\u{2026}", "\u{FE19}", "\u{FE30}", "\u{FE52}", "\u{FF0E}",
+  ]
+
+  /// What makes no name by itself: dots, spaces, and what some file systems pass over.
+  private static func isNothing(_ scalar: Unicode.Scalar) -> Bool {
+    dots.contains(scalar) || scalar.properties.isWhitespace
+      || scalar.properties.isDefaultIgnorableCodePoint
+  }
+
+  private static func isRemoved(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+    default: false
+    }
+  }
+
+  private static func isDevice(_ name: String) -> Bool {
+    let stem = name.prefix { $0 != "." }.uppercased()
+    if ["CON", "PRN", "AUX", "NUL"].contains(stem) { return true }
+    guard stem.count == 4, stem.hasPrefix("COM") || stem.hasPrefix("LPT"), let digit = stem.last
+    else { return false }
+    return "123456789¹²³".contains(digit)
+  }
+}
+
+/// Which names a file system holds for the same: those that differ in case only (exFAT, SMB, macOS),
+/// or in how a letter is composed (macOS, some settings of ext4).
+struct NameFolding: Equatable {
+  /// Whether `a.png` and `A.png` are one file.
+  var ignoresCase: Bool
+  /// Whether é as one character and é as e and an accent are one name.
+  var ignoresSpelling: Bool
+
+  /// As Linux does: names are bytes.
+  static let none = NameFolding(ignoresCase: false, ignoresSpelling: false)
+
+  init(ignoresCase: Bool, ignoresSpelling: Bool) {
+    self.ignoresCase = ignoresCase
+    self.ignoresSpelling = ignoresSpelling
+  }
+
+  /// Asks the file system of a folder, by a file that is made there for a moment.
+  init(probing folder: String) {
+    let stem = "/.probe-\(getpid())-"
+    let name = folder + stem + "\u{E9}"
+    let descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      self = .none
+      return
+    }
+    close(descriptor)
+    ignoresCase = access(folder + stem.uppercased() + "\u{E9}", F_OK) == 0
+    ignoresSpelling = access(folder + stem + "e\u{301}", F_OK) == 0
+    unlink(name)
+  }
+
+  /// The bytes that two names have in common which the file system may confuse.
+  func key(_ name: String) -> [UInt8] {
+    guard ignoresCase || ignoresSpelling else { return Array(name.utf8) }
+    if name.utf8.allSatisfy({ $0 < 0x80 }) {
+      return ignoresCase
+        ? name.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 } : Array(name.utf8)
+    }
+    // Upper case first: some letters have one capital and two small forms.
+    let folded = ignoresCase ? name.uppercased().lowercased() : name
+    return Array((ignoresSpelling ? folded.decomposedStringWithCanonicalMapping : folded).utf8)
+  }
+}

@@ -1,4 +1,8 @@
+import ArgumentParser
+import Evaluation
 import Foundation
+import Imaging
+import Inference
 import TokenFiles
 
 /// Where encode writes: one file, or numbered shards beside each other.
@@ -72,5 +76,121 @@ struct TokenOutput: Equatable {
       ending.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) })
     else { return nil }
     return String(ending)
+  }
+}
+
+/// What a token file holds, counted from the file as it was written.
+struct TokenSummary {
+  /// How often each code occurs, at each depth of the tokens.
+  private(set) var depths: DepthUsage
+  /// Pixels that the tokens stand for, without padding.
+  private(set) var pixels = 0
+  /// Images.
+  let images: Int
+
+  /// Counts.
+  ///
+  /// Errors: a file that was cut or changed meanwhile.
+  init(_ file: TokenFile) throws {
+    depths = DepthUsage(codes: file.identity.codebookSize, depth: file.identity.depth)
+    images = file.count
+    for index in 0..<file.count {
+      let record = try file.record(at: index)
+      depths.add(record.tokens.map { Int32($0) })
+      // What files say of sizes may be anything.
+      let (area, overflows) = record.width.multipliedReportingOverflow(by: record.height)
+      pixels = overflows || area > .max - pixels ? .max : pixels + area
+    }
+  }
+
+  /// The result line of encode.
+  func text(_ path: String, rate: String) -> String {
+    let (usage, depth) = (depths.pooled, depths.depths.count)
+    let indices = depth > 1 ? " of \(depth) ids" : ""
+    let perDepth =
+      depth > 1
+      ? ", at each depth " + depths.depths.map { Display.count($0.used) }.joined(separator: ", ")
+      : ""
+    let bits = Information.bitsPerPixel(
+      tokens: usage.ids, codes: usage.codes, width: pixels, height: 1)
+    return
+      "\(path): \(Display.count(images, "image")), \(Display.count(depths.tokens, "token"))\(indices); "
+      + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
+      + "(uniform sampling would show \(Display.percent(usage.expectedUniformUsage)))"
+      + "\(perDepth), "
+      + "\(Display.decimals(bits, 3)) bits/pixel; \(rate)"
+  }
+}
+
+/// Compares what tokens decode to, as read back from their file, with the model's forward pass.
+struct TokenVerification {
+  /// The codec.
+  let codec: BoundedCodec
+  /// How images were prepared.
+  let preparation: Preparation
+  /// The tokens as read back.
+  let tokens: TokenFile
+  /// Threads that read ahead.
+  let threads: Int
+
+  /// Compares all images, pixel for pixel, and says how many agree.
+  ///
+  /// Errors: images that differ, by name.
+  func run(_ files: [ImageInput], _ terminal: Terminal) throws {
+    var inputs: [[UInt8]: ImageInput] = [:]
+    for file in files { inputs[Array(file.name.utf8)] = file }
+    // Shards of an earlier run may hold images that were not named this time.
+    let pairs = tokens.paths.enumerated().compactMap { index, name in
+      inputs[Array(name.utf8)].map { (index: index, input: $0) }
+    }
+    let stream = ImageStream(pairs.map(\.input), preparation, threads: threads)
+    defer { stream.stop() }
+    let progress = ItemProgress(terminal, "verifying", total: pairs.count)
+    var different: [String] = []
+    while true {
+      let portion = stream.next()
+      if portion.isEmpty { break }
+      if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
+      let names = portion.map(\.input.name)
+      let prepared = try portion.map { try $0.result.get() }
+      let records = try portion.indices.map {
+        try tokens.record(at: pairs[progress.done + $0].index)
+      }
+      let decoded = try codec.decode(records.map(\.grid), names: names)
+      let expected = try codec.reconstruct(prepared.map(\.image), names: names)
+      for index in portion.indices
+      where decoded[index] != expected[index].image
+        || (records[index].width, records[index].height)
+          != (prepared[index].width, prepared[index].height)
+      {
+        different.append(names[index])
+      }
+      progress.advance(by: portion.count)
+    }
+    terminal.result(
+      "verified: \(Display.count(pairs.count - different.count)) of "
+        + "\(Display.count(pairs.count, "image")) decode to the pixels of the forward pass")
+    if pairs.count < tokens.count {
+      terminal.say(
+        "not verified: \(Display.count(tokens.count - pairs.count, "image")) that are not among "
+          + "the paths given")
+    }
+    guard different.isEmpty else {
+      throw Failure(
+        .internal,
+        "these images decode differently: \(different.prefix(10).joined(separator: ", "))"
+          + (different.count > 10 ? " and \(different.count - 10) more" : "")
+          + ". Unless the files changed meanwhile, this is a fault of the program: please report "
+          + "it.")
+    }
+  }
+}
+
+extension TokenRecord {
+  /// The tokens as the codec takes them.
+  var grid: TokenGrid {
+    TokenGrid(
+      height: gridHeight, width: gridWidth, depth: tokens.count / (gridHeight * gridWidth),
+      indices: tokens.map { Int32($0) })
   }
 }
