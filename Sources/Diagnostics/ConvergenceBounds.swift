@@ -1,3 +1,5 @@
+import Foundation
+
 /// Bounds of convex theory for stochastic gradient descent, from the learning rates and gradients
 /// of a run.
 ///
@@ -113,5 +115,143 @@ public enum ConvergenceBounds {
   /// Nothing promised, rather than 0/0, where there were no steps to speak of.
   static func quotient(_ above: Double, _ below: Double) -> Double {
     below == 0 ? .infinity : above / below
+  }
+}
+
+/// Whether the bounds of ``AverageLossMonitor`` are theorems for a run, and if not, why.
+public struct GuaranteeLabel: Sendable, Equatable {
+  /// Conditions of the theorems that do not hold.
+  public enum Reason: String, Sendable, CaseIterable {
+    /// Momentum, Adam, ...
+    case optimizer = "the optimizer is not plain gradient descent"
+    /// A network of more than one layer.
+    case notConvex = "the loss is not convex in the parameters"
+    /// `|u_t| < |g_t|` at some steps.
+    case clipped = "gradients are clipped"
+    /// Decay that is not part of the loss.
+    case weightDecay = "weight decay is no part of the loss"
+    /// An exponential moving average, say.
+    case codebook = "the codebook moves outside the optimizer"
+  }
+
+  /// The reasons, in the order of their cases; empty for a theorem.
+  public let reasons: [Reason]
+
+  /// By what the caller knows of the run.
+  public init(
+    plainGradientDescent: Bool, convex: Bool, clipped: Bool, weightDecay: Bool,
+    codebookOutsideOptimizer: Bool
+  ) {
+    let holds: [Reason: Bool] = [
+      .optimizer: !plainGradientDescent, .notConvex: !convex, .clipped: clipped,
+      .weightDecay: weightDecay, .codebook: codebookOutsideOptimizer,
+    ]
+    reasons = Reason.allCases.filter { holds[$0] == true }
+  }
+
+  /// "theorem" or "proxy".
+  public var label: String { reasons.isEmpty ? "theorem" : "proxy" }
+
+  /// The reasons in words.
+  public var because: [String] { reasons.map(\.rawValue) }
+}
+
+// MARK: - Schedules
+
+/// Learning rates that fit the gradients' norms `G_t`, and what they promise.
+///
+/// With `V_t = sum_{k<=t} G_k^2` and `Q_t = sum_{k<=t} G_k^-2`; `R` is the distance to a minimiser.
+/// Optimal ones look ahead and are for hindsight; causal ones use what is known at step `t`. Large
+/// gradients at the start call for small rates there: warm-up. Su, "Convergence of SGD", part 5, kexue.fm 11530.
+public enum GradientAdaptedSchedules {
+  /// For the mean loss, causal: `R / sqrt(V_t)`, AdaGrad with one rate for all parameters.
+  public static func adaGrad(gradientNorms: [Double], radius: Double) -> [Double] {
+    running(gradientNorms) { $0 * $0 }.map { radius / $0.squareRoot() }
+  }
+
+  /// What ``adaGrad(gradientNorms:radius:)`` promises of the mean loss: `1.5 R sqrt(V_T) / T`.
+  public static func adaGradBound(gradientNorms: [Double], radius: Double) -> Double {
+    1.5 * ConvergenceBounds.bestConstant(gradientNorms: gradientNorms, radius: radius)
+  }
+
+  /// For the rate-weighted mean loss, optimal: `R G_t^-2 / sqrt(Q_T)`, which promises `R / sqrt(Q_T)`.
+  public static func weighted(gradientNorms: [Double], radius: Double) -> [Double] {
+    guard let last = inverseSquares(gradientNorms).last else { return [] }
+    return gradientNorms.map { radius / ($0 * $0 * last.squareRoot()) }
+  }
+
+  /// For the rate-weighted mean loss, causal: `R G_t^-2 / sqrt(Q_t)`.
+  public static func causalWeighted(gradientNorms: [Double], radius: Double) -> [Double] {
+    zip(gradientNorms, inverseSquares(gradientNorms)).map {
+      radius / ($0 * $0 * $1.squareRoot())
+    }
+  }
+
+  /// For the last iterate, optimal: `R G_t^-2 / sqrt(Q_T) (1 - Q_t / Q_T)`.
+  ///
+  /// It warms up and decays.
+  public static func lastIterate(gradientNorms: [Double], radius: Double) -> [Double] {
+    let sums = inverseSquares(gradientNorms)
+    guard let last = sums.last else { return [] }
+    return zip(weighted(gradientNorms: gradientNorms, radius: radius), sums).map {
+      $0 * (1 - $1 / last)
+    }
+  }
+
+  /// For the last iterate, causal but for the run's length: `R G_t^-2 / sqrt(Q_t) (1 - t/T)`.
+  public static func causalLinearDecay(gradientNorms: [Double], radius: Double) -> [Double] {
+    let T = Double(gradientNorms.count)
+    return causalWeighted(gradientNorms: gradientNorms, radius: radius).enumerated().map {
+      $1 * (1 - Double($0 + 1) / T)
+    }
+  }
+
+  private static func inverseSquares(_ norms: [Double]) -> [Double] {
+    precondition(norms.allSatisfy { $0 > 0 }, "gradients do not vanish")
+    return running(norms) { 1 / ($0 * $0) }
+  }
+
+  private static func running(_ values: [Double], _ term: (Double) -> Double) -> [Double] {
+    var sum = 0.0
+    return values.map {
+      sum += term($0)
+      return sum
+    }
+  }
+}
+
+/// Schedules and averages are two sides of one thing.
+///
+/// With the same gradients, gradient descent with the rates `eta_t = w_t w_{t+1:T} / w_{1:T}` ends where
+/// the `w`-weighted average of `z_{t+1} = z_t - w_t g_t` lies; `w_{a:b}` is a sum of weights. Constant
+/// weights make linear decay to zero: the uniform average of a run with a constant rate is linear decay in
+/// disguise. Defazio and others, "Optimal Linear Decay Learning Rate Schedules and Further
+/// Refinements", arXiv 2310.07831.
+public enum ScheduleDuality {
+  /// The rates that stem from weights, `eta_t = w_t w_{t+1:T} / w_{1:T}`; the last is 0.
+  public static func rates(weights: [Double]) -> [Double] {
+    precondition(weights.allSatisfy { $0 > 0 }, "weights are positive")
+    let total = weights.reduce(0, +)
+    var (after, rates) = (0.0, weights)
+    for i in weights.indices.reversed() {
+      rates[i] = weights[i] * after / total
+      after += weights[i]
+    }
+    return rates
+  }
+
+  /// The constant weight `w` that linear decay to zero stems from, `eta_t = w (1 - t/T)`; nil if the
+  /// rates are anything else.
+  ///
+  /// `w = eta_1 T / (T - 1)`. Every rate must lie on the line to a millionth of `w`, so that rates
+  /// that were rounded to single precision are recognised.
+  public static func constantWeight(ofLinearDecay rates: [Double]) -> Double? {
+    let T = Double(rates.count)
+    guard rates.count > 1, rates[0] > 0 else { return nil }
+    let weight = rates[0] * T / (T - 1)
+    let onLine = rates.indices.allSatisfy {
+      (rates[$0] - weight * (1 - Double($0 + 1) / T)).magnitude <= 1e-6 * weight
+    }
+    return onLine ? weight : nil
   }
 }

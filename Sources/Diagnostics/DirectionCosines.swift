@@ -102,3 +102,167 @@ public struct DirectionCosines: Sendable, Equatable {
     sums.updateSquared.squareRoot() * sums.gradientSquared.squareRoot()
   }
 }
+
+/// ``DirectionCosines`` of tensors, of the modules they belong to, and of all.
+///
+/// The decomposition nests: the modules are the groups of the whole, and each has its own tensors for
+/// groups. Sums add, so nothing is computed twice.
+public struct NestedCosines: Sendable, Equatable {
+  /// All tensors, side by side.
+  public let tensors: DirectionCosines
+  /// The modules' names, in the order of their first tensors.
+  public let names: [String]
+  /// The modules as groups of the whole.
+  public let modules: DirectionCosines
+  /// Each module by itself, in the order of the names: its tensors are the groups.
+  public let within: [DirectionCosines]
+
+  /// From the sums of each tensor and the name of its module.
+  public init(tensors sums: [DirectionCosines.Sums], modules: [String]) {
+    precondition(sums.count == modules.count, "a module for each tensor")
+    var names: [String] = []
+    var members: [String: [DirectionCosines.Sums]] = [:]
+    for (name, sum) in zip(modules, sums) {
+      if members[name] == nil { names.append(name) }
+      members[name, default: []].append(sum)
+    }
+    tensors = DirectionCosines(groups: sums)
+    within = names.map { DirectionCosines(groups: members[$0] ?? []) }
+    self.modules = DirectionCosines(groups: within.map(\.total))
+    self.names = names
+  }
+}
+
+/// Where the cosine over all says something else than those of the groups: Simpson's paradox.
+public struct CosineReversals: Sendable, Equatable {
+  /// The observation that started it: local cosines held above 0.1, and a global one below.
+  public static let standardThreshold = 0.1
+  /// By how much the plain mean of the local cosines exceeds the global one in S2.
+  public static let wideGap = 0.2
+
+  /// S1: every local cosine is at least the threshold, the global one is below it.
+  public let isBelowAllLocals: Bool
+  /// S2: the plain mean of the local cosines lies more than ``wideGap`` above the global one.
+  public let isBelowMean: Bool
+  /// S3: more than half of the local cosines have the opposite sign of the global one.
+  ///
+  /// Without centring it takes local cosines of both signs; see ``PearsonCorrelation`` for the true reversal.
+  public let isOpposite: Bool
+  /// The least local cosine minus the global one; nil where there is none.
+  public let margin: Double?
+
+  /// Looks for reversals; groups without a cosine are skipped.
+  public init(_ cosines: DirectionCosines, threshold: Double = standardThreshold) {
+    let locals = cosines.locals.compactMap { $0 }
+    guard let global = cosines.global, let least = locals.min() else {
+      (isBelowAllLocals, isBelowMean, isOpposite, margin) = (false, false, false, nil)
+      return
+    }
+    isBelowAllLocals = least >= threshold && global < threshold
+    isBelowMean = locals.reduce(0, +) / Double(locals.count) - global > Self.wideGap
+    isOpposite = 2 * locals.count { $0 * global < 0 } > locals.count
+    margin = least - global
+  }
+
+  /// The names of those that hold: "S1", "S2", "S3".
+  public var names: [String] {
+    [("S1", isBelowAllLocals), ("S2", isBelowMean), ("S3", isOpposite)].filter(\.1).map(\.0)
+  }
+}
+
+/// Turning a group's update towards its gradient until their cosine is large enough.
+public enum LocalClipping {
+  /// The least `mu >= 0` for which `cos(u + mu g, g)` is at least the threshold.
+  ///
+  /// `mu = (|u| / |g|) (lambda sqrt(1 - c^2) / sqrt(1 - lambda^2) - c)` for `c = cos(u, g) < lambda`,
+  /// and 0 from there on; 0 also where a norm is zero.
+  /// - Parameter threshold: `lambda`, above -1 and below 1.
+  public static func multiplier(
+    _ sums: DirectionCosines.Sums, threshold: Double
+  ) -> Double {
+    precondition(threshold > -1 && threshold < 1, "a cosine other than -1 and 1")
+    guard let cosine = sums.cosine, cosine < threshold else { return 0 }
+    let across = (1 - cosine * cosine).squareRoot()
+    let along = threshold * across / (1 - threshold * threshold).squareRoot()
+    return (sums.updateSquared / sums.gradientSquared).squareRoot() * (along - cosine)
+  }
+}
+
+/// How noisy gradients are, by the cosines of each with the one before.
+///
+/// For gradients `g = gbar + noise` of independent batches the expected cosine is `1 / (1 + N)`, with
+/// `N = tr(Sigma) / |gbar|^2`, the squared noise of a batch's gradient against its squared mean. So the mean
+/// over a window of recent cosines tells `N = 1 / mean - 1`.
+public struct SuccessiveGradients: Sendable, Equatable {
+  /// How many of the last cosines count.
+  public let window: Int
+  /// The cosines that count, the oldest first.
+  public private(set) var cosines: [Double] = []
+
+  /// None yet.
+  public init(window: Int = 20) {
+    precondition(window > 0, "a window has a place")
+    self.window = window
+  }
+
+  /// The cosines that count; `init(window:state:)` takes them back bit for bit.
+  public var state: [Double] { cosines }
+
+  /// Continues from a ``state``; nil if there are more than the window holds.
+  public init?(window: Int, state: [Double]) {
+    guard window > 0, state.count <= window else { return nil }
+    self.window = window
+    cosines = state
+  }
+
+  /// Takes in the cosine of two successive gradients; NaN is skipped.
+  public mutating func record(_ cosine: Double) {
+    guard !cosine.isNaN else { return }
+    if cosines.count == window { cosines.removeFirst() }
+    cosines.append(cosine)
+  }
+
+  /// The last cosine.
+  public var last: Double? { cosines.last }
+
+  /// The mean over the window.
+  public var mean: Double? {
+    cosines.isEmpty ? nil : cosines.reduce(0, +) / Double(cosines.count)
+  }
+
+  /// `N`, 0 without noise; nil where the mean is not positive, and noise is all there is.
+  public var noiseRatio: Double? {
+    guard let mean, mean > 0 else { return nil }
+    return 1 / mean - 1
+  }
+}
+
+/// The cosine of two samples about their means.
+public enum PearsonCorrelation {
+  /// `r = cos(x - mean x, y - mean y)`, -1...1; nil where a sample does not vary.
+  public static func of(_ x: [Double], _ y: [Double]) -> Double? {
+    precondition(x.count == y.count, "samples of one length")
+    guard !x.isEmpty else { return nil }
+    let n = Double(x.count)
+    let (meanX, meanY) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
+    var sums = DirectionCosines.Sums()
+    for (a, b) in zip(x, y) {
+      let (dx, dy) = (a - meanX, b - meanY)
+      sums.updateSquared += dx * dx
+      sums.gradientSquared += dy * dy
+      sums.product += dx * dy
+    }
+    return sums.cosine
+  }
+
+  /// Simpson's paradox proper: every group is correlated positively, all together negatively.
+  ///
+  /// Groups without a correlation are omitted from the first, not from the second.
+  public static func reverses(_ groups: [(x: [Double], y: [Double])]) -> Bool {
+    let locals = groups.compactMap { of($0.x, $0.y) }
+    guard let all = of(groups.flatMap(\.x), groups.flatMap(\.y)), !locals.isEmpty else {
+      return false
+    }
+    return locals.allSatisfy { $0 > 0 } && all < 0
+  }
+}

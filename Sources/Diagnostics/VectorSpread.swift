@@ -1,3 +1,5 @@
+import Foundation
+
 /// How far vectors lie apart: the latents before quantization, or the entries of a codebook.
 public struct VectorSpread: Sendable, Equatable {
   /// Root of the mean squared length, `sqrt(mean |v|^2)`.
@@ -49,4 +51,197 @@ public struct VectorSpread: Sendable, Equatable {
   ///
   /// It does not change when all vectors are scaled, as a following convolution might.
   public var relative: Double { length > 0 ? deviation / length : 0 }
+}
+
+/// Sums over many vectors: their mean and how they vary about it.
+public struct VectorMoments: Sendable {
+  /// Covariances are only kept up to this many channels: their work grows with the square.
+  public static let largestCovariance = 128
+
+  /// Numbers in a vector.
+  public let dimension: Int
+  /// How many vectors were added.
+  public private(set) var count = 0
+
+  private let keepsCovariance: Bool
+  // Sums of differences from the first vector: a common offset costs no digits then.
+  private var origin: [Double] = []
+  private var sums: [Double]
+  private var products: [Double]
+
+  /// No vectors yet, of so many numbers each.
+  public init(dimension: Int) {
+    precondition(dimension > 0, "a vector has a number")
+    self.dimension = dimension
+    keepsCovariance = dimension <= Self.largestCovariance
+    sums = Array(repeating: 0, count: dimension)
+    products = Array(repeating: 0, count: keepsCovariance ? dimension * dimension : dimension)
+  }
+
+  /// Adds vectors that lie one after another.
+  public mutating func add(_ vectors: [Float]) {
+    precondition(vectors.count % dimension == 0, "whole vectors of \(dimension) numbers")
+    if origin.isEmpty { origin = vectors.prefix(dimension).map(Double.init) }
+    count += vectors.count / dimension
+    var difference = [Double](repeating: 0, count: dimension)
+    products.withUnsafeMutableBufferPointer { products in
+      for start in stride(from: 0, to: vectors.count, by: dimension) {
+        for channel in 0..<dimension {
+          let value = Double(vectors[start + channel]) - origin[channel]
+          difference[channel] = value
+          sums[channel] += value
+          if keepsCovariance {
+            let row = channel * dimension
+            for other in 0...channel { products[row + other] += value * difference[other] }
+          } else {
+            products[channel] += value * value
+          }
+        }
+      }
+    }
+  }
+
+  /// The mean of each channel; zero where nothing was added.
+  public var means: [Double] {
+    guard count > 0 else { return sums }
+    return (0..<dimension).map { origin[$0] + sums[$0] / Double(count) }
+  }
+
+  /// The mean squared deviation from the mean, per channel.
+  public var variances: [Double] {
+    (0..<dimension).map {
+      max(0, covariance($0, $0, at: keepsCovariance ? $0 * dimension + $0 : $0))
+    }
+  }
+
+  /// The covariance of all pairs of channels; nil beyond ``largestCovariance``.
+  public var covariance: SymmetricMatrix? {
+    guard keepsCovariance else { return nil }
+    var elements = [Double](repeating: 0, count: dimension * dimension)
+    for row in 0..<dimension {
+      for column in 0...row {
+        let place = row * dimension + column
+        elements[place] = covariance(row, column, at: place)
+      }
+    }
+    return SymmetricMatrix(size: dimension, elements: elements)
+  }
+
+  /// The mean of `v v^T`: the covariance about zero in place of the mean; nil beyond
+  /// ``largestCovariance``.
+  public var secondMoments: SymmetricMatrix? {
+    guard let covariance else { return nil }
+    let means = means
+    let elements = covariance.elements.enumerated().map { place, element in
+      element + means[place / dimension] * means[place % dimension]
+    }
+    return SymmetricMatrix(size: dimension, elements: elements)
+  }
+
+  private func covariance(_ row: Int, _ column: Int, at place: Int) -> Double {
+    guard count > 0 else { return 0 }
+    let n = Double(count)
+    return products[place] / n - (sums[row] / n) * (sums[column] / n)
+  }
+}
+
+/// In how many directions vectors vary.
+public enum EffectiveRank {
+  /// `exp(H)` of the eigenvalues' shares, `H = -sum s ln s`: 1 if all vectors lie on one line,
+  /// `d` if they vary alike in `d` directions.
+  ///
+  /// Rounding may leave eigenvalues of a covariance just below zero; those count as zero. Where
+  /// nothing varies at all the rank is 0. Roy and Vetterli, "The effective rank: a measure of
+  /// effective dimensionality", 2007.
+  public static func of(eigenvalues: [Double]) -> Double {
+    let positive = eigenvalues.filter { $0 > 0 }
+    let total = positive.reduce(0, +)
+    guard total > 0 else { return 0 }
+    return exp(
+      positive.reduce(0) { sum, value in
+        let share = value / total
+        return share > 0 ? sum - share * log(share) : sum
+      })
+  }
+
+  /// The stable rank `|M|_F^2 / |M|_2^2` of a matrix, from the eigenvalues of `M^T M`: their sum over
+  /// the largest.
+  ///
+  /// It is at most the rank, and hardly moves with small eigenvalues. Where nothing varies it is 0.
+  /// Rudelson and Vershynin, "Sampling from large matrices", 2007.
+  public static func stable(eigenvalues: [Double]) -> Double {
+    let positive = eigenvalues.filter { $0 > 0 }
+    guard let largest = positive.max() else { return 0 }
+    return positive.reduce(0, +) / largest
+  }
+}
+
+/// A symmetric matrix of real numbers, such as a covariance.
+public struct SymmetricMatrix: Sendable, Equatable {
+  /// Rows, and columns.
+  public let size: Int
+  /// The elements row by row, `size * size` of them; both triangles are kept.
+  public private(set) var elements: [Double]
+
+  /// A matrix of given elements, row by row.
+  ///
+  /// The lower triangle is taken; the upper one becomes its mirror image.
+  public init(size: Int, elements: [Double]) {
+    precondition(size > 0 && elements.count == size * size, "size * size elements")
+    self.size = size
+    self.elements = elements
+    for row in 0..<size {
+      for column in row + 1..<max(size, row + 1) {
+        self.elements[row * size + column] = elements[column * size + row]
+      }
+    }
+  }
+
+  /// The element of a row and a column.
+  public subscript(row: Int, column: Int) -> Double { elements[row * size + column] }
+
+  /// The eigenvalues, largest first.
+  ///
+  /// Cyclic Jacobi: each rotation by `tan(angle) = sign(t) / (|t| + sqrt(t^2 + 1))`, with
+  /// `t = (a_qq - a_pp) / (2 a_pq)`, makes one element beside the diagonal zero and never raises the
+  /// sum of their squares. Some `size^3` multiplications a sweep, and six to ten sweeps. Golub and
+  /// Van Loan, "Matrix Computations", section 8.5.
+  public var eigenvalues: [Double] {
+    var a = elements
+    let n = size
+    let scale = a.reduce(0) { $0 + $1 * $1 }
+    // Far more sweeps than the quadratic convergence ever needs, so that NaN ends too.
+    for _ in 0..<60 {
+      var beside = 0.0
+      for row in 0..<n {
+        for column in 0..<row { beside += 2 * a[row * n + column] * a[row * n + column] }
+      }
+      guard beside > 1e-30 * scale else { break }
+      for p in 0..<n - 1 {
+        for q in p + 1..<n { Self.rotate(&a, n, p, q) }
+      }
+    }
+    return (0..<n).map { a[$0 * n + $0] }.sorted(by: >)
+  }
+
+  private static func rotate(_ a: inout [Double], _ n: Int, _ p: Int, _ q: Int) {
+    let apq = a[p * n + q]
+    if apq == 0 { return }
+    let t = (a[q * n + q] - a[p * n + p]) / (2 * apq)
+    let tangent = (t < 0 ? -1 : 1) / (t.magnitude + (t * t + 1).squareRoot())
+    let cosine = 1 / (tangent * tangent + 1).squareRoot()
+    let sine = tangent * cosine
+    a.withUnsafeMutableBufferPointer { a in
+      for k in 0..<n {
+        let (x, y) = (a[k * n + p], a[k * n + q])
+        a[k * n + p] = cosine * x - sine * y
+        a[k * n + q] = sine * x + cosine * y
+      }
+      for k in 0..<n {
+        let (x, y) = (a[p * n + k], a[q * n + k])
+        a[p * n + k] = cosine * x - sine * y
+        a[q * n + k] = sine * x + cosine * y
+      }
+    }
+  }
 }
