@@ -1,4 +1,6 @@
 import Configuration
+import Diagnostics
+import Evaluation
 
 /// A run's log as series by step, up to the step of its weights.
 ///
@@ -207,5 +209,140 @@ public struct RunHistory: Sendable {
         }
       }
     }
+  }
+}
+
+// MARK: - Derived series
+
+extension RunHistory {
+  /// Used codes of a window over what a code drawn uniformly would show with as many tokens.
+  ///
+  /// Evaluations replace the windows of training where a log has none.
+  var uniformUsage: Series {
+    let windows = against(
+      .codes,
+      share: self[.codes, "usedCodes"].joined(self[.codes, "codes"]) {
+        $1 > 0 ? $0 / $1 : .nan
+      })
+    return windows.isEmpty ? against(.evaluation, share: self[.evaluation, "usage"]) : windows
+  }
+
+  /// Whether the log has windows of training.
+  var hasWindows: Bool { !self[.codes, "usedCodes"].isEmpty }
+
+  private func against(_ kind: Kind, share: Series) -> Series {
+    share.joined(self[kind, "expectedUniformUsage"]) { $1 > 0 ? $0 / $1 : .nan }
+  }
+}
+
+extension CollapseOnset {
+  /// The onsets in a run's history.
+  ///
+  /// Usage and perplexity are taken over the windows of the `codes` lines; where a log has none,
+  /// usage of single batches stands in for it.
+  public init(_ history: RunHistory, of run: EvaluatedRun) {
+    var series: [Diagnostic: RunHistory.Series] = [:]
+    series[.usage] = Self.usage(history, codes: run.usage.codes)
+    series[.perplexity] = history[.codes, "perplexity"]
+    series[.warning] = Self.warnings(history)
+    if run.quantizer.has(.angles) {
+      series[.lambda] = history[.quantizer, "lambda"]
+      series[.cosine] = history[.quantizer, "cosine"]
+      series[.obtuse] = history[.quantizer, "obtuse"]
+      series[.commitmentRatio] = history[.quantizer, "commitmentRatio"]
+      series[.latentSpread] = history[.quantizer, "latentSpread"]
+      series[.codebookRank] = history[.quantizer, "codebookRank"]
+      series[.codebookSpread] = history[.quantizer, "codebookSpread"]
+      series[.quantizationError] = history[.step, "quantizationError"].joined(
+        history[.quantizer, "vectorLength"]
+      ) { $1 > 0 ? $0 / ($1 * $1) : .nan }
+    }
+    if run.evidence.latents.dimension > 1 {
+      series[.latentRank] = history[.quantizer, "latentRank"]
+    }
+    self.init(
+      series.mapValues { Array(zip($0.steps, $0.values)).map { (step: $0.0, value: $0.1) } },
+      channels: run.evidence.latents.dimension, perplexity: Self.leastPerplexity(history))
+  }
+
+  /// The limit of perplexity for windows such as the last one.
+  private static func leastPerplexity(_ history: RunHistory) -> Double {
+    guard let codes = history[.codes, "codes"].last,
+      let share = history[.codes, "expectedUniformUsage"].last,
+      let used = history[.codes, "usedCodes"].last, codes >= 1, codes < 1e12
+    else { return CodebookHealth.Threshold.leastPerplexity }
+    return CodebookHealth.collapsedPerplexity(codes: Int(codes), uniform: share * codes, used: used)
+  }
+
+  /// 1 at the steps at which training warned of its codebook, 0 at the others; empty where it never did.
+  private static func warnings(_ history: RunHistory) -> RunHistory.Series {
+    let spans = history.warnings.filter { $0.kind.hasPrefix("codebook") }
+    guard !spans.isEmpty else { return RunHistory.Series() }
+    return history[.step, "loss"].byStep { step in
+      spans.contains { $0.first <= step && step <= $0.last } ? 1 : 0
+    }
+  }
+
+  private static func usage(_ history: RunHistory, codes: Int) -> RunHistory.Series {
+    if history.hasWindows { return history.uniformUsage }
+    // Journals of older versions count ids as tokens.
+    let ids = history[.step, "ids"]
+    return history[.step, "usage"].joined(ids.isEmpty ? history[.step, "tokens"] : ids) {
+      usage, ids in
+      guard ids >= Double(CodebookHealth.Threshold.ids), ids < 1e12 else { return .nan }
+      return usage / CodebookUsage.expectedUniformUsage(codes: codes, ids: Int(ids))
+    }
+  }
+}
+
+/// Consecutive lines of a log with one kind of warning.
+public struct WarningSpan: Sendable, Equatable {
+  /// The kind: the warning up to its first colon or digit.
+  public let kind: String
+  /// The step of the first line.
+  public let first: Int
+  /// The step of the last line so far.
+  public private(set) var last: Int
+  /// The warning in full, as last reported.
+  public private(set) var text: String
+  /// How many lines.
+  public private(set) var count = 1
+  /// Whether a line without it, or with another, followed.
+  public var hasEnded = false
+
+  /// A span of one line.
+  init(_ text: String, step: Int) {
+    kind = Self.kind(of: text)
+    first = step
+    last = step
+    self.text = text
+  }
+
+  /// Takes in another line of the same kind.
+  mutating func extend(_ text: String, to step: Int) {
+    last = step
+    self.text = text
+    count += 1
+  }
+
+  /// The span in words: "steps 110 to 149: codebook collapsing".
+  public var words: String {
+    let place =
+      !hasEnded && count > 1
+      ? "from step \(NumberText.count(first)) on"
+      : first == last
+        ? "step \(NumberText.count(first))"
+        : "steps \(NumberText.count(first)) to \(NumberText.count(last))"
+    return place + ": " + text
+  }
+
+  static func kind(of text: String) -> String {
+    String(text.prefix { $0 != ":" && !$0.isNumber }).trimmingSpaces
+  }
+}
+
+extension String {
+  fileprivate var trimmingSpaces: String {
+    String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
   }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 
 /// A table of plain text, aligned for a terminal.
 ///
@@ -86,5 +87,98 @@ public struct TextTable: Sendable {
     }
     let rule = widths.map { String(repeating: "-", count: $0) }.joined(separator: Self.gap)
     return [line(header), rule] + body.map(line)
+  }
+}
+
+/// A table as Markdown: text to the left, numbers to the right, aligned for reading as it is.
+public struct MarkdownTable {
+  private var rows: [[String]]
+  private let textColumns: Int
+
+  /// A table of the given columns, of which the first few are text.
+  public init(_ titles: [String], textColumns: Int = 1) {
+    rows = [titles]
+    self.textColumns = textColumns
+  }
+
+  /// Adds a row, a cell for each column.
+  public mutating func add(_ cells: [String]) {
+    precondition(cells.count == rows[0].count, "a cell for each column")
+    rows.append(cells)
+  }
+
+  /// The lines.
+  public var text: String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max()! }
+    let lines = rows.map { row in
+      let cells = row.indices.map { column in
+        let space = String(repeating: " ", count: widths[column] - row[column].count)
+        return column < textColumns ? row[column] + space : space + row[column]
+      }
+      return "| " + cells.joined(separator: " | ") + " |"
+    }
+    let rule = widths.indices.map { column in
+      let dashes = String(repeating: "-", count: max(1, widths[column] - 1))
+      return column < textColumns ? dashes + "-" : dashes + ":"
+    }
+    return ([lines[0], "| " + rule.joined(separator: " | ") + " |"] + lines.dropFirst())
+      .joined(separator: "\n")
+  }
+}
+
+/// Text broken into lines between words.
+enum Paragraph {
+  /// The text after a label; further lines begin under the text's first word.
+  ///
+  /// Control characters of both are escaped.
+  static func labelled(_ label: String, _ text: String, labelWidth: Int, width: Int) -> String {
+    let indentation = String(repeating: " ", count: labelWidth)
+    let label = VisibleText.line(label)
+    var line = label + String(repeating: " ", count: max(0, labelWidth - label.count))
+    var lines: [String] = []
+    var isEmpty = true
+    for word in VisibleText.lines(text).split(whereSeparator: { $0 == " " || $0 == "\n" }) {
+      if !isEmpty, line.count + 1 + word.count > width {
+        lines.append(line)
+        line = indentation
+        isEmpty = true
+      }
+      line += (isEmpty ? "" : " ") + word
+      isEmpty = false
+    }
+    return (lines + [line]).joined(separator: "\n")
+  }
+}
+
+/// Numbers as the reports print them.
+enum NumberText {
+  /// A number with so many decimals; `-` if there is none, `inf` where nothing differs.
+  static func decimals(_ value: Double?, _ digits: Int) -> String {
+    guard let value, !value.isNaN else { return "-" }
+    guard value.isFinite else { return value < 0 ? "-inf" : "inf" }
+    return String(format: "%.\(digits)f", value)
+  }
+
+  /// A number with three significant digits.
+  static func significant(_ value: Double?) -> String {
+    guard let value, !value.isNaN else { return "-" }
+    return String(format: "%.3g", value)
+  }
+
+  /// A share as a percentage: one decimal, two below 1 %.
+  static func percent(_ share: Double?) -> String {
+    guard let share, !share.isNaN else { return "-" }
+    return String(format: share < 0.01 ? "%.2f%%" : "%.1f%%", share * 100)
+  }
+
+  /// A count with thousands apart.
+  static func count(_ value: Int) -> String {
+    var digits = Array(String(value.magnitude))
+    var place = digits.count - 3
+    while place > 0 {
+      digits.insert(",", at: place)
+      place -= 3
+    }
+    return (value < 0 ? "-" : "") + String(digits)
   }
 }

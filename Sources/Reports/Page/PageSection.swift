@@ -1,4 +1,5 @@
 import Charts
+import Diagnostics
 
 /// A part of the page that folds: a heading, what it is about, and figures.
 struct PageSection {
@@ -79,4 +80,180 @@ struct RunFigure {
     return Figure(title, note: [note, absent].filter { !$0.isEmpty }.joined(separator: " "), chart)
       .html
   }
+}
+
+// MARK: - Runs as sections draw them
+
+/// A run as all sections of a page draw it.
+struct PageRun {
+  /// Its place among the comparison's entries, which gives it its colour.
+  let index: Int
+  /// Its name.
+  let name: String
+  /// Its name at the end of a curve.
+  let label: String
+  /// Its quantizer.
+  let quantizer: QuantizerPresentation
+  /// What was measured; nil where there were no images to measure it on.
+  let run: EvaluatedRun?
+  /// What else is known.
+  let details: RunDetails
+  /// Where it comes from.
+  let facts: RunFacts
+  /// What is made of it.
+  let judgement: Judgement
+  /// When it collapsed; nil where it was not evaluated.
+  let onset: CollapseOnset?
+
+  var style: SeriesStyle { SeriesStyle(index) }
+
+  /// Its log.
+  var history: RunHistory { details.history }
+
+  /// A curve of the run; `change` is applied to every value.
+  func line(
+    _ kind: RunHistory.Kind, _ key: String, _ change: (Double) -> Double = { $0 }
+  ) -> LineChart.Line {
+    line(history[kind, key].mapped(change))
+  }
+
+  /// A series as the run's curve; of several curves the first one carries its label.
+  func line(_ series: RunHistory.Series, variant: Int? = nil, name: String? = nil) -> LineChart.Line
+  {
+    .init(
+      name ?? self.name, label: variant ?? 0 > 0 ? "" : label, SeriesStyle(index, variant: variant),
+      series.points)
+  }
+
+  /// A noisy series as the means of windows, in a band from their least to their greatest value.
+  func calmLine(
+    _ series: RunHistory.Series, variant: Int? = nil, name: String? = nil
+  ) -> LineChart.Line {
+    let windows = 80
+    guard series.values.count > 2 * windows else {
+      return line(series, variant: variant, name: name)
+    }
+    var (means, lower, upper): ([Point], [Point], [Point]) = ([], [], [])
+    for window in 0..<windows {
+      let range =
+        window * series.values.count / windows..<(window + 1) * series.values.count / windows
+      let values = series.values[range]
+      let x = Double(series.steps[(range.lowerBound + range.upperBound) / 2])
+      means.append(Point(x, values.reduce(0, +) / Double(values.count)))
+      lower.append(Point(x, values.min() ?? .nan))
+      upper.append(Point(x, values.max() ?? .nan))
+    }
+    if let step = series.steps.last, let value = means.last?.y {
+      means.append(Point(Double(step), value))
+    }
+    return .init(
+      name ?? self.name, label: variant ?? 0 > 0 ? "" : label, SeriesStyle(index, variant: variant),
+      means, band: (lower, upper))
+  }
+}
+
+extension RunHistory.Series {
+  /// The values as points of a curve.
+  var points: [Point] { zip(steps, values).map { Point(Double($0), $1) } }
+}
+
+extension [PageRun] {
+  /// The runs whose logs have lines of a kind.
+  func telling(_ kind: RunHistory.Kind) -> [PageRun] {
+    filter { !$0.history.keys(kind).isEmpty }
+  }
+
+  /// The runs that a measure belongs to.
+  func having(_ measure: QuantizerPresentation.Measure) -> [PageRun] {
+    filter { $0.quantizer.has(measure) }
+  }
+
+  /// A sentence on the runs whose logs have no lines of a kind; empty where all have.
+  func silence(_ kind: RunHistory.Kind) -> String {
+    let silent = filter { $0.history.keys(kind).isEmpty }
+    return silent.isEmpty
+      ? ""
+      : "The log\(silent.count > 1 ? "s" : "") of \(silent.names) "
+        + "\(silent.count > 1 ? "have" : "has") no ‘\(kind.rawValue)’ lines."
+  }
+
+  /// Names joined for a sentence.
+  var names: String { map(\.name).joinedInWords }
+}
+
+extension [String] {
+  /// "a, b and c".
+  var joinedInWords: String {
+    guard count > 1 else { return first ?? "" }
+    return dropLast().joined(separator: ", ") + " and " + self[count - 1]
+  }
+}
+
+/// Names short enough to stand at the ends of curves.
+enum RunLabels {
+  static let limit = 11
+
+  /// A label for each name, all different: the names without what all begin with, cut in the middle
+  /// where they are long, or the runs' numbers where that would make two alike.
+  static func short(_ names: [String]) -> [String] {
+    var labels = names
+    if names.count > 1, names.contains(where: { $0.count > limit }) {
+      let shared = commonBeginning(names)
+      labels = names.map { String($0.dropFirst(shared)) }
+    }
+    labels = labels.map(cut)
+    guard Set(labels).count == names.count, labels.allSatisfy({ !$0.isEmpty }) else {
+      return names.indices.map { "run \($0 + 1)" }
+    }
+    return labels
+  }
+
+  private static func cut(_ name: String) -> String {
+    guard name.count > limit else { return name }
+    return name.prefix(5) + "…" + name.suffix(limit - 6)
+  }
+
+  /// How many characters all names begin with, up to and with a separator.
+  private static func commonBeginning(_ names: [String]) -> Int {
+    guard let first = names.first else { return 0 }
+    var length = 0
+    for (index, character) in first.enumerated() {
+      let agreed = names.allSatisfy { name in
+        name.count > index + 1 && name[name.index(name.startIndex, offsetBy: index)] == character
+      }
+      guard agreed else { break }
+      if "-_./ ".contains(character) { length = index + 1 }
+    }
+    return length
+  }
+}
+
+/// A table with a run a row, whose headings sort it.
+struct RunTable {
+  let caption: String
+  var columns: [String] = []
+  /// Columns of words, aligned to the left.
+  var textColumns: Set<String> = []
+  var rows: [(run: PageRun, cells: [String])] = []
+
+  var html: String {
+    let head = (["run"] + columns).map { title in
+      "<th scope=\"col\"\(isText(title) ? " class=\"text\"" : "")>"
+        + "<button type=\"button\" class=\"sort\">\(Markup.escaped(title))</button></th>"
+    }.joined()
+    let body = rows.map { run, cells in
+      let data = zip(columns, cells).map { title, cell in
+        "<td data-title=\"\(Markup.escaped(title))\"\(isText(title) ? " class=\"text\"" : "")>"
+          + "\(Markup.escaped(cell))</td>"
+      }.joined()
+      return "<tr class=\"r\(run.index)\"><th scope=\"row\" class=\"name text\">"
+        + "\(Markup.escaped(run.name))</th>\(data)</tr>"
+    }.joined()
+    return
+      "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"\(Markup.escaped(caption))\">"
+      + "<table class=\"key sortable\"><caption>\(Markup.escaped(caption))</caption>"
+      + "<thead><tr>\(head)</tr></thead><tbody>\(body)</tbody></table></div>"
+  }
+
+  private func isText(_ title: String) -> Bool { title == "run" || textColumns.contains(title) }
 }

@@ -226,3 +226,67 @@ extension Comparison {
       }, evaluationProtocol: evaluation)
   }
 }
+
+/// The runs' colours, a box each to leave one out, and the view of the charts.
+struct PageControls {
+  let runs: [PageRun]
+
+  var html: String {
+    guard !runs.isEmpty else { return "" }
+    return "<section class=\"view\" aria-label=\"Runs and view\">\(chips)"
+      + "<details class=\"settings scripted\"><summary>View</summary>\(axes)\(smoothing)\(seeds)"
+      + "</details></section>"
+  }
+
+  private var chips: String {
+    guard runs.count > 1 else { return "" }
+    let boxes = runs.map { run in
+      "<label class=\"chip r\(run.index)\"><input type=\"checkbox\" autocomplete=\"off\" "
+        + "id=\"run-\(run.index)\" checked>"
+        + "<svg viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"line\" d=\"M1 5H25\"/></svg>"
+        + "\(Markup.escaped(run.name))</label>"
+    }.joined()
+    return "<fieldset class=\"runs\"><legend>Runs shown</legend>\(boxes)</fieldset>"
+  }
+
+  /// What the curves are drawn over; what no run's log has cannot be chosen.
+  private var axes: String {
+    let choices: [(key: String, isKnown: Bool)] = [
+      ("step", true), ("images", runs.contains { $0.facts.clock.images.count > 1 }),
+      ("epochs", runs.contains { $0.facts.clock.epochs.count > 1 }),
+      ("hours", runs.contains { $0.facts.clock.hours.count > 1 }),
+    ]
+    let boxes = choices.map { key, isKnown in
+      "<label><input type=\"radio\" name=\"axis\" value=\"\(key)\" autocomplete=\"off\""
+        + (key == "step" ? " checked" : "") + (isKnown ? "" : " disabled") + "> \(key)</label>"
+    }.joined()
+    return "<fieldset class=\"axis\"><legend>Horizontal axis</legend>\(boxes)</fieldset>"
+  }
+
+  private var smoothing: String {
+    "<label class=\"smooth\">Smoothing <input type=\"range\" id=\"smooth\" min=\"0\" max=\"0.98\" "
+      + "step=\"0.02\" value=\"0\" autocomplete=\"off\"> <output>0</output></label>"
+  }
+
+  private var seeds: String {
+    runs.seedGroups.isEmpty
+      ? ""
+      : "<label><input type=\"checkbox\" id=\"grouped\" autocomplete=\"off\"> mean and range of runs that "
+        + "differ in their seed alone</label>"
+  }
+}
+
+/// The page's rules and script beyond those of its charts.
+enum PageStyle {
+  /// All rules for a page of so many runs.
+  static func css(runs: Int) -> String {
+    let hiding = (0..<runs).map { index in
+      "body:has(#run-\(index):not(:checked)) .r\(index):not(.chip){display:none}"
+    }.joined(separator: "\n")
+    return ChartStyle.css(subjects: runs)
+      + String(decoding: PackageResources.page_css, as: UTF8.self) + hiding
+  }
+
+  /// The page's own script.
+  static let script = String(decoding: PackageResources.page_js, as: UTF8.self)
+}

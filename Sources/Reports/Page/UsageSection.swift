@@ -1,5 +1,7 @@
 import Charts
 import Diagnostics
+import Evaluation
+import Foundation
 
 /// Use of the codebook over time, and the dead-code timeline.
 struct UsageSection {
@@ -86,5 +88,137 @@ struct UsageSection {
       sums[place] += value
     }
     return sums
+  }
+}
+
+/// How evenly codes are used: sorted frequencies.
+struct FrequencySection {
+  let runs: [PageRun]
+
+  var section: PageSection {
+    let measured = runs.filter { $0.run != nil }
+    let sizes = Set(measured.compactMap { $0.run?.usage.codes }).sorted()
+    let figure = RunFigure(
+      title: "Sorted code frequencies",
+      note:
+        "Log-log. Uniform use is level at 1/K (dotted); a Zipf law is a straight line of slope -1; a cliff "
+        + "is a collapse. Counted on the evaluation's tokens.",
+      vertical: .logarithmic, including: sizes.map { 1 / Double($0) },
+      references: sizes.enumerated().map { .init(1 / Double($1), $0 == 0 ? "1/K" : "") },
+      axis: ("rank of the code", .logarithmic), source: "evaluation")
+    return PageSection(
+      id: "frequencies", title: "Code frequencies", short: "Frequencies",
+      introduction: measured.isEmpty ? "Without images no tokens were counted." : "",
+      content: PageSection.grid(
+        [figure.html(measured, Self.line)] + depthFigures + measured.compactMap(Self.levels)))
+  }
+
+  private static func line(_ run: PageRun) -> LineChart.Line? {
+    guard let evaluated = run.run else { return nil }
+    var line = LineChart.Line(
+      run.name, label: run.label, run.style, points(evaluated.usage))
+    line.value = "\(NumberText.count(evaluated.usage.used)) codes"
+    return line
+  }
+
+  /// Shares by rank; ranks thin out geometrically, first and last stay.
+  private static func points(_ usage: CodebookUsage) -> [Point] {
+    let sorted = usage.uses.map(\.count).sorted(by: >)
+    let total = Double(max(1, usage.ids))
+    var points: [Point] = []
+    var next = 1.0
+    for (index, count) in sorted.enumerated() {
+      let rank = Double(index + 1)
+      guard rank >= next || index == sorted.count - 1 else { continue }
+      points.append(Point(rank, Double(count) / total))
+      next = max(rank + 1, rank * 1.03)
+    }
+    return points
+  }
+
+  /// Of tokens with several indices: use at each depth or of each group.
+  private var depthFigures: [String] {
+    let deep = runs.having(.depths).filter { $0.run?.usageByDepth.count ?? 0 > 1 }
+    return deep.map { run in
+      let (quantizer, depths) = (run.quantizer, run.run!.usageByDepth)
+      let lines = depths.enumerated().map { depth, usage in
+        LineChart.Line(
+          "\(quantizer.depthName) \(depth)", SeriesStyle(run.index, variant: depth),
+          Self.points(usage))
+      }
+      return Figure(
+        "\(run.name): code frequencies of each \(quantizer.depthName)",
+        note: "The first 6 of \(depths.count); log-log.", subject: run.style,
+        LineChart(
+          summary: "\(run.name): share of tokens by rank of the code, for each "
+            + quantizer.depthName, Array(lines.prefix(6)),
+          horizontal: ("rank of the code", .logarithmic), vertical: .logarithmic)
+      ).html
+    }
+      + deep.map { run in
+        let (quantizer, depths) = (run.quantizer, run.run!.usageByDepth)
+        return Figure(
+          "\(run.name): perplexity of each \(quantizer.depthName)",
+          note: "Of \(NumberText.count(quantizer.codes)) codes; on the evaluation's tokens.",
+          subject: run.style,
+          BarChart(
+            summary: "\(run.name): perplexity of each \(quantizer.depthName)",
+            [
+              .init(
+                quantizer.depthName, names: depths.indices.map { "\(quantizer.depthName) \($0)" },
+                values: depths.map(\.perplexity))
+            ], run.style, axis: "")
+        ).html
+      }
+  }
+
+  /// Use of the levels of each channel, or of each bit.
+  private static func levels(_ run: PageRun) -> String? {
+    guard case .finiteScalar(let use, _)? = run.run?.evidence.bottleneck else { return nil }
+    let shares = use.counts.map { counts in
+      let total = Double(max(1, counts.reduce(0, +)))
+      return counts.map { Double($0) / total }
+    }
+    return LevelFigure(run: run, shares: shares, source: "evaluation").html
+  }
+}
+
+/// The fraction of tokens on each level of each channel, or of ones in each bit.
+struct LevelFigure {
+  let run: PageRun
+  /// `[channel][level]`.
+  let shares: [[Double]]
+  /// Where they were counted: "evaluation" or "training".
+  let source: String
+
+  var html: String {
+    let place = source == "evaluation" ? "" : " in training"
+    let note =
+      source == "evaluation" ? "On the evaluation's tokens" : "In the last window of training"
+    if run.quantizer.has(.bits) {
+      return Figure(
+        "\(run.name): share of ones in each bit\(place)", note: "\(note); dotted: uniform use.",
+        subject: run.style,
+        BarChart(
+          summary: "\(run.name): share of ones in each of \(shares.count) bits",
+          [
+            .init(
+              "bit", names: shares.indices.map { "bit \($0)" }, values: shares.map { $0.last ?? 0 },
+              reference: 0.5)
+          ], run.style, axis: "")
+      ).html
+    }
+    return Figure(
+      "\(run.name): levels of each channel\(place)",
+      note: "Share of tokens on each level. \(note); dotted: uniform use.", subject: run.style,
+      BarChart(
+        summary: "\(run.name): share of tokens on each level of \(shares.count) channels",
+        shares.enumerated().map { channel, shares in
+          .init(
+            self.shares.count > 6 ? "\(channel)" : "channel \(channel)",
+            names: shares.indices.map { "level \($0)" }, values: shares,
+            reference: shares.isEmpty ? nil : 1 / Double(shares.count))
+        }, run.style, axis: "")
+    ).html
   }
 }
