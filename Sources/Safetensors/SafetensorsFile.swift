@@ -127,3 +127,191 @@ public struct SafetensorsFile: Sendable {
     }
   }
 }
+
+// MARK: - Tensors as floats
+
+extension SafetensorsFile {
+  /// Lends the numbers of one floating-point tensor as `Float`.
+  ///
+  /// Errors: those of `floats`.
+  public func withFloats<R>(
+    _ name: String, shape: [Int]? = nil, _ body: (UnsafeBufferPointer<Float>) -> R
+  ) throws(SafetensorsError) -> R {
+    try floats(name, shape: shape).withUnsafeBufferPointer { body($0) }
+  }
+
+  /// The numbers of one floating-point tensor, row-major, as `Float`.
+  ///
+  /// F16 and BF16 widen exactly; F64 rounds to the nearest `Float`. Infinities and NaN stay what they
+  /// are. With `shape`, the tensor must have exactly that shape.
+  ///
+  /// Errors: no such tensor, another shape, a type that is not floating-point, a finite F64 beyond the
+  /// range of `Float`.
+  public func floats(_ name: String, shape: [Int]? = nil) throws(SafetensorsError) -> [Float] {
+    let entry = try entry(name)
+    if let shape, shape != entry.shape {
+      throw .shape(path: path, name: name, expected: shape, found: entry.shape)
+    }
+    let count = entry.elementCount
+    switch entry.type {
+    case .f32:
+      var failure: SafetensorsError?
+      let floats = [Float](unsafeUninitializedCapacity: count) { floats, initialized in
+        do throws(SafetensorsError) {
+          let numbers = UnsafeMutableBufferPointer(rebasing: floats[..<count])
+          try read(entry, from: 0, into: UnsafeMutableRawBufferPointer(numbers))
+          initialized = count
+        } catch {
+          failure = error
+        }
+      }
+      if let failure { throw failure }
+      return floats
+    case .f16:
+      return try withBytes(of: entry) { bytes in
+        (0..<count).map {
+          widen(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
+        }
+      }
+    case .bf16:
+      return try withBytes(of: entry) { bytes in
+        (0..<count).map {
+          let half = bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)
+          return Float(bitPattern: UInt32(half) << 16)
+        }
+      }
+    case .f64:
+      var beyond: (index: Int, value: Double)?
+      let floats = try withBytes(of: entry) { bytes in
+        (0..<count).map {
+          let value = bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self)
+          let float = Float(value)
+          if float.isInfinite, value.isFinite, beyond == nil { beyond = ($0, value) }
+          return float
+        }
+      }
+      if let beyond {
+        throw .outOfRange(path: path, name: name, index: beyond.index, value: beyond.value)
+      }
+      return floats
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool:
+      throw .type(
+        path: path, name: name, expected: "floating-point numbers (F32, F64, F16 or BF16)",
+        found: entry.type)
+    }
+  }
+}
+
+/// IEEE 754 binary16 to binary32, by bits: not every platform of Swift has `Float16`.
+private func widen(half: UInt16) -> Float {
+  let sign = UInt32(half & 0x8000) << 16
+  let exponent = UInt32(half >> 10 & 0x1F)
+  let fraction = UInt32(half & 0x3FF)
+  switch exponent {
+  case 0:
+    // Zero and subnormal: fraction * 2^-24, exact in binary32.
+    let magnitude = Float(fraction) * 0x1p-24
+    return Float(bitPattern: sign | magnitude.bitPattern)
+  case 31:
+    return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+  default:
+    return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+  }
+}
+
+/// The name with the fewest edits to `name`, if at most a third of it would have to change.
+///
+/// Distance of Levenshtein (1966): insertions, deletions and substitutions of one character each.
+func nearestName(to name: String, among names: [String]) -> String? {
+  let wanted = Array(name.utf8)
+  var best: (name: String, distance: Int)?
+  for candidate in names {
+    let other = Array(candidate.utf8)
+    var row = Array(0...other.count)
+    for (i, a) in wanted.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, b) in other.enumerated() {
+        let substituted = diagonal + (a == b ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(substituted, diagonal + 1, row[j] + 1)
+      }
+    }
+    let distance = row[other.count]
+    if best.map({ distance < $0.distance }) ?? true { best = (candidate, distance) }
+  }
+  guard let best, best.distance <= max(2, wanted.count / 3) else { return nil }
+  return best.name
+}
+
+// MARK: - Tensors
+
+/// A tensor to be written: what the header says of it, before any byte is known.
+public struct TensorDeclaration: Equatable, Sendable {
+  /// The key in the file, unique within it.
+  public let name: String
+  /// The format of the numbers.
+  public let type: ElementType
+  /// The extents, outermost first; empty for a scalar.
+  public let shape: [Int]
+
+  /// Declares a tensor; the writer checks it against the others.
+  public init(name: String, type: ElementType, shape: [Int]) {
+    self.name = name
+    self.type = type
+    self.shape = shape
+  }
+
+  /// The bytes it takes, or nil where an extent is negative or the product overflows.
+  public var byteCount: Int? {
+    var total = type.byteCount
+    for extent in shape {
+      let (product, overflow) = total.multipliedReportingOverflow(by: extent)
+      if extent < 0 || overflow { return nil }
+      total = product
+    }
+    return total
+  }
+}
+
+/// A tensor in a file: its name, type and shape, and where its bytes lie.
+public struct TensorEntry: Equatable, Sendable {
+  /// The key in the file.
+  public let name: String
+  /// The format of the numbers, little-endian in the file.
+  public let type: ElementType
+  /// The extents, outermost first (row-major); empty for a scalar.
+  public let shape: [Int]
+  /// Where the bytes lie, counted from the start of the data section.
+  public let range: Range<Int>
+
+  /// The product of the extents; 1 for a scalar.
+  public var elementCount: Int { range.count / type.byteCount }
+}
+
+/// The number formats a safetensors file can hold, by the names the format gives them.
+public enum ElementType: String, CaseIterable, Sendable {
+  case f64 = "F64"
+  case f32 = "F32"
+  case f16 = "F16"
+  case bf16 = "BF16"
+  case i64 = "I64"
+  case i32 = "I32"
+  case i16 = "I16"
+  case i8 = "I8"
+  case u64 = "U64"
+  case u32 = "U32"
+  case u16 = "U16"
+  case u8 = "U8"
+  case bool = "BOOL"
+
+  /// Bytes of one element.
+  public var byteCount: Int {
+    switch self {
+    case .f64, .i64, .u64: 8
+    case .f32, .i32, .u32: 4
+    case .f16, .bf16, .i16, .u16: 2
+    case .i8, .u8, .bool: 1
+    }
+  }
+}
