@@ -1,4 +1,5 @@
 import Imaging
+import Randomness
 
 /// The images of a run: those to train on, those to validate with, and what was wrong.
 public struct Dataset: Sendable {
@@ -85,5 +86,183 @@ public struct Dataset: Sendable {
     doubtful = other.doubtful
     notes = other.notes
     transparentCount = other.transparentCount
+  }
+}
+
+/// Which images are trained on, and which are held out to validate with.
+///
+/// Each path has a number in [0, 1) that depends on the path and the seed alone; those below the
+/// share are held out. So adding or removing files never moves another file to the other side.
+public struct Split: Sendable, Equatable {
+  /// Indices of the files to train on, ascending.
+  public let training: [Int]
+  /// Indices of the files held out, ascending.
+  public let validation: [Int]
+
+  /// Splits files by their paths within the folder.
+  ///
+  /// With two files or more, a share above 0 holds out at least one and a share below 1 leaves at
+  /// least one.
+  ///
+  /// - Precondition: the share is within 0...1.
+  public init(_ files: [String], validationShare share: Double, seed: UInt64) {
+    precondition((0...1).contains(share), "a share is within 0...1, not \(share)")
+    let numbers = files.map { Self.number(of: $0, seed: seed) }
+    var held = numbers.map { $0 < share }
+    let order = files.indices.sorted { (numbers[$0], $0) < (numbers[$1], $1) }
+    if files.count >= 2, let least = order.first, let greatest = order.last {
+      if share > 0 { held[least] = true }
+      if share < 1 { held[greatest] = false }
+    }
+    training = files.indices.filter { !held[$0] }
+    validation = files.indices.filter { held[$0] }
+  }
+
+  /// The number in [0, 1) that decides where a path goes.
+  public static func number(of file: String, seed: UInt64) -> Double {
+    var random = Generator(seed: seed).split(named: "validation split").split(named: file)
+    return random.uniformDouble()
+  }
+}
+
+/// The images that a run is measured on: always the same ones, from their middle, never mirrored.
+public struct FixedSet: Sendable {
+  /// The images' paths within their folder.
+  public let files: [String]
+  /// The squares.
+  public let images: [Image]
+  /// Side of the squares, in pixels.
+  public let size: Int
+
+  /// Takes `count` images of a set, or all if there are fewer.
+  ///
+  /// They are spread evenly over the set, from its first image on: in sorted order the first few
+  /// alone would all be of one class where each class has its folder. Bad images are replaced as
+  /// ``ImageSet`` says.
+  ///
+  /// - Parameter shouldStop: asked before each image.
+  /// - Throws: `stopped` if that returns true.
+  public init(
+    _ set: ImageSet, count: Int, shouldStop: () -> Bool = { false }
+  ) throws(DatasetError) {
+    precondition(count >= 0, "a set has no negative count")
+    let recipe = set.store.augmentation.withoutChance
+    let taken = min(count, set.count)
+    var files: [String] = []
+    var images: [Image] = []
+    // No chance is left in the recipe, so nothing is drawn from this.
+    var unused = Generator(seed: 0)
+    for position in 0..<taken {
+      if shouldStop() { throw .stopped }
+      let index = position * set.count / taken
+      files.append(set.file(index))
+      images.append(recipe.sample(try set.image(index), random: &unused))
+    }
+    self.files = files
+    self.images = images
+    size = recipe.size
+  }
+
+  /// How many images there are.
+  public var count: Int { images.count }
+
+  /// Writes some of the images as numbers in [-1, 1], [n, size, size, 3].
+  ///
+  /// `target` has room for them.
+  public func write(_ range: Range<Int>, to target: UnsafeMutablePointer<Float>) {
+    for (position, index) in range.enumerated() {
+      images[index].write(normalizedTo: target + position * size * size * 3)
+    }
+  }
+
+  /// All images as numbers in [-1, 1], [count, size, size, 3].
+  public var numbers: [Float] {
+    let total = count * size * size * 3
+    return [Float](unsafeUninitializedCapacity: total) { buffer, initialized in
+      if let target = buffer.baseAddress { write(0..<count, to: target) }
+      initialized = total
+    }
+  }
+}
+
+/// Why images cannot be had from a folder; each case names the file or folder.
+public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// Nothing is at the path.
+  case missingFolder(path: String)
+  /// A file is at the path, not a folder.
+  case notAFolder(path: String)
+  /// The folder cannot be listed.
+  case unreadableFolder(path: String, reason: String)
+  /// The folder holds no images; `endings` are those of the files that it does hold.
+  case noImages(path: String, files: Int, endings: [String])
+  /// Images were found, but none can be decoded; the first is reported.
+  case noReadableImages(path: String, count: Int, first: String)
+  /// All images are held out for validation, or there are too few to hold any out.
+  case tooFewImages(path: String, count: Int, needed: Int)
+  /// An image is smaller than the crop; `others` further ones are too.
+  case tooSmall(file: String, width: Int, height: Int, needed: Int, others: Int)
+  /// An image is so long and thin that its shorter side cannot be resized to the wanted size.
+  case tooThin(file: String, width: Int, height: Int)
+  /// A file that was good when the data set was opened cannot be decoded any more.
+  case image(ImageError)
+  /// More than half of the images that were good when the data set was opened are bad; the first is
+  /// told.
+  case tooManyDamaged(path: String, damaged: Int, count: Int, first: String)
+  /// No more images or batches: a stop was requested.
+  case stopped
+
+  /// What was expected, what was found, and what to do.
+  public var description: String {
+    switch self {
+    case .missingFolder(let path):
+      "\(path): expected a folder of PNG or JPEG files, found nothing at this path. Check the path."
+    case .notAFolder(let path):
+      "\(path): expected a folder of PNG or JPEG files, found a file. Name the folder it is in."
+    case .unreadableFolder(let path, let reason):
+      "\(path): the folder cannot be listed: \(reason). Check its permissions."
+    case .noImages(let path, let files, let endings):
+      "\(path): expected files whose names end in \(ImageFolder.endingsInWords), found "
+        + Self.found(files, endings)
+        + ". Convert the images to PNG or JPEG, or name another folder."
+    case .noReadableImages(let path, let count, let first):
+      "\(path): none of its \(count) images can be decoded. The first: \(first)"
+    case .tooFewImages(let path, let count, let needed):
+      "\(path): expected at least \(needed) images, found \(count). Add images, or lower the "
+        + "fraction held out for validation."
+    case .tooSmall(let file, let width, let height, let needed, let others):
+      "\(file): expected at least \(needed)x\(needed) pixels, found \(width)x\(height)"
+        + (others == 0 ? "" : " (and \(others) more such files)")
+        + ". Set resize to \"cover\" to scale images to the crop, choose a smaller image size, or "
+        + "remove the file."
+    case .tooThin(let file, let width, let height):
+      "\(file): \(width)x\(height) pixels are too long and thin to scale; the limit is "
+        + "1 : \(Augmentation.longestRatio). Crop or remove the file."
+    case .image(let error): error.description
+    case .tooManyDamaged(let path, let damaged, let count, let first):
+      "\(path): \(damaged) of its \(count) images cannot be used, more than half. The first: "
+        + first + " Check the disk and the folder."
+    case .stopped: "the loader was stopped while a batch was asked for"
+    }
+  }
+
+  /// Whether the fault is the image's own, so that another try would end the same way; not so where
+  /// the process or the machine is at its limits, or the disk failed.
+  var isOfTheFile: Bool {
+    switch self {
+    case .tooSmall, .tooThin: true
+    case .image(let error): error.isOfTheFile
+    case .missingFolder, .notAFolder, .unreadableFolder, .noImages, .noReadableImages,
+      .tooFewImages,
+      .tooManyDamaged, .stopped:
+      false
+    }
+  }
+
+  private static func found(_ files: Int, _ endings: [String]) -> String {
+    if files == 0 { return "an empty folder" }
+    let shown = endings.prefix(5).map { $0.isEmpty ? "no ending" : ".\($0)" }
+    let more = endings.count > 5 ? ", ..." : ""
+    return "\(files) \(files == 1 ? "file" : "files") of other kinds "
+      + "(\(shown.joined(separator: ", "))\(more))"
   }
 }

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// Errors in reading and writing image files.
 ///
 /// Each case carries the file's name.
@@ -51,6 +59,25 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         + "Choose the other format or a smaller image."
     case .cannotWrite(let file, let reason):
       "\(file): cannot be written: \(reason). Check the folder, its permissions and the free space."
+    }
+  }
+}
+
+extension ImageError {
+  /// What the system says where it is at its limits or out of reach, whatever the file.
+  private static let passing: Set<String> = Set(
+    [EMFILE, ENFILE, ENOMEM, ENOBUFS, ESTALE, ETIMEDOUT, EAGAIN, EINTR].map {
+      String(cString: strerror($0))
+    })
+
+  /// Whether the fault is the file's own, so that reading it again would end the same way.
+  ///
+  /// Not so where the process may open no more files, memory is short, or a file server is away.
+  public var isOfTheFile: Bool {
+    switch self {
+    case .exhausted: return false
+    case .unreadable(_, let reason): return !Self.passing.contains(reason)
+    default: return true
     }
   }
 }

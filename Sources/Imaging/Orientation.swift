@@ -97,3 +97,117 @@ public enum Orientation: Int, Sendable, CaseIterable {
     return nil
   }
 }
+
+// MARK: - Turning
+
+extension Image {
+  /// The image with the orientation's turn carried out.
+  public func turned(_ orientation: Orientation) -> Image {
+    if orientation == .upright { return self }
+    let newWidth = orientation.swapsSides ? height : width
+    let newHeight = orientation.swapsSides ? width : height
+    // Where the pixel at the new top left lies in the old image, and the steps there for one column
+    // and one row of the new one.
+    let right = width - 1
+    let bottom = height - 1
+    let (x, y, column, row): (Int, Int, (Int, Int), (Int, Int)) =
+      switch orientation {
+      case .upright: (0, 0, (1, 0), (0, 1))
+      case .mirrored: (right, 0, (-1, 0), (0, 1))
+      case .turnedHalf: (right, bottom, (-1, 0), (0, -1))
+      case .flipped: (0, bottom, (1, 0), (0, -1))
+      case .transposed: (0, 0, (0, 1), (1, 0))
+      case .turnedRight: (0, bottom, (0, -1), (1, 0))
+      case .transversed: (right, bottom, (0, -1), (-1, 0))
+      case .turnedLeft: (right, 0, (0, 1), (-1, 0))
+      }
+    let start = (y * width + x) * 3
+    let columnStep = (column.1 * width + column.0) * 3
+    let rowStep = (row.1 * width + row.0) * 3
+    let count = pixels.count
+    let turned = pixels.withUnsafeBufferPointer { old in
+      [UInt8](unsafeUninitializedCapacity: count) { new, initialized in
+        var target = 0
+        for newY in 0..<newHeight {
+          var source = start + newY * rowStep
+          for _ in 0..<newWidth {
+            new[target] = old[source]
+            new[target + 1] = old[source + 1]
+            new[target + 2] = old[source + 2]
+            target += 3
+            source += columnStep
+          }
+        }
+        initialized = count
+      }
+    }
+    return Image(width: newWidth, height: newHeight, pixels: turned)
+  }
+}
+
+// MARK: - Reading tags
+
+/// The chunks of a PNG file up to its end or the first that is cut off.
+///
+/// After eight bytes of signature each chunk is: length, type, content, checksum (PNG
+/// specification, third edition, section 5.3). Checksums are left to libpng.
+struct PNGChunks: Sequence, IteratorProtocol {
+  struct Chunk {
+    let type: String
+    let content: ArraySlice<UInt8>
+  }
+
+  private let reader: ByteReader
+  private var offset = 8
+
+  init(_ bytes: [UInt8]) { reader = ByteReader(bytes: bytes[...]) }
+
+  mutating func next() -> Chunk? {
+    guard let length = reader.value(at: offset, bytes: 4, littleEndian: false),
+      let type = reader.slice(at: offset + 4, count: 4),
+      let content = reader.slice(at: offset + 8, count: length)
+    else { return nil }
+    offset += 12 + length
+    return Chunk(type: String(decoding: type, as: UTF8.self), content: content)
+  }
+
+  /// Lengths that leave no choice, of chunks that libpng is told to skip.
+  private static let lengths = ["cHRM": 32, "gAMA": 4, "sRGB": 1, "pHYs": 9, "tIME": 7]
+
+  /// Why the file cannot be whole: a chunk whose length contradicts its type; nil where the bytes end
+  /// before one does.
+  static func complaint(about bytes: [UInt8]) -> String? {
+    for chunk in PNGChunks(bytes) {
+      if let length = lengths[chunk.type], chunk.content.count != length {
+        return "chunk \(chunk.type) has \(chunk.content.count) bytes instead of \(length)"
+      }
+      if chunk.type == "IEND" { return nil }
+    }
+    return nil
+  }
+}
+
+/// Numbers out of bytes, nil beyond their end.
+struct ByteReader {
+  let bytes: ArraySlice<UInt8>
+
+  /// The `count` bytes from `offset`, which counts from the first byte.
+  func slice(at offset: Int, count: Int) -> ArraySlice<UInt8>? {
+    guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else {
+      return nil
+    }
+    let start = bytes.startIndex + offset
+    return bytes[start..<start + count]
+  }
+
+  /// The unsigned number in 1 to 4 bytes from `offset`.
+  func value(at offset: Int, bytes count: Int, littleEndian: Bool) -> Int? {
+    guard let slice = slice(at: offset, count: count) else { return nil }
+    var value = 0
+    for index in 0..<count {
+      let place = littleEndian ? count - 1 - index : index
+      value = value << 8 | Int(slice[slice.startIndex + place])
+    }
+    return value
+  }
+}
