@@ -267,3 +267,66 @@ private final class StagingBuffer {
     replay.write("images", element: place.slot, words: numbers)
   }
 }
+
+/// The tokens of one image, row by row.
+public struct TokenGrid: Sendable, Equatable {
+  /// Rows of the grid.
+  public let height: Int
+  /// Columns of the grid.
+  public let width: Int
+  /// Indices to a token.
+  public let depth: Int
+  /// Token ids, row by row from the top left, those of a token together.
+  public let indices: [Int32]
+
+  /// A grid of tokens.
+  public init(height: Int, width: Int, depth: Int = 1, indices: [Int32]) {
+    precondition(indices.count == height * width * depth, "a grid has one token a cell")
+    self.height = height
+    self.width = width
+    self.depth = depth
+    self.indices = indices
+  }
+}
+
+/// Why images or tokens could not be processed.
+public enum CodecError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The encoder put out a number that is not finite.
+  case notFinite(image: Int)
+  /// A token is not of this codebook.
+  case tokenOutOfRange(image: Int, token: Int32, codebookSize: Int)
+
+  /// What happened, and what to do.
+  public var description: String {
+    switch self {
+    case .notFinite(let image):
+      return "the encoder put out a number that is not finite for image \(image + 1): "
+        + "the weights are damaged; use an earlier checkpoint"
+    case .tokenOutOfRange(let image, let token, let size):
+      return "image \(image + 1) holds token \(token), but the codebook has only \(size) "
+        + "entries, 0 to \(size - 1): the tokens are damaged or of another tokenizer"
+    }
+  }
+}
+
+extension ParameterMemory {
+  /// The decoder input of each token: `[codebookSize, codeDimension]`; for tokens
+  /// of a depth of 1.
+  ///
+  /// - Parameter configuration: the tokenizer whose weights these are.
+  public func codes(of configuration: TokenizerConfiguration) -> [Float] {
+    precondition(configuration.quantizer.depth == 1, "tokens of several indices have no table")
+    let count = configuration.quantizer.codebookSize
+    let graph = Graph()
+    let tokenizer = Tokenizer(configuration, in: Scope(graph))
+    let indices = graph.input("indices", [1, 1, count], type: .index)
+    let plan = Plan(graph, outputs: ["codes": tokenizer.bottleneck.codes(of: indices)], on: backend)
+    let session = Session(plan, parameters: self, lanes: 1, pool: LanePool(threads: 1))
+    session.feed = { $0.write("indices", (0..<count).map(Int32.init)) }
+    nonisolated(unsafe) var codes = [Float](
+      repeating: 0, count: count * configuration.quantizer.codeDimension)
+    session.collect = { $0.read("codes", intoWords: &codes) }
+    session.run(items: 1)
+    return codes
+  }
+}

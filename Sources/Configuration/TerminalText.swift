@@ -1,3 +1,6 @@
+import Foundation
+import Synchronization
+
 /// Text from elsewhere, such as names of files, keys and metadata, as a terminal may show it.
 ///
 /// A control character moves the cursor, changes the title or begins a line of its own; a mark of
@@ -45,4 +48,44 @@ public enum VisibleText {
     default: "\\u{" + String(scalar.value, radix: 16) + "}"
     }
   }
+}
+
+/// What the commands are called in messages: `train` where each is a program of its own, and
+/// `tessera train` where they are subcommands of one.
+public enum CommandName {
+  /// The program whose subcommands they are; nil where each is its own.
+  public static var family: String? {
+    get { state.withLock { $0 } }
+    set { state.withLock { $0 = newValue } }
+  }
+
+  private static let state = Mutex<String?>(nil)
+
+  /// A command as its user types it.
+  public static func typed(_ command: String) -> String {
+    family.map { "\($0) \(command)" } ?? command
+  }
+}
+
+/// A path with `~` at its start replaced by a home folder, as shells do: `~/photos`, `~name/photos`.
+///
+/// A path whose `~` names no user is left unchanged; a folder that is called `~` is `./~`.
+public func expandingHome(_ path: String) -> String {
+  guard path.hasPrefix("~") else { return path }
+  let end = path.firstIndex(of: "/") ?? path.endIndex
+  let user = path[..<end].dropFirst()
+  guard let home = user.isEmpty ? ownHome : homeFolder(of: String(user)) else { return path }
+  return (home.hasSuffix("/") ? String(home.dropLast()) : home) + path[end...]
+}
+
+/// The home folder of whoever runs the program, as the environment names it.
+private var ownHome: String? {
+  if let home = ProcessInfo.processInfo.environment["HOME"], !home.isEmpty { return home }
+  return NSHomeDirectory()
+}
+
+/// The home folder of a user of the system; nil where there is no such user.
+private func homeFolder(of user: String) -> String? {
+  guard let entry = getpwnam(user), let folder = entry.pointee.pw_dir else { return nil }
+  return String(cString: folder)
 }
