@@ -47,7 +47,6 @@ func tests(
 
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
-let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
   name: "Tessera",
@@ -68,8 +67,7 @@ let package = Package(
       ]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // 0  C at the edge
@@ -118,7 +116,7 @@ let package = Package(
       [
         "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
         "Evaluation", "EventFiles", "Codebooks",
-        "Autodiff", "Safetensors", "Files", "Randomness", "Configuration", logging,
+        "Autodiff", "Safetensors", "Files", "Randomness", "Configuration",
       ]),
     // 6
     wall(
@@ -127,7 +125,7 @@ let package = Package(
         "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
-        "Safetensors", "Files", "Randomness", "Configuration", "Threads", argumentParser, logging,
+        "Safetensors", "Files", "Randomness", "Configuration", "Threads", argumentParser,
       ],
       embedding: presets.map { "Presets/\($0).json" }),
     wall(
