@@ -39,15 +39,43 @@ public final class Graph {
   private var parameterValues: [ValueID] = []
   private var layer = ""
 
+  /// Whether faults of the record are collected, or end the program.
+  private let collectsFaults: Bool
+  /// The first fault of the record, where faults are collected: then it is of no use.
+  public private(set) var fault: String?
+
   /// An empty record.
-  public init() {}
+  ///
+  /// - Parameter collectingFaults: whether shapes that do not fit are told by ``fault``. They end the
+  ///   program otherwise, as an index beyond an array does: no data can make them right.
+  public init(collectingFaults: Bool = false) { collectsFaults = collectingFaults }
 
   /// Declares a value that is written from outside before each replay.
   public func input(_ name: String, _ shape: Shape, type: ElementType = .float32) -> Tensor {
     if values.contains(where: { $0.role == .input(name) }) {
-      fatalError("input \(name) is declared twice; give each a name of its own")
+      return refuse("input \(name) is declared twice; give each a name of its own")
+    }
+    guard shape.isUsable else {
+      return refuse("input \(name) has the shape \(shape); extents are at least 1")
     }
     return makeValue(shape, type, .input(name))
+  }
+
+  /// What is recorded in the place of something that cannot be: it ends the program, unless faults are
+  /// collected.
+  ///
+  /// - Parameters:
+  ///   - reason: what was expected, and what was found.
+  ///   - tensor: what it stands in for is shaped like this; its own shape is of no use.
+  public func refuse(_ reason: String, like tensor: Tensor? = nil) -> Tensor {
+    refuse(reason, in: tensor.map { layerName(of: [$0]) } ?? "", tensor?.shape ?? [1])
+  }
+
+  private func refuse(_ reason: String, in layer: String, _ shape: Shape) -> Tensor {
+    let words = layer.isEmpty || layer == "input" ? reason : layer + ": " + reason
+    guard collectsFaults else { fatalError(words) }
+    fault = fault ?? words
+    return makeValue(shape, .float32, .input(""))
   }
 
   /// The handle of a declared parameter.
@@ -57,7 +85,11 @@ public final class Graph {
 
   func declare(_ parameter: Parameter) -> Tensor {
     if parameters.contains(where: { $0.name == parameter.name }) {
-      fatalError("parameter \(parameter.name) is declared twice; give each layer its own scope")
+      return refuse("parameter \(parameter.name) is declared twice; give each layer its own scope")
+    }
+    guard parameter.shape.isUsable else {
+      return refuse(
+        "parameter \(parameter.name) has the shape \(parameter.shape); extents are at least 1")
     }
     parameters.append(parameter)
     let tensor = makeValue(parameter.shape, .float32, .parameter(parameters.count - 1))
@@ -71,16 +103,22 @@ public final class Graph {
   /// the name of the layer, as no data can make it right.
   @discardableResult
   public func append(_ operation: some Operator, _ inputs: [Tensor]) -> [Tensor] {
-    let layer = layerName(of: inputs)
+    if fault != nil { return standIns(for: inputs) }
     for input in inputs where input.graph !== self {
-      fatalError("\(layer): \(operation.name) mixes tensors of two graphs")
+      return standIns(for: inputs, "\(operation.name) mixes tensors of two graphs")
     }
+    let layer = layerName(of: inputs)
     let outcome: [OutputDeclaration]
     do {
       outcome = try operation.outputs(of: inputs.map { $0.declaration })
     } catch {
       let shapes = inputs.map { $0.shape.description }.joined(separator: ", ")
-      fatalError("\(layer): \(operation.name) \(error.reason); it was given \(shapes)")
+      return standIns(
+        for: inputs, "\(operation.name) \(error.reason); it was given \(shapes)")
+    }
+    for output in outcome where !output.shape.isUsable {
+      return standIns(
+        for: inputs, "\(operation.name) would yield the shape \(output.shape)")
     }
     let node = nodes.count
     let outputs = outcome.enumerated().map { index, output in
@@ -90,6 +128,13 @@ public final class Graph {
       Node(
         operation: operation, inputs: inputs.map(\.id), outputs: outputs.map(\.id), layer: layer))
     return outputs
+  }
+
+  /// Outputs of an operation that cannot be recorded: as many as any operation has.
+  private func standIns(for inputs: [Tensor], _ reason: String = "") -> [Tensor] {
+    let known = inputs.filter { $0.graph === self }
+    let standIn = refuse(reason, in: layerName(of: known), known.first?.shape ?? [1])
+    return Array(repeating: standIn, count: 4)
   }
 
   /// Runs a closure whose operations all belong to the given layer.

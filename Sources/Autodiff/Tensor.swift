@@ -75,6 +75,17 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   /// The number of elements: the product of the extents, 1 for a scalar.
   public var count: Int { dimensions.reduce(1, *) }
 
+  /// Whether all extents are at least 1, and the elements can be counted.
+  var isUsable: Bool {
+    var count = 1
+    for extent in dimensions {
+      let (product, overflows) = count.multipliedReportingOverflow(by: extent)
+      guard extent > 0, !overflows, product < 1 << 48 else { return false }
+      count = product
+    }
+    return true
+  }
+
   /// The number of axes.
   public var rank: Int { dimensions.count }
 

@@ -117,7 +117,7 @@ public struct CompareCommand: DocumentedCommand {
       let named = try RunFolders(checkpoints)
       for note in named.notes { terminal.say(note) }
       let runs = named.folders.map { folder in
-        (folder, Result { try Checkpoint(folder: folder).readConfiguration() })
+        (folder, Result { try ComparedRun(Checkpoint(folder: folder)) })
       }
       var failures: [Failure] = []
       let evaluator = try evaluator(runs, &failures, terminal)
@@ -126,7 +126,12 @@ public struct CompareCommand: DocumentedCommand {
       var details: [RunDetails?] = []
       for (folder, run) in runs {
         do {
-          let configuration = try run.get()
+          guard case .tokenizer(let configuration) = try run.get() else {
+            let result = try RecordedEntry.readModel(folder, try run.get())
+            entries.append(.init(checkpoint: folder, outcome: .recorded(result.run)))
+            details.append(result.details)
+            continue
+          }
           if let evaluator {
             let result = try evaluator.evaluate(folder, configuration, entry: entries.count)
             entries.append(.init(checkpoint: folder, outcome: .evaluated(result.run)))
@@ -164,14 +169,17 @@ public struct CompareCommand: DocumentedCommand {
   /// What evaluates the runs on the images that the first readable one leads to; nil where no run can
   /// be read or there are no such images, which is a failure then.
   private func evaluator(
-    _ runs: [(String, Result<RunConfiguration, any Error>)], _ failures: inout [Failure],
+    _ runs: [(String, Result<ComparedRun, any Error>)], _ failures: inout [Failure],
     _ terminal: Terminal
   ) throws -> ComparisonEvaluator? {
-    guard let leader = runs.first(where: { (try? $0.1.get()) != nil }) else { return nil }
+    let leaders = runs.lazy.compactMap { folder, run -> (folder: String, run: RunConfiguration)? in
+      if case .tokenizer(let run)? = try? run.get() { (folder, run) } else { nil }
+    }
+    guard let leader = leaders.first else { return nil }
     do {
       return ComparisonEvaluator(
         images: try ComparisonImages(
-          data: data, count: images, leader: try leader.1.get(), folder: leader.0, terminal),
+          data: data, count: images, leader: leader.run, folder: leader.folder, terminal),
         weights: weights.file, threads: options.threadCount, makesPage: html != nil,
         terminal: terminal)
     } catch let missing as MissingImages {

@@ -155,6 +155,28 @@ final class ComparisonEvaluator {
   }
 }
 
+/// A run that is compared: of a tokenizer, or of a model of one's own.
+enum ComparedRun {
+  case tokenizer(RunConfiguration)
+  case model(ModelRunConfiguration)
+
+  /// Reads the configuration of a run.
+  init(_ checkpoint: Checkpoint) throws {
+    switch try checkpoint.kind() {
+    case .tokenizer: self = .tokenizer(try checkpoint.readConfiguration())
+    case .model: self = .model(try checkpoint.readModelConfiguration())
+    }
+  }
+
+  /// Its resolved configuration.
+  var resolved: String {
+    switch self {
+    case .tokenizer(let run): run.resolved
+    case .model(let run): run.resolved
+    }
+  }
+}
+
 /// What a run's folder holds without images.
 enum RecordedEntry {
   /// The run, from its configuration, its log, and the header of its weights.
@@ -171,18 +193,36 @@ enum RecordedEntry {
     )
   }
 
+  /// The run of a model of one's own, from its configuration and its log.
+  static func readModel(
+    _ folder: String, _ run: ComparedRun
+  ) throws -> (run: RecordedRun, details: RunDetails) {
+    let (steps, path) = (try steps(folder), folder + "/" + Checkpoint.modelFile)
+    let details = details(folder, run.resolved, upTo: steps)
+    let parameters = try SafetensorsFile(path: path).entries.reduce(0) { $0 + $1.elementCount }
+    return (
+      RecordedRun(
+        quantizer: .model, parameters: parameters, steps: steps, history: details.history), details
+    )
+  }
+
   /// The log up to a step, the configuration, the samples for a page.
   static func details(
     _ folder: String, _ run: RunConfiguration, upTo steps: Int, withSamples: Bool
   ) -> RunDetails {
+    var details = details(folder, run.resolved, upTo: steps)
+    if withSamples {
+      details.samples = SampleStrips.read(folder, size: run.data.imageSize, upTo: steps)
+    }
+    return details
+  }
+
+  private static func details(_ folder: String, _ resolved: String, upTo steps: Int) -> RunDetails {
     let bytes =
       FileManager.default.contents(atPath: folder + "/" + Journal.fileName).map { [UInt8]($0) }
     var details = RunDetails(history: RunHistory(journal: bytes ?? [], upTo: steps))
-    if case .object(let object)? = try? JSONValue(parsing: run.resolved) {
+    if case .object(let object)? = try? JSONValue(parsing: resolved) {
       details.configuration = object
-    }
-    if withSamples {
-      details.samples = SampleStrips.read(folder, size: run.data.imageSize, upTo: steps)
     }
     return details
   }

@@ -14,9 +14,11 @@ public func attention(
   query: Tensor, key: Tensor, value: Tensor, heads: Int = 1, isCausal: Bool = false
 ) -> Tensor {
   let channels = query.shape.channels
-  guard query.shape.rank == 3, heads >= 1, channels % heads == 0 else {
-    fatalError(
-      "attention takes [N, T, C] of a multiple of \(heads) channels; it was given \(query.shape)")
+  let shapes = [query.shape, key.shape, value.shape]
+  guard heads >= 1, shapes.allSatisfy({ $0.rank == 3 && $0.channels % heads == 0 }) else {
+    return query.graph.refuse(
+      "attention takes [N, T, C] of a multiple of \(heads) channels; it was given "
+        + shapes.map(\.description).joined(separator: ", "), like: query)
   }
   let scale = 1 / Float(channels / heads).squareRoot()
   let (q, k, v) = (query.split(heads), key.split(heads), value.split(heads))
@@ -97,8 +99,12 @@ public struct AttentionBlock {
 
   /// The image, each pixel informed by all others.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let pixels: Shape = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let h = norm(x)
+    guard x.shape.rank == 4 else {
+      return x.graph.refuse(
+        "attention of pixels takes [N, H, W, C]; it was given \(x.shape)", like: h)
+    }
+    let pixels: Shape = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let attended = attention(
       query: query(h).reshaped(pixels), key: key(h).reshaped(pixels),
       value: value(h).reshaped(pixels))

@@ -232,14 +232,18 @@ public struct EvaluatedRun: Sendable {
 
 /// What configuration and log say of a run that could not be evaluated without images.
 public struct RecordedRun: Sendable {
-  /// The quantizer.
+  /// The quantizer; of a model of one's own that it is none.
   public var quantizer: QuantizerPresentation
+  /// Whether it is a tokenizer, or else a model of one's own: then its log is all there is to compare.
+  public var isTokenizer: Bool { quantizer != .model }
   /// Numbers that were trained; nil where the weights could not be read.
   public var parameters: Int?
   /// Updates that were made.
   public var steps: Int
-  /// Images a second in training.
+  /// Images, or other items, a second in training.
   public var trainingRate: Double?
+  /// The training loss at the end, smoothed where the log has that.
+  public var lastLoss: Double?
   /// The last evaluation's numbers by key; empty without one.
   public var evaluation: [String: Double]
   /// The step of that evaluation.
@@ -252,8 +256,11 @@ public struct RecordedRun: Sendable {
     self.quantizer = quantizer
     self.parameters = parameters
     self.steps = steps
-    trainingRate = history[.step, "imagesPerSecond"].median
-    evaluationStep = history[.evaluation, "psnr"].steps.last
+    let rates = ["imagesPerSecond", "examplesPerSecond", "microBatchesPerSecond"]
+    trainingRate = rates.lazy.compactMap { history[.step, $0].median }.first
+    lastLoss = history[.averageLoss, "smoothedLoss"].last ?? history[.step, "loss"].last
+    evaluationStep =
+      history[.evaluation, "psnr"].steps.last ?? history[.evaluation, "loss"].steps.last
     evaluation = [:]
     for key in history.keys(.evaluation) {
       evaluation[key] = history[.evaluation, key].last

@@ -37,6 +37,7 @@ extension Comparison {
   /// The numbers, a run a row.
   public var table: TextTable {
     let isDeep = entries.contains { $0.run?.usageByDepth.count ?? 0 > 1 }
+    let hasModels = entries.contains { $0.recorded?.isTokenizer == false }
     let columns: [(column: TextTable.Column, cell: (Entry) -> String)] = [
       (.init("verdict", isText: true), { Judgement($0, folder: "").title }),
       (
@@ -94,11 +95,27 @@ extension Comparison {
       (.init("parameters"), { Self.count($0.run?.parameters ?? $0.recorded?.parameters) }),
       (.init("steps"), { Self.count($0.run?.steps ?? $0.recorded?.steps) }),
       (
-        .init("training images/s"),
+        .init(hasModels ? "training items/s" : "training images/s"),
         { NumberText.decimals($0.run?.trainingRate ?? $0.recorded?.trainingRate, 1) }
       ),
       (.init("evaluation images/s"), { NumberText.decimals($0.run?.evaluationRate, 1) }),
-    ].filter { isDeep || $0.column.title != "used by depth" }
+      (
+        .init("training loss"),
+        { $0.recorded.map { $0.isTokenizer ? "-" : NumberText.significant($0.lastLoss) } ?? "-" }
+      ),
+      (
+        .init("held-out loss"),
+        {
+          $0.recorded.map { $0.isTokenizer ? "-" : NumberText.significant($0.evaluation["loss"]) }
+            ?? "-"
+        }
+      ),
+    ].filter { column in
+      if column.column.title == "used by depth" { return isDeep }
+      if !hasModels { return !["training loss", "held-out loss"].contains(column.column.title) }
+      // What only tokenizers have is left out where there are none.
+      return entries.contains { column.cell($0) != "-" }
+    }
     var table = TextTable([.init("run", isText: true)] + columns.map(\.column))
     for (name, entry) in zip(names, entries) {
       table.add([name] + columns.map { $0.cell(entry) })

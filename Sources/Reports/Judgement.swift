@@ -34,6 +34,17 @@ public struct Judgement: Sendable, Equatable {
     switch entry.outcome {
     case .evaluated(let run): self.init(run, folder: folder)
     case .failed(let reason): self.init(.none, "failed", [reason], next: "")
+    case .recorded(let run) where !run.isTokenizer:
+      let loss = NumberText.significant(run.lastLoss)
+      let held =
+        run.evaluationStep.map {
+          "held-out loss \(NumberText.significant(run.evaluation["loss"])) at step "
+            + NumberText.count($0)
+        } ?? "without a validation batch"
+      self.init(
+        .none, "trained",
+        ["training loss \(loss) after \(NumberText.count(run.steps)) steps", held],
+        next: "")
     case .recorded(let run):
       let source =
         run.evaluationStep.map {

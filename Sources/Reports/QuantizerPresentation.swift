@@ -59,13 +59,17 @@ public struct QuantizerPresentation: Sendable, Equatable {
   }
 
   /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
-  public var words: String { "\(kind) \(shape)" }
+  public var words: String { shape.isEmpty ? kind : "\(kind) \(shape)" }
 
   /// Whether a measure belongs to it.
   public func has(_ measure: Measure) -> Bool { measures.contains(measure) }
 }
 
 extension QuantizerPresentation {
+  /// None: a model of one's own.
+  public static let model = Self(
+    kind: "model", shape: "", facts: JSONObject(), codes: 0, measures: [], remedy: "")
+
   private static func keepAlive(_ isKeptAlive: Bool) -> String {
     isKeptAlive
       ? "use a smaller quantizer.codebookSize, or a lower training.optimizer.learningRate"

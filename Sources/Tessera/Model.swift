@@ -88,8 +88,9 @@ public final class Model {
   ///   - seed: of the first weights.
   ///   - record: declares inputs by `scope.graph.input` and layers in `scope`, and returns the
   ///     loss. It is called for each size of batch, and must record the same each time.
-  /// - Throws: ``TesseraError``: `argument` where there is nothing to train, the loss is no
-  ///   scalar, or the two records differ; `memory`; and whatever `record` throws.
+  /// - Throws: ``TesseraError``: `argument` where shapes do not fit, with the name of the layer, where
+  ///   there is nothing to train, the loss is no scalar, or two records differ; `memory`; and whatever
+  ///   `record` throws.
   /// - Complexity: linear in the operations and the weights.
   public init(
     lanes: Int = 1, threads: Int? = nil, seed: UInt64 = 0,
@@ -102,7 +103,7 @@ public final class Model {
     }
     self.lanes = lanes
     recorded = try RecordedModel(batch: lanes, record: record)
-    let graph = Graph()
+    let graph = Graph(collectingFaults: true)
     let again = try RecordedModel.checked(record(Scope(graph)), in: graph)
     inputs = graph.inputs
     let device = Device()

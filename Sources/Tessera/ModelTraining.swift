@@ -159,7 +159,7 @@ final class RecordedModel: TrainableModel {
   init(batch: Int, record: @escaping (Scope) throws -> Model.Recording) throws {
     planned = batch
     recording = record
-    let graph = Graph()
+    let graph = Graph(collectingFaults: true)
     _ = try Self.checked(record(Scope(graph)), in: graph)
     layout = ParameterLayout(graph.parameters)
     let extents = Set(graph.inputs.values.map { $0.shape[0] })
@@ -174,7 +174,7 @@ final class RecordedModel: TrainableModel {
   }
 
   func record(_ variant: Int) throws -> RecordedStep {
-    let graph = Graph()
+    let graph = Graph(collectingFaults: true)
     let recording = try Self.checked(recording(Scope(graph)), in: graph)
     guard ParameterLayout(graph.parameters) == layout else { throw Self.otherLayers }
     return RecordedStep(graph, loss: recording.loss, statistics: recording.statistics)
@@ -189,6 +189,7 @@ final class RecordedModel: TrainableModel {
   static func checked(
     _ recording: Model.Recording, in graph: Graph
   ) throws(TesseraError) -> Model.Recording {
+    if let fault = graph.fault { throw TesseraError(.argument, fault) }
     for (name, scalar) in recording.statistics.merging(
       ["loss": recording.loss], uniquingKeysWith: { $1 })
     {

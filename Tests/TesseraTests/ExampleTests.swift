@@ -48,6 +48,18 @@ struct ExampleTests {
     let configuration = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
     #expect(configuration.contains("\"kind\": \"model\"") && !configuration.contains("mage"))
     #expect(try Programs.run("Classifier", [folder]).code != 0)
+    // What compares tokenizers reads it, by its log; what needs a tokenizer says so.
+    let compared = try Programs.run("compare", [folder, "--html", scratch.file("page.html")])
+    #expect(compared.code == 0 && compared.text.contains("held-out loss"), "\(compared)")
+    let page = try String(contentsOfFile: scratch.file("page.html"), encoding: .utf8)
+    for figure in ["Training loss", "Held-out loss", "Learning rate"] {
+      #expect(page.contains(figure), "\(figure)")
+    }
+    let (photo, tokens) = (scratch.file("photo.png"), scratch.file("tokens.safetensors"))
+    try Trained.image(20, 13).write(to: photo)
+    let encoded = try Programs.run(
+      "encode", ["--checkpoint", folder, "--output", tokens, photo])
+    #expect(encoded.code == 65 && encoded.text.contains("of kind \"model\""), "\(encoded)")
   }
 
   @Test(arguments: ["EncodeImage", "TrainOnFolder", "OwnModel", "Classifier"])

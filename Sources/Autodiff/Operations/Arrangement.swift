@@ -77,10 +77,10 @@ extension Tensor {
   ///   - range: the positions, at least one.
   ///   - axis: the axis; -1 is the innermost.
   public func slice(_ range: Range<Int>, axis: Int) -> Tensor {
-    let axis = checkedAxis(axis, "slice")
-    if range.isEmpty || range.lowerBound < 0 || range.upperBound > shape[axis] {
-      fatalError("cannot slice \(range) of axis \(axis) of \(shape)")
-    }
+    let axis = position(ofAxis: axis)
+    guard shape.dimensions.indices.contains(axis), !range.isEmpty, range.lowerBound >= 0,
+      range.upperBound <= shape[axis]
+    else { return graph.refuse("cannot slice \(range) of axis \(axis) of \(shape)", like: self) }
     // The axes behind are one row with it, of which the slice is a range of channels.
     let (outer, inner) = extents(around: axis)
     var dimensions = shape.dimensions
@@ -95,12 +95,16 @@ extension Tensor {
   ///
   /// - Parameter axis: the axis; -1 is the innermost.
   public static func concatenating(_ parts: [Tensor], axis: Int) -> Tensor {
-    let axis = parts[0].checkedAxis(axis, "concatenate")
+    let axis = parts[0].position(ofAxis: axis)
     for part in parts {
       var dimensions = part.shape.dimensions
-      if dimensions.indices.contains(axis) { dimensions[axis] = parts[0].shape[axis] }
-      if dimensions != parts[0].shape.dimensions {
-        fatalError("cannot concatenate \(part.shape) to \(parts[0].shape) along axis \(axis)")
+      if dimensions.indices.contains(axis), parts[0].shape.dimensions.indices.contains(axis) {
+        dimensions[axis] = parts[0].shape[axis]
+      }
+      guard dimensions.indices.contains(axis), dimensions == parts[0].shape.dimensions else {
+        return part.graph.refuse(
+          "cannot concatenate \(part.shape) to \(parts[0].shape) along axis \(axis)",
+          like: part)
       }
     }
     var dimensions = parts[0].shape.dimensions
@@ -108,14 +112,6 @@ extension Tensor {
     let (outer, inner) = parts[0].extents(around: axis)
     let rows = parts.map { $0.reshaped([outer, $0.shape[axis] * inner]) }
     return concatenatingChannels(of: rows).reshaped(Shape(dimensions))
-  }
-
-  private func checkedAxis(_ axis: Int, _ verb: String) -> Int {
-    let position = position(ofAxis: axis)
-    if !shape.dimensions.indices.contains(position) {
-      fatalError("cannot \(verb) along axis \(axis) of \(shape)")
-    }
-    return position
   }
 
   /// The elements in front of an axis and behind it.

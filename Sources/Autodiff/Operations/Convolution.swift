@@ -58,6 +58,7 @@ public struct Convolution: Operator {
     if inputs.count > 2 {
       try require(inputs[2].shape == [filter[3]], "needs a bias of \(filter[3]) elements")
     }
+    try require(stride >= 1, "needs a stride of at least 1")
     let height = (x[1] + padding.top + padding.bottom - filter[0]) / stride + 1
     let width = (x[2] + padding.left + padding.right - filter[1]) / stride + 1
     try require(

@@ -33,7 +33,8 @@ public struct GroupNormalization: Operator {
     let x = inputs[0].shape
     try require(x.rank >= 2, "needs a batch and channels")
     try require(
-      x.channels % groups == 0, "cannot split \(x.channels) channels into \(groups) groups")
+      groups >= 1 && x.channels % groups == 0,
+      "cannot split \(x.channels) channels into \(groups) groups")
     try require(
       inputs[1].shape == [x.channels] && inputs[2].shape == [x.channels],
       "needs a scale and a shift of \(x.channels) elements")

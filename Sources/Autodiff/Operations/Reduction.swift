@@ -183,7 +183,7 @@ extension Tensor {
     let missing = target.rank - shape.rank
     let extents = [Int](repeating: 1, count: max(0, missing)) + shape.dimensions
     guard missing >= 0, zip(extents, target.dimensions).allSatisfy({ $0 == $1 || $0 == 1 }) else {
-      fatalError("cannot broadcast \(shape) to \(target)")
+      return graph.refuse("cannot broadcast \(shape) to \(target)", like: self)
     }
     // Neighbouring axes that are repeated are repeated as one.
     var (result, axis) = (self, 0)

@@ -19,7 +19,8 @@ extension Tensor {
 
   private func pooled(by size: Int, _ reduce: (Tensor, _ axis: Int) -> Tensor) -> Tensor {
     guard shape.rank == 4, size >= 1, shape[1] >= size, shape[2] >= size else {
-      fatalError("cannot pool blocks of \(size)x\(size) of \(shape); it takes [N, H, W, C]")
+      return graph.refuse(
+        "cannot pool blocks of \(size)x\(size) of \(shape); it takes [N, H, W, C]", like: self)
     }
     let (height, width) = (shape[1] / size, shape[2] / size)
     var x = self
@@ -44,6 +45,7 @@ public struct NearestUpsampling: Operator {
   public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
     let x = inputs[0].shape
     try require(x.rank == 4, "needs an image [N, H, W, C]")
+    try require(factor >= 1, "needs a factor of at least 1")
     return [OutputDeclaration([x[0], x[1] * factor, x[2] * factor, x[3]])]
   }
 

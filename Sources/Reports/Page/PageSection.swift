@@ -94,6 +94,8 @@ struct PageRun {
   let label: String
   /// Its quantizer.
   let quantizer: QuantizerPresentation
+  /// Whether it is a tokenizer, or else a model of one's own.
+  var isTokenizer: Bool { quantizer != .model }
   /// What was measured; nil where there were no images to measure it on.
   let run: EvaluatedRun?
   /// What else is known.

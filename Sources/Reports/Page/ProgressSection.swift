@@ -25,6 +25,10 @@ struct ProgressSection {
       },
       RunFigure(title: "SSIM", note: "On held-out images.", decimals: 4)
         .html(runs) { $0.line(.evaluation, "ssim") },
+      RunFigure(
+        title: "Held-out loss", note: "Of models of one's own, log scale. \(weights)",
+        vertical: .logarithmic
+      ).html(runs) { $0.line(.evaluation, "loss") },
       runs.count <= Self.mostTogether ? trainingAgainstHeldOut : "",
       RunFigure(
         title: "Gradient norm", note: "Before clipping, log scale.", vertical: .logarithmic

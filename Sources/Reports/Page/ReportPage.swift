@@ -172,6 +172,13 @@ public struct ReportPage {
     let verdicts = VerdictSection(comparison: comparison, runs: runs).section
     let explanation = ProtocolSection(comparison: comparison).section
     guard !runs.isEmpty else { return [verdicts, explanation] }
+    guard runs.contains(where: \.isTokenizer) else {
+      return [
+        verdicts, RunSection(runs: runs).section, ProgressSection(runs: runs).section,
+        CosineSection(runs: runs).section, AverageSection(runs: runs).section,
+        BoundSection(runs: runs).section,
+      ]
+    }
     return [
       verdicts, RunSection(runs: runs).section, ProgressSection(runs: runs).section,
       UsageSection(runs: runs).section, FrequencySection(runs: runs).section,

@@ -30,7 +30,9 @@ struct Headline {
     if runs.allSatisfy({ $0.judgement.mark == .good }) {
       sentences.append(runs.count > 1 ? "All runs are healthy." : "The run is healthy.")
     }
-    if runs.allSatisfy({ $0.run == nil }) {
+    if !runs.contains(where: \.isTokenizer) {
+      sentences.append("The numbers are from the runs' logs.")
+    } else if runs.allSatisfy({ $0.run == nil }) {
       sentences.append("There were no images to evaluate on; the numbers are from the runs' logs.")
     }
     let failed = comparison.entries.count - runs.count
@@ -201,11 +203,15 @@ struct VerdictSection {
     guard !runs.isEmpty else { return PageSection.absence("No run could be evaluated.") }
     let shown = comparison.table
     let isDeep = shown.columns.contains { $0.title == "used by depth" }
+    let areTokenizers = runs.allSatisfy(\.isTokenizer)
     let titles =
-      ["verdict", "quantizer", "PSNR dB", "SSIM", "codes used", "perplexity"]
-      + (isDeep ? ["used by depth"] : [])
-      + ["bits/pixel", "entropy, bits/token", "parameters", "steps", "training images/s"]
-    var table = RunTable(caption: "Key numbers, all on the same images")
+      !areTokenizers
+      ? shown.columns.map(\.title).filter { $0 != "run" }
+      : ["verdict", "quantizer", "PSNR dB", "SSIM", "codes used", "perplexity"]
+        + (isDeep ? ["used by depth"] : [])
+        + ["bits/pixel", "entropy, bits/token", "parameters", "steps", "training images/s"]
+    var table = RunTable(
+      caption: areTokenizers ? "Key numbers, all on the same images" : "Key numbers")
     table.columns = titles
     table.textColumns = ["verdict", "quantizer", "used by depth"]
     for (index, row) in shown.rows.enumerated() {
@@ -218,7 +224,7 @@ struct VerdictSection {
           run,
           titles.map { title in
             switch title {
-            case "codes used": "\(cell(title)) of \(cell("codes K"))"
+            case "codes used" where areTokenizers: "\(cell(title)) of \(cell("codes K"))"
             case "entropy, bits/token": NumberText.decimals(run.run?.entropyPerToken, 2)
             default: cell(title)
             }
