@@ -79,6 +79,8 @@ let package = Package(
     .systemLibrary(name: "CProcessor"),
     // 0  files as the system gives them
     wall("Files"),
+    // 0  numbers as text
+    wall("Formatting"),
     // 1
     wall("Autodiff"),
     wall("Kernels", ["COpenBLAS", "CProcessor"]),
@@ -87,11 +89,11 @@ let package = Package(
     wall("Threads"),
     wall("Configuration", ["Files"]),
     wall(
-      "Charts",
+      "Charts", ["Formatting"],
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff"]),
-    wall("Execution", ["Autodiff", "Randomness", "Threads"]),
+    wall("Execution", ["Autodiff", "Randomness", "Threads", "Formatting"]),
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation"),
     wall("EventFiles", ["Files"]),
@@ -100,14 +102,14 @@ let package = Package(
     wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
     wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
-    wall("Diagnostics", ["Evaluation"]),
+    wall("Diagnostics", ["Evaluation", "Formatting"]),
     wall("TokenFiles", ["Safetensors", "Files"]),
     // 4
     wall(
       "Inference",
       ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
     wall(
-      "Reports", ["Charts", "Diagnostics", "Evaluation", "Configuration"],
+      "Reports", ["Charts", "Diagnostics", "Evaluation", "Configuration", "Formatting"],
       embedding: ["Resources/page.css", "Resources/page.js"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5
@@ -125,7 +127,8 @@ let package = Package(
         "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
-        "Safetensors", "Files", "Randomness", "Configuration", "Threads", argumentParser,
+        "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
+        argumentParser,
       ],
       embedding: presets.map { "Presets/\($0).json" }),
     wall(
@@ -172,6 +175,7 @@ let package = Package(
         "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "Codebooks",
         "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
+    tests("FormattingTests", ["Formatting"]),
     tests("FilesTests", ["Files", "FileTestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),

@@ -1,3 +1,4 @@
+import Formatting
 import Foundation
 
 /// Text and numbers as they stand in HTML and SVG.
@@ -65,17 +66,17 @@ public enum NumberLabel {
     if size >= 1e7 || size < 1e-4 { return scientific(value, digits: digits - 1) }
     let exponent = Int(log10(size).rounded(.down))
     let text = trimmed(String(format: "%.\(max(0, digits - 1 - exponent))f", rounded))
-    return exponent >= 3 ? grouped(text) : text
+    return exponent >= 3 ? Display.grouped(text) : text
   }
 
   /// A value with so many decimals.
   public static func fixed(_ value: Double, decimals: Int) -> String {
     guard value.isFinite else { return NumberLabel.value(value) }
-    return grouped(String(format: "%.\(decimals)f", value))
+    return Display.grouped(String(format: "%.\(decimals)f", value))
   }
 
   /// A whole number with thousands apart.
-  public static func count(_ value: Int) -> String { grouped(String(value)) }
+  public static func count(_ value: Int) -> String { Display.count(value) }
 
   /// The label of a tick, given the distance between ticks.
   static func tick(_ value: Double, step: Double) -> String {
@@ -85,7 +86,7 @@ public enum NumberLabel {
     if size >= 1e4 { return shortened(value / 1e3, step: step / 1e3) + "k" }
     if step < 1e-4 { return scientific(value, digits: 2) }
     let decimals = max(0, Int((-log10(step) + 0.999).rounded(.down)))
-    return grouped(String(format: "%.\(min(decimals, 6))f", value))
+    return Display.grouped(String(format: "%.\(min(decimals, 6))f", value))
   }
 
   /// The label of a power of ten, or of a small multiple of one.
@@ -96,7 +97,7 @@ public enum NumberLabel {
 
   private static func shortened(_ value: Double, step: Double) -> String {
     let decimals = max(0, Int((-log10(step) + 0.999).rounded(.down)))
-    return grouped(String(format: "%.\(min(decimals, 3))f", value))
+    return Display.grouped(String(format: "%.\(min(decimals, 3))f", value))
   }
 
   /// `2e-5`, `1.5e7`: without the zeros that C writes.
@@ -111,19 +112,6 @@ public enum NumberLabel {
     guard text.contains(".") else { return text }
     let kept = text.reversed().drop { $0 == "0" }
     return String((kept.first == "." ? kept.dropFirst() : kept).reversed())
-  }
-
-  private static func grouped(_ text: String) -> String {
-    let sign = text.hasPrefix("-") ? "-" : ""
-    let parts = text.drop { $0 == "-" }.split(separator: ".", maxSplits: 1)
-    guard let whole = parts.first, whole.count > 3 else { return text }
-    var digits = Array(whole)
-    var place = digits.count - 3
-    while place > 0 {
-      digits.insert(",", at: place)
-      place -= 3
-    }
-    return sign + String(digits) + (parts.count > 1 ? "." + parts[1] : "")
   }
 }
 

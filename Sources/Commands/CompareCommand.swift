@@ -1,8 +1,9 @@
 import ArgumentParser
+import Files
+import Formatting
 import Foundation
 import Imaging
 import Reports
-import Files
 import Training
 
 /// Compares runs on one set of images.

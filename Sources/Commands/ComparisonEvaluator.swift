@@ -4,6 +4,7 @@ import Datasets
 import Diagnostics
 import Evaluation
 import Execution
+import Formatting
 import Foundation
 import Imaging
 import Inference

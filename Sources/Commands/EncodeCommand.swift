@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Files
+import Formatting
 import Foundation
 import Inference
 import TokenFiles

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import Formatting
 import Foundation
 import Tokenizers
 import Training

@@ -1,5 +1,6 @@
 import CPUBackend
 import Execution
+import Formatting
 import Foundation
 import Imaging
 import Inference

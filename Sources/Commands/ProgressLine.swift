@@ -1,3 +1,4 @@
+import Formatting
 import Synchronization
 
 /// A line of progress: where the work is, how long it still takes, and what else there is room for.

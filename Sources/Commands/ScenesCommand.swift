@@ -1,5 +1,6 @@
 import ArgumentParser
 import Execution
+import Formatting
 import Foundation
 import SceneRendering
 

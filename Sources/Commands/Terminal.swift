@@ -110,61 +110,6 @@ public final class Terminal {
   }
 }
 
-/// Numbers as people read them.
-public enum Display {
-  /// A number with so many decimals.
-  public static func decimals(_ value: Double, _ digits: Int) -> String {
-    String(format: "%.\(digits)f", value)
-  }
-
-  /// A loss: four significant digits.
-  public static func loss(_ value: Double) -> String {
-    String(format: "%.4g", value)
-  }
-
-  /// A share as a percentage.
-  public static func percent(_ share: Double) -> String {
-    String(format: share < 0.1 ? "%.1f%%" : "%.0f%%", share * 100)
-  }
-
-  /// Seconds as `1:02:03` or `2:03`.
-  public static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds < 1e7 else { return "?" }
-    let whole = Int(seconds.rounded())
-    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
-    return hours > 0
-      ? String(format: "%d:%02d:%02d", hours, minutes, rest)
-      : String(format: "%d:%02d", minutes, rest)
-  }
-
-  /// A count with thousands apart.
-  public static func count(_ value: Int) -> String {
-    let digits = String(value)
-    var parts: [Substring] = []
-    var rest = digits[...]
-    while rest.count > 3 {
-      parts.insert(rest.suffix(3), at: 0)
-      rest = rest.dropLast(3)
-    }
-    parts.insert(rest, at: 0)
-    return parts.joined(separator: ",")
-  }
-
-  /// A count with its noun: "1 image", "1,200 images".
-  public static func count(_ value: Int, _ noun: String) -> String {
-    "\(count(value)) \(noun)\(value == 1 ? "" : "s")"
-  }
-
-  /// Bytes in MB.
-  public static func megabytes(_ bytes: Int) -> String { megabytes(Double(bytes)) }
-
-  /// Bytes in MB, which may be more than any machine has.
-  static func megabytes(_ bytes: Double) -> String {
-    bytes < 1e18
-      ? count(Int((bytes / 1e6).rounded())) + " MB" : String(format: "%.1e MB", bytes / 1e6)
-  }
-}
-
 /// Standard output or standard error, which may be closed, full, or a pipe that nobody reads.
 ///
 /// Nothing of that ends the work: a failed write is remembered, and the command ends with the code

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Formatting
 import Foundation
 import Imaging
 import Inference

@@ -4,6 +4,7 @@ import Configuration
 import Datasets
 import Execution
 import Files
+import Formatting
 import Foundation
 import Inference
 import Safetensors

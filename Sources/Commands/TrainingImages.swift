@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Datasets
 import Execution
+import Formatting
 import Foundation
 import Imaging
 import Training

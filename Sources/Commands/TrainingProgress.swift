@@ -1,5 +1,6 @@
 import Configuration
 import Evaluation
+import Formatting
 import Foundation
 import Training
 

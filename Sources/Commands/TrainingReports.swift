@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import Execution
+import Formatting
 import Foundation
 import Reports
 import Tokenizers

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Formatting
 import Foundation
 import Training
 

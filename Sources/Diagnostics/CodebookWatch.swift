@@ -1,5 +1,5 @@
 import Evaluation
-import Foundation
+import Formatting
 
 /// Detects codebook collapse during training.
 ///
@@ -164,6 +164,6 @@ public struct CodebookWatch: Sendable, Equatable {
 
   /// How many codes of the last batch a level amounts to.
   private func count(_ level: Double) -> String {
-    String(format: "%.0f", 1 + level * (expected - 1))
+    Display.decimals(1 + level * (expected - 1), 0)
   }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Formatting
 
 /// When a codebook collapsed, and which diagnostic saw it first.
 ///
@@ -213,7 +213,7 @@ extension CollapseOnset {
       case .commitmentRatio: "above ten times the reconstruction gradient"
       case .quantizationError: "above half of the vectors' squared length"
       case .latentSpread, .codebookSpread: "below 5% of their length"
-      default: "below \(CollapseOnset.text(limit))"
+      default: "below \(Display.significant(limit, 3))"
       }
     }
   }
@@ -234,12 +234,12 @@ extension CollapseOnset {
     }
     let first =
       collapse.diagnostic == .warning
-      ? "the training warned of it from step \(Self.count(collapse.step)) on"
+      ? "the training warned of it from step \(Display.count(collapse.step)) on"
       : collapse.sinceStart
         ? "\(collapse.diagnostic.subject) was \(collapse.diagnostic.bound(collapse.limit)) from its "
-          + "first measurement on, at step \(Self.count(collapse.step))"
+          + "first measurement on, at step \(Display.count(collapse.step))"
         : "\(collapse.diagnostic.subject) \(verb(collapse)) \(collapse.diagnostic.bound(collapse.limit)) "
-          + "at step \(Self.count(collapse.step))"
+          + "at step \(Display.count(collapse.step))"
     var sentences = [first]
     if let sign = signs.first {
       sentences.append(earlier(sign, than: collapse))
@@ -252,18 +252,18 @@ extension CollapseOnset {
     return sentences.joined(separator: "; ") + ". Between the two: "
       + others.map { sign in
         sign.diagnostic == .warning
-          ? "the training's warning (step \(Self.count(sign.step)))"
+          ? "the training's warning (step \(Display.count(sign.step)))"
           : "\(sign.diagnostic.subject) \(sign.diagnostic.bound(sign.limit)) "
-            + "(step \(Self.count(sign.step)))"
+            + "(step \(Display.count(sign.step)))"
       }.joined(separator: ", ")
   }
 
   private func verb(_ onset: Onset) -> String { onset.diagnostic.isAbove ? "rose" : "fell" }
 
   private func earlier(_ sign: Onset, than collapse: Onset) -> String {
-    let distance = "\(Self.count(collapse.step - sign.step)) steps before"
+    let distance = "\(Display.count(collapse.step - sign.step)) steps before"
     let bound = sign.diagnostic.bound(sign.limit)
-    let place = "at step \(Self.count(sign.step)), \(distance)"
+    let place = "at step \(Display.count(sign.step)), \(distance)"
     if sign.diagnostic == .warning { return "the training had warned of it " + place }
     if sign.sinceStart {
       return "\(sign.diagnostic.subject) had been \(bound) since its first measurement \(place)"
@@ -274,20 +274,10 @@ extension CollapseOnset {
   }
 
   private static func phrase(_ onset: Onset) -> String {
-    if onset.diagnostic == .warning { return "the training warns since step " + count(onset.step) }
-    return "\(onset.diagnostic.subject) is \(onset.diagnostic.bound(onset.limit)) since step "
-      + count(onset.step)
-  }
-
-  static func text(_ value: Double) -> String { String(format: "%.3g", value) }
-
-  private static func count(_ value: Int) -> String {
-    var digits = Array(String(value))
-    var place = digits.count - 3
-    while place > 0 {
-      digits.insert(",", at: place)
-      place -= 3
+    if onset.diagnostic == .warning {
+      return "the training warns since step " + Display.count(onset.step)
     }
-    return String(digits)
+    return "\(onset.diagnostic.subject) is \(onset.diagnostic.bound(onset.limit)) since step "
+      + Display.count(onset.step)
   }
 }

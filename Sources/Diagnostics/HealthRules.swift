@@ -1,5 +1,5 @@
 import Evaluation
-import Foundation
+import Formatting
 
 /// The numbers that a verdict on a codebook rests on.
 public struct HealthEvidence: Sendable {
@@ -126,7 +126,7 @@ extension HealthEvidence {
       if latents.relative < Threshold.relativeSpread {
         reasons.append(
           "the vectors before quantization deviate from their mean by \(text(latents.deviation)), "
-            + "\(percent(latents.relative)) of their length \(text(latents.length))")
+            + "\(Display.percent(latents.relative)) of their length \(text(latents.length))")
       } else if let rank = latents.effectiveRank, isLine(rank, channels: latents.dimension) {
         reasons.append(
           "the vectors before quantization lie nearly on a line: effective rank "
@@ -136,7 +136,7 @@ extension HealthEvidence {
       let deviations = zip(latents.variances, widths).map { $0.squareRoot() / $1 }
       if let widest = deviations.max(), widest < Threshold.levelShare {
         reasons.append(
-          "the vectors before quantization deviate by at most \(percent(widest)) of a level in "
+          "the vectors before quantization deviate by at most \(Display.percent(widest)) of a level in "
             + "every channel")
       } else if let rank = levels.effectiveRank, isLine(rank, channels: levels.counts.count) {
         reasons.append(
@@ -156,7 +156,7 @@ extension HealthEvidence {
       reasons.append(
         "the \(used) used codes carry no more than \(text(perplexity)) evenly used ones would "
           + "(perplexity; a Zipf law over all codes has \(text(zipfPerplexity))), and leave "
-          + "\(percent(left)) of the vectors' variance")
+          + "\(Display.percent(left)) of the vectors' variance")
     }
     if reasons.isEmpty, depths.count > 1 {
       reasons = depths.enumerated().flatMap { depth, usage in
@@ -217,7 +217,7 @@ extension HealthEvidence {
     if codes.relative < Threshold.relativeSpread {
       return [
         "the \(used) used codes are nearly equal: they deviate from their mean by "
-          + "\(text(codes.deviation)), \(percent(codes.relative)) of their length"
+          + "\(text(codes.deviation)), \(Display.percent(codes.relative)) of their length"
       ]
     }
     if codes.deviation < Threshold.relativeSpread * latents.deviation {
@@ -281,7 +281,8 @@ extension HealthEvidence {
       && levels.unused[channel].count < levels.counts[channel].count - 1
     {
       remarks.append(
-        "channel \(channel) is saturated: \(percent(share)) of its tokens on its two end levels")
+        "channel \(channel) is saturated: \(Display.percent(share)) of its tokens on its two end "
+          + "levels")
     }
     return remarks
   }
@@ -290,12 +291,9 @@ extension HealthEvidence {
     channels > 1 && rank < Threshold.rank(channels: channels)
   }
 
-  private func text(_ value: Double) -> String { String(format: "%.3g", value) }
-  private func whole(_ value: Double) -> String { String(format: "%.0f", value) }
-  private func decibels(_ value: Double) -> String { String(format: "%.2f", value) }
-  private func percent(_ share: Double) -> String {
-    String(format: share < 0.1 ? "%.1f%%" : "%.0f%%", share * 100)
-  }
+  private func text(_ value: Double) -> String { Display.significant(value, 3) }
+  private func whole(_ value: Double) -> String { Display.decimals(value, 0) }
+  private func decibels(_ value: Double) -> String { Display.decimals(value, 2) }
 }
 
 /// The least that a reconstruction must beat: each image replaced by its mean colour.

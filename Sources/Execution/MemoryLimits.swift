@@ -1,4 +1,5 @@
 import Autodiff
+import Formatting
 import Foundation
 
 /// How much memory something takes, part by part, known before any of it is allocated.
@@ -106,16 +107,16 @@ public struct MemoryLimits {
     let keys = parts.flatMap(\.keys).reduce(into: [String]()) { keys, key in
       if !keys.contains(key) { keys.append(key) }
     }
-    let reserve = megabytes(Self.reserve)
-    let list = parts.map { "\(megabytes($0.bytes)) for \($0.name)" }
+    let reserve = Display.megabytes(Self.reserve)
+    let list = parts.map { "\(Display.megabytes($0.bytes)) for \($0.name)" }
     let needed =
       list.isEmpty
       ? "\(reserve) of memory"
-      : "\(megabytes(need.bytes)) of memory (\(list.joined(separator: ", "))) and \(reserve) "
+      : "\(Display.megabytes(need.bytes)) of memory (\(list.joined(separator: ", "))) and \(reserve) "
         + "for the process itself"
     throw MemoryShortage(
       description: "\(subject) needs \(needed), but \(least.name) leaves "
-        + "\(megabytes(max(0, least.bytes)))."
+        + "\(Display.megabytes(max(0, least.bytes)))."
         + (keys.isEmpty || need.bytes < Self.reserve
           ? " Raise the limit." : " Lower \(keys.prefix(5).joined(separator: ", ")), or raise it."))
   }
@@ -125,18 +126,6 @@ public struct MemoryLimits {
 public struct MemoryShortage: Error, Equatable, Sendable, CustomStringConvertible {
   /// What needs how much for what, what there is, and the way out.
   public let description: String
-}
-
-/// Bytes in MB with thousands apart; more than any machine has in powers of ten.
-private func megabytes(_ bytes: Double) -> String {
-  guard bytes < 1e18 else { return String(format: "%.1e MB", bytes / 1e6) }
-  var digits = String(Int((bytes / 1e6).rounded()))[...]
-  var groups: [Substring] = []
-  while digits.count > 3 {
-    groups.insert(digits.suffix(3), at: 0)
-    digits = digits.dropLast(3)
-  }
-  return ([digits] + groups).joined(separator: ",") + " MB"
 }
 
 /// The files and calls of Linux that report memory; other systems report less.
@@ -217,7 +206,7 @@ private struct SystemFiles {
     let statistics = text(group + "/memory.stat") ?? ""
     let files = cached.reduce(0) { $0 + (value($1, in: statistics) ?? 0) }
     return MemoryLimits.Limit(
-      name: "the memory limit of the control group (\(megabytes(most)))",
+      name: "the memory limit of the control group (\(Display.megabytes(most)))",
       bytes: most - max(0, (used ?? 0) - files))
   }
 
@@ -248,7 +237,7 @@ private struct SystemFiles {
       let used = text("/proc/self/status").flatMap { value(key, in: $0) } ?? 0
       let most = Double(limit.rlim_cur)
       return MemoryLimits.Limit(
-        name: "\(name) (\(megabytes(most)))", bytes: most - used * 1024)
+        name: "\(name) (\(Display.megabytes(most)))", bytes: most - used * 1024)
     }
   #endif
 }

@@ -1,3 +1,5 @@
+import Formatting
+
 /// Vectors and codes in a plane, for looking at.
 public struct CodePlane: Sendable {
   /// A place in the plane.
@@ -65,14 +67,14 @@ public struct CodePlane: Sendable {
     let hidden = placed.count - codes.count
     lattice = ([], [])
     axes = ("first component", "second component")
-    var words = "Grey: \(NumberText.count(self.vectors.count)) vectors before quantization. "
+    var words = "Grey: \(Display.count(self.vectors.count)) vectors before quantization. "
     words +=
       shown.count < counts.count
-      ? "Discs: the \(NumberText.count(min(used.count, Self.codeLimit))) most used codes, area by use; "
-        + "hollow: \(NumberText.count(shownDead.count)) of \(NumberText.count(dead.count)) unused ones. "
+      ? "Discs: the \(Display.count(min(used.count, Self.codeLimit))) most used codes, area by use; "
+        + "hollow: \(Display.count(shownDead.count)) of \(Display.count(dead.count)) unused ones. "
       : "Discs: codes, area by use; hollow: unused ones. "
     if hidden > 0 {
-      words += "\(NumberText.count(hidden)) unused codes lie beyond the edges. "
+      words += "\(Display.count(hidden)) unused codes lie beyond the edges. "
     }
     words += "The plane explains \(NumberText.percent(plane.share)) of their variance."
     self.words = words
@@ -98,7 +100,7 @@ public struct CodePlane: Sendable {
     lattice = (borders(levels[first]), second.map { borders(levels[$0]) } ?? [])
     axes = ("level of channel \(first)", second.map { "level of channel \($0)" } ?? "nothing")
     words =
-      "Grey: \(NumberText.count(vectors.count)) vectors, bounded but not yet rounded; lines are the "
+      "Grey: \(Display.count(vectors.count)) vectors, bounded but not yet rounded; lines are the "
       + "borders between levels, codes lie in the middle of the cells."
   }
 

@@ -1,5 +1,6 @@
 import Diagnostics
 import Evaluation
+import Formatting
 import Foundation
 
 /// Several runs on one set of images.
@@ -102,8 +103,8 @@ public struct EvaluationProtocol: Sendable, Equatable {
       let one = kind.replacing("images", with: "image", maxReplacements: 1)
       return "the only \(one) in \(folder)"
     }
-    let count = NumberText.count(images)
-    return (images < total ? "\(count) of \(NumberText.count(total)) " : "all \(count) ")
+    let count = Display.count(images)
+    return (images < total ? "\(count) of \(Display.count(total)) " : "all \(count) ")
       + "\(kind) in \(folder)" + (images < total ? ", evenly spaced" : "")
   }
 

@@ -1,5 +1,6 @@
 import Diagnostics
 import Evaluation
+import Formatting
 
 extension Comparison {
   /// The comparison for a terminal: the table, a verdict a run with what to do next, and which images.
@@ -123,11 +124,11 @@ extension Comparison {
     return table
   }
 
-  private static func count(_ value: Int?) -> String { value.map(NumberText.count) ?? "-" }
+  private static func count(_ value: Int?) -> String { value.map(Display.count) ?? "-" }
 
   private static func depths(_ entry: Entry) -> String {
     guard let depths = entry.run?.usageByDepth, depths.count > 1 else { return "-" }
-    let shown = depths.prefix(8).map { NumberText.count($0.used) }.joined(separator: " ")
+    let shown = depths.prefix(8).map { Display.count($0.used) }.joined(separator: " ")
     return shown + (depths.count > 8 ? " ..." : "")
   }
 }

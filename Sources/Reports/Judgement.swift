@@ -1,5 +1,6 @@
 import Configuration
 import Diagnostics
+import Formatting
 
 /// A run's verdict in reports: one word, its reasons, since when, and what to do next.
 public struct Judgement: Sendable, Equatable {
@@ -39,16 +40,16 @@ public struct Judgement: Sendable, Equatable {
       let held =
         run.evaluationStep.map {
           "held-out loss \(NumberText.significant(run.evaluation["loss"])) at step "
-            + NumberText.count($0)
+            + Display.count($0)
         } ?? "without a validation batch"
       self.init(
         .none, "trained",
-        ["training loss \(loss) after \(NumberText.count(run.steps)) steps", held],
+        ["training loss \(loss) after \(Display.count(run.steps)) steps", held],
         next: "")
     case .recorded(let run):
       let source =
         run.evaluationStep.map {
-          "its numbers are those of its log's last evaluation, at step \(NumberText.count($0))"
+          "its numbers are those of its log's last evaluation, at step \(Display.count($0))"
         } ?? "its log has no evaluation"
       self.init(.none, "not evaluated", [source], next: "Name images with --data")
     }
@@ -80,7 +81,7 @@ public struct Judgement: Sendable, Equatable {
     reasons += health.remarks
     if let known = run.imagesTrainedOn, known > 0 {
       reasons.append(
-        "it was trained on \(NumberText.count(known)) of these \(NumberText.count(run.images)) "
+        "it was trained on \(Display.count(known)) of these \(Display.count(run.images)) "
           + "images, which flatters its numbers")
     }
     self.reasons = reasons

@@ -1,6 +1,7 @@
 import Configuration
 import Diagnostics
 import Evaluation
+import Formatting
 
 /// A run's log as series by step, up to the step of its weights.
 ///
@@ -329,10 +330,10 @@ public struct WarningSpan: Sendable, Equatable {
   public var words: String {
     let place =
       !hasEnded && count > 1
-      ? "from step \(NumberText.count(first)) on"
+      ? "from step \(Display.count(first)) on"
       : first == last
-        ? "step \(NumberText.count(first))"
-        : "steps \(NumberText.count(first)) to \(NumberText.count(last))"
+        ? "step \(Display.count(first))"
+        : "steps \(Display.count(first)) to \(Display.count(last))"
     return place + ": " + text
   }
 

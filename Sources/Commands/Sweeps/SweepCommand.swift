@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Files
+import Formatting
 import Foundation
 import Training
 

@@ -1,4 +1,5 @@
 import Configuration
+import Formatting
 import Foundation
 import Training
 

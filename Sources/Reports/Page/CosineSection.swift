@@ -1,4 +1,5 @@
 import Charts
+import Formatting
 import Foundation
 
 /// Cosines between updates and gradients: where in the network, and over time.
@@ -68,7 +69,7 @@ struct CosineSection {
       return kept.isEmpty ? nil : (step, kept)
     }
     let words = counts.sorted { $0.key < $1.key }.map {
-      "\($0.key) in \(NumberText.count($0.value)) of \(NumberText.count(total)) diagnoses"
+      "\($0.key) in \(Display.count($0.value)) of \(Display.count(total)) diagnoses"
     }
     return (
       rare, words.isEmpty ? "No Simpson flag was raised." : words.joined(separator: ", ") + "."

@@ -1,4 +1,5 @@
 import Charts
+import Formatting
 import Foundation
 
 /// Originals, reconstructions and what lies between, as PNG files within the page.
@@ -138,11 +139,11 @@ struct SampleSection {
       let samples = run.details.samples
       let images = samples.enumerated().map { index, sample in
         "<img data-step=\"\(sample.step)\"\(index == samples.count - 1 ? "" : " hidden") alt=\""
-          + Markup.escaped("\(run.name) at step \(NumberText.count(sample.step))")
+          + Markup.escaped("\(run.name) at step \(Display.count(sample.step))")
           + "\" src=\"\(PictureSection.data(sample.png))\">"
       }.joined()
       return "<div class=\"film r\(run.index)\"><h3 class=\"name\">\(Markup.escaped(run.name)) "
-        + "<small>step <output>\(NumberText.count(samples[samples.count - 1].step))</output></small>"
+        + "<small>step <output>\(Display.count(samples[samples.count - 1].step))</output></small>"
         + "</h3>\(images)</div>"
     }
     let silent = runs.filter { $0.details.samples.isEmpty }
@@ -151,7 +152,7 @@ struct SampleSection {
       introduction: silent.isEmpty ? "" : "\(silent.names) kept no samples.",
       content: "<label class=\"slider scripted\">step <input type=\"range\" id=\"film\" min=\"0\" "
         + "max=\"\(steps.count - 1)\" value=\"\(steps.count - 1)\" data-steps=\"\(list)\" "
-        + "autocomplete=\"off\"> <output id=\"film-step\">\(NumberText.count(last))</output></label>"
+        + "autocomplete=\"off\"> <output id=\"film-step\">\(Display.count(last))</output></label>"
         + "<div class=\"films\">\(strips.joined(separator: "\n"))</div>")
   }
 }

@@ -1,4 +1,5 @@
 import Charts
+import Formatting
 
 /// Loss and quality over the steps.
 struct ProgressSection {
@@ -18,7 +19,7 @@ struct ProgressSection {
         if let best = run.facts.best {
           line.highlight = (
             Point(Double(best.step), best.psnr),
-            "best: \(NumberText.decimals(best.psnr, 2)) dB at step \(NumberText.count(best.step))"
+            "best: \(NumberText.decimals(best.psnr, 2)) dB at step \(Display.count(best.step))"
           )
         }
         return line

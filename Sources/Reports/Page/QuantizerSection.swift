@@ -1,5 +1,6 @@
 import Charts
 import Diagnostics
+import Formatting
 
 /// Vectors and codes: for each run the figures of its quantizer.
 struct QuantizerSection {
@@ -156,7 +157,7 @@ struct QuantizerSection {
         }
         return Figure(
           "\(run.name): \(words) of each \(name) over time",
-          note: "On held-out images, of \(NumberText.count(run.quantizer.codes)) codes."
+          note: "On held-out images, of \(Display.count(run.quantizer.codes)) codes."
             + (run.quantizer.depth > 6 ? " The first six of \(run.quantizer.depth)." : ""),
           subject: run.style,
           LineChart(

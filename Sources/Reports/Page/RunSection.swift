@@ -1,4 +1,5 @@
 import Charts
+import Formatting
 
 /// Where the runs come from: when, by what, on what, at what cost; and what differs between them.
 struct RunSection {
@@ -44,7 +45,7 @@ struct RunSection {
           return ($0.setting("training.schedule.type").map { "\(rate) \($0)" }) ?? rate
         }
       ),
-      ("steps", { NumberText.count($0.steps) }),
+      ("steps", { Display.count($0.steps) }),
       (
         "epochs",
         {
@@ -57,7 +58,7 @@ struct RunSection {
         "best PSNR",
         { facts in
           facts.best.map {
-            "\(NumberText.decimals($0.psnr, 2)) dB at step \(NumberText.count($0.step))"
+            "\(NumberText.decimals($0.psnr, 2)) dB at step \(Display.count($0.step))"
           } ?? "–"
         }
       ),
@@ -96,7 +97,7 @@ struct RunSection {
               + PrivatePath.scrubbed($0.new, folders: [])
           }
           words.append(
-            "at step \(NumberText.count(session.step)) resumed with "
+            "at step \(Display.count(session.step)) resumed with "
               + changes.joined(separator: ", "))
         }
         let (gone, new) = (
@@ -104,8 +105,8 @@ struct RunSection {
         )
         if gone + new > 0 {
           words.append(
-            "at step \(NumberText.count(session.step)) resumed on other images: "
-              + "\(NumberText.count(gone)) missing, \(NumberText.count(new)) new")
+            "at step \(Display.count(session.step)) resumed on other images: "
+              + "\(Display.count(gone)) missing, \(Display.count(new)) new")
         }
         return words.map {
           "<li><b class=\"name r\(run.index)\">\(Markup.escaped(run.name))</b>: "
@@ -158,7 +159,7 @@ struct RunSection {
       + "<tbody>\(body)</tbody></table></div>"
   }
 
-  private static func count(_ value: Int?) -> String { value.map(NumberText.count) ?? "–" }
+  private static func count(_ value: Int?) -> String { value.map(Display.count) ?? "–" }
 
   /// `2026-11-29T10:20:30Z` as `2026-11-29 10:20`.
   static func date(_ text: String?) -> String {

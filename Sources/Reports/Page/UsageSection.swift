@@ -1,6 +1,7 @@
 import Charts
 import Diagnostics
 import Evaluation
+import Formatting
 import Foundation
 
 /// Use of the codebook over time, and the dead-code timeline.
@@ -52,7 +53,7 @@ struct UsageSection {
       guard let collapse = run.onset?.collapse, run.judgement.mark == .bad else { return nil }
       return .init(
         Double(collapse.step), run.style,
-        "\(run.name): collapse from step \(NumberText.count(collapse.step)) on")
+        "\(run.name): collapse from step \(Display.count(collapse.step)) on")
     }
   }
 
@@ -67,7 +68,7 @@ struct UsageSection {
       let (up, down) = (Self.sums(born, cuts), Self.sums(died, cuts))
       let groups = zip(cuts, zip(up, down)).map { cut, change in
         StackChart.Stack(
-          x: Double(cut), name: "up to step \(NumberText.count(cut))", up: change.0, down: change.1)
+          x: Double(cut), name: "up to step \(Display.count(cut))", up: change.0, down: change.1)
       }
       return Figure(
         "\(run.name): newly used and no longer used codes",
@@ -117,7 +118,7 @@ struct FrequencySection {
     guard let evaluated = run.run else { return nil }
     var line = LineChart.Line(
       run.name, label: run.label, run.style, points(evaluated.usage))
-    line.value = "\(NumberText.count(evaluated.usage.used)) codes"
+    line.value = "\(Display.count(evaluated.usage.used)) codes"
     return line
   }
 
@@ -159,7 +160,7 @@ struct FrequencySection {
         let (quantizer, depths) = (run.quantizer, run.run!.usageByDepth)
         return Figure(
           "\(run.name): perplexity of each \(quantizer.depthName)",
-          note: "Of \(NumberText.count(quantizer.codes)) codes; on the evaluation's tokens.",
+          note: "Of \(Display.count(quantizer.codes)) codes; on the evaluation's tokens.",
           subject: run.style,
           BarChart(
             summary: "\(run.name): perplexity of each \(quantizer.depthName)",

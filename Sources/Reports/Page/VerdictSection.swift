@@ -1,5 +1,6 @@
 import Charts
 import Diagnostics
+import Formatting
 import Foundation
 
 /// The summary in one paragraph: the winner, its margin and cost, problems.
@@ -243,7 +244,7 @@ extension PageRun {
     guard let first = all.first else { return nil }
     let sets = Dictionary(grouping: all, by: \.set).sorted { $0.key < $1.key }
     let counts = sets.map { set, images in
-      "\(NumberText.count(images.count)) \(set.isEmpty ? "" : set + " ")image"
+      "\(Display.count(images.count)) \(set.isEmpty ? "" : set + " ")image"
         + (images.count == 1 ? "" : "s")
     }
     return counts.joinedInWords
