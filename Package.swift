@@ -81,9 +81,11 @@ let package = Package(
     wall("Files"),
     // 0  numbers as text
     wall("Formatting"),
+    // 0  words that graph, kernels, settings and diagnostics share
+    wall("Forms"),
     // 1
-    wall("Autodiff"),
-    wall("Kernels", ["COpenBLAS", "CProcessor"]),
+    wall("Autodiff", ["Forms"]),
+    wall("Kernels", ["Forms", "COpenBLAS", "CProcessor"]),
     wall("Safetensors", ["Files"]),
     wall("Randomness"),
     wall("Threads"),
@@ -99,17 +101,18 @@ let package = Package(
     wall("EventFiles", ["Files"]),
     wall("Codebooks", ["Randomness"]),
     // 3
-    wall("Tokenizers", ["Layers", "Autodiff", "Configuration"]),
+    wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
     wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
-    wall("Diagnostics", ["Evaluation", "Formatting"]),
+    wall("Diagnostics", ["Evaluation", "Formatting", "Forms"]),
     wall("TokenFiles", ["Safetensors", "Files"]),
     // 4
     wall(
       "Inference",
       ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
     wall(
-      "Reports", ["Charts", "Diagnostics", "Evaluation", "Configuration", "Formatting"],
+      "Reports",
+      ["Charts", "Diagnostics", "Evaluation", "Configuration", "Formatting", "Tokenizers"],
       embedding: ["Resources/page.css", "Resources/page.js"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5
@@ -193,7 +196,8 @@ let package = Package(
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
     tests("ChartsTests", ["Charts"]),
     tests(
-      "ReportsTests", ["Reports", "Charts", "Diagnostics", "Evaluation", "Configuration"]),
+      "ReportsTests",
+      ["Reports", "Tokenizers", "Charts", "Diagnostics", "Evaluation", "Configuration"]),
     tests("TesseraTests", ["Tessera", "SceneRendering", "FileTestSupport"]),
     tests(
       "CommandTests",

@@ -142,22 +142,3 @@ extension GroupNormalization.Fused {
     }
   }
 }
-
-extension Rotation.Scale {
-  var kernel: RotationScale {
-    switch self {
-    case .codeOverEncoding: return .codeOverEncoding
-    case .unit: return .unit
-    }
-  }
-}
-
-extension Autodiff.LevelBound.Form {
-  var kernel: Kernels.LevelBound {
-    switch self {
-    case .tanh: return .tanh
-    case .sigmoid: return .sigmoid
-    case .ifsq: return .ifsq
-    }
-  }
-}

@@ -89,8 +89,9 @@ final class ComparisonEvaluator {
     if !sizes.contains(set.size) { sizes.append(set.size) }
     imageCount = set.images.count
 
-    let quantizer = run.quantizer.compared
-    let weights = QuantizerWeights(run.tokenizer, opened.parameters)
+    let compared = ComparedQuantizer(
+      quantizer: run.quantizer.chosen,
+      weights: QuantizerWeights(run.tokenizer, opened.parameters), usage: result.depths.depths)
     let training = images.training(run, in: folder)
     var details = RecordedEntry.details(folder, run, upTo: steps, withSamples: makesPage)
     details.listedImages = training?.listed
@@ -100,21 +101,19 @@ final class ComparisonEvaluator {
       do throws(CodecError) {
         try show(folder, entry, opened, set, psnr)
         let few = Array(set.images.prefix(Self.planeImages))
-        details.plane = quantizer.plane(
-          try opened.codec.reconstruct(few).flatMap(\.latents), weights, result.depths.depths)
+        details.plane = compared.plane(try opened.codec.reconstruct(few).flatMap(\.latents))
       } catch {
         throw Failure(.badData, "\(folder): \(error)")
       }
     }
-    let bottleneck = quantizer.bottleneck(weights, result.depths.depths)
     var evaluated = EvaluatedRun(
-      quantizer: quantizer.presentation, imageSize: set.size, images: result.images,
+      quantizer: compared.quantizer.presentation, imageSize: set.size, images: result.images,
       imagesTrainedOn: training?.shared, usage: result.usage,
       bitsPerPixel: result.bitsPerPixel, psnr: result.psnr, ssim: result.ssim,
       quantizationError: result.quantizationError, parameters: opened.parameters.layout.count,
       steps: steps, trainingRate: details.history[.step, "imagesPerSecond"].median,
       evaluationRate: result.imagesPerSecond,
-      evidence: evidence(run, result, bottleneck, set.baseline, steps, details.history))
+      evidence: evidence(run, result, compared.bottleneck, set.baseline, steps, details.history))
     evaluated.onset = CollapseOnset(details.history, of: evaluated)
     if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
     return (evaluated, details)
@@ -188,7 +187,7 @@ enum RecordedEntry {
     let details = details(folder, run, upTo: steps, withSamples: withSamples)
     return (
       RecordedRun(
-        quantizer: run.quantizer.compared.presentation,
+        quantizer: run.quantizer.chosen.presentation,
         parameters: Codec<Device>.parameterLayout(run.tokenizer).count, steps: steps,
         history: details.history), details
     )

@@ -19,6 +19,7 @@ struct RunDescription {
     let (side, grid) = (run.data.imageSize, run.data.imageSize / run.model.downsampling)
     let depth = run.quantizer.depth
     let tokens = "\(grid)x\(grid)\(depth > 1 ? "x\(depth)" : "") tokens"
+    let quantizer = "\(run.quantizer.kind) \(run.quantizer.chosen.sizeText)"
     return "\(quantizer): \(side)x\(side) pixels -> \(tokens) of "
       + "\(Display.count(run.quantizer.codebookSize, "code")), "
       + "\(Display.decimals(bitsPerPixel, bitsPerPixel < 1 ? 3 : 2)) bits/pixel; "
@@ -57,23 +58,6 @@ struct RunDescription {
     let text =
       count >= 100 ? Display.count(Int(count.rounded())) : Display.decimals(count, 1)
     return text + (text == "1.0" ? " epoch" : " epochs")
-  }
-
-  /// The quantizer's type with its size: `fsq 8,5,5,5`, `vq 1024x8`, `bsq 18 bits`.
-  private var quantizer: String {
-    let kind = run.quantizer.kind
-    func texts(_ key: String) -> String? {
-      guard case .object(let root)? = try? JSONValue(parsing: run.resolved),
-        case .object(let object)? = root["quantizer"], let value = object[key]
-      else { return nil }
-      if case .array(let items) = value { return items.map(\.compactText).joined(separator: ",") }
-      return value == .null ? nil : value.compactText
-    }
-    let depth = texts("depth").map { "\($0) x " } ?? texts("groups").map { "\($0) x " } ?? ""
-    if let levels = texts("levels") { return "\(kind) \(depth)\(levels)" }
-    if let bits = texts("bits") { return "\(kind) \(bits) bits" }
-    let dimension = texts("codeDimension").map { "x\($0)" } ?? ""
-    return texts("codebookSize").map { "\(kind) \(depth)\($0)\(dimension)" } ?? kind
   }
 }
 

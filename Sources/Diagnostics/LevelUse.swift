@@ -1,4 +1,5 @@
 import Evaluation
+import Forms
 import Foundation
 
 /// How finite scalar quantization uses the levels of each channel.
@@ -80,15 +81,14 @@ public struct LevelUse: Sendable, Equatable {
 /// also used by latents that are well in range.
 public struct LevelSaturation: Sendable, Equatable {
   /// How latents are bounded.
-  public enum Bound: Sendable, Hashable {
-    /// `tanh(z + shift)`, `shift = tan(1 / (2 half))` for an even number of levels `L` and 0 for an odd one;
-    /// `half = (L - 1)(1 - 1e-3) / 2`. Mentzer and others, arXiv 2309.15505, and its code.
-    case tanh
-    /// `2 sigma(z) - 1 = tanh(z / 2)`.
-    case sigmoid
-    /// `2 sigma(1.6 z) - 1 = tanh(0.8 z)`.
-    case ifsq
-  }
+  ///
+  /// On the scale of -1...1:
+  ///
+  ///     tanh     tanh(z + shift), shift = tan(1 / (2 half)) for an even number of levels L, else 0;
+  ///              half = (L - 1)(1 - 1e-3) / 2
+  ///     sigmoid  2 sigmoid(z) - 1 = tanh(z / 2)
+  ///     ifsq     2 sigmoid(1.6 z) - 1 = tanh(0.8 z)
+  public typealias Bound = LevelBoundForm
 
   /// Bounded values beyond this, out of -1...1, are saturated: 0.98.
   ///

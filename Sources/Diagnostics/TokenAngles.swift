@@ -1,3 +1,5 @@
+@_exported import Forms
+
 /// Angles between vectors and their codes, and the gradients of estimators, over many tokens.
 ///
 /// For each token: the vector `z` before quantization, its code `q`, and the gradient `g` of the loss
@@ -7,16 +9,7 @@
 /// 2410.06424; Su, kexue.fm 10489.
 public struct TokenAngles: Sendable {
   /// Which gradient reaches `z`.
-  public enum Estimator: Sendable, Hashable {
-    /// `g`.
-    case straightThrough
-    /// `lambda R^T g`.
-    case rotation
-    /// `R^T g`.
-    case unitRotation
-    /// `g - (g . d) d`, `d = (q - z) / |q - z|`: the code takes the part along it (DiVeQ, kexue.fm 11328).
-    case diveq
-  }
+  public typealias Estimator = GradientEstimator
 
   /// Lengths below this have no direction: such tokens fall back to straight-through.
   public static let leastLength = 1e-6

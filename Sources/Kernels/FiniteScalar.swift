@@ -1,18 +1,10 @@
+@_exported import Forms
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
   import Darwin
 #endif
-
-/// How finite scalar quantization bounds a channel before it rounds.
-public enum LevelBound: Sendable, Hashable {
-  /// tanh, centred on zero: Mentzer and others, arXiv 2309.15505.
-  case tanh
-  /// (L - 1) sigmoid(z).
-  case sigmoid
-  /// (L - 1) sigmoid(1.6 z), nearly uniform where z is standard normal: iFSQ.
-  case ifsq
-}
 
 /// y[r, c] = the bounded value of z[r, c] on the scale of its digit: roundHalfEven(y) is the digit
 /// in 0 ..< L with L = levels[c].
@@ -28,7 +20,7 @@ public enum LevelBound: Sendable, Hashable {
 /// differ, which only happens within rounding of a tie, y moves one step of Float towards the
 /// digit.
 public func boundLevels(
-  _ b: LevelBound, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
+  _ b: LevelBoundForm, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
   _ z: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
 ) {
   for channel in 0..<channels {
@@ -60,7 +52,7 @@ public func boundLevels(
 /// (L - 1) sigmoid'(z), 1.6 (L - 1) sigmoid'(1.6 z), or half tanh'(z + shift). The rounding after it counts as the identity
 /// (straight-through). May be in place over `outputGradient` or `z`.
 public func boundLevelsGradient(
-  _ b: LevelBound, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
+  _ b: LevelBoundForm, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
   outputGradient: UnsafePointer<Float>, z: UnsafePointer<Float>,
   into inputGradient: UnsafeMutablePointer<Float>
 ) {
@@ -95,7 +87,7 @@ private struct Bound {
   var shift: Float
   var middle: Float
 
-  init(_ bound: LevelBound, levels: Int32) {
+  init(_ bound: LevelBoundForm, levels: Int32) {
     let l = Double(levels)
     let exactHalf = (l - 1) * (1 - 1e-3) / 2
     let even = levels % 2 == 0

@@ -1,12 +1,6 @@
-// MARK: - Rotation trick
+import Forms
 
-/// The factor lambda by which the rotation trick scales the gradient.
-public enum RotationScale: Sendable, Hashable {
-  /// lambda = |q| / |z|: the map takes z exactly to q.
-  case codeOverEncoding
-  /// lambda = 1: the gradient keeps its length.
-  case unit
-}
+// MARK: - Rotation trick
 
 /// How many rows have no safe rotation from z to q and fall back to straight-through.
 ///
@@ -36,6 +30,11 @@ public func rotationGradient(
   z: UnsafePointer<Float>, q: UnsafePointer<Float>,
   into inputGradient: UnsafeMutablePointer<Float>
 ) {
+  let keepsLength =
+    switch scale {
+    case .unit: true
+    case .codeOverEncoding: false
+    }
   for row in 0..<rows {
     let start = row * dimension
     let (g, z, q) = (outputGradient + start, z + start, q + start)
@@ -50,7 +49,7 @@ public func rotationGradient(
     let a = dotProduct(dimension, z, g) / angle.z
     let b = dotProduct(dimension, q, g) / angle.q
     let along = (a + b) / (1 + angle.cosine)
-    let lambda = scale == .unit ? 1 : angle.q / angle.z
+    let lambda = keepsLength ? 1 : angle.q / angle.z
     let forG = Float(lambda)
     let forZ = Float(lambda * (2 * b - along) / angle.z)
     let forQ = Float(-lambda * along / angle.q)

@@ -1,7 +1,9 @@
+import Configuration
 import Diagnostics
 import Evaluation
 import Formatting
 import Foundation
+import Tokenizers
 
 /// Several runs on one set of images.
 public struct Comparison: Sendable {
@@ -278,4 +280,10 @@ extension RunHistory.Series {
     return sorted.count.isMultiple(of: 2)
       ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
   }
+}
+
+extension QuantizerPresentation {
+  /// None: a model of one's own.
+  public static let model = Self(
+    kind: "model", shape: "", facts: JSONObject(), codes: 0, measures: [], remedy: "")
 }

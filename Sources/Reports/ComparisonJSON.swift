@@ -1,6 +1,7 @@
 import Configuration
 import Diagnostics
 import Evaluation
+import Tokenizers
 
 extension Comparison {
   /// The comparison as JSON.

@@ -1,6 +1,7 @@
 import Diagnostics
 import Evaluation
 import Formatting
+import Tokenizers
 
 extension Comparison {
   /// The comparison for a terminal: the table, a verdict a run with what to do next, and which images.

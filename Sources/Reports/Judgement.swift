@@ -1,6 +1,7 @@
 import Configuration
 import Diagnostics
 import Formatting
+import Tokenizers
 
 /// A run's verdict in reports: one word, its reasons, since when, and what to do next.
 public struct Judgement: Sendable, Equatable {

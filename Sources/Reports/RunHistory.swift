@@ -2,6 +2,7 @@ import Configuration
 import Diagnostics
 import Evaluation
 import Formatting
+import Tokenizers
 
 /// A run's log as series by step, up to the step of its weights.
 ///

@@ -29,17 +29,7 @@ public struct Tokenizer {
     quantConv = Conv2D(
       model.latentChannels, dimension, kernel: 1, start: .orthogonal,
       in: scope["quant_conv"])
-    switch configuration.quantizer {
-    case .fsq(let fsq): bottleneck = FiniteScalarQuantizer(fsq)
-    case .vq(let vq): bottleneck = VectorQuantizer(vq, in: scope["quantize"])
-    case .cosine(let cosine): bottleneck = CosineQuantizer(cosine, in: scope["quantize"])
-    case .simvq(let simvq): bottleneck = SimVectorQuantizer(simvq, in: scope["quantize"])
-    case .lfq(let lfq): bottleneck = LookupFreeQuantizer(lfq)
-    case .bsq(let bsq): bottleneck = BinarySphericalQuantizer(bsq)
-    case .product(let product): bottleneck = ProductQuantizer(product, in: scope["quantize"])
-    case .residual(let residual): bottleneck = ResidualQuantizer(residual, in: scope["quantize"])
-    case .residualFSQ(let residual): bottleneck = ResidualFiniteScalarQuantizer(residual)
-    }
+    bottleneck = configuration.quantizer.chosen.bottleneck(in: scope["quantize"])
     postQuantConv = Conv2D(
       dimension, model.latentChannels, kernel: 1, start: .orthogonal,
       in: scope["post_quant_conv"])
@@ -73,11 +63,6 @@ public struct Tokenizer {
   /// The names of the codebooks that are trained entry by entry, among the parameters: one for each
   /// depth of the tokens, none where the quantizer has none.
   public static func codebookNames(_ quantizer: QuantizerConfiguration) -> [String] {
-    switch quantizer {
-    case .vq, .cosine: ["quantize.embedding.weight"]
-    case .product, .residual:
-      (0..<quantizer.depth).map { "quantize.\($0).embedding.weight" }
-    case .fsq, .simvq, .lfq, .bsq, .residualFSQ: []
-    }
+    quantizer.chosen.codebookNames.map { "quantize." + $0 }
   }
 }

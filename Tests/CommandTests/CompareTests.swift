@@ -4,6 +4,7 @@ import Foundation
 import Imaging
 import Safetensors
 import Testing
+import Tokenizers
 
 @Suite("compare")
 struct CompareTests {
@@ -24,7 +25,10 @@ struct CompareTests {
         vq, ["quantizer={\"type\": \"vq\", \"codebookSize\": 64, \"codeDimension\": 4}"])
     }
 
-    func train(_ folder: String, _ settings: [String]) throws {
+    @discardableResult
+    func train(
+      _ folder: String, _ settings: [String], options: [String] = ["--quiet"]
+    ) throws -> CommandRunner.Outcome {
       let configuration = """
         {
           "data": {"train": \(quoted(scenes + "/train")),
@@ -36,15 +40,19 @@ struct CompareTests {
         }
         """
       try scratch.write(Array(configuration.utf8), to: "run.json")
-      try Self.expectSuccess(
+      return try Self.expectSuccess(
         "train",
-        ["--config", scratch.file("run.json"), "--output", folder, "--quiet"]
+        ["--config", scratch.file("run.json"), "--output", folder] + options
           + settings.flatMap { ["--set", $0] })
     }
 
-    private static func expectSuccess(_ command: String, _ arguments: [String]) throws {
+    @discardableResult
+    private static func expectSuccess(
+      _ command: String, _ arguments: [String]
+    ) throws -> CommandRunner.Outcome {
       let outcome = try CommandRunner.run(command, arguments)
       try #require(outcome.code == 0, "\(command): \(outcome)")
+      return outcome
     }
   }
 
@@ -81,20 +89,72 @@ struct CompareTests {
     #expect(words.contains("in \(runs.scratch.path)/scenes/validation,"), "\(elsewhere)")
   }
 
-  @Test("every kind of quantizer is told, in text, JSON and on the page")
+  /// A quantizer with what the commands say of it.
+  private struct Kind {
+    let word: String
+    let setting: String
+    /// In the first line of `train`.
+    let opening: String
+    /// What an image becomes.
+    let tokens: String
+    /// In reports.
+    let shape: String
+    let codes: String
+    var depth = 1
+  }
+
+  private static let kinds = [
+    Kind(
+      word: "fsq", setting: "\"levels\": [5, 3]", opening: "5,3", tokens: "16x16",
+      shape: "5,3 tanh", codes: "15"),
+    Kind(
+      word: "vq", setting: "\"codebookSize\": 64", opening: "64x8", tokens: "16x16",
+      shape: "64x8 straight-through", codes: "64"),
+    Kind(
+      word: "cosine-vq", setting: "\"codeDimension\": 4", opening: "1024x4", tokens: "16x16",
+      shape: "1024x4 straight-through", codes: "1,024"),
+    Kind(
+      word: "simvq", setting: "\"codeDimension\": 4", opening: "1024x4", tokens: "16x16",
+      shape: "1024x4 straight-through", codes: "1,024"),
+    Kind(
+      word: "lfq", setting: "\"bits\": 9", opening: "9 bits", tokens: "16x16", shape: "9 bits",
+      codes: "512"),
+    Kind(
+      word: "bsq", setting: "\"bits\": 9", opening: "9 bits", tokens: "16x16", shape: "9 bits",
+      codes: "512"),
+    Kind(
+      word: "product-vq", setting: "\"codeDimension\": 4", opening: "2 x 256x4",
+      tokens: "16x16x2", shape: "2x256 straight-through", codes: "256", depth: 2),
+    Kind(
+      word: "residual-vq", setting: "\"depth\": 3", opening: "3 x 256x8", tokens: "16x16x3",
+      shape: "3x256 straight-through", codes: "256", depth: 3),
+    Kind(
+      word: "residual-fsq", setting: "\"levels\": [5, 3]", opening: "2 x 5,3",
+      tokens: "16x16x2", shape: "2x15 tanh", codes: "15", depth: 2),
+  ]
+
+  @Test("of every kind of quantizer train, encode and compare tell, in text, JSON and on the page")
   func everyQuantizer() throws {
-    let kinds = [
-      ("cosine-vq", "\"codeDimension\": 4", "cosine-vq 1024x4 straight-through"),
-      ("simvq", "\"codeDimension\": 4", "simvq 1024x4 straight-through"),
-      ("lfq", "\"bits\": 9", "lfq 9 bits"), ("bsq", "\"bits\": 9", "bsq 9 bits"),
-      ("product-vq", "\"codeDimension\": 4", "product-vq 2x256 straight-through"),
-      ("residual-vq", "\"depth\": 3", "residual-vq 3x256 straight-through"),
-      ("residual-fsq", "\"levels\": [5, 3]", "residual-fsq 2x15 tanh"),
-    ]
+    #expect(Self.kinds.map(\.word) == QuantizerConfiguration.standards.map(\.kind))
     var folders: [String] = []
-    for (kind, setting, _) in kinds {
-      folders.append(runs.scratch.file("checkpoints/kind \(kind)"))
-      try runs.train(folders.last!, ["quantizer={\"type\": \"\(kind)\", \(setting)}"])
+    for kind in Self.kinds {
+      let folder = runs.scratch.file("checkpoints/kind \(kind.word)")
+      folders.append(folder)
+      let trained = try runs.train(
+        folder, ["quantizer={\"type\": \"\(kind.word)\", \(kind.setting)}"], options: [])
+      let opening = "\(kind.word) \(kind.opening): 32x32 pixels -> \(kind.tokens) tokens of "
+      #expect(trained.errors.contains(opening + "\(kind.codes) codes, "), "\(trained)")
+      let encoded = try CommandRunner.run(
+        "encode",
+        [
+          "--checkpoint", folder, "--output", runs.scratch.file("\(kind.word).safetensors"),
+          runs.scenes + "/validation",
+        ])
+      #expect(encoded.code == 0, "\(encoded)")
+      let ids = kind.depth > 1 ? " of \(kind.depth) ids" : ""
+      #expect(encoded.output.contains(": 6 images, 1,536 tokens\(ids); "), "\(encoded)")
+      #expect(encoded.output.contains(" of \(kind.codes) codes used "), "\(encoded)")
+      #expect(encoded.output.contains(", at each depth ") == (kind.depth > 1), "\(encoded)")
     }
     let (json, page) = (runs.scratch.file("kinds.json"), runs.scratch.file("kinds.html"))
     let outcome = try CommandRunner.run(
@@ -102,9 +162,10 @@ struct CompareTests {
     #expect(outcome.code == 0, "\(outcome)")
     let text = String(decoding: try ScratchFolder.read(json), as: UTF8.self)
     let html = String(decoding: try ScratchFolder.read(page), as: UTF8.self)
-    for (kind, _, words) in kinds {
+    for kind in Self.kinds {
+      let words = "\(kind.word) \(kind.shape)"
       #expect(outcome.output.contains(words), "\(outcome)")
-      #expect(text.contains("\"type\": \"\(kind)\""), "\(kind)")
+      #expect(text.contains("\"type\": \"\(kind.word)\""), "\(kind)")
       #expect(html.contains(words), "\(kind)")
     }
     #expect(text.contains("\"usedCodesByDepth\""))
@@ -117,7 +178,8 @@ struct CompareTests {
       #expect(html.contains("<h3>\(title)</h3>"), "\(title)")
     }
     for (kind, title) in [
-      ("lfq", "share of ones in each bit"), ("bsq", "share of ones in each bit in training"),
+      ("fsq", "levels of each channel"), ("lfq", "share of ones in each bit"),
+      ("bsq", "share of ones in each bit in training"),
       ("product-vq", "perplexity of each group"),
       ("product-vq", "used codes of each group over time"),
       ("residual-vq", "code frequencies of each depth"), ("residual-fsq", "levels of each channel"),
@@ -126,7 +188,7 @@ struct CompareTests {
     }
     let section = try #require(html.range(of: "id=\"fig-lambda-q-z\""))
     let figure = html[section.lowerBound...].prefix { $0 != "#" }
-    for kind in ["cosine-vq", "simvq", "product-vq"] {
+    for kind in ["vq", "cosine-vq", "simvq", "product-vq"] {
       #expect(figure.contains("kind \(kind)"), "\(kind)")
     }
   }

@@ -33,6 +33,11 @@ struct CodecTests {
     .residualFSQ(ResidualFiniteScalarConfiguration(depth: 2, levels: [5, 4])),
   ]
 
+  @Test func everyKindIsAmongThem() {
+    #expect(
+      Set(Self.quantizers.map(\.kind)) == Set(QuantizerConfiguration.standards.map(\.kind)))
+  }
+
   static func configuration(_ quantizer: QuantizerConfiguration) -> TokenizerConfiguration {
     TokenizerConfiguration(
       model: ModelConfiguration(

@@ -3,7 +3,7 @@ import Kernels
 import Testing
 
 @Suite struct FiniteScalarTests {
-  func bound(_ b: LevelBound, _ z: [Float], _ levels: [Int32]) -> [Float] {
+  func bound(_ b: LevelBoundForm, _ z: [Float], _ levels: [Int32]) -> [Float] {
     var y = z
     y.withUnsafeMutableBufferPointer {
       boundLevels(
@@ -13,7 +13,7 @@ import Testing
     return y
   }
 
-  func slope(_ b: LevelBound, _ g: [Float], _ z: [Float], _ levels: [Int32]) -> [Float] {
+  func slope(_ b: LevelBoundForm, _ g: [Float], _ z: [Float], _ levels: [Int32]) -> [Float] {
     var y = g
     y.withUnsafeMutableBufferPointer {
       boundLevelsGradient(
@@ -45,7 +45,7 @@ import Testing
   }
 
   /// The definition, in Double.
-  static func twin(_ b: LevelBound, _ z: Double, _ levels: Int32) -> Double {
+  static func twin(_ b: LevelBoundForm, _ z: Double, _ levels: Int32) -> Double {
     let l = Double(levels)
     if b == .sigmoid { return (l - 1) / (1 + exp(-z)) }
     if b == .ifsq { return (l - 1) / 2 * (2 / (1 + exp(-1.6 * z)) - 1) + (l - 1) / 2 }
@@ -107,8 +107,8 @@ import Testing
     #expect(pack(rounded(s), levels) == [1200, 518])
   }
 
-  @Test(arguments: [LevelBound.tanh, .sigmoid, .ifsq], [0, 1, 7, 8, 9, 15, 16, 17, 33])
-  func valuesAndSlopes(b: LevelBound, rows: Int) {
+  @Test(arguments: [LevelBoundForm.tanh, .sigmoid, .ifsq], [0, 1, 7, 8, 9, 15, 16, 17, 33])
+  func valuesAndSlopes(b: LevelBoundForm, rows: Int) {
     let levels: [Int32] = [2, 3, 4, 5, 8, 15, 1]
     let z = noise(rows * levels.count, seed: 1, size: 4)
     let g = noise(z.count, seed: 2)
@@ -125,7 +125,8 @@ import Testing
     #expect(distance(slope(b, g, z, levels), expected) < 1e-6)
   }
 
-  @Test(arguments: [LevelBound.tanh, .sigmoid, .ifsq]) func digitsStayInRange(b: LevelBound) {
+  @Test(arguments: [LevelBoundForm.tanh, .sigmoid, .ifsq]) func digitsStayInRange(b: LevelBoundForm)
+  {
     let levels: [Int32] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 33, 64]
     let extremes: [Float] = [-.infinity, -1e30, -50, -9, 0, 9, 50, 1e30, .infinity]
     let z = extremes.flatMap { [Float](repeating: $0, count: levels.count) }
@@ -193,7 +194,7 @@ import Testing
   }
 
   @Test func aNaNStaysOne() {
-    for b in [LevelBound.tanh, .sigmoid, .ifsq] {
+    for b in [LevelBoundForm.tanh, .sigmoid, .ifsq] {
       #expect(rounded(bound(b, [.nan, 0], [4, 4]))[0].isNaN)
     }
   }

@@ -3,6 +3,7 @@ import Diagnostics
 import Evaluation
 import Reports
 import Testing
+import Tokenizers
 
 @Suite("Comparisons")
 struct ComparisonTests {
@@ -28,10 +29,10 @@ struct ComparisonTests {
   private static let comparison: Comparison = {
     let levels = LevelUse(CodebookUsage(counts: Array(repeating: 100, count: 16)), levels: [8, 2])
     let fsq = run(
-      .fsq(levels: [8, 2], bound: "tanh"), counts: Array(repeating: 100, count: 16),
+      .fsq(levels: [8, 2]), counts: Array(repeating: 100, count: 16),
       .finiteScalar(levels: levels, levelWidths: [0.3, 2]), psnr: 24.128)
     let vq = run(
-      .vq(codes: 64, dimension: 2, gradient: "straight-through"),
+      .vq(codes: 64, dimension: 2),
       counts: [1500, 100] + Array(repeating: 0, count: 62),
       .vector(codebook: round, usedCodes: round), psnr: 20.5, imagesTrainedOn: 7,
       trainingRate: nil)
@@ -194,7 +195,7 @@ struct ComparisonTests {
   @Test("what is infinite becomes null: the JSON stays JSON")
   func infinite() throws {
     let exact = Self.run(
-      .vq(codes: 2, dimension: 2, gradient: "rotation"), counts: [800, 800],
+      .vq(codes: 2, dimension: 2, gradient: .rotation), counts: [800, 800],
       .vector(codebook: Self.round, usedCodes: Self.round), psnr: .infinity)
     let comparison = Comparison(
       entries: [.init(checkpoint: "a", outcome: .evaluated(exact))], evaluationProtocol: nil)

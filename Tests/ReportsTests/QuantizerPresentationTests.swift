@@ -4,17 +4,19 @@ import Evaluation
 import Foundation
 import Reports
 import Testing
+import Tokenizers
 
 /// Of every kind of quantizer what belongs to it is shown, in text, JSON and on the page.
 @Suite("Quantizers in reports")
 struct QuantizerPresentationTests {
   /// A kind with what its journal has, and the figures that its page must and must not have.
   struct Kind: Sendable, CustomTestStringConvertible {
-    let quantizer: QuantizerPresentation
+    let made: any Quantizer
     let words: String
     let channels: Int
     let figures: [String]
     let foreign: [String]
+    var quantizer: QuantizerPresentation { made.presentation }
     var testDescription: String { quantizer.kind }
   }
 
@@ -41,35 +43,39 @@ struct QuantizerPresentationTests {
 
   static let kinds: [Kind] = [
     Kind(
-      quantizer: .fsq(levels: [4, 3], bound: "tanh"), words: "fsq 4,3 tanh", channels: 2,
+      made: FiniteScalarConfiguration(levels: [4, 3]), words: "fsq 4,3 tanh", channels: 2,
       figures: ofLevels + ["FSQ saturation"], foreign: ofCodebooks + ofBits),
     Kind(
-      quantizer: .vq(codes: 12, dimension: 3, gradient: "rotation"), words: "vq 12x3 rotation",
+      made: VectorConfiguration(codebookSize: 12, codeDimension: 3, gradient: .rotation),
+      words: "vq 12x3 rotation",
       channels: 3, figures: ofCodebooks, foreign: ofLevels + ofBits + ["FSQ saturation"]),
     Kind(
-      quantizer: .cosineVQ(codes: 12, dimension: 3, gradient: "rotation"),
+      made: CosineConfiguration(codebookSize: 12, codeDimension: 3, gradient: .rotation),
       words: "cosine-vq 12x3 rotation", channels: 3, figures: ofCodebooks,
       foreign: ofLevels + ofBits + ["FSQ saturation"]),
     Kind(
-      quantizer: .simVQ(codes: 12, dimension: 2, gradient: "rotation"),
+      made: SimVQConfiguration(codebookSize: 12, codeDimension: 2, gradient: .rotation),
       words: "simvq 12x2 rotation", channels: 2, figures: ofCodebooks,
       foreign: ofLevels + ofBits + ["FSQ saturation"]),
     Kind(
-      quantizer: .lfq(bits: 3), words: "lfq 3 bits", channels: 3, figures: ofBits,
+      made: LookupFreeConfiguration(bits: 3), words: "lfq 3 bits", channels: 3, figures: ofBits,
       foreign: ofLevels + ofCodebooks + ["FSQ saturation"]),
     Kind(
-      quantizer: .bsq(bits: 3), words: "bsq 3 bits", channels: 3, figures: ofBits,
+      made: BinarySphericalConfiguration(bits: 3), words: "bsq 3 bits", channels: 3,
+      figures: ofBits,
       foreign: ofLevels + ofCodebooks + ["FSQ saturation"]),
     Kind(
-      quantizer: .productVQ(groups: 2, codes: 12, dimension: 4, gradient: "rotation"),
+      made: ProductConfiguration(
+        groups: 2, codebookSize: 12, codeDimension: 4, gradient: .rotation),
       words: "product-vq 2x12 rotation", channels: 4, figures: ofCodebooks + ofDepths("group"),
       foreign: ofLevels + ofBits),
     Kind(
-      quantizer: .residualVQ(depth: 2, codes: 12, dimension: 4, gradient: "rotation"),
+      made: ResidualConfiguration(
+        depth: 2, codebookSize: 12, codeDimension: 4, gradient: .rotation),
       words: "residual-vq 2x12 rotation", channels: 4, figures: ofDepths("depth"),
       foreign: ofLevels + ofBits + ofCodebooks),
     Kind(
-      quantizer: .residualFSQ(depth: 2, levels: [4, 3], bound: "tanh"),
+      made: ResidualFiniteScalarConfiguration(depth: 2, levels: [4, 3]),
       words: "residual-fsq 2x12 tanh", channels: 2, figures: ofLevels + ofDepths("depth"),
       foreign: ofBits + ofCodebooks + ["FSQ saturation"]),
   ]
@@ -158,10 +164,11 @@ struct QuantizerPresentationTests {
     #expect(!kind.quantizer.remedy.isEmpty)
   }
 
-  @Test("there are nine kinds, each named once")
+  @Test("every kind is here, and named once")
   func all() {
     let names = Self.kinds.map(\.quantizer.kind)
-    #expect(names.count == 9 && Set(names).count == 9)
+    #expect(
+      names == QuantizerConfiguration.standards.map(\.kind) && Set(names).count == names.count)
   }
 
   @Test("what is wrong decides what to do: train on, remedies of the kind, a lower rate")

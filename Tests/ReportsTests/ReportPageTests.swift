@@ -1,6 +1,7 @@
 import Foundation
 import Reports
 import Testing
+import Tokenizers
 
 @Suite("Report pages")
 struct ReportPageTests {
@@ -338,7 +339,7 @@ struct ReportPageTests {
   func recorded() throws {
     let history = RunHistory(journal: SyntheticJournal.vector())
     let run = RecordedRun(
-      quantizer: .vq(codes: 1000, dimension: 3, gradient: "rotation"), parameters: 12_345,
+      quantizer: .vq(codes: 1000, gradient: .rotation), parameters: 12_345,
       steps: 600, history: history)
     let comparison = Comparison(
       entries: [.init(checkpoint: "a", outcome: .recorded(run))], evaluationProtocol: nil)

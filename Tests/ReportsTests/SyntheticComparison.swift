@@ -3,6 +3,7 @@ import Diagnostics
 import Evaluation
 import Foundation
 import Reports
+import Tokenizers
 
 /// Runs as a page shows them, without a checkpoint behind them.
 enum SyntheticComparison {
@@ -12,7 +13,7 @@ enum SyntheticComparison {
   /// A run of vector quantization, codebook collapse where `used` is small.
   static func vector(used: Int = 40, codes: Int = 1000) -> EvaluatedRun {
     run(
-      .vq(codes: codes, dimension: 3, gradient: "straight-through"),
+      .vq(codes: codes),
       counts: (0..<codes).map { $0 < used ? 20_000 / ($0 + 1) : 0 },
       .vector(codebook: round, usedCodes: round))
   }
@@ -21,7 +22,7 @@ enum SyntheticComparison {
   static func scalar() -> EvaluatedRun {
     let usage = CodebookUsage(counts: (0..<12).map { 1000 + 10 * $0 })
     return run(
-      .fsq(levels: [4, 3], bound: "tanh"), counts: usage.counts,
+      .fsq(levels: [4, 3]), counts: usage.counts,
       .finiteScalar(levels: LevelUse(usage, levels: [4, 3]), levelWidths: [0.6, 1]))
   }
 
@@ -128,5 +129,18 @@ enum SyntheticComparison {
           .init(name: "a<b>.png", note: "hardest", png: png), .init(name: "c.png", png: png),
         ], largestDifference: 32, judge: "vq", rows: [row, row, row, nil]),
       title: title, notes: notes, date: Date(timeIntervalSince1970: 1_800_000_000), version: "1.2")
+  }
+}
+
+extension QuantizerPresentation {
+  /// What reports show of finite scalar quantization.
+  static func fsq(levels: [Int]) -> Self { FiniteScalarConfiguration(levels: levels).presentation }
+
+  /// What reports show of a codebook.
+  static func vq(codes: Int, dimension: Int = 3, gradient: GradientEstimator = .straightThrough)
+    -> Self
+  {
+    VectorConfiguration(codebookSize: codes, codeDimension: dimension, gradient: gradient)
+      .presentation
   }
 }

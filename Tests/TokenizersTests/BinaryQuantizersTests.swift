@@ -143,8 +143,9 @@ struct BinaryQuantizersTests {
   @Test func noTableOfCodesIsMade() {
     let (bits, side) = (18, 128)
     let graph = Graph()
-    let quantizer = BinarySphericalQuantizer(BinarySphericalConfiguration(bits: bits))
-    #expect(quantizer.codebookSize == 1 << 18)
+    let configuration = BinarySphericalConfiguration(bits: bits)
+    #expect(configuration.codebookSize == 1 << 18)
+    let quantizer = BinarySphericalQuantizer(configuration)
     let quantized = quantizer.quantize(graph.input("z", [1, side, side, bits]))
     graph.differentiate(quantized.codes.sum() + quantized.auxiliaryLoss!)
     let backend = CPUBackend()

@@ -82,7 +82,7 @@ struct FiniteScalarFactsTests {
     ([8, 8, 8, 6, 5], 15360, 13.9068905956), ([8, 8, 8, 5, 5, 5], 64000, 15.9657842847),
   ])
   func recommendedLevels(_ levels: [Int], _ size: Int, _ bits: Double) {
-    let quantizer = FiniteScalarQuantizer(FiniteScalarConfiguration(levels: levels))
+    let quantizer = FiniteScalarConfiguration(levels: levels)
     #expect(quantizer.codebookSize == size)
     #expect(abs(log2(Double(quantizer.codebookSize)) - bits) < 1e-9)
   }

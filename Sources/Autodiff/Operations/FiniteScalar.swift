@@ -1,3 +1,5 @@
+@_exported import Forms
+
 /// Bounds each channel to the range of its levels, in units of levels, before rounding.
 ///
 ///     tanh     tanh(z + shift) * half - offset + floor(L / 2)
@@ -11,14 +13,7 @@
 /// tanh(z), so that a normal channel fills its levels evenly.
 public struct LevelBound: Operator {
   /// The bounding function.
-  public enum Form: String, Sendable, Hashable, CaseIterable {
-    /// The paper's.
-    case tanh
-    /// The logistic function.
-    case sigmoid
-    /// The logistic function of 1.6 z.
-    case ifsq
-  }
+  public typealias Form = LevelBoundForm
 
   /// The bounding function.
   public let form: Form

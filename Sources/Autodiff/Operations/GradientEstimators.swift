@@ -1,3 +1,5 @@
+import Forms
+
 // MARK: - Straight-through
 
 /// The same value, through which no gradient flows.
@@ -63,12 +65,7 @@ extension Tensor {
 /// with the rotation trick", 2024.
 public struct Rotation: Operator {
   /// What lambda is.
-  public enum Scale: String, Sendable, Hashable, CaseIterable {
-    /// `|q| / |z|`, as in the paper.
-    case codeOverEncoding
-    /// 1: the gradient keeps its length.
-    case unit
-  }
+  public typealias Scale = RotationScale
 
   /// What lambda is.
   public let scale: Scale

@@ -78,7 +78,7 @@ extension RotationGradient: CPUOperator {
   public func execute(_ o: Operands) {
     let shape = o.shape(ofInput: 0)
     rotationGradient(
-      rows: shape.rows, dimension: shape.channels, scale: scale.kernel,
+      rows: shape.rows, dimension: shape.channels, scale: scale,
       outputGradient: o.input(0), z: o.input(1), q: o.input(2), into: o.output(0))
   }
 }
@@ -103,13 +103,13 @@ extension DirectedPassGradient: CPUOperator {
   }
 }
 
-extension Autodiff.LevelBound: CPUOperator {
+extension LevelBound: CPUOperator {
   /// Calls the kernel.
   public func execute(_ o: Operands) {
     let shape = o.shape(ofInput: 0)
     levels.withUnsafeBufferPointer {
       boundLevels(
-        form.kernel, rows: shape.rows, channels: shape.channels, levels: $0.baseAddress!,
+        form, rows: shape.rows, channels: shape.channels, levels: $0.baseAddress!,
         o.input(0), into: o.output(0))
     }
   }
@@ -121,7 +121,7 @@ extension LevelBoundGradient: CPUOperator {
     let shape = o.shape(ofInput: 0)
     bound.levels.withUnsafeBufferPointer {
       boundLevelsGradient(
-        bound.form.kernel, rows: shape.rows, channels: shape.channels, levels: $0.baseAddress!,
+        bound.form, rows: shape.rows, channels: shape.channels, levels: $0.baseAddress!,
         outputGradient: o.input(0), z: o.input(1), into: o.output(0))
     }
   }

@@ -1,5 +1,6 @@
 import Charts
 import Diagnostics
+import Tokenizers
 
 /// A part of the page that folds: a heading, what it is about, and figures.
 struct PageSection {

@@ -1,6 +1,7 @@
 import Charts
 import Diagnostics
 import Formatting
+import Tokenizers
 
 /// Vectors and codes: for each run the figures of its quantizer.
 struct QuantizerSection {

@@ -2,6 +2,7 @@ import Charts
 import Configuration
 import Diagnostics
 import Foundation
+import Tokenizers
 
 /// A comparison as one HTML page that needs nothing else: no network, no fonts, no libraries.
 ///

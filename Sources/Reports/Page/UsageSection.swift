@@ -3,6 +3,7 @@ import Diagnostics
 import Evaluation
 import Formatting
 import Foundation
+import Tokenizers
 
 /// Use of the codebook over time, and the dead-code timeline.
 struct UsageSection {

@@ -1,13 +1,7 @@
 import Autodiff
 
-/// Turns latent vectors into tokens and back; one variant per file.
+/// Turns latent vectors into tokens and back: what a ``Quantizer`` records in a graph.
 public protocol Bottleneck {
-  /// The number of different values of one index: of different tokens, where these have but one.
-  var codebookSize: Int { get }
-
-  /// The number of indices to a token.
-  var depth: Int { get }
-
   /// Quantizes vectors.
   ///
   /// - Parameter z: `[N, h, w, d]`, the output of `quant_conv`.
@@ -28,9 +22,6 @@ public protocol Bottleneck {
 extension Bottleneck {
   /// The vectors themselves.
   public func continuous(_ z: Tensor) -> Tensor { z }
-
-  /// One id per token.
-  public var depth: Int { 1 }
 }
 
 /// The output of a bottleneck for a batch of vectors.
@@ -50,4 +41,19 @@ public struct Quantized {
   public let auxiliaryLoss: Tensor?
   /// Scalars to report, by name.
   public let statistics: [String: Tensor]
+}
+
+/// Tokens of several indices: how the indices of all depths lie in one tensor.
+enum TokenDepth {
+  /// `[N, h, w]` for each depth, as `[N, h, w, depth]`.
+  static func stacked(_ indices: [Tensor]) -> Tensor {
+    .concatenatingChannels(
+      of: indices.map { $0.reshaped(Shape($0.shape.dimensions + [1])) })
+  }
+
+  /// `[N, h, w, depth]` as `[N, h, w]` for each depth.
+  static func separated(_ indices: Tensor) -> [Tensor] {
+    let grid = Shape(indices.shape.dimensions.dropLast())
+    return (0..<indices.shape.channels).map { indices.channels($0..<$0 + 1).reshaped(grid) }
+  }
 }

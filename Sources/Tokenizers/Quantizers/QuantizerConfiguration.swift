@@ -21,108 +21,79 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   /// Each stage rounds the residual of the one before.
   case residualFSQ(ResidualFiniteScalarConfiguration)
 
+  /// The kinds, in the order of the schema.
+  private static var kinds: [Kind] {
+    [
+      Kind(Self.fsq), Kind(Self.vq), Kind(Self.cosine), Kind(Self.simvq), Kind(Self.lfq),
+      Kind(Self.bsq), Kind(Self.product), Kind(Self.residual), Kind(Self.residualFSQ),
+    ]
+  }
+
+  /// The quantizer that is chosen: whatever differs between the kinds is asked of it.
+  public var chosen: any Quantizer {
+    switch self {
+    case .fsq(let quantizer): quantizer
+    case .vq(let quantizer): quantizer
+    case .cosine(let quantizer): quantizer
+    case .simvq(let quantizer): quantizer
+    case .lfq(let quantizer): quantizer
+    case .bsq(let quantizer): quantizer
+    case .product(let quantizer): quantizer
+    case .residual(let quantizer): quantizer
+    case .residualFSQ(let quantizer): quantizer
+    }
+  }
+}
+
+extension QuantizerConfiguration {
   /// The largest number of ids per token.
   public static let mostDepth = 32
 
-  /// The codebooks, where tokens are entries of such.
-  public var codebook: CodebookConfiguration? {
-    switch self {
-    case .vq(let configuration): configuration.codebook
-    case .cosine(let configuration): configuration.codebook
-    case .simvq(let configuration): configuration.codebook
-    case .product(let configuration): configuration.codebook
-    case .residual(let configuration): configuration.codebook
-    case .fsq, .lfq, .bsq, .residualFSQ: nil
-    }
-  }
+  /// One of each kind, as it is by default.
+  public static var standards: [QuantizerConfiguration] { kinds.map(\.standard) }
 
-  /// The codebooks that are trained entry by entry, if there are such.
-  private var trainedCodebook: CodebookConfiguration? {
-    if case .simvq = self { nil } else { codebook }
-  }
-
-  /// The number of different values of one index: of different tokens, where these have but one.
-  public var codebookSize: Int {
-    switch self {
-    case .fsq(let configuration): configuration.codebookSize
-    case .lfq(let configuration): configuration.binary.codebookSize
-    case .bsq(let configuration): configuration.binary.codebookSize
-    case .residualFSQ(let configuration): configuration.scalar.codebookSize
-    case .vq, .cosine, .simvq, .product, .residual: codebook!.size
-    }
-  }
-
-  /// Channels of the vector that becomes one token: what `quant_conv` puts out.
-  public var codeDimension: Int {
-    switch self {
-    case .fsq(let configuration): configuration.codeDimension
-    case .lfq(let configuration): configuration.binary.bits
-    case .bsq(let configuration): configuration.binary.bits
-    case .residualFSQ(let configuration): configuration.scalar.codeDimension
-    case .vq, .cosine, .simvq, .product, .residual: codebook!.dimension
-    }
-  }
-
-  /// The number of indices to a token.
-  public var depth: Int {
-    switch self {
-    case .product(let configuration): configuration.groups
-    case .residual(let configuration): configuration.depth
-    case .residualFSQ(let configuration): configuration.depth
-    case .fsq, .vq, .cosine, .simvq, .lfq, .bsq: 1
-    }
+  /// The words of the kinds of which something is true, as a sentence lists them: `simvq, lfq and bsq`.
+  public static func list(where holds: (any Quantizer) -> Bool) -> String {
+    let words = standards.filter { holds($0.chosen) }.map(\.kind)
+    guard let last = words.last, words.count > 1 else { return words.joined() }
+    return words.dropLast().joined(separator: ", ") + " and " + last
   }
 
   /// The word that distinguishes the kinds, here and in token files.
-  public var kind: String {
-    switch self {
-    case .fsq: "fsq"
-    case .vq: "vq"
-    case .cosine: "cosine-vq"
-    case .simvq: "simvq"
-    case .lfq: "lfq"
-    case .bsq: "bsq"
-    case .product: "product-vq"
-    case .residual: "residual-vq"
-    case .residualFSQ: "residual-fsq"
-    }
-  }
+  public var kind: String { type(of: chosen).word }
+
+  /// The codebooks, where tokens are entries of such.
+  public var codebook: CodebookConfiguration? { chosen.entries }
+
+  /// The number of different values of one index: of different tokens, where these have but one.
+  public var codebookSize: Int { chosen.codebookSize }
+
+  /// Channels of the vector that becomes one token: what `quant_conv` puts out.
+  public var codeDimension: Int { chosen.codeDimension }
+
+  /// The number of indices to a token.
+  public var depth: Int { chosen.depth }
 
   /// Levels of each channel where an index is made of digits, channel 0 least significant; else nil.
-  public var levels: [Int]? {
-    switch self {
-    case .fsq(let configuration): configuration.levels
-    case .residualFSQ(let configuration): configuration.scalar.levels
-    case .vq, .cosine, .simvq, .product, .residual: nil
-    case .lfq, .bsq: Array(repeating: 2, count: codeDimension)
-    }
-  }
+  public var levels: [Int]? { chosen.digitLevels }
 
   /// How the gradient passes where a code takes a vector's place, and the weight of the loss that
   /// pulls the vector towards it; nil where there is no codebook.
-  public var replacement: (gradient: CodebookConfiguration.Gradient, commitmentWeight: Double)? {
-    // The pull of a residual quantizer is not towards the sum of its codes alone.
-    if case .residual = self { return nil }
-    return codebook.map { ($0.gradient, $0.commitmentWeight) }
+  public var replacement: (gradient: GradientEstimator, commitmentWeight: Double)? {
+    chosen.replacement
   }
 
   /// Initialization of codebooks that are trained entry by entry; nil where there are
   /// none.
   public var initialization: CodebookConfiguration.Initialization? {
-    trainedCodebook?.initialization
+    chosen.trainsEntries ? codebook?.initialization : nil
   }
 
   /// Updates of codebooks between steps; nil if there are none.
-  public var upkeep: CodebookUpkeep? { trainedCodebook?.upkeep }
+  public var upkeep: CodebookUpkeep? { chosen.trainsEntries ? codebook?.upkeep : nil }
 
-  /// Whether it can begin in the middle of training: where what codes stand for is bounded, or
-  /// codebooks can be made of vectors.
-  public var canBeDeferred: Bool {
-    switch self {
-    case .fsq, .vq, .cosine, .product, .residual, .residualFSQ: true
-    case .simvq, .lfq, .bsq: false
-    }
-  }
+  /// Whether it can begin in the middle of training.
+  public var canBeDeferred: Bool { chosen.canBeDeferred }
 }
 
 extension QuantizerConfiguration: Configurable {
@@ -133,32 +104,17 @@ extension QuantizerConfiguration: Configurable {
 
   /// Declares the kinds.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    fields.variant(
-      "type", &self, isRequired: true,
-      [
-        ConfigurationVariant("fsq", Self.fsq) { if case .fsq(let part) = $0 { part } else { nil } },
-        ConfigurationVariant("vq", Self.vq) { if case .vq(let part) = $0 { part } else { nil } },
-        ConfigurationVariant("cosine-vq", Self.cosine) {
-          if case .cosine(let part) = $0 { part } else { nil }
-        },
-        ConfigurationVariant("simvq", Self.simvq) {
-          if case .simvq(let part) = $0 { part } else { nil }
-        },
-        ConfigurationVariant("lfq", Self.lfq) {
-          if case .lfq(let part) = $0 { part } else { nil }
-        },
-        ConfigurationVariant("bsq", Self.bsq) {
-          if case .bsq(let part) = $0 { part } else { nil }
-        },
-        ConfigurationVariant("product-vq", Self.product) {
-          if case .product(let part) = $0 { part } else { nil }
-        },
-        ConfigurationVariant("residual-vq", Self.residual) {
-          if case .residual(let part) = $0 { part } else { nil }
-        },
-        ConfigurationVariant("residual-fsq", Self.residualFSQ) {
-          if case .residualFSQ(let part) = $0 { part } else { nil }
-        },
-      ])
+    fields.variant("type", &self, isRequired: true, Self.kinds.map(\.variant))
+  }
+
+  /// A kind: its word with the way into the enumeration and out of it.
+  private struct Kind {
+    let variant: ConfigurationVariant<QuantizerConfiguration>
+    let standard: QuantizerConfiguration
+
+    init<Part: Quantizer>(_ embed: @escaping (Part) -> QuantizerConfiguration) {
+      variant = ConfigurationVariant(Part.word, embed) { $0.chosen as? Part }
+      standard = embed(Part.standard)
+    }
   }
 }

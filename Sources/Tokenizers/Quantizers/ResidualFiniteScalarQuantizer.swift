@@ -1,4 +1,70 @@
 import Autodiff
+import Configuration
+
+/// Residual finite scalar quantization: each depth divides the level that the one before has chosen.
+public struct ResidualFiniteScalarConfiguration: Sendable, Equatable {
+  /// How often a channel is rounded: indices to a token.
+  public var depth: Int
+  /// Levels and bound of each depth.
+  public var scalar: FiniteScalarConfiguration
+
+  /// Describes a residual finite scalar quantizer.
+  public init(
+    depth: Int = 2, levels: [Int] = [5, 5, 5], bound: FiniteScalarConfiguration.Bound = .tanh
+  ) {
+    self.depth = depth
+    scalar = FiniteScalarConfiguration(levels: levels, bound: bound)
+  }
+}
+
+/// The first depth stands for all in reports: it carries most of a vector.
+extension ResidualFiniteScalarConfiguration: Quantizer {
+  /// In configurations, token files and reports.
+  public static let word = "residual-fsq"
+  /// Summary for the schema.
+  public static let summary =
+    "Residual finite scalar quantization: each stage rounds the residual of the one before."
+  /// Twice the levels 5, 5, 5: 125 values of an index, 15,625 tokens.
+  public static let standard = ResidualFiniteScalarConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integer(
+      "depth", &depth, in: .between(2, QuantizerConfiguration.mostDepth),
+      "Number of rounding stages, which is the number of ids per token.",
+      remedy: "One stage is type \"fsq\".")
+    scalar.declare(&fields)
+  }
+
+  /// Values of one index: the product of the levels.
+  public var codebookSize: Int { scalar.codebookSize }
+  /// Channels: one per entry of the levels.
+  public var codeDimension: Int { scalar.codeDimension }
+  /// The levels of each depth.
+  public var digitLevels: [Int]? { scalar.levels }
+  /// The widths of the first depth.
+  public var levelWidths: [Double] { scalar.levelWidths }
+  /// Depth and levels.
+  public var sizeText: String { "\(depth) x \(scalar.sizeText)" }
+
+  /// Depth, levels and bound.
+  public var presentation: QuantizerPresentation {
+    let (codes, bound) = (codebookSize, scalar.bound.rawValue)
+    return QuantizerPresentation(
+      kind: Self.word, shape: "\(depth)x\(codes) \(bound)",
+      facts: JSONObject([
+        "depth": .integer(depth), "codebookSize": .integer(codes),
+        "levels": .array(scalar.levels.map(JSONValue.integer)), "bound": .string(bound),
+      ]), codes: codes, depth: depth, measures: [.levels],
+      remedy: "use fewer levels or less depth")
+  }
+
+  /// There are no parameters to declare.
+  public func bottleneck(in scope: Scope) -> any Bottleneck { ResidualFiniteScalarQuantizer(self) }
+
+  /// On the scale of the first depth.
+  public func digits(of latents: [Float]) -> [Float] { scalar.digits(of: latents) }
+}
 
 /// Residual finite scalar quantization: each depth divides the level that the one before has chosen.
 ///
@@ -10,8 +76,7 @@ import Autodiff
 /// own. A token is one index for each depth, the coarsest first; gradients pass straight through to the
 /// bounded vector. It has no parameters and no auxiliary loss.
 public struct ResidualFiniteScalarQuantizer: Bottleneck {
-  /// The number of indices to a token.
-  public let depth: Int
+  let depth: Int
   private let first: FiniteScalarQuantizer
 
   /// The quantizer of a configuration.
@@ -19,9 +84,6 @@ public struct ResidualFiniteScalarQuantizer: Bottleneck {
     depth = configuration.depth
     first = FiniteScalarQuantizer(configuration.scalar)
   }
-
-  /// The number of different values of one index.
-  public var codebookSize: Int { first.codebookSize }
 
   /// Rounds each channel to its levels, and what that leaves again.
   public func quantize(_ z: Tensor) -> Quantized {

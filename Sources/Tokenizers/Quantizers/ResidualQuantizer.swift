@@ -1,4 +1,59 @@
 import Autodiff
+import Configuration
+
+/// Residual vector quantization: codebooks that quantize the residual of those before.
+///
+/// The losses are summed over depths; the standard weights are light, as with
+/// ``CosineConfiguration``.
+public struct ResidualConfiguration: Sendable, Equatable {
+  /// How many codebooks: indices to a token.
+  public var depth: Int
+  /// The codebook of each depth and its losses.
+  public var codebook: CodebookConfiguration
+
+  /// Describes a residual quantizer.
+  public init(
+    depth: Int = 2, codebookSize: Int = 256, codeDimension: Int = 8,
+    gradient: CodebookConfiguration.Gradient = .straightThrough, codebookWeight: Double = 0.1,
+    commitmentWeight: Double = 0.025,
+    initialization: CodebookConfiguration.Initialization = .encoder,
+    upkeep: CodebookUpkeep = CodebookUpkeep()
+  ) {
+    self.depth = depth
+    codebook = CodebookConfiguration(
+      size: codebookSize, dimension: codeDimension, gradient: gradient,
+      codebookWeight: codebookWeight, commitmentWeight: commitmentWeight,
+      initialization: initialization, upkeep: upkeep)
+  }
+}
+
+extension ResidualConfiguration: CodebookQuantizer {
+  /// In configurations, token files and reports.
+  public static let word = "residual-vq"
+  /// Summary for the schema.
+  public static let summary =
+    "Residual vector quantization: each codebook quantizes the residual of the one before."
+  /// Two codebooks of 256 entries of dimension 8.
+  public static let standard = ResidualConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integer(
+      "depth", &depth, in: .between(2, QuantizerConfiguration.mostDepth),
+      "Number of codebooks, which is the number of ids per token.",
+      remedy: "One codebook is type \"vq\".")
+    codebook.declareReplacement(&fields)
+    codebook.declareEntries(&fields)
+  }
+
+  /// Residuals of the codebooks before.
+  public var arrangement: CodebookArrangement { .residual }
+  /// None: the pull is not towards the sum of the codes alone.
+  public var replacement: (gradient: GradientEstimator, commitmentWeight: Double)? { nil }
+
+  /// Declares the codebooks.
+  public func bottleneck(in scope: Scope) -> any Bottleneck { ResidualQuantizer(self, in: scope) }
+}
 
 /// Residual vector quantization: each codebook quantizes the residual of those before.
 ///
@@ -24,18 +79,12 @@ public struct ResidualQuantizer: Bottleneck {
     self.configuration = configuration
     let (entries, dimension) = (configuration.codebook, configuration.codebook.dimension)
     codebooks = (0..<configuration.depth).map {
-      scope[String($0)]["embedding"].parameter(
-        "weight", [entries.size, dimension],
-        entries.initializer(
-          otherwise: .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0))),
-        isTrained: entries.learnsByGradient)
+      entries.table(
+        in: scope[String($0)],
+        drawnFrom: entries.initializer(
+          otherwise: .normal(deviation: 1 / Float(dimension).squareRoot() / Float(1 << $0))))
     }
   }
-
-  /// The number of different values of one index.
-  public var codebookSize: Int { configuration.codebook.size }
-  /// The number of codebooks.
-  public var depth: Int { configuration.depth }
 
   /// Replaces each vector by the sum of its nearest codes.
   public func quantize(_ z: Tensor) -> Quantized {
@@ -52,9 +101,9 @@ public struct ResidualQuantizer: Bottleneck {
       sum = sum.map { $0 + q } ?? q
       error = loss.error
     }
-    let estimator = GradientEstimator(configuration.codebook.gradient)
+    let estimator = configuration.codebook.gradient
     var statistics = ["quantizationError": error!]
-    if case .rotation = estimator {
+    if estimator.rotates {
       statistics["rotationFallbacks"] = z.rotationFallbacks(to: sum!)
     }
     return Quantized(

@@ -90,7 +90,7 @@ extension RunConfiguration: Configurable {
       "training.averaging.codebook", with: ["quantizer"],
       hasEntries || training.averaging.codebook == .averaged,
       expected: "\"averaged\" with quantizer.type \"\(quantizer.kind)\", which trains no entries",
-      remedy: "vq, cosine-vq, product-vq and residual-vq have codebooks to re-estimate.")
+      remedy: "\(QuantizerConfiguration.list { $0.trainsEntries }) have codebooks to re-estimate.")
     if training.lanes > 0, training.batchSize > 0, training.batchSize % training.lanes == 0 {
       training.microBatch = training.imagesPerReplay(imageSize: side)
     }
@@ -118,7 +118,7 @@ extension RunConfiguration: Configurable {
     fields.check(
       "training.deferQuantization", with: ["quantizer"], !isDeferred || quantizer.canBeDeferred,
       expected: "0 with quantizer.type \"\(kind)\", which cannot be initialized from vectors later",
-      remedy: "All but simvq, lfq and bsq can be deferred.")
+      remedy: "All but \(QuantizerConfiguration.list { !$0.canBeDeferred }) can be deferred.")
     fields.check(
       "quantizer.initialization", with: ["training.deferQuantization"],
       !isDeferred || quantizer.initialization?.isOfVectors ?? true,

@@ -68,7 +68,7 @@ struct CodebookInitialization<B: Backend> {
       let few = spread(vectors, dimension)
       let search = NearestSearch(
         count, for: few, dimension: dimension, on: backend, lanes: codec.lanes, pool: pool)
-      let clusters = KMeans(dimension: dimension, onSphere: isOnSphere)
+      let clusters = KMeans(dimension: dimension, onSphere: quantizer.chosen.isOnSphere)
       return try clusters.centres(count, of: few, random: &random, beforeEach: look) {
         try search.nearest(in: $0, beforeEach: look)
       }.centres
@@ -84,11 +84,6 @@ struct CodebookInitialization<B: Backend> {
     case .encoder, .uniform, .normal:
       return CodeSampling.sample(count, of: vectors, dimension: dimension, random: &random)
     }
-  }
-
-  /// Whether the vectors are directions.
-  private var isOnSphere: Bool {
-    if case .cosine = quantizer { true } else { false }
   }
 
   /// As many vectors as are worth the work, spread evenly over all.

@@ -20,8 +20,8 @@ struct CodebookInputs {
   init(_ quantizer: QuantizerConfiguration, vectors whole: [Float]) {
     self.quantizer = quantizer
     self.whole = whole
-    if case .product(let product) = quantizer {
-      dimension = product.groupDimension
+    if case .groups(let width) = quantizer.chosen.arrangement {
+      dimension = width
       vectors = []
       takeGroup()
     } else {
@@ -32,13 +32,15 @@ struct CodebookInputs {
 
   /// Whether they are what codebooks before have left.
   var areRemainders: Bool {
-    if case .residual = quantizer { depth > 0 } else { false }
+    isResidual && depth > 0
   }
 
   /// Whether the next codebook's vectors follow from the codes that the one at hand has for them.
   var nextDependsOnCodes: Bool {
-    if case .residual = quantizer { depth + 1 < quantizer.depth } else { false }
+    isResidual && depth + 1 < quantizer.depth
   }
+
+  private var isResidual: Bool { quantizer.chosen.arrangement == .residual }
 
   /// Of tokens `[tokens, depths]`, the indices into the codebook at hand, `[tokens]`.
   func codes(in indices: some RandomAccessCollection<Int32>) -> [Int32] {
@@ -59,7 +61,7 @@ struct CodebookInputs {
       depth += 1
     } else {
       depth += 1
-      if case .product = quantizer, depth < quantizer.depth { takeGroup() }
+      if case .groups = quantizer.chosen.arrangement, depth < quantizer.depth { takeGroup() }
     }
   }
 

@@ -38,8 +38,8 @@ struct QuantizerDiagnosis {
           .digits(channel.map { Double($0) / total })
         })
     }
-    if case .fsq(let fsq) = configuration {
-      var saturation = LevelSaturation(levels: fsq.levels, bound: fsq.bound.saturation)
+    if let levels = configuration.levels, let bound = configuration.chosen.saturatingBound {
+      var saturation = LevelSaturation(levels: levels, bound: bound)
       saturation.add(UnsafeBufferPointer(probe.vectors))
       line["saturation"] = .digits(saturation.shares)
     }
@@ -77,7 +77,7 @@ struct QuantizerDiagnosis {
     to line: inout JSONObject, _ probe: QuantizerProbe,
     _ replacement: (gradient: CodebookConfiguration.Gradient, commitmentWeight: Double)
   ) {
-    var angles = TokenAngles(estimator: replacement.gradient.estimator)
+    var angles = TokenAngles(estimator: replacement.gradient)
     angles.add(
       z: UnsafeBufferPointer(probe.vectors), q: UnsafeBufferPointer(probe.codes),
       gradient: UnsafeBufferPointer(probe.gradients),
@@ -121,28 +121,5 @@ struct QuantizerDiagnosis {
     let sorted = codes.sorted { $0.lexicographicallyPrecedes($1) }
     let count = min(sorted.count, Self.mostVectors)
     return (0..<count).flatMap { sorted[$0 * sorted.count / count] }
-  }
-}
-
-extension CodebookConfiguration.Gradient {
-  /// How the gradient reaches the vector, as diagnostics have it.
-  fileprivate var estimator: TokenAngles.Estimator {
-    switch self {
-    case .straightThrough: .straightThrough
-    case .rotation: .rotation
-    case .unitRotation: .unitRotation
-    case .diveq: .diveq
-    }
-  }
-}
-
-extension FiniteScalarConfiguration.Bound {
-  /// The bound, as diagnostics have it.
-  fileprivate var saturation: LevelSaturation.Bound {
-    switch self {
-    case .tanh: .tanh
-    case .sigmoid: .sigmoid
-    case .ifsq: .ifsq
-    }
   }
 }

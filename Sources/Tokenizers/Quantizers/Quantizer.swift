@@ -1,0 +1,169 @@
+import Autodiff
+import Configuration
+@_exported import Forms
+
+/// A quantizer: everything that differs between the kinds.
+///
+/// Each kind is a configuration that conforms, in one file with the bottleneck that it makes.
+/// ``QuantizerConfiguration`` lists the kinds and is the only place that tells them apart.
+public protocol Quantizer: Configurable {
+  /// The word that distinguishes the kind in configurations, token files and reports.
+  static var word: String { get }
+
+  // MARK: Tokens
+
+  /// The number of different values of one index: of different tokens, where these have but one.
+  var codebookSize: Int { get }
+  /// Channels of the vector that becomes one token: what `quant_conv` puts out.
+  var codeDimension: Int { get }
+  /// The number of indices to a token; 1 by default.
+  var depth: Int { get }
+  /// Levels of each channel where an index is made of digits, channel 0 least significant; by default
+  /// nil.
+  var digitLevels: [Int]? { get }
+
+  // MARK: Graph
+
+  /// Declares the parameters, if there are any, and makes the bottleneck of a graph.
+  func bottleneck(in scope: Scope) -> any Bottleneck
+
+  // MARK: Training
+
+  /// The codebooks, where tokens are entries of such; by default nil.
+  var entries: CodebookConfiguration? { get }
+  /// How the codebooks of a token relate; by default there is a single one.
+  var arrangement: CodebookArrangement { get }
+  /// Whether entries are trained one by one, so that they are initialized and revived; by default not.
+  var trainsEntries: Bool { get }
+  /// Whether the vectors are directions, of length 1; by default not.
+  var isOnSphere: Bool { get }
+  /// How the gradient passes where a code takes a vector's place, and the weight of the loss that
+  /// pulls the vector towards it; by default nil.
+  var replacement: (gradient: GradientEstimator, commitmentWeight: Double)? { get }
+  /// Whether it can begin in the middle of training: where what codes stand for is bounded, or
+  /// codebooks can be made of vectors; true by default.
+  var canBeDeferred: Bool { get }
+
+  // MARK: Reports
+
+  /// The size in few words, after the kind: `8,5,5,5`, `1024x8`, `18 bits`.
+  var sizeText: String { get }
+  /// What reports show of it.
+  var presentation: QuantizerPresentation { get }
+  /// How wide a level is in the middle of each channel, before the channel is bounded; empty where
+  /// levels have no width.
+  var levelWidths: [Double] { get }
+  /// The bound whose saturation diagnostics measure; by default nil.
+  var saturatingBound: LevelBoundForm? { get }
+  /// Vectors before quantization `[n, d]` on the scale of their digits; only asked where there are
+  /// ``digitLevels``.
+  func digits(of latents: [Float]) -> [Float]
+}
+
+extension Quantizer {
+  /// One index.
+  public var depth: Int { 1 }
+  /// No digits.
+  public var digitLevels: [Int]? { nil }
+  /// No codebooks.
+  public var entries: CodebookConfiguration? { nil }
+  /// One codebook.
+  public var arrangement: CodebookArrangement { .single }
+  /// No entries.
+  public var trainsEntries: Bool { false }
+  /// Vectors of any length.
+  public var isOnSphere: Bool { false }
+  /// No vectors that codes replace.
+  public var replacement: (gradient: GradientEstimator, commitmentWeight: Double)? { nil }
+  /// It can.
+  public var canBeDeferred: Bool { true }
+  /// No widths.
+  public var levelWidths: [Double] { [] }
+  /// No bound.
+  public var saturatingBound: LevelBoundForm? { nil }
+  /// No digits.
+  public func digits(of latents: [Float]) -> [Float] { [] }
+
+  /// The names of the codebooks that are trained entry by entry, within the quantizer's parameters: one
+  /// for each depth of the tokens.
+  var codebookNames: [String] {
+    guard trainsEntries else { return [] }
+    return arrangement == .single
+      ? ["embedding.weight"] : (0..<depth).map { "\($0).embedding.weight" }
+  }
+}
+
+/// How the codebooks of a token relate.
+public enum CodebookArrangement: Sendable, Equatable {
+  /// There is one, and an index to a token.
+  case single
+  /// Each quantizes a group of so many neighbouring channels.
+  case groups(dimension: Int)
+  /// Each quantizes the residual of those before.
+  case residual
+}
+
+/// Presentation of one kind of quantizer: its name, what is shown of it, what to do
+/// when its codebook collapses.
+///
+/// Each quantizer has its own, see ``Quantizer/presentation``; sections of a page, tables and JSON ask
+/// it and know no kinds of their own.
+public struct QuantizerPresentation: Sendable, Equatable {
+  /// A part of what is measured of a quantizer, which some kinds have.
+  public enum Measure: String, Sendable, CaseIterable {
+    /// Lengths of and angles between vectors and codes, and gradients by the rotation trick.
+    case angles
+    /// The commitment gradient against the reconstruction gradient.
+    case commitment
+    /// Ranks and spreads of the codes that are used.
+    case codes
+    /// The fraction of tokens on each level of each channel.
+    case levels
+    /// Vectors where the bounding function is flat.
+    case saturation
+    /// How evenly each bit is used.
+    case bits
+    /// The entropies of vectors' distributions over codes.
+    case entropies
+    /// Use of each of several indices of a token.
+    case depths
+  }
+
+  /// The word that distinguishes the kinds in configurations and token files.
+  public let kind: String
+  /// Its size and variant in few words: `8,5,5,5 tanh`, `1024x8 rotation`.
+  public let shape: String
+  /// Its properties by name, as JSON tells them after `type`.
+  public let facts: JSONObject
+  /// Different values of one index.
+  public let codes: Int
+  /// Indices to a token.
+  public let depth: Int
+  /// What one of several indices is called: `group`, `depth`.
+  public let depthName: String
+  /// What is measured of it.
+  public let measures: Set<Measure>
+  /// What to change when its codebook collapsed, as settings or in words.
+  public let remedy: String
+
+  /// A description.
+  public init(
+    kind: String, shape: String, facts: JSONObject, codes: Int, depth: Int = 1,
+    depthName: String = "depth", measures: Set<Measure>, remedy: String
+  ) {
+    self.kind = kind
+    self.shape = shape
+    self.facts = facts
+    self.codes = codes
+    self.depth = depth
+    self.depthName = depthName
+    self.measures = depth > 1 ? measures.union([.depths]) : measures
+    self.remedy = remedy
+  }
+
+  /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
+  public var words: String { shape.isEmpty ? kind : "\(kind) \(shape)" }
+
+  /// Whether a measure belongs to it.
+  public func has(_ measure: Measure) -> Bool { measures.contains(measure) }
+}
