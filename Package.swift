@@ -101,7 +101,7 @@ let package = Package(
     wall("EventFiles", ["Files"]),
     wall("Codebooks", ["Randomness"]),
     // 3
-    wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration"]),
+    wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration", "Files"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
     wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
     wall("Diagnostics", ["Evaluation", "Formatting", "Forms"]),
@@ -112,7 +112,9 @@ let package = Package(
       ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
     wall(
       "Reports",
-      ["Charts", "Diagnostics", "Evaluation", "Configuration", "Formatting", "Tokenizers"],
+      [
+        "Charts", "Diagnostics", "Evaluation", "Configuration", "Files", "Formatting", "Tokenizers",
+      ],
       embedding: ["Resources/page.css", "Resources/page.js"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     // 5

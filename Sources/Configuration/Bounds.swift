@@ -1,3 +1,5 @@
+import Files
+
 /// Which numbers a field accepts.
 public struct Bounds<Number: Comparable & Sendable>: Sendable {
   /// Smallest number accepted.

@@ -1,3 +1,5 @@
+import Files
+
 /// The fields of one object, visited in the order in which a `Configurable` declares them.
 ///
 /// A visit reads the values of a text, if there is one, checks them, collects what is wrong with

@@ -1,3 +1,5 @@
+import Files
+
 /// A value of the wrong kind; thrown when a field is read.
 struct Mismatch: Error {
   /// The place inside the field, as in `[2]`; empty for the field itself.

@@ -1,3 +1,5 @@
+import Files
+
 extension JSONValue {
   /// The value with one key of it replaced.
   ///

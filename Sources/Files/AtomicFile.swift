@@ -208,10 +208,9 @@ extension AtomicFile {
       return folder + dot + String(target[start...]) + ending
     }
     // FNV-1a of the name stands for what has no room.
-    let hash = name.reduce(14_695_981_039_346_656_037 as UInt64) {
-      ($0 ^ UInt64($1)) &* 1_099_511_628_211
-    }
-    return folder + dot + String(hash, radix: 16) + ending
+    var hash = Checksum()
+    Array(name).withUnsafeBytes { hash.add($0) }
+    return folder + dot + String(hash.value, radix: 16) + ending
   }
 
   /// Opens `partial` and locks it, so that no two writers share it.

@@ -1,3 +1,4 @@
+import Files
 import Configuration
 
 /// Details of a run for the page, beyond its evaluation.

@@ -1,3 +1,5 @@
+import Files
+
 /// The header of a safetensors file: eight bytes of length, then JSON, then the data section.
 ///
 /// Format: https://huggingface.co/docs/safetensors. All rules are checked in both directions.
@@ -131,13 +133,13 @@ extension Header {
     var items: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { Self.precedes($0.key, $1.key) }
-        .map { Self.quoted($0.key) + ":" + Self.quoted($0.value) }
+        .map { JSONValue.string($0.key).compactText + ":" + JSONValue.string($0.value).compactText }
       items.append("\"__metadata__\":{" + pairs.joined(separator: ",") + "}")
     }
     for entry in entries.sorted(by: { Self.precedes($0.name, $1.name) }) {
       let shape = entry.shape.map(String.init).joined(separator: ",")
       items.append(
-        Self.quoted(entry.name)
+        JSONValue.string(entry.name).compactText
           + ":{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(entry.range.lowerBound),\(entry.range.upperBound)]}")
     }
@@ -149,25 +151,6 @@ extension Header {
   /// By bytes: Swift's own order of strings takes differently composed letters for the same.
   static func precedes(_ left: String, _ right: String) -> Bool {
     left.utf8.lexicographicallyPrecedes(right.utf8)
-  }
-
-  /// A JSON string literal.
-  static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{0}"..<"\u{20}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
 

@@ -1,3 +1,4 @@
+import Files
 import Configuration
 import FileTestSupport
 import Foundation

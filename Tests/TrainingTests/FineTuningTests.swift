@@ -1,3 +1,4 @@
+import Files
 import CPUBackend
 import Configuration
 import Datasets

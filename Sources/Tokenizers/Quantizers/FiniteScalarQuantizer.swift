@@ -1,3 +1,4 @@
+import Files
 import Autodiff
 import Configuration
 import Forms

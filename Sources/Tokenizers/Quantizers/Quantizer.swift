@@ -1,3 +1,4 @@
+import Files
 import Autodiff
 import Configuration
 @_exported import Forms

@@ -1,3 +1,4 @@
+import Files
 import Configuration
 
 /// Who watches a run: a progress line, a log, a test.

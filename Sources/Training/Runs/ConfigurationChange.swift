@@ -1,3 +1,4 @@
+import Files
 import Configuration
 
 /// A value of a configuration that is another than when a run was started.

@@ -12,22 +12,22 @@ public struct JSONSyntaxError: Error, Equatable, CustomStringConvertible {
 }
 
 /// A parsed text, and on which line each of its keys stands.
-struct JSONDocument {
+package struct JSONDocument {
   /// The content.
-  var value: JSONValue
+  package var value: JSONValue
   /// Lines by key path, as in `training.optimizer.learningRate` or `model.channels[2]`.
-  var lines: KeyLines
+  package var lines: KeyLines
   /// Paths of keys that were set from outside the text.
-  var overridden: Set<String> = []
+  package var overridden: Set<String> = []
 }
 
 /// A recursive descent over the bytes of a JSON text.
 ///
 /// Foundation's decoders forget lines, accept duplicate keys and blur `1` and `true`; a
 /// configuration needs all three.
-struct JSONParser {
+package struct JSONParser {
   /// Nesting beyond this is refused before it can exhaust the stack.
-  static let deepest = 128
+  package static let deepest = 128
 
   let bytes: [UInt8]
   var position = 0
@@ -38,7 +38,7 @@ struct JSONParser {
   private var lines = KeyLines()
 
   /// Parses a whole text.
-  static func document(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONDocument {
+  package static func document(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONDocument {
     var parser = JSONParser(bytes: bytes)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
     try parser.requireText()
@@ -300,20 +300,21 @@ extension JSONParser {
 /// On which line each key of a text stands.
 ///
 /// Paths are kept as hashes: those of all items under a long key would take the product of both.
-struct KeyLines: Sendable {
+package struct KeyLines: Sendable {
   /// The path of a key, up to where it has been read.
-  struct Path: Sendable {
-    private(set) var isEmpty = true
-    fileprivate private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+  package struct Path: Sendable {
+    package private(set) var isEmpty = true
+    private var sum = Checksum()
+    fileprivate var hash: UInt64 { sum.value }
 
     /// The outermost value.
-    init() {}
+    package init() {}
 
     /// A whole path, as in `model.channels[2]`.
-    init(_ text: some StringProtocol) { append(text) }
+    package init(_ text: some StringProtocol) { append(text) }
 
     /// The path of a member of the value at this one.
-    func member(_ key: String) -> Path {
+    package func member(_ key: String) -> Path {
       var path = self
       if !isEmpty { path.append(".") }
       path.append(key)
@@ -321,17 +322,18 @@ struct KeyLines: Sendable {
     }
 
     /// The path of an item of the value at this one.
-    func item(_ index: Int) -> Path {
+    package func item(_ index: Int) -> Path {
       var path = self
       path.append("[\(index)]")
       return path
     }
 
-    /// FNV-1a, which continues where it ended.
+    /// The hash continues where it ended.
     private mutating func append(_ text: some StringProtocol) {
-      for byte in text.utf8 {
-        hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
-        isEmpty = false
+      var text = String(text)
+      text.withUTF8 {
+        sum.add(UnsafeRawBufferPointer($0))
+        if !$0.isEmpty { isEmpty = false }
       }
     }
   }
@@ -339,7 +341,7 @@ struct KeyLines: Sendable {
   private var lines: [UInt64: Int] = [:]
 
   /// The line of a key.
-  subscript(path: Path) -> Int? {
+  package subscript(path: Path) -> Int? {
     get { lines[path.hash] }
     set { lines[path.hash] = newValue }
   }

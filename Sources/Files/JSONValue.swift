@@ -30,7 +30,7 @@ public enum JSONValue: Sendable, Equatable {
   }
 
   /// What an error message shows of the value: the value itself, shortened when it is long.
-  var found: String {
+  package var found: String {
     switch self {
     case .object(let object): return object.members.isEmpty ? "{}" : "an object"
     default:
