@@ -35,9 +35,7 @@ struct FileOrderTests {
     _ = scope.parameter("behind", [3], .constant(0))
     let backend = CPUBackend()
     // The weight as it lies in memory, read through a plan.
-    let plan = Plan(graph, outputs: ["weight": weight * 1]) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, outputs: ["weight": weight * 1], on: backend)
     let parameters = ParameterMemory(plan.parameters, on: backend)
     let file = (0..<shape.count).map { Float($0 + 1) }
     parameters.write(file, toParameter: 1)

@@ -37,7 +37,7 @@ struct FrozenParameterTests {
     let x = graph.input("x", [20])
     graph.differentiate((filter * frozen * x + frozen * frozen * bias).sum())
     let backend = CPUBackend()
-    let plan = Plan(graph) { backend.workspace(for: $0, inputs: $1, outputs: $2) }
+    let plan = Plan(graph, on: backend)
     let parameters = ParameterMemory(plan.parameters, on: backend)
     parameters.initialize(seed: 1)
     let session = Session(plan, parameters: parameters, lanes: 2, pool: LanePool(threads: 1))

@@ -135,8 +135,8 @@ struct CodecTests {
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))
     let plan = Plan(
-      graph, outputs: ["images": tokenizer(graph.input("images", [2, 64, 64, 3])).images]
-    ) { CPUBackend().workspace(for: $0, inputs: $1, outputs: $2) }
+      graph, outputs: ["images": tokenizer(graph.input("images", [2, 64, 64, 3])).images],
+      on: CPUBackend())
     let pool = LanePool(threads: 1)
     let lender = Session(plan, parameters: parameters, lanes: 1, pool: pool)
     let borrower = Codec(configuration, parameters: parameters, lanes: 2, pool: pool)

@@ -13,9 +13,8 @@ public func evaluate(
 ) -> [[Float]] {
   let backend = CPUBackend()
   let names = outputs.indices.map { "output\($0)" }
-  let plan = Plan(graph, outputs: Dictionary(uniqueKeysWithValues: zip(names, outputs))) {
-    backend.workspace(for: $0, inputs: $1, outputs: $2)
-  }
+  let plan = Plan(
+    graph, outputs: Dictionary(uniqueKeysWithValues: zip(names, outputs)), on: backend)
   let parameters = ParameterMemory(plan.parameters, on: backend)
   let session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
   let integers = graph.values.compactMap { value -> String? in

@@ -21,9 +21,7 @@ public final class GraphRun {
   ) {
     let backend = CPUBackend()
     self.outputs = outputs
-    plan = Plan(graph, outputs: outputs, statistics: statistics) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    plan = Plan(graph, outputs: outputs, statistics: statistics, on: backend)
     parameters = ParameterMemory(plan.parameters, on: backend)
     session = Session(
       plan, parameters: parameters, lanes: lanes, pool: LanePool(threads: threads))

@@ -150,10 +150,7 @@ struct BinaryQuantizersTests {
     graph.differentiate(quantized.codes.sum() + quantized.auxiliaryLoss!)
     let backend = CPUBackend()
     let plan = Plan(
-      graph, outputs: ["tokens": quantized.indices, "loss": quantized.auxiliaryLoss!]
-    ) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+      graph, outputs: ["tokens": quantized.indices, "loss": quantized.auxiliaryLoss!], on: backend)
     for instruction in plan.instructions {
       let operands = instruction.outputs + [instruction.workspace].compactMap { $0 }
       for operand in operands where operand.shape.rank < 4 {

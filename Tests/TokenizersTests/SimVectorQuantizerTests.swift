@@ -113,9 +113,7 @@ struct SimVectorQuantizerTests {
     let quantized = quantizer.quantize(graph.input("z", [1, 2, 5, 8]))
     graph.differentiate(quantized.codes.sum() + quantized.auxiliaryLoss!)
     let backend = CPUBackend()
-    let plan = Plan(graph, outputs: ["tokens": quantized.indices]) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, outputs: ["tokens": quantized.indices], on: backend)
     #expect(
       Set(plan.preparation.map(\.operation.name)) == ["convolution", "squared norms"])
     for instruction in plan.instructions {

@@ -128,9 +128,7 @@ struct VectorFactsTests {
     let quantized = quantizer.quantize(graph.input("z", [1, 128, 128, dimension]))
     graph.differentiate(quantized.codes.sum() + quantized.auxiliaryLoss!)
     let backend = CPUBackend()
-    let plan = Plan(graph, outputs: ["tokens": quantized.indices]) {
-      backend.workspace(for: $0, inputs: $1, outputs: $2)
-    }
+    let plan = Plan(graph, outputs: ["tokens": quantized.indices], on: backend)
     #expect(plan.instructions.contains { $0.operation.name == "nearest code" })
     #expect(plan.arenaWords + plan.sharedWords < codes * vectors / 100)
   }
