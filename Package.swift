@@ -149,7 +149,8 @@ let package = Package(
     example("EncodeImage"), example("TrainOnFolder"), example("OwnModel"), example("Classifier"),
 
     .target(
-      name: "TestSupport", dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
+      name: "TestSupport",
+      dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
       path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "FileTestSupport", dependencies: ["Files"], path: "Tests/FileTestSupport",
@@ -187,19 +188,23 @@ let package = Package(
     tests("ThreadsTests", ["Threads"]),
     tests(
       "ConfigurationTests",
-      ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff"]),
-    tests("ImagingTests", ["Imaging"]),
+      ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff", "FileTestSupport"]),
+    tests("ImagingTests", ["Imaging", "FileTestSupport"]),
     tests("EventFilesTests", ["EventFiles", "Files", "FileTestSupport"]),
     tests("CodebooksTests", ["Codebooks", "Randomness"]),
     tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
-    tests("DatasetsTests", ["Datasets", "Imaging", "Randomness", "Configuration"]),
-    tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness"]),
+    tests(
+      "DatasetsTests", ["Datasets", "Imaging", "Randomness", "Configuration", "FileTestSupport"]),
+    tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness", "FileTestSupport"]),
     tests("TokenFilesTests", ["TokenFiles", "Safetensors", "Files", "FileTestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),
     tests("ChartsTests", ["Charts"]),
     tests(
       "ReportsTests",
-      ["Reports", "Tokenizers", "Charts", "Diagnostics", "Evaluation", "Configuration"]),
+      [
+        "Reports", "Tokenizers", "Charts", "Diagnostics", "Evaluation", "Configuration",
+        "FileTestSupport",
+      ]),
     tests("TesseraTests", ["Tessera", "SceneRendering", "FileTestSupport"]),
     tests(
       "CommandTests",

@@ -40,7 +40,7 @@ struct CompareTests {
           "monitor": {"logEvery": 1, "evaluateEvery": 2}
         }
         """
-      try scratch.write(Array(configuration.utf8), to: "run.json")
+      try scratch.write(configuration, to: "run.json")
       return try Self.expectSuccess(
         "train",
         ["--config", scratch.file("run.json"), "--output", folder] + options
@@ -201,7 +201,7 @@ struct CompareTests {
       try FileManager.default.copyItem(
         atPath: name == "a" ? runs.fsq : runs.vq, toPath: own + "/" + name)
     }
-    try runs.scratch.write(Array("text".utf8), to: "set/README.md")
+    try runs.scratch.write("text", to: "set/README.md")
     try FileManager.default.createDirectory(
       atPath: own + "/empty", withIntermediateDirectories: true)
     let whole = try CommandRunner.run("compare", [own, "--json", "-", "--images", "2"])

@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 import Testing
 
@@ -23,8 +24,7 @@ import Testing
     }
   }
 
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
+  static let root = CommandRunner.repository
 
   static let pages: [Page] = {
     let folder = root.appendingPathComponent("docs").path

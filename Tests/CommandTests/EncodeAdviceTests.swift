@@ -65,7 +65,7 @@ struct EncodeAdviceTests {
   @Test("a size that no memory holds is refused before any image is read")
   func hugeSize() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
-    try folder.write(Array("no image".utf8), to: "a.png")
+    try folder.write("no image", to: "a.png")
     let outcome = try checkpoint.encode(
       [folder.file("a.png")], to: folder.file("t.npy"), ["--size", "32768x32768"])
     #expect(outcome.code == 65, "\(outcome)")
@@ -92,7 +92,7 @@ struct EncodeAdviceTests {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     try folder.write(SampleImages.png(32, 32), to: "in/a.png")
     for name in ["a.webp", "b.webp", "c.tif"] { try folder.write([1], to: "in/" + name) }
-    try folder.write(Array("{}".utf8), to: "in/run/config.json")
+    try folder.write("{}", to: "in/run/config.json")
     try folder.write(SampleImages.png(32, 32), to: "in/run/samples/1.png")
     let outcome = try checkpoint.encode([folder.file("in")], to: folder.file("t.npy"))
     #expect(outcome.code == 0, "\(outcome)")

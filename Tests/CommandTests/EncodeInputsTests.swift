@@ -15,7 +15,7 @@ struct EncodeInputsTests {
     try folder.write(good, to: "in/good.png")
     try folder.write(try SampleImages.jpeg(33, 40), to: "in/good 2.jpg")
     try folder.write(Array(good.prefix(good.count / 2)), to: "in/cut.png")
-    try folder.write(Array("not an image".utf8), to: "in/text.png")
+    try folder.write("not an image", to: "in/text.png")
     try folder.write([], to: "in/empty.jpeg")
     try folder.write(try SampleImages.png(31, 64), to: "in/small.png")
     try folder.write(Self.bomb(), to: "in/bomb.png")
@@ -71,7 +71,7 @@ struct EncodeInputsTests {
   func allBad() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try ScratchFolder()
-    try folder.write(Array("text".utf8), to: "in/a.png")
+    try folder.write("text", to: "in/a.png")
     let outcome = try checkpoint.encode([folder.file("in")], to: folder.file("t.safetensors"))
     #expect(outcome.code == 65, "\(outcome)")
     #expect(outcome.errors.contains("in/a.png"), "\(outcome)")
@@ -83,8 +83,8 @@ struct EncodeInputsTests {
   func noInput(name: String) throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try ScratchFolder()
-    _ = try folder.folder("empty")
-    try folder.write(Array("text".utf8), to: "texts/a.txt")
+    try folder.folder("empty")
+    try folder.write("text", to: "texts/a.txt")
     let outcome = try checkpoint.encode([folder.file(name)], to: folder.file("t.safetensors"))
     #expect(outcome.code == 66, "\(outcome)")
     #expect(outcome.errors.contains(folder.file(name)), "\(outcome)")
@@ -96,7 +96,7 @@ struct EncodeInputsTests {
   func emptyBesideOthers() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try ScratchFolder()
-    _ = try folder.folder("empty")
+    try folder.folder("empty")
     try folder.write(SampleImages.png(32, 32), to: "full/a.png")
     let outcome = try checkpoint.encode(
       [folder.file("empty"), folder.file("full")], to: folder.file("t.safetensors"))

@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
     let outcome = try CommandRunner.run(
       program: "/usr/bin/env",
       [
-        "COLUMNS=\(columns)", CommandRunner.buildFolder.appendingPathComponent(command).path,
+        "COLUMNS=\(columns)", CommandRunner.path(of: command),
         "--help",
       ])
     #expect(outcome.code == 0)

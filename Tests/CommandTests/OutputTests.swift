@@ -91,7 +91,8 @@ struct OutputTests {
   }
 
   @Test(
-    "a folder that may not be written to", .enabled(if: getuid() != 0, "root may write anywhere"))
+    "a folder that may not be written to",
+    .enabled(if: OrdinaryUser.isAvailable, "\(OrdinaryUser.absence)"))
   func unwritable() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try images(1)
@@ -99,13 +100,55 @@ struct OutputTests {
     let locked = try folder.folder("locked")
     chmod(locked, 0o555)
     defer { chmod(locked, 0o755) }
-    let encoded = try checkpoint.encode([folder.file("in")], to: locked + "/t.npy")
+    let encoded = try CommandRunner.runAsOrdinaryUser(
+      "encode",
+      ["--checkpoint", checkpoint.path, "--output", locked + "/t.npy", folder.file("in")])
     #expect(encoded.code == 73, "\(encoded)")
-    let decoded = try checkpoint.decode(folder.file("t.npy"), to: locked + "/out")
-    #expect(decoded.code == 73, "\(decoded)")
-    #expect(decoded.errors.contains("locked/out"), "\(decoded)")
-    let inside = try checkpoint.decode(folder.file("t.npy"), to: locked)
-    #expect(inside.code == 73, "\(inside)")
+    for output in [locked + "/out", locked] {
+      let decoded = try CommandRunner.runAsOrdinaryUser(
+        "decode", ["--checkpoint", checkpoint.path, "--output", output, folder.file("t.npy")])
+      #expect(decoded.code == 73, "\(decoded)")
+      #expect(decoded.errors.contains(output), "\(decoded)")
+    }
+    let training = try ScratchFolder.forTraining(steps: 1)
+    try training.folder("locked")
+    chmod(training.file("locked"), 0o555)
+    let trained = try CommandRunner.runAsOrdinaryUser(
+      "train", ["--config", "c.json", "--output", "locked/run"], in: training.path)
+    #expect(trained.code == 73, "\(trained)")
+    #expect(trained.errors.contains("locked/run"), "\(trained)")
+    let compared = try CommandRunner.runAsOrdinaryUser(
+      "compare",
+      [checkpoint.path, "--data", folder.file("in"), "--html", locked + "/report.html"])
+    #expect(compared.code == 73, "\(compared)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: locked).isEmpty)
+  }
+
+  @Test(
+    "images and a checkpoint that may only be read are enough",
+    .enabled(if: OrdinaryUser.isAvailable, "\(OrdinaryUser.absence)"))
+  func readOnly() throws {
+    let folder = try images(2)
+    try FileManager.default.copyItem(
+      atPath: TinyCheckpoint.of(.fsq).path, toPath: folder.file("checkpoint"))
+    try folder.folder("free")
+    chmod(folder.file("free"), 0o777)
+    for name in ["in", "checkpoint"] { chmod(folder.file(name), 0o555) }
+    defer { for name in ["in", "checkpoint"] { chmod(folder.file(name), 0o755) } }
+    let before = folder.files()
+    for (command, arguments) in [
+      ("encode", ["--checkpoint", "checkpoint", "--output", "free/t.npy", "in"]),
+      ("decode", ["--checkpoint", "checkpoint", "--output", "free/out", "free/t.npy"]),
+      ("compare", ["checkpoint", "--data", "in", "--html", "free/report.html"]),
+    ] {
+      let outcome = try CommandRunner.runAsOrdinaryUser(command, arguments, in: folder.path)
+      #expect(outcome.code == 0, "\(outcome)")
+    }
+    // Nobody can go on with a run there.
+    let resumed = try CommandRunner.runAsOrdinaryUser(
+      "train", ["--resume", "--output", "checkpoint", "--steps", "9"], in: folder.path)
+    #expect(resumed.code == 73, "\(resumed)")
+    #expect(folder.files().filter { !$0.hasPrefix("free/") } == before)
   }
 
   @Test("decode replaces files only if asked to, and refuses before it writes the first")

@@ -39,7 +39,7 @@ import Testing
     try FileManager.default.createDirectory(
       atPath: scratch.file("bin"), withIntermediateDirectories: true)
     try FileManager.default.copyItem(
-      atPath: CommandRunner.buildFolder.appendingPathComponent("train").path, toPath: program)
+      atPath: CommandRunner.path(of: "train"), toPath: program)
     for name in ["photos-128", "photos-256", "cifar10-vq", "scenes-vq"] {
       let outcome = try CommandRunner.run(
         program: program, [name, "--data", images, "--print-plan"], in: scratch.path)
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test func theHomeFolderIsExpandedInFlags() throws {
-    let executable = CommandRunner.buildFolder.appendingPathComponent("train").path
+    let executable = CommandRunner.path(of: "train")
     for arguments in [
       ["--data", "~/drawn/train"], ["--data=~/drawn/train"], ["--set", "data.train=~/drawn/train"],
     ] {
@@ -117,9 +117,7 @@ import Testing
     #expect(none.code == 64)
     #expect(none.errors.contains("training.optimizer.learningRate"), "\(none)")
     let page = try CommandRunner.run("train", ["--list-keys", "--markdown"])
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-    let file = root.appendingPathComponent("docs/configuration.md")
+    let file = CommandRunner.repository.appendingPathComponent("docs/configuration.md")
     #expect(
       try page.output == String(contentsOf: file, encoding: .utf8),
       "regenerate: train --list-keys --markdown > docs/configuration.md")

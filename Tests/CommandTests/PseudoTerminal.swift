@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 
 /// A command run on a terminal of a certain width, and what stands on its screen in the end.

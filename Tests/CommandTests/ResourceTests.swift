@@ -7,30 +7,14 @@ import Testing
 struct ResourceTests {
   private let folder: ScratchFolder
 
-  init() throws {
-    folder = try ScratchFolder()
-    for number in 0..<8 {
-      try folder.write(SampleImages.png(32, 32, number: number), to: "in/\(number).png")
-    }
-    let configuration = """
-      {
-        "data": {"train": "in", "imageSize": 16},
-        "model": {"channels": [32], "latentChannels": 4}, "quantizer": {"type": "fsq"},
-        "training": {"steps": 2, "batchSize": 2, "lanes": 2}
-      }
-      """
-    try folder.write(Array(configuration.utf8), to: "c.json")
-  }
+  init() throws { folder = try .forTraining(steps: 2, lanes: 2) }
 
   /// Runs a command under limits of bash's `ulimit`.
   private func run(
     _ command: String, _ arguments: [String], limit: String
   ) throws -> CommandRunner.Outcome {
-    let executable = CommandRunner.buildFolder.appendingPathComponent(command).path
-    return try CommandRunner.run(
-      program: "/bin/bash",
-      ["-c", "ulimit \(limit) && exec \"$0\" \"$@\"", executable] + arguments,
-      in: folder.path)
+    try CommandRunner.run(
+      line: "ulimit \(limit) && exec \"$0\" \"$@\"", command, arguments, in: folder.path)
   }
 
   private var train: [String] { ["--config", "c.json", "--output", "run"] }
@@ -122,12 +106,12 @@ struct ResourceTests {
     chmod(folder.path, 0o777)
     var models: [[UInt8]] = []
     for limit in [2, 3, 50] {
-      let executable = CommandRunner.buildFolder.appendingPathComponent("train").path
       let outcome = try CommandRunner.run(
         program: "/usr/bin/setpriv",
         [
           "--reuid", "65534", "--regid", "65534", "--clear-groups", "/bin/bash", "-c",
-          "ulimit -u \(limit) && exec \"$0\" \"$@\"", executable, "--config", "c.json",
+          "ulimit -u \(limit) && exec \"$0\" \"$@\"", CommandRunner.path(of: "train"),
+          "--config", "c.json",
           "--output", "run \(limit)", "--threads", "2",
         ], in: folder.path)
       #expect(outcome.code == 0, "\(outcome)")

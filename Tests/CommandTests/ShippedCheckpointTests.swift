@@ -5,9 +5,9 @@ import Testing
 /// The tokenizer that comes with the repository, used as its README says.
 @Suite("The checkpoint that is there from the start")
 struct ShippedCheckpointTests {
-  private static let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("checkpoints/scenes").path
+  private static let checkpoint = CommandRunner.repository.appendingPathComponent(
+    "checkpoints/scenes"
+  ).path
 
   @Test("encodes and decodes images that it has not seen, of any size, and does it well")
   func use() throws {

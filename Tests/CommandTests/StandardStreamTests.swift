@@ -31,20 +31,13 @@ struct StandardStreamTests {
 
   private let folder: ScratchFolder
 
-  init() throws {
-    folder = try ScratchFolder()
-    for number in 0..<6 {
-      try folder.write(SampleImages.png(32, 32, number: number), to: "in/\(number).png")
-    }
-  }
+  init() throws { folder = try .forTraining(steps: 3) }
 
   private func run(
     _ command: String, _ arguments: [String], _ fault: Fault
   ) throws -> CommandRunner.Outcome {
-    let executable = CommandRunner.buildFolder.appendingPathComponent(command).path
-    return try CommandRunner.run(
-      program: "/bin/bash",
-      ["-c", "exec \(fault.rawValue); sleep 0.1; exec \"$0\" \"$@\"", executable] + arguments,
+    try CommandRunner.run(
+      line: "exec \(fault.rawValue); sleep 0.1; exec \"$0\" \"$@\"", command, arguments,
       in: folder.path)
   }
 
@@ -68,14 +61,6 @@ struct StandardStreamTests {
 
   @Test("train saves all that it trained", arguments: Fault.allCases)
   func train(fault: Fault) throws {
-    let configuration = """
-      {
-        "data": {"train": "in", "imageSize": 16},
-        "model": {"channels": [32], "latentChannels": 4}, "quantizer": {"type": "fsq"},
-        "training": {"steps": 3, "batchSize": 2, "lanes": 1}, "monitor": {"logEvery": 1}
-      }
-      """
-    try folder.write(Array(configuration.utf8), to: "c.json")
     try expectResult("train", ["--config", "c.json", "--output", "run"], fault)
     let resumed = try CommandRunner.run(
       "train", ["--resume", "--output", "run", "--steps", "4"], in: folder.path)
@@ -91,12 +76,12 @@ struct StandardStreamTests {
     try expectResult(
       "encode", ["--checkpoint", checkpoint, "--output", "t.npy", "--verify", "in"], fault)
     try expectResult("decode", ["--checkpoint", checkpoint, "--output", "out", "t.npy"], fault)
-    #expect(folder.files().filter { $0.hasPrefix("out/") }.count == 6)
+    #expect(folder.files().filter { $0.hasPrefix("out/") }.count == 8)
   }
 
   @Test("a warning that nobody sees ends with the code of what it is about")
   func leftOut() throws {
-    try folder.write(Array("no image".utf8), to: "in/bad.png")
+    try folder.write("no image", to: "in/bad.png")
     let checkpoint = try TinyCheckpoint.of(.fsq).path
     for fault in Fault.allCases {
       let outcome = try run(
@@ -149,18 +134,9 @@ struct StandardStreamTests {
 
   @Test("who reads only the first lines does not stop training")
   func head() throws {
-    let configuration = """
-      {
-        "data": {"train": "in", "imageSize": 16},
-        "model": {"channels": [32], "latentChannels": 4}, "quantizer": {"type": "fsq"},
-        "training": {"steps": 40, "batchSize": 2, "lanes": 1}, "monitor": {"logEvery": 1}
-      }
-      """
-    try folder.write(Array(configuration.utf8), to: "c.json")
-    let executable = CommandRunner.buildFolder.appendingPathComponent("train").path
     let outcome = try CommandRunner.run(
-      program: "/bin/bash",
-      ["-c", "\"$0\" --config c.json --output run 2>&1 | head -n 1", executable], in: folder.path)
+      line: "\"$0\" \"$@\" 2>&1 | head -n 1", "train",
+      ["--config", "c.json", "--output", "run", "--steps", "40"], in: folder.path)
     #expect(outcome.output.contains("bits/pixel"), "\(outcome)")
     let resumed = try CommandRunner.run(
       "train", ["--resume", "--output", "run", "--steps", "41"], in: folder.path)

@@ -1,5 +1,6 @@
 import Commands
 import Configuration
+import FileTestSupport
 import Foundation
 import Testing
 
@@ -65,14 +66,13 @@ import Testing
   }
 
   @Test func thePlansThatAreThereAreValid() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
     #expect(
       try String(
-        contentsOf: root.appendingPathComponent("configs/sweep.schema.json"), encoding: .utf8)
+        contentsOf: CommandRunner.repository.appendingPathComponent("configs/sweep.schema.json"),
+        encoding: .utf8)
         == SweepPlan.schema(), "regenerate: sweep --print-schema > configs/sweep.schema.json")
     for folder in ["configs/sweeps", "Benchmarks/studies"] {
-      let path = root.appendingPathComponent(folder).path
+      let path = CommandRunner.repository.appendingPathComponent(folder).path
       let files = try FileManager.default.contentsOfDirectory(atPath: path)
         .filter { $0.hasSuffix(".json") }
       #expect(!files.isEmpty)

@@ -107,39 +107,23 @@ import Training
 
   /// Ctrl-C saves, and the hint names the command as it was called.
   @Test func aStoppedRunSaysHowItGoesOn() throws {
-    let folder = try ScratchFolder()
-    _ = try tessera(
-      "scenes", "--count", "8", "--validation", "4", "--output", "scenes", "--size", "32",
-      in: folder.path)
-    let process = Process()
-    process.executableURL = CommandRunner.buildFolder.appendingPathComponent("tessera")
-    process.arguments = [
-      "train", "fsq", "--data", "scenes/train", "--validation", "scenes/validation", "--output",
-      "run", "--steps", "100000", "--set", "training.batchSize=4", "--set", "training.lanes=1",
-    ]
-    process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
-    let errors = Pipe()
-    process.standardError = errors
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    var said = ""
-    while !said.contains("step 1/"), process.isRunning {
-      said += String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-    }
-    process.interrupt()
-    said += String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 130, "\(said)")
-    #expect(said.contains("Resume with: tessera train --resume --output run"), "\(said)")
+    let folder = try ScratchFolder.forTraining(steps: 1_000_000)
+    let outcome = try CommandRunner.run(
+      program: CommandRunner.path(of: "tessera"),
+      ["train", "--config", "c.json", "--output", "run"], in: folder.path, sending: [SIGINT],
+      after: "step 1/")
+    #expect(outcome.code == 130 && !outcome.isKilled, "\(outcome)")
+    #expect(
+      outcome.errors.contains("Resume with: tessera train --resume --output run"), "\(outcome)")
   }
 
   /// A sweep runs the commands that are in the program itself: nothing else need be installed.
   @Test func aSweepNeedsNoOtherProgram() throws {
     let folder = try ScratchFolder()
-    _ = try folder.folder("bin")
+    try folder.folder("bin")
     let program = folder.file("bin/tessera")
     try FileManager.default.copyItem(
-      atPath: CommandRunner.buildFolder.appendingPathComponent("tessera").path, toPath: program)
+      atPath: CommandRunner.path(of: "tessera"), toPath: program)
     func run(_ arguments: String...) throws -> CommandRunner.Outcome {
       try CommandRunner.run(program: program, arguments, in: folder.path)
     }
@@ -150,7 +134,7 @@ import Training
         "variants": [{"name": "small", "set": ["training.batchSize=4"]}]
       }
       """
-    try folder.write(Array(plan.utf8), to: "plan.json")
+    try folder.write(plan, to: "plan.json")
     let outcome = try run(
       "sweep", "plan.json", "--output", "runs", "--data", "scenes/train", "--validation",
       "scenes/validation", "--steps", "2")
@@ -166,7 +150,7 @@ import Training
       #expect(outcome.output.contains(shell == "fish" ? String(word.drop { $0 == "-" }) : word))
     }
     let folder = try ScratchFolder()
-    try folder.write(Array(outcome.output.utf8), to: "script")
+    try folder.write(outcome.output, to: "script")
     guard shell == "bash" else { return }
     let checked = try CommandRunner.run(program: "/bin/bash", ["-n", folder.file("script")])
     #expect(checked.code == 0, "\(checked)")

@@ -101,7 +101,7 @@ struct TinyCheckpoint: Sendable {
         "training": {"steps": 3, "batchSize": 4, "lanes": 2}
       }
       """
-    try home.write(Array(configuration.utf8), to: "\(kind).json")
+    try home.write(configuration, to: "\(kind).json")
     let path = home.file("checkpoints \(kind)")
     let outcome = try CommandRunner.run(
       "train", ["--config", home.file("\(kind).json"), "--output", path, "--threads", "2"])

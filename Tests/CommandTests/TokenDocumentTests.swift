@@ -9,8 +9,7 @@ import TokenFiles
 struct TokenDocumentTests {
   /// The examples in Python, in order.
   private static func examples() throws -> [String] {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../docs/tokens.md")
+    let file = CommandRunner.repository.appendingPathComponent("docs/tokens.md")
     let text = try String(contentsOf: file, encoding: .utf8)
     return text.components(separatedBy: "```python\n").dropFirst().map {
       $0.components(separatedBy: "```")[0]

@@ -77,27 +77,17 @@ import Testing
       ["--config", config, "--output", scratch.file("straight"), "--steps", "600", "--quiet"])
     #expect(straight.code == 0, "\(straight)")
 
-    let process = Process()
-    process.executableURL = CommandRunner.buildFolder.appendingPathComponent("train")
-    process.arguments = ["--config", config, "--output", scratch.file("run"), "--steps", "600"]
-    let errors = Pipe()
-    process.standardError = errors
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    var said = ""
-    while !said.contains("step 4"), process.isRunning {
-      said += String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-    }
-    process.interrupt()
-    said += String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 130, "\(said)")
-    #expect(said.contains("Resume with: train --resume --output"))
+    let stopped = try CommandRunner.run(
+      program: CommandRunner.path(of: "train"),
+      ["--config", config, "--output", scratch.file("run"), "--steps", "600"], sending: [SIGINT],
+      after: "step 4")
+    #expect(stopped.code == 130 && !stopped.isKilled, "\(stopped)")
+    #expect(stopped.errors.contains("Resume with: train --resume --output"))
 
     let outcome = try CommandRunner.run("train", ["--resume", "--output", scratch.file("run")])
     #expect(outcome.code == 0, "\(outcome)")
     #expect(bytes("run/model.safetensors") == bytes("straight/model.safetensors"))
-    #expect(!said.contains("step 600"), "it was done before it could be stopped")
+    #expect(!stopped.errors.contains("step 600"), "it was done before it could be stopped")
     let steps = String(decoding: bytes("run/metrics.jsonl") ?? Data(), as: UTF8.self)
       .split(separator: "\n").count { $0.contains(#""kind": "step""#) }
     #expect(steps == 300)
@@ -141,9 +131,7 @@ import Testing
   @Test func schemaAndPlanArePrinted() throws {
     let schema = try CommandRunner.run("train", ["--print-schema"])
     #expect(schema.code == 0)
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-    let file = root.appendingPathComponent("configs/tessera.schema.json")
+    let file = CommandRunner.repository.appendingPathComponent("configs/tessera.schema.json")
     #expect(try schema.output == String(contentsOf: file, encoding: .utf8))
 
     let plan = try train("--print-plan")
@@ -199,8 +187,8 @@ import Testing
   func badInputEndsBeforeStepOne(
     _ arguments: [String], _ code: Int, _ words: String
   ) throws {
-    _ = try scratch.folder("empty ü")
-    try scratch.write(Array("words".utf8), to: "texts ü/a.txt")
+    try scratch.folder("empty ü")
+    try scratch.write("words", to: "texts ü/a.txt")
     let outcome = try CommandRunner.run(
       "train",
       ["--config", config, "--output", scratch.file("run")]

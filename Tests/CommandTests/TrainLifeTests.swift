@@ -62,7 +62,7 @@ import Testing
     let begun = try train(
       "--config", "run.json", "--output", "run", in: scratch.file("."))
     #expect(begun.code == 0, "\(begun)")
-    _ = try scratch.folder("elsewhere")
+    try scratch.folder("elsewhere")
     let resumed = try train(
       "--resume", "--output", "../run", "--steps", "8", in: scratch.file("elsewhere"))
     #expect(resumed.code == 0, "\(resumed)")

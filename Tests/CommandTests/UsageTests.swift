@@ -59,8 +59,8 @@ struct UsageTests {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try ScratchFolder()
     try folder.write(SampleImages.png(32, 32), to: "in/good.png")
-    try folder.write(Array("x".utf8), to: "in/a\nerror: b.png")
-    try folder.write(Array("x".utf8), to: "in/esc\u{1b}]0;title\u{7}.png")
+    try folder.write("x", to: "in/a\nerror: b.png")
+    try folder.write("x", to: "in/esc\u{1b}]0;title\u{7}.png")
     let strange = "o\u{1b}[31m\r"
     let outcomes = [
       try checkpoint.encode([folder.file("in")], to: folder.file("t\u{1b}[1m.npy")),

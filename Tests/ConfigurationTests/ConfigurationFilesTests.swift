@@ -2,15 +2,14 @@ import Files
 import Autodiff
 import Configuration
 import Datasets
+import FileTestSupport
 import Foundation
 import Testing
 import Tokenizers
 import Training
 
 /// The folder of configurations at the root of the repository.
-private let folder = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-  .appendingPathComponent("configs")
+private let folder = CommandRunner.repository.appendingPathComponent("configs")
 
 /// Every configuration in it, by file name.
 private let names: [String] =
@@ -75,12 +74,10 @@ private let names: [String] =
   }
 
   @Test func bytesThatAreNotTextAreNamed() throws {
-    let file = FileManager.default.temporaryDirectory
-      .appendingPathComponent("\(UUID().uuidString).json")
-    try Data([0x7B, 0x0A, 0x22, 0xC3, 0xA9, 0xFF]).write(to: file)
-    defer { try? FileManager.default.removeItem(at: file) }
+    let scratch = try ScratchFolder()
+    try scratch.write([0x7B, 0x0A, 0x22, 0xC3, 0xA9, 0xFF], to: "run.json")
     let error = #expect(throws: ConfigurationError.self) {
-      try RunConfiguration.load(path: file.path)
+      try RunConfiguration.load(path: scratch.file("run.json"))
     }
     #expect(error?.kind == .syntax)
     #expect(error?.problems.first?.place == "line 2, column 3")

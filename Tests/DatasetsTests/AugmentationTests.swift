@@ -1,10 +1,11 @@
 import Datasets
+import FileTestSupport
 import Imaging
 import Randomness
 import Testing
 
 @Suite struct AugmentationTests {
-  private static let image = TemporaryFolder.image(width: 12, height: 10, tint: 200)
+  private static let image = ScratchFolder.image(width: 12, height: 10, tint: 200)
 
   private func numbers(
     _ recipe: Augmentation, _ image: Image, _ random: inout Generator
@@ -61,7 +62,7 @@ import Testing
     width: Int, height: Int, size: Int, newWidth: Int, newHeight: Int
   ) throws {
     let recipe = Augmentation(size: size, resize: .cover)
-    let image = TemporaryFolder.image(width: width, height: height, tint: 1)
+    let image = ScratchFolder.image(width: width, height: height, tint: 1)
     let prepared = try recipe.prepared(image, file: "x.png")
     #expect(prepared.width == newWidth && prepared.height == newHeight)
   }

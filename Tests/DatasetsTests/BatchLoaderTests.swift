@@ -1,4 +1,5 @@
 import Datasets
+import FileTestSupport
 import Foundation
 import Imaging
 import Randomness
@@ -8,7 +9,7 @@ import Testing
   private static let recipe = Augmentation(size: 8)
 
   private func images(
-    _ folder: TemporaryFolder, megabytes: Int = 1
+    _ folder: ScratchFolder, megabytes: Int = 1
   ) throws -> ImageSet {
     ImageSet(
       store: try ImageStore(
@@ -30,7 +31,7 @@ import Testing
 
   @Test(arguments: [(1, 1), (2, 1), (1, 3), (4, 3)])
   func batchesAreTheSameWhateverTheThreads(prefetch: Int, threads: Int) throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(10)
     let images = try images(folder)
     let loader = BatchLoader(
@@ -44,7 +45,7 @@ import Testing
   }
 
   @Test func anyStepMayBeAskedFor() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(5)
     let images = try images(folder, megabytes: 0)
     let loader = BatchLoader(images: images, batchSize: 3, seed: 1, firstStep: 100, threads: 2)
@@ -55,7 +56,7 @@ import Testing
   }
 
   @Test func fillGivesTheSameSamples() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(5)
     let images = try images(folder)
     let loader = BatchLoader(images: images, batchSize: 3, seed: 1)
@@ -74,7 +75,7 @@ import Testing
   }
 
   @Test func aFileThatGoesBadIsReplacedByTheNextOne() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(4)
     let images = try images(folder, megabytes: 0)
     try FileManager.default.removeItem(atPath: folder.path + "/003.png")
@@ -98,7 +99,7 @@ import Testing
   }
 
   @Test func moreBadFilesThanGoodOnesAreAnError() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(4)
     let images = try images(folder, megabytes: 0)
     for name in ["000", "001", "003"] {
@@ -114,7 +115,7 @@ import Testing
 
   /// A list of names from before decides over the order, whatever is in the folder now.
   @Test func aListOfNamesIsFollowed() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(5)
     let store = try ImageStore(
       folder: ImageFolder(path: folder.path), augmentation: Augmentation(size: 8),
@@ -131,7 +132,7 @@ import Testing
   }
 
   @Test func stopIsFinalAndIdempotent() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     let loader = BatchLoader(images: try images(folder), batchSize: 2, seed: 1, threads: 3)
     _ = try loader.withBatch(step: 0) { $0[0] }
@@ -141,7 +142,7 @@ import Testing
   }
 
   @Test func stoppingFromABatchKeepsItsNumbers() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     let images = try images(folder)
     let loader = BatchLoader(images: images, batchSize: 2, seed: 1)
@@ -154,7 +155,7 @@ import Testing
 
   @Test func errorsOfTheUserPassThroughAndFreeTheBuffer() throws {
     struct Refusal: Error {}
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     let loader = BatchLoader(images: try images(folder), batchSize: 2, seed: 1, prefetch: 1)
     for step in 0..<6 {
@@ -165,7 +166,7 @@ import Testing
 
   /// Loaders come and go without a call to stop: their threads end with them.
   @Test func loadersEndWhenLetGo() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     let images = try images(folder)
     for seed in 0..<30 as Range<UInt64> {

@@ -1,10 +1,11 @@
 import Datasets
+import FileTestSupport
 import Foundation
 import Testing
 
 @Suite struct ImageFolderTests {
   @Test func listsImagesOfAllFoldersInOrder() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     let names = [
       "b.png", "a.JPG", "sub/deeper/c.jpeg", "sub/a.Png", "with space/über ñ 漢.png", "z.PNG",
     ]
@@ -24,8 +25,8 @@ import Testing
   }
 
   @Test func loopsOfLinksEndAndLinksAreFollowed() throws {
-    let folder = try TemporaryFolder()
-    let elsewhere = try TemporaryFolder()
+    let folder = try ScratchFolder()
+    let elsewhere = try ScratchFolder()
     try folder.write("x", to: "a/one.png")
     try elsewhere.write("x", to: "two.png")
     try folder.link("a/loop", to: "..")
@@ -40,14 +41,14 @@ import Testing
   }
 
   @Test func fileInsteadOfAFolder() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.write("x", to: "a.png")
     let path = folder.path + "/a.png"
     #expect(throws: DatasetError.notAFolder(path: path)) { try ImageFolder(path: path) }
   }
 
   @Test func folderOfTextFiles() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.write("x", to: "a.txt")
     try folder.write("x", to: "sub/b.txt")
     try folder.write("x", to: "c.gif")
@@ -58,7 +59,7 @@ import Testing
   }
 
   @Test func emptyFolder() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     #expect(throws: DatasetError.noImages(path: folder.path, files: 0, endings: [])) {
       try ImageFolder(path: folder.path)
     }

@@ -1,4 +1,5 @@
 import Datasets
+import FileTestSupport
 import Foundation
 import Imaging
 import Synchronization
@@ -8,14 +9,14 @@ import Testing
   private static let recipe = Augmentation(size: 8)
 
   private func store(
-    _ folder: TemporaryFolder, recipe: Augmentation = Self.recipe, megabytes: Int
+    _ folder: ScratchFolder, recipe: Augmentation = Self.recipe, megabytes: Int
   ) throws -> ImageStore {
     try ImageStore(
       folder: ImageFolder(path: folder.path), augmentation: recipe, cacheMegabytes: megabytes)
   }
 
   @Test func everythingIsDecodedWhenItFits() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(9)
     let store = try store(folder, megabytes: 1)
     #expect(store.count == 9)
@@ -24,12 +25,12 @@ import Testing
     for file in store.files { try FileManager.default.removeItem(atPath: folder.path + "/" + file) }
     for index in 0..<9 {
       #expect(
-        try store.image(index) == TemporaryFolder.image(width: 12, height: 10, tint: index))
+        try store.image(index) == ScratchFolder.image(width: 12, height: 10, tint: index))
     }
   }
 
   @Test func nothingIsKeptBeyondTheLimit() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     // 300 x 400 x 3 = 360,000 bytes each: two fit a megabyte, the third does not.
     try folder.fill(4, width: 300, height: 400)
     let store = try store(folder, megabytes: 1)
@@ -38,7 +39,7 @@ import Testing
     for _ in 0..<2 {
       for index in 0..<4 {
         #expect(
-          try store.image(index) == TemporaryFolder.image(width: 300, height: 400, tint: index))
+          try store.image(index) == ScratchFolder.image(width: 300, height: 400, tint: index))
       }
     }
     #expect(store.cachedBytes == 720_000)
@@ -48,7 +49,7 @@ import Testing
   }
 
   @Test func resizedImagesAreWhatIsKept() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(2, width: 40, height: 60)
     let store = try store(folder, recipe: Augmentation(size: 8, resize: .cover), megabytes: 1)
     #expect(store.cachedBytes == 2 * 8 * 12 * 3)
@@ -56,7 +57,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1]) func badFilesAreLeftOutWithTheirReasons(megabytes: Int) throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     try folder.write("", to: "001a.png")
     try folder.write("I am text", to: "zzz.jpg")
@@ -68,11 +69,11 @@ import Testing
       #expect(bad.reason.hasPrefix(folder.path + "/" + bad.file))
     }
     // Numbers go by the good files alone.
-    #expect(try store.image(2) == TemporaryFolder.image(width: 12, height: 10, tint: 2))
+    #expect(try store.image(2) == ScratchFolder.image(width: 12, height: 10, tint: 2))
   }
 
   @Test func damageBehindTheHeaderIsFoundAtOpeningOrAtUse() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(2, width: 64, height: 64)
     let path = URL(fileURLWithPath: folder.path + "/000.png")
     let bytes = try Data(contentsOf: path)
@@ -88,7 +89,7 @@ import Testing
   }
 
   @Test func onlyBadFiles() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.write("x", to: "a.png")
     try folder.write("x", to: "b.png")
     let error = #expect(throws: DatasetError.self) { try store(folder, megabytes: 1) }
@@ -100,7 +101,7 @@ import Testing
   }
 
   @Test func smallImagesStopTheOpening() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     try folder.writeImage("004.png", width: 30, height: 7)
     try folder.writeImage("005.png", width: 3, height: 9)
@@ -111,7 +112,7 @@ import Testing
   }
 
   @Test func progressReachesTheEnd() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(5)
     let seen = Mutex<[Int]>([])
     _ = try ImageStore(
@@ -128,7 +129,7 @@ import Testing
   private static let recipe = Augmentation(size: 8)
 
   @Test func holdsOutAShare() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(20)
     let data = try Dataset(
       train: folder.path, validationShare: 0.25, seed: 1, augmentation: Self.recipe,
@@ -141,8 +142,8 @@ import Testing
   }
 
   @Test func takesAFolderToValidateWith() throws {
-    let train = try TemporaryFolder()
-    let other = try TemporaryFolder()
+    let train = try ScratchFolder()
+    let other = try ScratchFolder()
     try train.fill(3)
     try other.fill(2)
     try other.write("x", to: "bad.jpg")
@@ -154,7 +155,7 @@ import Testing
   }
 
   @Test func oneImageCannotBeSplit() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(1)
     #expect(throws: DatasetError.tooFewImages(path: folder.path, count: 1, needed: 2)) {
       try Dataset(
@@ -168,14 +169,14 @@ import Testing
   }
 
   @Test func fixedSetIsFixed() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(10)
     let store = try ImageStore(
       folder: ImageFolder(path: folder.path), augmentation: Self.recipe, cacheMegabytes: 1)
     let set = try FixedSet(ImageSet(store: store), count: 5)
     #expect(set.files == ["000.png", "002.png", "004.png", "006.png", "008.png"])
     let expected = (0..<5).map {
-      TemporaryFolder.image(width: 12, height: 10, tint: 2 * $0)
+      ScratchFolder.image(width: 12, height: 10, tint: 2 * $0)
         .centreCropped(width: 8, height: 8)
     }
     #expect(set.images == expected)

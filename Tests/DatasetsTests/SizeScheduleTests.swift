@@ -1,4 +1,5 @@
 import Datasets
+import FileTestSupport
 import Imaging
 import Randomness
 import Testing
@@ -24,7 +25,7 @@ struct SizeScheduleTests {
 
   /// A batch of larger images has as many numbers: the first samples of the step, cut larger.
   @Test func batchesOfAllSizesHaveAsManyNumbers() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(9, width: 20, height: 24)
     let recipe = Augmentation(size: 4, crop: .random, flips: true, sizeMultiples: [1, 2])
     let images = ImageSet(
@@ -52,7 +53,7 @@ struct SizeScheduleTests {
   }
 
   @Test func imagesMustHoldTheLargestCrop() throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(2, width: 12, height: 10)
     func store(_ recipe: Augmentation) throws -> ImageStore {
       try ImageStore(

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import FileTestSupport
 import Foundation
 import Imaging
 import Testing
@@ -36,7 +37,7 @@ import Testing
   }()
 
   @Test(arguments: [0, 1]) func theyAreCountedAndComposited(megabytes: Int) throws {
-    let folder = try TemporaryFolder()
+    let folder = try ScratchFolder()
     try folder.fill(3)
     try Data(Self.transparent).write(to: URL(fileURLWithPath: folder.path + "/glow.png"))
     for (background, expected) in [

@@ -31,32 +31,22 @@ public struct PythonPeer: Sendable {
   private init(importing modules: String, named names: String) {
     let named = ProcessInfo.processInfo.environment["TESSERA_PYTHON"].map { [[$0]] } ?? []
     command = (named + [["/usr/bin/env", "python3"]]).first {
-      (try? Self.run($0, ["-c", "import " + modules]))?.status == 0
+      (try? Self.run($0, ["-c", "import " + modules]))?.code == 0
     }
     absence = "no Python with \(names) (name one in TESSERA_PYTHON)"
   }
 
   /// Runs a script with arguments; its output, and an error where it failed.
   public func run(script: String, _ arguments: [String]) throws -> String {
-    let result = try Self.run(command ?? [], ["-c", script] + arguments)
-    guard result.status == 0 else { throw Failure(output: result.output) }
-    return result.output
+    let outcome = try Self.run(command ?? [], ["-c", script] + arguments)
+    guard outcome.code == 0 else { throw Failure(output: outcome.output + outcome.errors) }
+    return outcome.output
   }
 
   private static func run(
     _ command: [String], _ arguments: [String]
-  ) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: command[0])
-    process.arguments = command.dropFirst() + arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["OMP_NUM_THREADS": "1"]) { $1 }
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  ) throws -> CommandRunner.Outcome {
+    try CommandRunner.run(
+      program: command[0], command.dropFirst() + arguments, environment: ["OMP_NUM_THREADS": "1"])
   }
 }

@@ -16,7 +16,8 @@ public final class ScratchFolder: Sendable {
   /// The path of something in it.
   public func file(_ name: String) -> String { path + "/" + name }
 
-  /// Makes a folder in it.
+  /// Makes a folder in it, with those that it lies in.
+  @discardableResult
   public func folder(_ name: String) throws -> String {
     let path = file(name)
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -29,6 +30,17 @@ public final class ScratchFolder: Sendable {
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(bytes).write(to: url)
+  }
+
+  /// Writes a text file in it, with the folders that it lies in.
+  public func write(_ text: String, to name: String) throws {
+    try write(Array(text.utf8), to: name)
+  }
+
+  /// Makes a symbolic link in it.
+  public func link(_ name: String, to target: String) throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: file(name), withDestinationPath: target)
   }
 
   /// The names directly in it, sorted.

@@ -1,17 +1,17 @@
+import FileTestSupport
 import Foundation
 import Imaging
 import Testing
 
 /// What is known of an image file before its pixels, and how little of it that takes.
 struct HeaderReadingTests {
-  let folder: TemporaryFolder
+  let folder: ScratchFolder
 
-  init() throws { folder = try TemporaryFolder() }
+  init() throws { folder = try ScratchFolder() }
 
   private func write(_ bytes: [UInt8], _ name: String) throws -> String {
-    let path = folder.path(name)
-    try Data(bytes).write(to: URL(filePath: path))
-    return path
+    try folder.write(bytes, to: name)
+    return folder.file(name)
   }
 
   /// A JPEG with a segment of each given length in front, as previews and profiles are.
@@ -65,9 +65,9 @@ struct HeaderReadingTests {
   }
 
   @Test(.timeLimit(.minutes(1))) func `pipes and devices are refused at once`() throws {
-    let pipe = folder.path("pipe.png")
+    let pipe = folder.file("pipe.png")
     #expect(mkfifo(pipe, 0o600) == 0)
-    for path in [pipe, "/dev/zero", folder.url.path] {
+    for path in [pipe, "/dev/zero", folder.path] {
       let error = #expect(throws: ImageError.self) { try ImageDecoder().read(path) }
       #expect(error?.description.contains("not a regular file") == true)
     }

@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 
 /// A real browser without a window, where the machine has one.
@@ -32,25 +33,20 @@ enum HeadlessBrowser {
   /// Opens a page in a window of a size; nil where the browser did not answer within a minute.
   static func visit(_ html: String, width: Int, height: Int = 900) throws -> Visit? {
     guard let path else { return nil }
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("page-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appendingPathComponent("report.html")
-    try Data(html.utf8).write(to: file)
-    let (output, errors) = (
-      folder.appendingPathComponent("output"), folder.appendingPathComponent("errors")
-    )
-    for file in [output, errors] { try Data().write(to: file) }
+    let folder = try ScratchFolder()
+    try folder.write(html, to: "report.html")
+    for name in ["output", "errors"] { try folder.write("", to: name) }
+    func url(_ name: String) -> URL { URL(fileURLWithPath: folder.file(name)) }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = [
       "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-      "--user-data-dir=\(folder.path)/profile", "--window-size=\(width),\(height)",
-      "--virtual-time-budget=5000", "--enable-logging=stderr", "--dump-dom", file.absoluteString,
+      "--user-data-dir=\(folder.file("profile"))", "--window-size=\(width),\(height)",
+      "--virtual-time-budget=5000", "--enable-logging=stderr", "--dump-dom",
+      url("report.html").absoluteString,
     ]
-    process.standardOutput = try FileHandle(forWritingTo: output)
-    process.standardError = try FileHandle(forWritingTo: errors)
+    process.standardOutput = try FileHandle(forWritingTo: url("output"))
+    process.standardError = try FileHandle(forWritingTo: url("errors"))
     try process.run()
     let deadline = Date(timeIntervalSinceNow: 60)
     while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.05) }
@@ -58,9 +54,13 @@ enum HeadlessBrowser {
       process.terminate()
       return nil
     }
-    let said = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
+    func text(_ name: String) throws -> String {
+      String(decoding: try ScratchFolder.read(folder.file(name)), as: UTF8.self)
+    }
     return Visit(
-      page: String(decoding: try Data(contentsOf: output), as: UTF8.self),
-      console: said.split(separator: "\n").map(String.init).filter { $0.contains("CONSOLE") })
+      page: try text("output"),
+      console: try text("errors").split(separator: "\n").map(String.init).filter {
+        $0.contains("CONSOLE")
+      })
   }
 }

@@ -1,3 +1,4 @@
+import FileTestSupport
 import Foundation
 import Imaging
 import SceneRendering
@@ -5,18 +6,21 @@ import Synchronization
 import Testing
 
 @Suite struct SceneDatasetTests {
-  /// A folder that is removed with the object.
-  private final class Folder: Sendable {
-    let path = NSTemporaryDirectory() + "scenes-" + UUID().uuidString
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+  /// A data set's folder, which is not there yet.
+  private struct Folder {
+    let scratch: ScratchFolder
+    let path: String
+
+    init() throws {
+      scratch = try ScratchFolder()
+      path = scratch.file("scenes")
+    }
 
     func names(_ part: String) throws -> [String] {
       try FileManager.default.contentsOfDirectory(atPath: path + "/" + part).sorted()
     }
 
-    func bytes(_ file: String) throws -> Data {
-      try Data(contentsOf: URL(fileURLWithPath: path + "/" + file))
-    }
+    func bytes(_ file: String) throws -> [UInt8] { try ScratchFolder.read(path + "/" + file) }
 
     func records() throws -> [SceneRecord] {
       try bytes(SceneDataset.factorsFile).split(separator: UInt8(ascii: "\n")).map {
@@ -26,7 +30,7 @@ import Testing
   }
 
   @Test func writesWhatItSays() throws {
-    let folder = Folder()
+    let folder = try Folder()
     let seen = Mutex<[Int]>([])
     let outcome = try SceneDataset.write(
       count: 5, validation: 2, size: 16, seed: 3, to: folder.path
@@ -45,7 +49,7 @@ import Testing
     let records = try folder.records()
     #expect(records.count == 7)
     for record in records {
-      let bytes = [UInt8](try folder.bytes(record.file))
+      let bytes = try folder.bytes(record.file)
       #expect(ImageFormat(startOf: bytes) == (record.file.hasSuffix("png") ? .png : .jpeg))
       let image = try ImageDecoder().decode(bytes, name: record.file)
       let rendered = SceneRenderer.render(record.scene, size: record.size)
@@ -55,15 +59,15 @@ import Testing
   }
 
   @Test func sameSeedSameBytes() throws {
-    let one = Folder()
-    let two = Folder()
+    let one = try Folder()
+    let two = try Folder()
     try SceneDataset.write(count: 4, validation: 2, size: 12, seed: 3, to: one.path)
     // More training images change neither the first ones nor the validation images.
     try SceneDataset.write(count: 6, validation: 2, size: 12, seed: 3, to: two.path)
     for record in try one.records() {
       #expect(try one.bytes(record.file) == two.bytes(record.file))
     }
-    let three = Folder()
+    let three = try Folder()
     try SceneDataset.write(count: 4, validation: 2, size: 12, seed: 4, to: three.path)
     #expect(
       try one.bytes("train/scene-00000.png") != three.bytes("train/scene-00000.png"))
@@ -77,7 +81,7 @@ import Testing
   }
 
   @Test func secondCallTouchesNothing() throws {
-    let folder = Folder()
+    let folder = try Folder()
     try SceneDataset.write(count: 3, validation: 1, size: 12, seed: 3, to: folder.path)
     let again = try SceneDataset.write(
       count: 3, validation: 1, size: 12, seed: 3, to: folder.path
@@ -86,10 +90,10 @@ import Testing
   }
 
   @Test func unfinishedFolderIsFinished() throws {
-    let folder = Folder()
+    let folder = try Folder()
     try SceneDataset.write(count: 3, validation: 1, size: 12, seed: 3, to: folder.path)
     let whole = try folder.bytes("train/scene-00001.jpg")
-    try Data().write(to: URL(fileURLWithPath: folder.path + "/train/scene-00001.jpg"))
+    try ScratchFolder.put([], at: folder.path + "/train/scene-00001.jpg")
     #expect(
       try SceneDataset.write(count: 3, validation: 1, size: 12, seed: 3, to: folder.path)
         == .written)
@@ -97,9 +101,9 @@ import Testing
   }
 
   @Test func smallerSetLeavesNoStrangers() throws {
-    let folder = Folder()
+    let folder = try Folder()
     try SceneDataset.write(count: 5, validation: 3, size: 12, seed: 3, to: folder.path)
-    try Data("x".utf8).write(to: URL(fileURLWithPath: folder.path + "/train/mine.png"))
+    try ScratchFolder.put(Array("x".utf8), at: folder.path + "/train/mine.png")
     try SceneDataset.write(count: 2, validation: 0, size: 12, seed: 3, to: folder.path)
     // Files that the data set has not written stay.
     #expect(
@@ -115,8 +119,8 @@ import Testing
     #expect(throws: SceneDatasetError.badSize(4)) {
       try SceneDataset.write(count: 1, validation: 0, size: 4, seed: 1, to: "/nowhere")
     }
-    let folder = Folder()
-    try Data("x".utf8).write(to: URL(fileURLWithPath: folder.path))
+    let folder = try Folder()
+    try ScratchFolder.put(Array("x".utf8), at: folder.path)
     let error = #expect(throws: SceneDatasetError.self) {
       try SceneDataset.write(count: 1, validation: 0, seed: 1, to: folder.path)
     }

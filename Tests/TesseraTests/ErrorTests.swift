@@ -44,7 +44,7 @@ struct ErrorTests {
     let scratch = try ScratchFolder()
     let tokenizer = try Tokenizer(checkpoint: Trained.fsq.get())
     expect(.notFound, "a.png") { _ = try Image(contentsOf: scratch.file("a.png")) }
-    try scratch.write(Array("words".utf8), to: "a.png")
+    try scratch.write("words", to: "a.png")
     expect(.badFile, "text") { _ = try Image(contentsOf: scratch.file("a.png")) }
     let image = Trained.image(4, 4)
     expect(.argument, ".png") { try image.write(to: scratch.file("a.gif")) }
@@ -112,7 +112,7 @@ struct ErrorTests {
     let (fsq, residual) = (try Trained.fsq.get(), try Trained.residual.get())
     let file = scratch.file("tokens.safetensors")
     try Trained.image(8, 8).write(to: scratch.file("a.png"))
-    let outcome = try Programs.run(
+    let outcome = try CommandRunner.run(
       "encode", ["--checkpoint", fsq, "--size", "native", "--output", file, scratch.file("a.png")])
     #expect(outcome.code == 0, "\(outcome)")
     let tokens = try TokenFile(path: file)
@@ -123,7 +123,7 @@ struct ErrorTests {
       _ = try TokenFile(path: file, for: Tokenizer(checkpoint: residual))
     }
     expect(.notFound, "nowhere") { _ = try TokenFile(path: scratch.file("nowhere.safetensors")) }
-    try scratch.write(Array("words".utf8), to: "words.safetensors")
+    try scratch.write("words", to: "words.safetensors")
     expect(.badFile, "words") { _ = try TokenFile(path: scratch.file("words.safetensors")) }
     // A file that changes under its reader is told.
     try ScratchFolder.put([], at: file)

@@ -10,20 +10,20 @@ struct TokenizerTests {
   func idsAndPixelsAreThoseOfTheCommands(_ sizing: Tokenizer.Sizing) throws {
     for checkpoint in [try Trained.fsq.get(), try Trained.residual.get()] {
       let scratch = try ScratchFolder()
-      _ = try scratch.folder("in")
+      try scratch.folder("in")
       let tokenizer = try Tokenizer(checkpoint: checkpoint, threads: 2)
       let images = Self.sizes.dropLast().map { Trained.image($0.0, $0.1) }
       for (index, image) in images.enumerated() {
         try image.write(to: scratch.file("in/\(index).png"))
       }
       let file = scratch.file("tokens.safetensors")
-      let encoded = try Programs.run(
+      let encoded = try CommandRunner.run(
         "encode",
         [
           "--checkpoint", checkpoint, "--output", file, "--size", "\(sizing)", scratch.file("in"),
         ])
       #expect(encoded.code == 0, "\(encoded)")
-      let decoded = try Programs.run(
+      let decoded = try CommandRunner.run(
         "decode", ["--checkpoint", checkpoint, "--output", scratch.file("out"), file])
       #expect(decoded.code == 0, "\(decoded)")
 

@@ -29,8 +29,8 @@ struct TrainingTests {
     #expect(result.end == .finished && result.step == 4 && result.evaluation?.images == 4)
     #expect(result.checkpoint == scratch.file("a"))
 
-    try scratch.write(Array(run.resolved.utf8), to: "run.json")
-    let outcome = try Programs.run(
+    try scratch.write(run.resolved, to: "run.json")
+    let outcome = try CommandRunner.run(
       "train", ["--config", scratch.file("run.json"), "--output", scratch.file("b")])
     #expect(outcome.code == 0, "\(outcome)")
     #expect(

@@ -1,5 +1,6 @@
 import CPUBackend
 import Datasets
+import FileTestSupport
 import Foundation
 import Imaging
 import Safetensors
@@ -8,15 +9,15 @@ import Training
 
 /// A folder of its own with a few small pictures and room for runs, removed with the object.
 final class SmallRun: Sendable {
-  let path: String
+  private let scratch: ScratchFolder
 
-  var data: String { path + "/data" }
+  var path: String { scratch.path }
+  var data: String { folder("data") }
 
   /// Draws pictures of a disc on a slope, each of its own colours and place.
   init(images: Int = 10, side: Int = 16) throws {
-    path = NSTemporaryDirectory() + "tessera training \(UUID().uuidString)"
-    try FileManager.default.createDirectory(
-      atPath: path + "/data", withIntermediateDirectories: true)
+    scratch = try ScratchFolder()
+    try scratch.folder("data")
     for index in 0..<images { try Self.draw(index, side: side, in: data) }
   }
 
@@ -25,9 +26,7 @@ final class SmallRun: Sendable {
       picture(index, side: side), to: folder + "/\(100 + index).png", as: .png)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func folder(_ name: String) -> String { path + "/" + name }
+  func folder(_ name: String) -> String { scratch.file(name) }
 
   static func picture(_ index: Int, side: Int) -> Image {
     func byte(_ value: Int) -> UInt8 { UInt8(truncatingIfNeeded: value) }
