@@ -150,7 +150,7 @@ let package = Package(
 
     .target(
       name: "TestSupport",
-      dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors"],
+      dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors", "Tokenizers"],
       path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "FileTestSupport", dependencies: ["Files"], path: "Tests/FileTestSupport",
@@ -211,7 +211,7 @@ let package = Package(
       [
         "Commands", "Training", "Inference", "CPUBackend", "Execution", "Tokenizers", "Datasets",
         "SceneRendering", "TokenFiles", "Imaging", "Evaluation", "Safetensors", "Files",
-        "Randomness", "Configuration", "FileTestSupport",
+        "Randomness", "Configuration", "FileTestSupport", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,16 +1,19 @@
-import TestSupport
 import Tokenizers
 
 /// A golden autoencoder: its configuration, and the weights and images that the rule of
 /// `Tests/Golden/hashed_values.py` gives it.
-struct GoldenModel {
-  let file: GoldenFile
-  let configuration: TokenizerConfiguration
-  let parameters: [(name: String, shape: [Int])]
+public struct GoldenModel {
+  /// What diffusers computed.
+  public let file: GoldenFile
+  /// What its `VQModel` is here.
+  public let configuration: TokenizerConfiguration
+  /// The names and shapes of all tensors of a checkpoint.
+  public let parameters: [(name: String, shape: [Int])]
 
   private struct Unreadable: Error {}
 
-  init(_ name: String) throws {
+  /// Opens a file by its name without the ending.
+  public init(_ name: String) throws {
     file = try GoldenFile(name)
     guard let settings = try file.json("configuration") as? [String: Any],
       let rows = try file.json("parameters") as? [[Any]],
@@ -33,7 +36,7 @@ struct GoldenModel {
   }
 
   /// The images' extents, channels last.
-  var imageShape: [Int] {
+  public var imageShape: [Int] {
     get throws {
       let shape = try file.shape("image")
       return [shape[0], shape[2], shape[3], shape[1]]
@@ -41,7 +44,7 @@ struct GoldenModel {
   }
 
   /// The images, channels last, computed from the rule.
-  var images: [Float] {
+  public var images: [Float] {
     get throws {
       let shape = try file.shape("image")
       let count = shape.reduce(1, *)
@@ -50,12 +53,12 @@ struct GoldenModel {
   }
 
   /// A stored image or grid of vectors, channels last.
-  func image(_ name: String) throws -> [Float] {
+  public func image(_ name: String) throws -> [Float] {
     TensorLayout.channelsLast(try file.numbers(name), try file.shape(name))
   }
 
   /// Every parameter in the order of a checkpoint.
-  var weights: [(String, [Float])] {
+  public var weights: [(String, [Float])] {
     parameters.map { name, shape in
       let count = shape.reduce(1, *)
       if name == "quantize.embedding.weight" {
