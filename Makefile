@@ -32,7 +32,7 @@ PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: help demo test build install uninstall bench study format check packages clean
+.PHONY: help demo test build manual install uninstall bench study format check packages clean
 
 help:
 	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep, and"
@@ -94,6 +94,8 @@ $(BIN)/tessera:
 	$(MAKE) build
 
 # Makes man pages of a program's help: a tool that comes with the argument parser.
+manual: | $(MANUAL)
+
 $(MANUAL): | $(BIN)/tessera
 	$(SWIFT) build -c release --package-path .build/checkouts/swift-argument-parser \
 	  --scratch-path .build/manual --product generate-manual
