@@ -3,8 +3,9 @@
 #   make demo     system packages, build, built-in data, train FSQ and VQ, alive and collapsed, encode, decode, compare
 #   make test     all tests
 #
-# Also: make build, make format (rewrites layout), make check (what CI runs before the tests), make
-# bench, which measures, and make study, which trains many runs: see Benchmarks/README.md.
+# Also: make build, make format (rewrites layout), make check (what CI runs before the tests), make tsan
+# (looks for data races), make bench, which measures, and make study, which trains many runs: see
+# Benchmarks/README.md.
 
 SWIFT  ?= swift
 # -march=native reaches Swift's own code generation too. `make NATIVE=` builds portably.
@@ -32,13 +33,13 @@ PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: help demo test build manual install uninstall bench study format check packages clean
+.PHONY: help demo test tsan build manual install uninstall bench study format check packages clean
 
 help:
 	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep, and"
 	@echo "              tessera, which has them all"
 	@echo "make demo     build, draw a data set, train three tokenizers, encode, decode, compare"
-	@echo "make test     all tests"
+	@echo "make test     all tests;  make tsan   those of threads, with the thread sanitizer"
 	@echo "make install  tessera, completions for bash, zsh and fish, man pages (PREFIX=, DESTDIR=);"
 	@echo "              make uninstall"
 	@echo "make bench    measure, beside PyTorch where it is there (SECTION=, PRESETS=, ROUNDS=)"
@@ -74,6 +75,17 @@ demo: build
 test: packages
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release $(NATIVE) --skip-build --disable-xctest
+
+# The tests of what threads share, with the thread sanitizer: lanes, the sums and updates that they
+# share, loading.
+# A build of its own without optimization, so no test here trains for long.
+TSAN   = --scratch-path .build/tsan --sanitize thread $(NATIVE)
+SHARED = ThreadsTests|LanePool|BatchLoaderTests|TrainableModelTests|ModelRunTests
+
+tsan: packages
+	$(SWIFT) build $(TSAN) --build-tests
+	TSAN_OPTIONS=suppressions=.ci/tsan-suppressions \
+	  $(SWIFT) test $(TSAN) --skip-build --disable-xctest --filter '$(SHARED)'
 
 # Installs what is built, and builds only what is missing: `make build`, then `sudo make install`.
 install: | $(BIN)/tessera $(MANUAL)

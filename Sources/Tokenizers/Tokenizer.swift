@@ -1,4 +1,5 @@
 import Autodiff
+import Configuration
 import Layers
 
 /// An image tokenizer: encoder, discrete bottleneck, decoder.
@@ -64,5 +65,116 @@ public struct Tokenizer {
   /// depth of the tokens, none where the quantizer has none.
   public static func codebookNames(_ quantizer: QuantizerConfiguration) -> [String] {
     quantizer.chosen.codebookNames.map { "quantize." + $0 }
+  }
+}
+
+/// Configuration of a tokenizer's weights: the networks and the quantizer between them.
+public struct TokenizerConfiguration: Sendable, Equatable {
+  /// The shape of the encoder and the decoder.
+  public var model: ModelConfiguration
+  /// The discrete bottleneck.
+  public var quantizer: QuantizerConfiguration
+
+  /// Describes a tokenizer.
+  public init(
+    model: ModelConfiguration = ModelConfiguration(),
+    quantizer: QuantizerConfiguration = .fsq(FiniteScalarConfiguration())
+  ) {
+    self.model = model
+    self.quantizer = quantizer
+  }
+}
+
+extension TokenizerConfiguration: Configurable {
+  /// Summary for the schema.
+  public static let summary = "What the weights of a tokenizer depend on."
+  /// The standard networks with finite scalar quantization between them.
+  public static let standard = TokenizerConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.object("model", &model, ModelConfiguration.summary)
+    fields.object("quantizer", &quantizer, QuantizerConfiguration.summary)
+  }
+}
+
+/// The shape of the encoder and the decoder, which mirror each other.
+///
+/// Both have one level per entry of `channels`. Between two levels the encoder halves height and
+/// width, and the decoder doubles them. Names and meaning follow the `VQModel` of diffusers.
+public struct ModelConfiguration: Sendable, Equatable {
+  /// Channels of each level, from the full image to the smallest grid.
+  public var channels: [Int]
+  /// Residual blocks per level of the encoder.
+  ///
+  /// The decoder has one more.
+  public var blocksPerLevel: Int
+  /// Channels the encoder puts out, before `quant_conv` maps them to the code dimension.
+  public var latentChannels: Int
+  /// Indices of the levels with self-attention after each residual block.
+  ///
+  /// Level 0 is the image.
+  public var attentionLevels: [Int]
+  /// Whether the middle of encoder and decoder has self-attention.
+  public var middleAttention: Bool
+  /// Groups of every group normalization.
+  ///
+  /// Divides each entry of `channels`.
+  public var normGroups: Int
+
+  /// Describes an encoder and a decoder.
+  public init(
+    channels: [Int] = [64, 128], blocksPerLevel: Int = 1, latentChannels: Int = 4,
+    attentionLevels: [Int] = [], middleAttention: Bool = false, normGroups: Int = 32
+  ) {
+    self.channels = channels
+    self.blocksPerLevel = blocksPerLevel
+    self.latentChannels = latentChannels
+    self.attentionLevels = attentionLevels
+    self.middleAttention = middleAttention
+    self.normGroups = normGroups
+  }
+
+  /// Image pixels per token along one side: 2 to the power of (levels - 1).
+  public var downsampling: Int { 1 << (channels.count - 1) }
+}
+
+extension ModelConfiguration: Configurable {
+  /// Summary for the schema.
+  public static let summary = "The shape of the encoder and the decoder, which mirror each other."
+  /// Two levels of 64 and 128 channels.
+  public static let standard = ModelConfiguration()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.integers(
+      "channels", &channels, each: .between(1, 8192), count: .between(1, 12),
+      "Channels of each level, from the full image to the smallest grid; each level after the "
+        + "first halves height and width.")
+    fields.integer(
+      "blocksPerLevel", &blocksPerLevel, in: .between(1, 16),
+      "Residual blocks per level of the encoder; the decoder has one more.")
+    fields.integer(
+      "latentChannels", &latentChannels, in: .between(1, 8192),
+      "Output channels of the encoder, before quant_conv maps them to the code dimension.")
+    fields.integers(
+      "attentionLevels", &attentionLevels, each: .atLeast(0), count: .between(0, 12),
+      "Indices of the levels with self-attention; 0 is the level of the full image.")
+    fields.flag(
+      "middleAttention", &middleAttention,
+      "Whether the middle of encoder and decoder has self-attention.")
+    fields.integer(
+      "normGroups", &normGroups, in: .between(1, 8192),
+      "Groups of every group normalization; divides each entry of channels.")
+    let (levels, groups) = (channels.count, normGroups)
+    fields.check(
+      "channels", with: ["normGroups"], channels.allSatisfy { $0 % groups == 0 },
+      expected: "multiples of normGroups = \(groups)",
+      remedy: "The nearest are \(channels.map { max(1, ($0 + groups / 2) / groups) * groups }).")
+    fields.check(
+      "attentionLevels", with: ["channels"],
+      attentionLevels.allSatisfy { $0 < levels }
+        && Set(attentionLevels).count == attentionLevels.count,
+      expected: "different levels from 0 to \(levels - 1), as channels has \(levels)")
   }
 }

@@ -50,7 +50,7 @@ struct ExampleTests {
     #expect(try CommandRunner.run("Classifier", [folder]).code != 0)
     // What compares tokenizers reads it, by its log; what needs a tokenizer says so.
     let compared = try CommandRunner.run("compare", [folder, "--html", scratch.file("page.html")])
-    #expect(compared.code == 0 && compared.text.contains("held-out loss"), "\(compared)")
+    #expect(compared.code == 0 && compared.output.contains("held-out loss"), "\(compared)")
     let page = try String(contentsOfFile: scratch.file("page.html"), encoding: .utf8)
     for figure in ["Training loss", "Held-out loss", "Learning rate"] {
       #expect(page.contains(figure), "\(figure)")
@@ -59,7 +59,7 @@ struct ExampleTests {
     try Trained.image(20, 13).write(to: photo)
     let encoded = try CommandRunner.run(
       "encode", ["--checkpoint", folder, "--output", tokens, photo])
-    #expect(encoded.code == 65 && encoded.text.contains("of kind \"model\""), "\(encoded)")
+    #expect(encoded.code == 65 && encoded.errors.contains("of kind \"model\""), "\(encoded)")
   }
 
   @Test(arguments: ["EncodeImage", "TrainOnFolder", "OwnModel", "Classifier"])

@@ -42,17 +42,20 @@ private struct LinearModel: TrainableModel {
 
 /// The guesses of a batch, and the gradients at them.
 private final class GuessReader: ReplayReader {
-  private(set) var guesses = [Float](repeating: .nan, count: 8)
-  private(set) var slopes = [Float](repeating: .nan, count: 8)
+  var guesses: [Float] { Array(UnsafeBufferPointer(start: memory, count: 8)) }
+  var slopes: [Float] { Array(UnsafeBufferPointer(start: memory + 8, count: 8)) }
+
+  // No arrays: lanes write at once, each its own places.
+  private let memory = UnsafeMutablePointer<Float>.allocate(capacity: 16)
+
+  init() { memory.initialize(repeating: .nan, count: 16) }
+
+  deinit { memory.deallocate() }
 
   func take<B: Backend>(_ replay: Session<B>.Replay) {
-    let words = replay.words(ofOutput: "guess")
-    guesses.withUnsafeMutableBufferPointer {
-      replay.read("guess", intoWords: $0.baseAddress! + replay.item * words)
-    }
-    slopes.withUnsafeMutableBufferPointer {
-      replay.read("slope", intoWords: $0.baseAddress! + replay.item * words)
-    }
+    let place = memory + replay.item * replay.words(ofOutput: "guess")
+    replay.read("guess", intoWords: place)
+    replay.read("slope", intoWords: place + 8)
   }
 }
 
