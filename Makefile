@@ -76,16 +76,17 @@ test: packages
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release $(NATIVE) --skip-build --disable-xctest
 
-# The tests of what threads share, with the thread sanitizer: lanes, the sums and updates that they
-# share, loading.
-# A build of its own without optimization, so no test here trains for long.
-TSAN   = --scratch-path .build/tsan --sanitize thread $(NATIVE)
-SHARED = ThreadsTests|LanePool|BatchLoaderTests|TrainableModelTests|ModelRunTests
+# The tests of what threads share, with the thread sanitizer: lanes, the sums and updates that they share,
+# loading, encoding. A build of its own without optimization, so no test here trains for long.
+TSAN    = --scratch-path .build/tsan --sanitize thread $(NATIVE)
+SHARED  = ThreadsTests|TraceTests|UpdateMeasurementTests|threadsChangeNoBit|theResultDependsOnLanes
+SHARED := $(SHARED)|LaneChoiceTests|TrainableModelTests|ModelRunTests|TesseraTests.ModelTests
+SHARED := $(SHARED)|BatchLoaderTests|ImageStoreTests|DatasetTests|CodecTests/tokensDecode
 
 tsan: packages
 	$(SWIFT) build $(TSAN) --build-tests
 	TSAN_OPTIONS=suppressions=.ci/tsan-suppressions \
-	  $(SWIFT) test $(TSAN) --skip-build --disable-xctest --filter '$(SHARED)'
+	  $(SWIFT) test $(TSAN) --skip-build --disable-xctest --no-parallel --filter '$(SHARED)'
 
 # Installs what is built, and builds only what is missing: `make build`, then `sudo make install`.
 install: | $(BIN)/tessera $(MANUAL)
