@@ -146,7 +146,7 @@ public struct CosineReversals: Sendable, Equatable {
   public let isBelowMean: Bool
   /// S3: more than half of the local cosines have the opposite sign of the global one.
   ///
-  /// Without centring it takes local cosines of both signs; see ``PearsonCorrelation`` for the true reversal.
+  /// Without centring it takes local cosines of both signs.
   public let isOpposite: Bool
   /// The least local cosine minus the global one; nil where there is none.
   public let margin: Double?
@@ -167,24 +167,6 @@ public struct CosineReversals: Sendable, Equatable {
   /// The names of those that hold: "S1", "S2", "S3".
   public var names: [String] {
     [("S1", isBelowAllLocals), ("S2", isBelowMean), ("S3", isOpposite)].filter(\.1).map(\.0)
-  }
-}
-
-/// Turning a group's update towards its gradient until their cosine is large enough.
-public enum LocalClipping {
-  /// The least `mu >= 0` for which `cos(u + mu g, g)` is at least the threshold.
-  ///
-  /// `mu = (|u| / |g|) (lambda sqrt(1 - c^2) / sqrt(1 - lambda^2) - c)` for `c = cos(u, g) < lambda`,
-  /// and 0 from there on; 0 also where a norm is zero.
-  /// - Parameter threshold: `lambda`, above -1 and below 1.
-  public static func multiplier(
-    _ sums: DirectionCosines.Sums, threshold: Double
-  ) -> Double {
-    precondition(threshold > -1 && threshold < 1, "a cosine other than -1 and 1")
-    guard let cosine = sums.cosine, cosine < threshold else { return 0 }
-    let across = (1 - cosine * cosine).squareRoot()
-    let along = threshold * across / (1 - threshold * threshold).squareRoot()
-    return (sums.updateSquared / sums.gradientSquared).squareRoot() * (along - cosine)
   }
 }
 
@@ -234,35 +216,5 @@ public struct SuccessiveGradients: Sendable, Equatable {
   public var noiseRatio: Double? {
     guard let mean, mean > 0 else { return nil }
     return 1 / mean - 1
-  }
-}
-
-/// The cosine of two samples about their means.
-public enum PearsonCorrelation {
-  /// `r = cos(x - mean x, y - mean y)`, -1...1; nil where a sample does not vary.
-  public static func of(_ x: [Double], _ y: [Double]) -> Double? {
-    precondition(x.count == y.count, "samples of one length")
-    guard !x.isEmpty else { return nil }
-    let n = Double(x.count)
-    let (meanX, meanY) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
-    var sums = DirectionCosines.Sums()
-    for (a, b) in zip(x, y) {
-      let (dx, dy) = (a - meanX, b - meanY)
-      sums.updateSquared += dx * dx
-      sums.gradientSquared += dy * dy
-      sums.product += dx * dy
-    }
-    return sums.cosine
-  }
-
-  /// Simpson's paradox proper: every group is correlated positively, all together negatively.
-  ///
-  /// Groups without a correlation are omitted from the first, not from the second.
-  public static func reverses(_ groups: [(x: [Double], y: [Double])]) -> Bool {
-    let locals = groups.compactMap { of($0.x, $0.y) }
-    guard let all = of(groups.flatMap(\.x), groups.flatMap(\.y)), !locals.isEmpty else {
-      return false
-    }
-    return locals.allSatisfy { $0 > 0 } && all < 0
   }
 }

@@ -70,9 +70,6 @@ public struct LevelUse: Sendable, Equatable {
       return Double(channel[0] + channel[channel.count - 1]) / Double(total)
     }
   }
-
-  /// How many levels, used evenly, would carry as much, per channel: 1...L.
-  public var perplexities: [Double] { counts.map { CodebookUsage(counts: $0).perplexity } }
 }
 
 /// How many latents of finite scalar quantization lie where its bound is flat, per channel.

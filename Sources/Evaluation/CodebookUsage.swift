@@ -127,9 +127,6 @@ public struct CodebookUsage: Sendable, Equatable {
     return -expm1(Double(ids) * log1p(-1 / Double(codes)))
   }
 
-  /// The entropy of the code frequencies, `-sum p log2 p`, in bits; 0 for no ids.
-  public var entropyBits: Double { entropy / log(2) }
-
   /// `exp(entropy)`: the number of codes that, used evenly, carry as much; 1 for no ids.
   public var perplexity: Double { exp(entropy) }
 

@@ -53,9 +53,6 @@ public func entropyOfBitsGradient(
   }
 }
 
-/// The groups that `bits` are taken apart into: `size` each, the last perhaps fewer.
-public func bitGroups(_ bits: Int, size: Int) -> Int { (bits + size - 1) / size }
-
 /// The floats of scratch memory that `entropyOfMeanBits` and its gradient need.
 public func meanBitsWorkspace(group: Int) -> Int { 4 * (1 << group) + 4 * group }
 

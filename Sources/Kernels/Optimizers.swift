@@ -58,22 +58,6 @@ public func momentumSGD(
   }
 }
 
-/// y[i] = ((s0[i] + s1[i]) + s2[i]) + ..., over `lanes` sources in this order.
-///
-/// The order is fixed, so the sum does not depend on which lane came first. `y` may be one of the
-/// sources; with no lanes it is zero.
-public func sumLanes(
-  count: Int, lanes: Int, _ sources: UnsafePointer<UnsafePointer<Float>>,
-  into y: UnsafeMutablePointer<Float>
-) {
-  guard lanes > 0 else { return fill(count: count, with: 0, into: y) }
-  for i in vectors(count) {
-    var sum = sources[0][i]
-    for lane in 1..<lanes { sum += sources[lane][i] }
-    y[i] = sum
-  }
-}
-
 /// The update that Adam and AdamW share.
 private struct Adam {
   let step: Float

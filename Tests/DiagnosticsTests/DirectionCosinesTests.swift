@@ -83,18 +83,6 @@ struct DirectionCosinesTests {
     #expect(isClose(sums.cosine, 0.797884560803, 2e-3))
   }
 
-  @Test("COS-6: two perfect correlations that are negative together")
-  func pearson() {
-    let (low, high) = ([0.0, 1, 2, 3], [6.0, 7, 8, 9])
-    #expect(isClose(PearsonCorrelation.of(low, high), 1))
-    #expect(isClose(PearsonCorrelation.of(low + high, high + low), -0.756097560976))
-    #expect(isClose(Self.sums(low + high, high + low).cosine, 0.409836065574))
-    #expect(PearsonCorrelation.reverses([(low, high), (high, low)]))
-    #expect(!PearsonCorrelation.reverses([(low, low), (high, high)]))
-    #expect(!PearsonCorrelation.reverses([]) && PearsonCorrelation.of([1, 1], [1, 2]) == nil)
-    #expect(PearsonCorrelation.of([], []) == nil)
-  }
-
   @Test("COS-7: the noise that a cosine of successive gradients implies")
   func noise() throws {
     let cosine = try #require(Self.sums([1, 2, -1, 0.5], [0.8, 1, 0.5, -0.2]).cosine)
@@ -193,22 +181,5 @@ struct DirectionCosinesTests {
       #expect(empty.decreaseShares.allSatisfy { $0 == 0 })
       #expect(CosineReversals(empty).names.isEmpty && CosineReversals(empty).margin == nil)
     }
-  }
-
-  @Test("clipping reaches its threshold with the least turn")
-  func clipping() {
-    var random = SeededNumbers(60)
-    for _ in 0..<500 {
-      let (u, g) = (random.normals(5), random.normals(5))
-      let threshold = Double.random(in: -0.9...0.9, using: &random)
-      let sums = Self.sums(u, g)
-      let mu = LocalClipping.multiplier(sums, threshold: threshold)
-      if sums.cosine! >= threshold {
-        #expect(mu == 0)
-      } else {
-        #expect(mu > 0 && isClose(Self.sums(plus(u, g, times: mu), g).cosine, threshold))
-      }
-    }
-    #expect(LocalClipping.multiplier(Sums(), threshold: 0.5) == 0)
   }
 }

@@ -20,7 +20,6 @@ struct LevelUseTests {
   func even() {
     let use = LevelUse(CodebookUsage(counts: Array(repeating: 5, count: 40)), levels: [8, 5])
     #expect(use.unused == [[], []])
-    #expect(abs(use.perplexities[0] - 8) < 1e-9 && abs(use.perplexities[1] - 5) < 1e-9)
     #expect(use.endShares == [0.25, 0.4])
     // Variances of 0...1 over 8 and over 5 levels: (L + 1) / (12 (L - 1)).
     let expected = EffectiveRank.of(eigenvalues: [9.0 / 84, 6.0 / 48])

@@ -11,20 +11,18 @@ struct CodebookUsageTests {
     #expect(usage.counts == [1, 2, 1])
     #expect(usage.ids == 4 && usage.used == 3 && usage.deadCodes == 0)
     #expect(usage.usage == 1)
-    #expect(abs(usage.entropyBits - 1.5) < 1e-12)
     #expect(abs(usage.perplexity - 2.82842712475) < 1e-10)
     #expect(abs(usage.expectedUniformUsage - (1 - pow(2.0 / 3, 4))) < 1e-12)
   }
 
   @Test func `no tokens, one code, and even use`() {
     let empty = CodebookUsage(codes: 5)
-    #expect(empty.perplexity == 1 && empty.entropyBits == 0 && empty.usage == 0)
+    #expect(empty.perplexity == 1 && empty.usage == 0)
     #expect(empty.expectedUniformUsage == 0 && empty.deadCodes == 5)
     let collapsed = CodebookUsage(counts: [0, 9, 0])
     #expect(collapsed.perplexity == 1 && collapsed.used == 1)
-    #expect(collapsed.entropyBits.sign == .plus)
     let even = CodebookUsage(counts: [Int](repeating: 7, count: 1024))
-    #expect(abs(even.perplexity - 1024) < 1e-8 && abs(even.entropyBits - 10) < 1e-12)
+    #expect(abs(even.perplexity - 1024) < 1e-8)
     let single = CodebookUsage(counts: [3])
     #expect(single.usage == 1 && single.expectedUniformUsage == 1)
   }

@@ -99,23 +99,4 @@ import Testing
     #expect(distance(p, expected) < 1e-6)
     #expect(distance(velocity, v) < 1e-6)
   }
-
-  @Test(arguments: [0, 1, 2, 3, 5], [0, 1, 8, 15, 16, 17, 33]) func lanesAreAddedInOrder(
-    lanes: Int, n: Int
-  ) {
-    // Sizes so different that another order gives another Float.
-    let values = (0..<lanes).map { lane in
-      noise(n, seed: UInt64(lane)).map { $0 * [1e7, 1, -1e7, 3, 1e4][lane] }
-    }
-    let all: [Float] = Array(values.joined()) + [0]
-    var y = [Float](repeating: 9, count: n + 1)
-    all.withUnsafeBufferPointer { all in
-      let sources = (0..<lanes).map { all.baseAddress! + $0 * n } + [all.baseAddress!]
-      sumLanes(count: n, lanes: lanes, sources, into: &y)
-    }
-    let expected = (0..<n).map { i in
-      values.isEmpty ? 0 : values.dropFirst().reduce(values[0][i]) { $0 + $1[i] }
-    }
-    #expect(y == expected + [9])
-  }
 }
