@@ -3,7 +3,7 @@
 /// Formulas are made of arguments, constants and primitive functions with the usual operators:
 ///
 ///     let x = Formula.argument(0)
-///     let softplus = log(1 + exp(x))
+///     let gaussian = exp(-1 * x * x)
 ///
 /// They say at once what is computed (a backend evaluates them in one pass over memory) and what the
 /// gradient is (another formula, by the chain rule). So a new element-wise operation is one formula,

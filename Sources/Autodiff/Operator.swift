@@ -119,7 +119,7 @@ public func require(
 ///
 /// A conformance may stand in any module, and says nothing of kernels:
 ///
-///     /// y = log(1 + e^x), whose gradient g sigmoid(x) is exact for large x too.
+///     /// y = log(1 + e^x) for x below 88, where e^x still is a number; its gradient is g sigmoid(x).
 ///     struct Softplus: CompositeOperation {
 ///       func value(of inputs: [Tensor]) -> Tensor { log(exp(inputs[0]) + 1) }
 ///       func gradients(_ context: GradientContext) -> [Tensor?] {

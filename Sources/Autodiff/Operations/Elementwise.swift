@@ -55,7 +55,7 @@ extension Tensor {
   /// A formula of the elements of some tensors of one shape: an element-wise operation of one's own,
   /// gradient included.
   ///
-  ///     let y = Tensor.elementwise("softplus", x) { log(1 + exp($0[0])) }
+  ///     let y = Tensor.elementwise("gaussian", x) { exp(-1 * $0[0] * $0[0]) }
   ///
   /// - Parameters:
   ///   - name: for messages and traces.
