@@ -52,7 +52,7 @@ import Testing
   ) -> (value: Double, shares: [Float], gradient: [Float]) {
     let bits = z.count / rows
     var workspace = [Float](repeating: .nan, count: meanBitsWorkspace(group: group)) + [77]
-    var shares = [Float](repeating: .nan, count: (bits + group - 1) / group << group) + [77]
+    var shares = [Float](repeating: .nan, count: ((bits + group - 1) / group) << group) + [77]
     let value = entropyOfMeanBits(
       rows: rows, bits: bits, group: group, scale: scale, z, shares: &shares,
       workspace: &workspace)
