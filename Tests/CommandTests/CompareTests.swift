@@ -249,7 +249,7 @@ struct CompareTests {
       atPath: (beside as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: runs.scenes + "/validation", toPath: beside)
     let hinted = try CommandRunner.run("compare", [folder])
-    #expect(hinted.errors.contains("Try --data \(beside)."), "\(hinted)")
+    #expect(hinted.errors.contains("Try --data \(beside)"), "\(hinted)")
     let done = try CommandRunner.run("compare", [folder, "--data", beside, "--quiet"])
     #expect(done.code == 0, "\(done)")
   }

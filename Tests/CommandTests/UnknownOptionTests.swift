@@ -39,8 +39,11 @@ import Testing
     (["--zzzzzz"], "Its options: --config"),
   ])
   func trainSaysWhatToWrite(_ typed: [String], _ answer: String) throws {
-    for arguments in [typed, ["fsq"] + typed, ["--config", "configs/fsq.json"] + typed] {
-      let outcome = try CommandRunner.run("train", arguments)
+    // From a folder of its own, where the preset's images are not, whether or not the demo has drawn them.
+    let scratch = try ScratchFolder()
+    let file = FileManager.default.currentDirectoryPath + "/configs/fsq.json"
+    for arguments in [typed, ["fsq"] + typed, ["--config", file] + typed] {
+      let outcome = try CommandRunner.run("train", arguments, in: scratch.path)
       #expect(outcome.code == 64, "\(outcome)")
       let word = typed[0].split(separator: "=")[0]
       #expect(outcome.errors.hasPrefix("error: \(word) is not an option of train. "), "\(outcome)")
