@@ -153,7 +153,7 @@ extension CPUBackend {
     Kernels.exchange(count: range.count, a.floats(range), b.floats(range))
   }
 
-  /// Moves an average, kept as a sum of two parts, towards a range: by a share of the way.
+  /// Interpolates a double-float average towards a range: `average += share * (x - average)`.
   public func moveAverage(
     _ average: HostMemory, rest: HostMemory, after earlier: (target: HostMemory, share: Float)?,
     towards target: HostMemory, share: Float, range: Range<Int>

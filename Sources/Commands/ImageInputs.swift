@@ -201,7 +201,7 @@ final class ImageStream: @unchecked Sendable {
     while true {
       if isStopped || nextToRead >= inputs.count { return nil }
       let ahead = nextToRead - nextToTake
-      // The image that is waited for may always be read, or a large one would block for ever.
+      // The next image in order may always be read; otherwise one above the limit would deadlock.
       if limit.admits(0, to: ahead, pixels: readyPixels) {
         nextToRead += 1
         return nextToRead - 1

@@ -126,7 +126,7 @@ public func moveAverage(
   }
 }
 
-/// Moves a sum of two parts by a share of the way.
+/// Interpolates a double-float average towards new values: `average += share * (x - average)`.
 @inline(__always)
 private func move(
   _ high: inout SIMD16<Float>, _ low: inout SIMD16<Float>, towards x: SIMD16<Float>, _ share: Float

@@ -130,7 +130,7 @@ import Testing
         == ["000.png", "001.png", "plain/samples/y.png", "set/images/x.png"])
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [0, 1]) func aPipeIsLeftOut(megabytes: Int) throws {
+  @Test(.timeLimit(.minutes(10)), arguments: [0, 1]) func aPipeIsLeftOut(megabytes: Int) throws {
     try folder.fill(2)
     #expect(mkfifo(folder.path + "/camera.png", 0o600) == 0)
     let store = try ImageStore(

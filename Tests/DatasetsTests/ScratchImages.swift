@@ -21,7 +21,7 @@ extension ScratchFolder {
       Self.image(width: width, height: height, tint: tint), to: file(name), as: .png)
   }
 
-  /// `count` images, 000.png on, told apart by their blue.
+  /// `count` images, 000.png on, each with its own blue value.
   func fill(_ count: Int, width: Int = 12, height: Int = 10) throws {
     for index in 0..<count {
       let digits = String(index)

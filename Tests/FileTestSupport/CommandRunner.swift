@@ -100,7 +100,7 @@ public enum CommandRunner {
     process.standardOutput = output
     process.standardError = errors
     try process.run()
-    // Both pipes are emptied at once: a full one would stop the command for ever.
+    // Both pipes are read concurrently: a full one would block the command.
     let collected = Mutex(Data())
     let group = DispatchGroup()
     let handle = output.fileHandleForReading

@@ -245,8 +245,8 @@ final class TrainingLoop<B: Backend, Model: TrainableModel> {
 
   /// Evaluates the weights that are saved, and holds the last weights and the averages side by side.
   ///
-  /// All is computed from the weights alone. Where it is cut short, nothing of it is kept and it is
-  /// still due, so that a run that goes on from here makes it as if it had never been begun.
+  /// It depends on the weights alone. If it is interrupted, nothing of it is kept and it stays due: the
+  /// resumed run evaluates again from the start.
   private func evaluate() throws {
     guard let evaluation else { return }
     let step = progress.step
