@@ -22,6 +22,9 @@ public struct EncodeCommand: DocumentedCommand {
         + "otherwise as much of each path as distinguishes all names. Images are encoded in "
         + "the order of their names, in bounded memory. A file that cannot be used is named "
         + "with the reason and skipped; the exit code is then 65.",
+      "The token file also holds a label for each image: its class is the first folder below the "
+        + "path given, such as cats for photos/cats/a.png of photos. Images directly in that folder, "
+        + "and files that are named themselves, have none. --no-labels leaves labels out.",
       "The file extension determines the format: .safetensors is a self-describing file; "
         + ".npy and .bin hold only the ids, with the rest in a .json file beside them. With "
         + "--shard, numbered shards are written one by one, and --resume continues after "
@@ -79,6 +82,9 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Replace existing output once the new tokens are complete.")
   var force = false
 
+  @Flag(help: "Record no classes of images.")
+  var noLabels = false
+
   @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
 
@@ -109,7 +115,7 @@ public struct EncodeCommand: DocumentedCommand {
   public func run() throws {
     try conclude(options) { terminal in
       let output = try TokenOutput(path: output, format: format)
-      let inputs = try ImageInputs(paths: paths)
+      let inputs = try ImageInputs(paths: paths, hasLabels: !noLabels)
       for warning in inputs.warnings { terminal.warn(warning) }
       var leftOut = LeftOut(terminal)
       for image in inputs.leftOut {
@@ -134,7 +140,8 @@ public struct EncodeCommand: DocumentedCommand {
       }
       if !resume { try output.checkRoom(isForced: force) }
       Interruption.listen()
-      let writer = try makeWriter(output, tokenizer.identity, preparation.recipe)
+      let writer = try makeWriter(
+        output, tokenizer.identity, preparation.recipe, inputs.classes)
       let run = EncodingRun(
         codec: codec, preparation: preparation, writer: writer, threads: options.threadCount,
         alsoChecks: verify ? [.reconstruct, .decode] : [])
@@ -175,14 +182,23 @@ public struct EncodeCommand: DocumentedCommand {
   }
 
   private func makeWriter(
-    _ output: TokenOutput, _ identity: TokenizerIdentity, _ recipe: Recipe
+    _ output: TokenOutput, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String]
   ) throws -> TokenWriter {
     do {
       return try TokenWriter(
         path: output.path, format: output.format, identity: identity, recipe: recipe,
-        shard: shard, resume: resume, replace: force)
+        classes: classes, shard: shard, resume: resume, replace: force)
     } catch {
-      throw Failure(writing: error)
+      let failure = Failure(writing: error)
+      guard case .otherClasses(_, let found, _) = error, found.isEmpty != noLabels else {
+        throw failure
+      }
+      throw Failure(
+        failure.code,
+        failure.description
+          + (noLabels
+            ? " To continue with labels, remove --no-labels."
+            : " To continue without labels, add --no-labels."))
     }
   }
 

@@ -55,7 +55,7 @@ struct EncodingRun {
         return outcome
       }
       if Interruption.isRequested { throw EncodingInterrupted() }
-      var names: [String] = []
+      var inputs: [ImageInput] = []
       var images: [PreparedImage] = []
       for item in portion {
         do {
@@ -63,7 +63,7 @@ struct EncodingRun {
           try codec.check(
             [.encode] + alsoChecks, height: prepared.image.height, width: prepared.image.width,
             name: item.input.path)
-          names.append(item.input.name)
+          inputs.append(item.input)
           images.append(prepared)
           outcome.add(prepared)
           if let doubt = prepared.doubt { used.tell("\(item.input.path): \(doubt)", kind: "") }
@@ -75,15 +75,15 @@ struct EncodingRun {
           leftOut.tell(Self.reason(error, preparation), kind: kind, advice: advice)
         }
       }
-      let grids = try codec.encode(images.map(\.image), names: names)
+      let grids = try codec.encode(images.map(\.image), names: inputs.map(\.name))
       try appending.append(
-        zip(zip(names, images), grids).map { image, grid in
-          let (name, prepared) = image
+        zip(zip(inputs, images), grids).map { image, grid in
+          let (input, prepared) = image
           return TokenRecord(
-            path: name, width: prepared.width, height: prepared.height,
+            path: input.name, width: prepared.width, height: prepared.height,
             paddedWidth: prepared.image.width, paddedHeight: prepared.image.height,
             gridHeight: grid.height, gridWidth: grid.width,
-            tokens: grid.indices.map { UInt32($0) })
+            tokens: grid.indices.map { UInt32($0) }, label: input.label)
         })
       progress.advance(by: portion.count)
     }

@@ -11,6 +11,8 @@ struct ImageInput: Sendable, Equatable {
   var path: String
   /// The name in the token file, with `/` between folders.
   var name: String
+  /// The index of its class in `ImageInputs.classes`; nil where it has none.
+  var label: Int?
 }
 
 /// The image files that paths on a command line stand for.
@@ -19,10 +21,15 @@ struct ImageInput: Sendable, Equatable {
 /// name ends in. Names: of a single folder, the paths within it; of a single file, its own name. Of
 /// several paths, each begins with the last component of what was given (`cats` of `photos/cats`),
 /// or with as many components more as it takes to make all names different. A file that is reached
-/// in two ways is taken once. The order is that of the names' bytes.
+/// in two ways is taken once, by the first. The order is that of the names' bytes.
+///
+/// The class of an image is the first folder below the one that was given: `cats` for
+/// `photos/cats/young/a.png` of `photos`. Images directly in it, and files, have none.
 struct ImageInputs: Sendable, Equatable {
   /// The files, in order.
   let files: [ImageInput]
+  /// The images' classes, in the order of their bytes; empty where no image has one.
+  let classes: [String]
   /// What is wrong with folders that hold no image, where others do, and with folders in them.
   let warnings: [String]
   /// What cannot be used for its name, with the number of images.
@@ -40,8 +47,10 @@ struct ImageInputs: Sendable, Equatable {
 
   /// Lists the images.
   ///
+  /// - `hasLabels`: whether images are to have classes.
+  ///
   /// Errors: a path where there is nothing, a folder that cannot be listed, no image at all.
-  init(paths: [String]) throws {
+  init(paths: [String], hasLabels: Bool) throws {
     var sources: [Source] = []
     var empty: [DatasetError] = []
     var leftOut: [RejectedImage] = []
@@ -74,14 +83,17 @@ struct ImageInputs: Sendable, Equatable {
       sources.append(source)
     }
     if let first = empty.first, sources.allSatisfy({ $0.files.isEmpty }) { throw first }
-    files = Self.named(sources)
+    classes = hasLabels ? Self.classes(of: sources) : []
+    files = Self.named(sources, classes)
     warnings = empty.map(\.description) + leftOut.filter { $0.imageCount == 0 }.map(\.reason)
     self.leftOut = leftOut.filter { $0.imageCount > 0 }
     self.notes = notes
   }
 
   /// Takes as few leading components as make all names different.
-  private static func named(_ sources: [Source]) -> [ImageInput] {
+  private static func named(_ sources: [Source], _ classes: [String]) -> [ImageInput] {
+    var labels: [[UInt8]: Int] = [:]
+    for (label, name) in classes.enumerated() { labels[Array(name.utf8)] = label }
     let deepest = sources.map(\.components.count).max() ?? 0
     let isSingleFolder = sources.count == 1 && sources[0].files.first?.inner != ""
     for depth in (isSingleFolder ? 0 : 1)...max(1, deepest) {
@@ -89,7 +101,9 @@ struct ImageInputs: Sendable, Equatable {
         source.files.map { file in
           let leading = source.components.suffix(depth)
           let inner = file.inner.isEmpty ? [] : [file.inner]
-          return ImageInput(path: file.path, name: (leading + inner).joined(separator: "/"))
+          return ImageInput(
+            path: file.path, name: (leading + inner).joined(separator: "/"),
+            label: className(file.inner).flatMap { labels[Array($0)] })
         }
       }
       let names = Set(files.map { Array($0.name.utf8) })
@@ -97,6 +111,19 @@ struct ImageInputs: Sendable, Equatable {
       return files.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
     return []
+  }
+
+  /// The classes of all images, each once.
+  private static func classes(of sources: [Source]) -> [String] {
+    let names = Set(sources.flatMap { $0.files.compactMap { className($0.inner).map(Array.init) } })
+    return names.sorted { $0.lexicographicallyPrecedes($1) }.map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+
+  /// The first folder of a path within a folder, as UTF-8; nil where the path is a name alone.
+  private static func className(_ inner: String) -> Substring.UTF8View? {
+    inner.utf8.firstIndex(of: UInt8(ascii: "/")).map { inner.utf8[..<$0] }
   }
 
   /// The path from the root, without `.` and `..`; links stay as they are.

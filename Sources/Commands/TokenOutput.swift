@@ -88,6 +88,8 @@ struct TokenSummary {
   private(set) var pixels = 0
   /// Images.
   let images: Int
+  /// Classes of images.
+  let classes: Int
 
   /// Counts.
   ///
@@ -95,6 +97,7 @@ struct TokenSummary {
   init(_ file: TokenFile) throws {
     depths = DepthUsage(codes: file.identity.codebookSize, depth: file.identity.depth)
     images = file.count
+    classes = file.classes.count
     for index in 0..<file.count {
       let record = try file.record(at: index)
       depths.add(record.tokens.map { Int32($0) })
@@ -114,8 +117,10 @@ struct TokenSummary {
       : ""
     let bits = Information.bitsPerPixel(
       tokens: usage.ids, codes: usage.codes, width: pixels, height: 1)
+    let labelled =
+      classes == 0 ? "" : " of \(Display.count(classes)) \(classes == 1 ? "class" : "classes")"
     return
-      "\(path): \(Display.count(images, "image")), \(Display.count(depths.tokens, "token"))\(indices); "
+      "\(path): \(Display.count(images, "image"))\(labelled), \(Display.count(depths.tokens, "token"))\(indices); "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
       + "(uniform sampling would show \(Display.percent(usage.expectedUniformUsage)))"
       + "\(perDepth), "

@@ -117,6 +117,8 @@ public struct TokenFile: Sendable, Sequence {
     public let rows: Int
     /// Columns of the grid of tokens.
     public let columns: Int
+    /// The image's class, one of the file's ``TokenFile/classes``; nil where it has none.
+    public let className: String?
 
     fileprivate let file: TokenFiles.TokenFile
 
@@ -149,6 +151,9 @@ public struct TokenFile: Sendable, Sequence {
   public var identity: TokenizerIdentity { file.identity }
   /// The number of images.
   public var count: Int { file.count }
+  /// The names of the images' classes, which were folders when the images were encoded; empty where
+  /// the file names none.
+  public var classes: [String] { file.classes }
 
   private let file: TokenFiles.TokenFile
 
@@ -194,6 +199,7 @@ public struct TokenFile: Sendable, Sequence {
     let shape = file.shape(at: index)
     return Entry(
       index: index, name: shape.path, width: shape.width, height: shape.height,
-      rows: shape.gridHeight, columns: shape.gridWidth, file: file)
+      rows: shape.gridHeight, columns: shape.gridWidth,
+      className: shape.label.map { file.classes[$0] }, file: file)
   }
 }

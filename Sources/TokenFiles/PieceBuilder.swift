@@ -13,21 +13,30 @@ import Safetensors
 struct PieceBuilder {
   private let identity: TokenizerIdentity
   private let recipe: Recipe
+  private let classes: [String]
   private let spill: SpillFile
   private var checksum = Checksum()
   private var stream = Fingerprint.Stream()
   private var grids: [Extent] = []
   private var sizes: [Extent] = []
   private var paths: [String] = []
-  /// Bytes that the paths take in a safetensors header.
-  private(set) var headerSize = 0
+  private var labels: [Int32] = []
+  /// Bytes that paths and classes take in a safetensors header.
+  private(set) var headerSize: Int
 
   var count: Int { paths.count }
 
-  init(identity: TokenizerIdentity, recipe: Recipe, spill: SpillFile) {
+  init(identity: TokenizerIdentity, recipe: Recipe, classes: [String], spill: SpillFile) {
     self.identity = identity
     self.recipe = recipe
+    self.classes = classes
     self.spill = spill
+    headerSize = Self.headerSize(of: classes)
+  }
+
+  /// Bytes of a list of names as JSON text inside a JSON string.
+  static func headerSize(of names: [String]) -> Int {
+    names.reduce(0) { $0 + headerSize(of: $1) }
   }
 
   /// Bytes of a path as JSON text inside a JSON string.
@@ -50,6 +59,7 @@ struct PieceBuilder {
     grids.append(Extent(height: UInt32(record.gridHeight), width: UInt32(record.gridWidth)))
     sizes.append(Extent(height: UInt32(record.height), width: UInt32(record.width)))
     paths.append(record.path)
+    if !classes.isEmpty { labels.append(Int32(record.label ?? ImageClasses.none)) }
     headerSize += Self.headerSize(of: record.path)
   }
 
@@ -68,6 +78,7 @@ struct PieceBuilder {
   ) throws(TokenFileError) -> [String] {
     var header = TokenHeader(identity: identity, recipe: recipe)
     header.paths = paths
+    header.classes = classes.isEmpty ? nil : classes
     header.checksum = checksum.hexadecimal
     header.xxh64 = Fingerprint.hexadecimal(stream.value)
     header.shard = shard
@@ -128,6 +139,9 @@ struct PieceBuilder {
         TensorDeclaration(name: "grids", type: .u32, shape: [count, 2]),
       ]
     }
+    if !classes.isEmpty {
+      tensors.append(TensorDeclaration(name: "labels", type: .i32, shape: [count]))
+    }
     let writer = try SafetensorsWriter(path: path, tensors: tensors, metadata: header.texts())
     for entry in writer.entries {
       switch entry.name {
@@ -138,6 +152,7 @@ struct PieceBuilder {
       case "offsets":
         try offsets.map { Int64($0) }.withUnsafeBytes { try writer.append($0, to: "offsets") }
       case "grids": try grids.withUnsafeBytes { try writer.append($0, to: "grids") }
+      case "labels": try labels.withUnsafeBytes { try writer.append($0, to: "labels") }
       case "sizes": try sizes.withUnsafeBytes { try writer.append($0, to: "sizes") }
       default:
         try paddedSizes.withUnsafeBytes { try writer.append($0, to: "padded_sizes") }
@@ -156,6 +171,7 @@ struct PieceBuilder {
     header.byteCount = spill.byteCount
     header.sizes = rows(sizes)
     header.paddedSizes = rows(paddedSizes)
+    header.labels = classes.isEmpty ? nil : labels.map { TokenHeader.Label(value: Int($0)) }
     if !isUniform {
       header.offsets = offsets
       header.grids = rows(grids)

@@ -5,10 +5,10 @@ import Synchronization
 /// Tokens on disk, from one file or several shards, checked.
 ///
 /// Opening checks everything: the arrays against each other, sizes against grids, every id against
-/// the codebook, the ids against their checksum. `paths`, `sizes`, `padded_sizes`, the recipe and the
-/// checksum may be absent, so that another program can write tokens of its own for decoding with
-/// little effort; images then have the size of their grid. With an assumption of who made them, an
-/// array of ids alone will do: see `TokenAssumption`.
+/// the codebook, the ids against their checksum. `paths`, `sizes`, `padded_sizes`, the recipe, the
+/// checksum, classes and labels may be absent, so that another program can write tokens of its own for
+/// decoding with little effort; images then have the size of their grid. With an assumption of who
+/// made them, an array of ids alone will do: see `TokenAssumption`.
 ///
 /// Ids are copied from the file when they are asked for. At most one shard is open at a time.
 public struct TokenFile: Sendable {
@@ -21,6 +21,8 @@ public struct TokenFile: Sendable {
   public let recipe: Recipe
   /// The number of images.
   public let count: Int
+  /// The names of the images' classes, which labels are indices of; empty where images have none.
+  public let classes: [String]
 
   /// Whether the file says nothing of its tokenizer, so that the assumption was taken.
   public var isAssumed: Bool { pieces.contains(where: \.isAssumed) }
@@ -87,10 +89,14 @@ public struct TokenFile: Sendable {
     func open(_ paths: [String]) throws(TokenFileError) -> TokenFile {
       var pieces: [TokenPiece] = []
       for path in paths {
-        let piece = try TokenPiece(
+        var piece = try TokenPiece(
           path: path, assuming: assumption, checksIds: !trusted.contains(path))
         piece.release()
-        if let first = pieces.first { try piece.check(besides: first) }
+        if let first = pieces.first {
+          try piece.check(besides: first)
+          // All shards have the same names: kept once.
+          piece.classes.names = first.classes.names
+        }
         pieces.append(piece)
       }
       guard !pieces.isEmpty else { throw .empty(path: "a list of token files") }
@@ -123,6 +129,7 @@ public struct TokenFile: Sendable {
     self.pieces = pieces
     identity = pieces[0].identity
     recipe = pieces[0].recipe
+    classes = pieces[0].classes.names
     var starts: [Int] = []
     var count = 0
     for piece in pieces {
@@ -180,9 +187,14 @@ public struct TokenFile: Sendable {
 }
 
 extension TokenPiece {
-  /// Refuses a shard of another tokenizer or recipe than `other`.
+  /// Refuses a shard of another tokenizer, recipe or list of classes than `other`.
   func check(besides other: TokenPiece) throws(TokenFileError) {
     try check(identity: other.identity, recipe: other.recipe, of: other.path)
+    if let reason = ImageClasses.difference(
+      classes.names, of: "the first", other.classes.names, of: "the second")
+    {
+      throw .mixedPieces(path: path, other: other.path, reason: reason)
+    }
   }
 
   /// Refuses a shard of another tokenizer or recipe.
@@ -220,11 +232,13 @@ public struct TokenRecord: Equatable, Sendable {
   public var gridWidth: Int
   /// The ids, row by row: `gridHeight` * `gridWidth` tokens, each of as many as the depth is.
   public var tokens: [UInt32]
+  /// The image's class, as an index of the file's classes; nil where it has none.
+  public var label: Int?
 
   /// Puts a record together; the writer checks it.
   public init(
     path: String, width: Int, height: Int, paddedWidth: Int, paddedHeight: Int, gridHeight: Int,
-    gridWidth: Int, tokens: [UInt32]
+    gridWidth: Int, tokens: [UInt32], label: Int? = nil
   ) {
     self.path = path
     self.width = width
@@ -234,10 +248,11 @@ public struct TokenRecord: Equatable, Sendable {
     self.gridHeight = gridHeight
     self.gridWidth = gridWidth
     self.tokens = tokens
+    self.label = label
   }
 
-  /// Why this cannot be an image of that tokenizer; nil where it can.
-  func problem(for identity: TokenizerIdentity) -> String? {
+  /// Why this cannot be an image of that tokenizer, in a file of so many classes; nil where it can.
+  func problem(for identity: TokenizerIdentity, classCount: Int) -> String? {
     let limit = 1 << 32
     for (name, value) in [
       ("width", width), ("height", height), ("paddedWidth", paddedWidth),
@@ -260,6 +275,10 @@ public struct TokenRecord: Equatable, Sendable {
     if let position = tokens.firstIndex(where: { Int($0) >= identity.codebookSize }) {
       return "token \(position) is \(tokens[position]), but the codebook has "
         + "\(identity.codebookSize) codes, 0 to \(identity.codebookSize - 1)"
+    }
+    if let label, !(0..<classCount).contains(label) {
+      return "its label is \(label), "
+        + (classCount == 0 ? "but there are no classes" : "expected 0 to \(classCount - 1)")
     }
     return nil
   }
@@ -333,6 +352,8 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
   case missingPiece(path: String, reason: String)
   /// Shards that do not belong together.
   case mixedPieces(path: String, other: String, reason: String)
+  /// Images of other classes than those of the shards that they are to follow.
+  case otherClasses(path: String, found: [String], expected: [String])
   /// The tokens were made by another tokenizer than the one that is to decode them.
   case foreignTokenizer(path: String, tokens: TokenizerIdentity, tokenizer: TokenizerIdentity)
   /// An image's record cannot be written.
@@ -382,6 +403,11 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
         + "to use only the shards that exist, name each of them."
     case .mixedPieces(let path, let other, let reason):
       return "\(path) and \(other) do not belong together: \(reason). Use files of one run."
+    case .otherClasses(let path, let found, let expected):
+      let reason =
+        ImageClasses.difference(found, of: "it", expected, of: "this run") ?? "its classes differ"
+      return "\(path) cannot be continued: \(reason). All files of a run have the same classes: "
+        + "name the same folders as when it was begun, or encode all images again."
     case .foreignTokenizer(let path, let tokens, let tokenizer):
       return "\(path) was written by another tokenizer (\(tokens.summary)) than the one that is "
         + "to read it (\(tokenizer.summary)). Tokens are meaningful only to their own tokenizer: "

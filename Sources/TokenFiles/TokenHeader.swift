@@ -21,6 +21,8 @@ struct TokenHeader: Codable {
   var digitOrder: String?
   var recipe: Recipe?
   var paths: [String]?
+  /// The names that labels are indices of; nil where images have no classes.
+  var classes: [String]?
   var checksum: String?
   var xxh64: String?
   var shard: Int?
@@ -35,6 +37,12 @@ struct TokenHeader: Codable {
   var grids: [[Int]]?
   var sizes: [[Int]]?
   var paddedSizes: [[Int]]?
+  var labels: [Label]?
+
+  /// The index of an image's class, or -1.
+  struct Label: Codable {
+    var value: Int
+  }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case format
@@ -43,12 +51,13 @@ struct TokenHeader: Codable {
     case codebookSize = "codebook_size"
     case depth, downsampling
     case digitOrder = "digit_order"
-    case recipe, paths, checksum, xxh64, shard
+    case recipe, paths, classes, checksum, xxh64, shard
     case lastShard = "last_shard"
     case storage, dtype, shape
     case byteCount = "byte_count"
     case offsets, grids, sizes
     case paddedSizes = "padded_sizes"
+    case labels
   }
 
   init(identity: TokenizerIdentity, recipe: Recipe) {
@@ -82,6 +91,7 @@ extension TokenHeader {
     texts[.digitOrder] = digitOrder
     texts[.recipe] = try recipe.map(Self.json)
     texts[.paths] = try paths.map(Self.json)
+    texts[.classes] = try classes.map(Self.json)
     texts[.checksum] = checksum
     texts[.xxh64] = xxh64
     texts[.shard] = shard.map(String.init)
@@ -126,6 +136,7 @@ extension TokenHeader {
     digitOrder = texts["digit_order"]
     recipe = try optional(Recipe.self, .recipe)
     paths = try optional([String].self, .paths)
+    classes = try optional([String].self, .classes)
     checksum = texts["checksum"]
     xxh64 = texts["xxh64"]
     shard = try optional(Int.self, .shard)
@@ -209,6 +220,23 @@ extension TokenHeader {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return try encoder.encode(value)
+  }
+}
+
+extension TokenHeader.Label {
+  /// Reads an integer; of another number the decoder alone would only say that it is no JSON.
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    do { value = try container.decode(Int.self) } catch {
+      throw DecodingError.typeMismatch(
+        Int.self, .init(codingPath: decoder.codingPath, debugDescription: "no integer"))
+    }
+  }
+
+  /// Writes the integer.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(value)
   }
 }
 

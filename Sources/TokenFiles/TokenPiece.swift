@@ -10,6 +10,8 @@ struct TokenPiece: Sendable {
   let shard: Int?
   let isLast: Bool
   let paths: [String]
+  /// The images' classes.
+  var classes: ImageClasses
   /// Whether the ids came alone.
   let isAssumed: Bool
 
@@ -61,6 +63,7 @@ struct TokenPiece: Sendable {
     guard count > 0 else { throw .layout(path: path, reason: "it holds no image") }
     try Self.checkGrids(raw, count: count)
     try Self.checkSizes(raw, count: count, downsampling: identity.downsampling)
+    classes = try ImageClasses(checking: raw, count: count)
     if let paths = header.paths, paths.count != count {
       throw .layout(path: path, reason: "it holds \(count) images but \(paths.count) paths")
     }
@@ -227,6 +230,7 @@ struct TokenPiece: Sendable {
     return TokenRecord(
       path: paths[image], width: size.map { Int($0.width) } ?? padded.width,
       height: size.map { Int($0.height) } ?? padded.height, paddedWidth: padded.width,
-      paddedHeight: padded.height, gridHeight: height, gridWidth: width, tokens: [])
+      paddedHeight: padded.height, gridHeight: height, gridWidth: width, tokens: [],
+      label: classes[image])
   }
 }

@@ -10,6 +10,7 @@ struct RawTokenPiece {
   var grids: [Extent]?
   var sizes: [Extent]?
   var paddedSizes: [Extent]?
+  var labels: [Int]?
 
   /// Whether the ids came without a word on their tokenizer, so that the assumption was taken.
   var isAssumed = false
@@ -56,6 +57,8 @@ struct RawTokenPiece {
     grids = try Self.extents("grids", in: file)
     sizes = try Self.extents("sizes", in: file)
     paddedSizes = try Self.extents("padded_sizes", in: file)
+    // Without metadata they are another program's, and name no classes.
+    labels = isAssumed ? nil : try Self.labels(in: file)
   }
 
   /// The tensor "tokens", or the only one of whole numbers.
@@ -83,6 +86,20 @@ struct RawTokenPiece {
     return try Self.bytes(of: entry, in: file).withUnsafeBytes { bytes in
       (0..<entry.elementCount).map {
         Int(bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
+      }
+    }
+  }
+
+  private static func labels(in file: SafetensorsFile) throws(TokenFileError) -> [Int]? {
+    guard let entry = file.entries.first(where: { $0.name == "labels" }) else { return nil }
+    guard entry.type == .i32, entry.shape.count == 1 else {
+      throw .layout(
+        path: file.path,
+        reason: "\"labels\" is \(entry.type.rawValue) \(entry.shape), expected I32 [N]")
+    }
+    return try Self.bytes(of: entry, in: file).withUnsafeBytes { bytes in
+      (0..<entry.elementCount).map {
+        Int(bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self))
       }
     }
   }
@@ -231,6 +248,7 @@ extension RawTokenPiece {
     grids = try Self.extents(header.grids, "grids", path: sidecar)
     sizes = try Self.extents(header.sizes, "sizes", path: sidecar)
     paddedSizes = try Self.extents(header.paddedSizes, "padded_sizes", path: sidecar)
+    labels = header.labels?.map(\.value)
   }
 
   static func header(sidecar path: String) throws(TokenFileError) -> TokenHeader {

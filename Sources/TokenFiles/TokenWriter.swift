@@ -26,6 +26,7 @@ public final class TokenWriter {
 
   private let identity: TokenizerIdentity
   private let recipe: Recipe
+  private let classes: [String]
   private let name: PieceName
   private let shard: Int
   private let headerLimit: Int
@@ -45,6 +46,8 @@ public final class TokenWriter {
   /// Prepares to write to `path`; nothing appears there before a shard is complete.
   ///
   /// - `format`: must agree with the path's extension, which may be omitted.
+  /// - `classes`: the names that the images' labels are indices of, each once; without any, no labels
+  ///   are written.
   /// - `shard`: images per shard, 1 or more; nil for one file.
   /// - `resume`: keep the existing shards (`finishedPaths`) and continue after them. Without it,
   ///   shards from an earlier run are an error; a single file is replaced.
@@ -53,21 +56,22 @@ public final class TokenWriter {
   ///
   /// Until `finish()` no other writer can have the same output.
   ///
-  /// Errors: an identity that makes no sense, a name that does not fit, shards of another tokenizer
-  /// or recipe, a folder that does not exist or is full, another writer at work (`busy`).
+  /// Errors: an identity that makes no sense, a name that does not fit, classes that repeat or are too
+  /// many for a header, shards of another tokenizer, recipe or list of classes, a folder that does not
+  /// exist or is full, another writer at work (`busy`).
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
-    shard: Int? = nil, resume: Bool = false, replace: Bool = false
+    classes: [String] = [], shard: Int? = nil, resume: Bool = false, replace: Bool = false
   ) throws(TokenFileError) {
     // Below the 100 MB that a safetensors header may take, with room for all the rest.
     try self.init(
-      path: path, format: format, identity: identity, recipe: recipe, shard: shard, resume: resume,
-      replace: replace, headerLimit: 64 << 20)
+      path: path, format: format, identity: identity, recipe: recipe, classes: classes,
+      shard: shard, resume: resume, replace: replace, headerLimit: 64 << 20)
   }
 
   package init(
-    path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe, shard: Int?,
-    resume: Bool, replace: Bool = false, headerLimit: Int
+    path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
+    classes: [String] = [], shard: Int?, resume: Bool, replace: Bool = false, headerLimit: Int
   ) throws(TokenFileError) {
     precondition(!(resume && replace), "what is there is kept or replaced")
     if let (key, reason) = identity.problem {
@@ -77,12 +81,24 @@ public final class TokenWriter {
       throw .metadata(
         path: path, key: "digit_order", reason: "expected \"\(Recipe.channelZeroFirst)\"")
     }
+    if let reason = ImageClasses.problem(classes) {
+      throw .metadata(path: path, key: "classes", reason: reason)
+    }
+    let classesSize = PieceBuilder.headerSize(of: classes)
+    guard classesSize <= headerLimit / 2 else {
+      throw .output(
+        path: path,
+        reason:
+          "the names of \(classes.count) classes take \(classesSize) bytes, and each file has "
+          + "room for \(headerLimit / 2). Leave the labels out")
+    }
     if let shard, shard < 1 {
       throw .output(path: path, reason: "shards of \(shard) images. Use 1 or more")
     }
     name = try PieceName(output: path, format: format)
     self.identity = identity
     self.recipe = recipe
+    self.classes = classes
     self.shard = shard ?? .max
     self.headerLimit = headerLimit
     do { lock = try FileLock(path: name.lockFile) } catch {
@@ -98,7 +114,8 @@ public final class TokenWriter {
       isStaged = replace && (!name.finishedNumbers().isEmpty || PieceName.exists(name.data))
     }
     let found = try Self.survey(
-      isStaged ? name.staged : name, identity, recipe, isDivided: shard != nil, resume: resume)
+      isStaged ? name.staged : name, identity, recipe, classes, isDivided: shard != nil,
+      resume: resume)
     if isStaged { try Self.checkSidecar(name) }
     if shard != nil { try Self.checkSidecar(name.numbered(1)) }
     finishedPaths = found.paths
@@ -108,17 +125,18 @@ public final class TokenWriter {
     isComplete = found.isComplete
     isDivided = shard != nil || pieceCount > 0
     do { spill = try SpillFile(for: name) } catch { throw .file(error) }
-    builder = PieceBuilder(identity: identity, recipe: recipe, spill: spill)
+    builder = PieceBuilder(identity: identity, recipe: recipe, classes: classes, spill: spill)
   }
 
   /// Adds one image.
   ///
   /// Errors: tokens that do not fill the grid or are not below K, sizes that contradict the grid, a
-  /// full disk. A refused record leaves the writer as it was; after a full disk nothing more goes.
+  /// label that is no index of the classes, a full disk. A refused record leaves the writer as it was;
+  /// after a full disk nothing more goes.
   public func append(_ record: TokenRecord) throws(TokenFileError) {
     if let failure { throw failure }
     precondition(!isFinished, "append to a TokenWriter after finish")
-    if let reason = record.problem(for: identity) {
+    if let reason = record.problem(for: identity, classCount: classes.count) {
       throw .record(imagePath: record.path, reason: reason)
     }
     guard !isComplete else {
@@ -189,7 +207,7 @@ public final class TokenWriter {
     } catch { throw remember(error) }
     do { try spill.clear() } catch { throw remember(.file(error)) }
     pieceCount += isDivided ? 1 : 0
-    builder = PieceBuilder(identity: identity, recipe: recipe, spill: spill)
+    builder = PieceBuilder(identity: identity, recipe: recipe, classes: classes, spill: spill)
   }
 
   /// Writes the last shard that was found once more if it does not say that it is the last.
@@ -225,8 +243,8 @@ extension TokenWriter {
   }
 
   private static func survey(
-    _ name: PieceName, _ identity: TokenizerIdentity, _ recipe: Recipe, isDivided: Bool,
-    resume: Bool
+    _ name: PieceName, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String],
+    isDivided: Bool, resume: Bool
   ) throws(TokenFileError) -> Survey {
     var found = Survey()
     let numbers = name.finishedNumbers()
@@ -256,6 +274,10 @@ extension TokenWriter {
     for piece in names {
       let opened = try TokenPiece(path: piece.data)
       try opened.check(identity: identity, recipe: recipe, of: name.data)
+      let names = opened.classes.names
+      guard ImageClasses.areSame(names, classes) else {
+        throw .otherClasses(path: piece.data, found: names, expected: classes)
+      }
       found.paths.formUnion(opened.paths.map { Array($0.utf8) })
       found.files += piece.files
     }

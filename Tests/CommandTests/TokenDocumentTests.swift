@@ -45,10 +45,10 @@ struct TokenDocumentTests {
   func reading() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try ScratchFolder()
-    try folder.write(SampleImages.png(40, 40), to: "in/a.png")
+    try folder.write(SampleImages.png(40, 40), to: "in/cats/a.png")
     #expect(
       try checkpoint.encode([folder.file("in")], to: folder.file("tokens.safetensors")).code == 0)
     let output = try run(Self.examples()[1], in: folder)
-    #expect(output.contains("uint16 (1, 16, 16) a.png"), "\(output)")
+    #expect(output.contains("uint16 (1, 16, 16) cats/a.png 0 ['cats']"), "\(output)")
   }
 }

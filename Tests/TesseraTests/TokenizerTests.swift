@@ -42,6 +42,28 @@ struct TokenizerTests {
     }
   }
 
+  @Test func entriesHaveTheClassesOfTheirFolders() throws {
+    let scratch = try ScratchFolder()
+    for name in ["in/b/0.png", "in/a/deep/1.png", "in/2.png"] {
+      try scratch.folder(name.split(separator: "/").dropLast().joined(separator: "/"))
+      try Trained.image(8, 8).write(to: scratch.file(name))
+    }
+    for (options, classes, names) in [
+      ([], ["a", "b"], ["2.png": nil, "a/deep/1.png": "a", "b/0.png": "b"]),
+      (["--no-labels"], [], ["2.png": nil, "a/deep/1.png": nil, "b/0.png": nil]),
+    ] as [([String], [String], [String: String?])] {
+      let path = scratch.file("t\(classes.count).npy")
+      let outcome = try CommandRunner.run(
+        "encode",
+        ["--checkpoint", Trained.fsq.get(), "--size", "native", "--output", path] + options
+          + [scratch.file("in")])
+      #expect(outcome.code == 0, "\(outcome)")
+      let file = try TokenFile(path: path)
+      #expect(file.classes == classes)
+      #expect(Dictionary(uniqueKeysWithValues: file.map { ($0.name, $0.className) }) == names)
+    }
+  }
+
   @Test func bytesNumbersAndImagesGiveTheSameTokens() throws {
     let tokenizer = try Tokenizer(checkpoint: Trained.fsq.get(), threads: 1)
     for (width, height) in Self.sizes {

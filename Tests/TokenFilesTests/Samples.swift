@@ -41,13 +41,24 @@ enum Samples {
     (0..<count).map { record($0, identity, grid: ($0 % 3 + 1, $0 % 2 + 2)) }
   }
 
+  /// The same images with labels, in turn none and 0 ..< `classCount`.
+  static func labelled(_ records: [TokenRecord], classCount: Int) -> [TokenRecord] {
+    records.enumerated().map { index, record in
+      var record = record
+      let label = index % (classCount + 1) - 1
+      record.label = label < 0 ? nil : label
+      return record
+    }
+  }
+
   @discardableResult
   static func write(
     _ records: [TokenRecord], to path: String, _ format: TokenFormat,
-    _ identity: TokenizerIdentity, shard: Int? = nil
+    _ identity: TokenizerIdentity, classes: [String] = [], shard: Int? = nil
   ) throws -> [String] {
     let writer = try TokenWriter(
-      path: path, format: format, identity: identity, recipe: recipe, shard: shard)
+      path: path, format: format, identity: identity, recipe: recipe, classes: classes,
+      shard: shard)
     for record in records { try writer.append(record) }
     return try writer.finish()
   }
