@@ -61,6 +61,20 @@ public final class Graph {
     return makeValue(shape, type, .input(name))
   }
 
+  /// Declares memory that lasts from replay to replay, as a cache does: zeros at first, then what an
+  /// operation of the replay before left there.
+  ///
+  /// Only an operation that says so writes to it. Each lane has its own.
+  public func state(_ name: String, _ shape: Shape) -> Tensor {
+    if values.contains(where: { $0.role == .state(name) }) {
+      return refuse("state \(name) is declared twice; give each a name of its own")
+    }
+    guard shape.isUsable else {
+      return refuse("state \(name) has the shape \(shape); extents are at least 1")
+    }
+    return makeValue(shape, .float32, .state(name))
+  }
+
   /// What is recorded in the place of something that cannot be: it ends the program, unless faults are
   /// collected.
   ///

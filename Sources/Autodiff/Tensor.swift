@@ -36,6 +36,8 @@ public struct Value: Sendable {
   public enum Role: Sendable, Hashable {
     /// Written from outside before each replay.
     case input(String)
+    /// What an operation leaves there is found by the next replay; zeros at first.
+    case state(String)
     /// A trained parameter, by its place in `Graph.parameters`.
     case parameter(Int)
     /// The output of a node.

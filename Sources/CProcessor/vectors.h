@@ -10,6 +10,7 @@
 
 typedef float tessera_floats __attribute__((ext_vector_type(16)));
 typedef double tessera_doubles __attribute__((ext_vector_type(16)));
+typedef unsigned int tessera_words __attribute__((ext_vector_type(16)));
 
 #define TESSERA_INLINE static inline __attribute__((always_inline))
 
@@ -57,4 +58,22 @@ TESSERA_INLINE tessera_doubles tessera_doubles_of(tessera_floats v) {
 /// The nearest floats.
 TESSERA_INLINE tessera_floats tessera_floats_of(tessera_doubles v) {
   return __builtin_convertvector(v, tessera_floats);
+}
+
+/// A permutation of 32-bit integers that looks random: two rounds of multiplying and folding, whose
+/// constants let each bit of the input move half of the output's (Wellons, "Prospecting for hash
+/// functions", 2018).
+TESSERA_INLINE tessera_words tessera_scrambled(tessera_words x) {
+  x ^= x >> 16;
+  x *= 0x7feb352du;
+  x ^= x >> 15;
+  x *= 0x846ca68bu;
+  x ^= x >> 16;
+  return x;
+}
+
+/// v times `factor` where the words are at least `threshold`, else 0.
+TESSERA_INLINE tessera_floats tessera_kept(
+    tessera_floats v, float factor, tessera_words words, unsigned int threshold) {
+  return words >= threshold ? v * factor : (tessera_floats)0;
 }

@@ -24,6 +24,8 @@ public struct Plan: Sendable {
   public let wordsWithoutSharing: Int
   /// Whether a replay adds to gradient memory.
   public let hasGradients: Bool
+  /// Whether a replay finds in its arena what the one before left there.
+  public let hasStates: Bool
 
   /// Plans a graph.
   ///
@@ -46,6 +48,7 @@ public struct Plan: Sendable {
     sharedWords = planner.sharedWords
     wordsWithoutSharing = planner.wordsWithoutSharing
     hasGradients = planner.hasGradients
+    hasStates = planner.hasStates
     var inputs: [String: Operand] = [:]
     for (index, value) in graph.values.enumerated() {
       if case .input(let name) = value.role { inputs[name] = planner.operand(ValueID(index)) }

@@ -13,6 +13,7 @@ struct Planner {
   private(set) var sharedWords = 0
   private(set) var wordsWithoutSharing = 0
   private(set) var hasGradients = false
+  private(set) var hasStates = false
 
   /// The memory interval of each value that is not a parameter or a parameter's gradient.
   private var stretch: [ValueID: Int] = [:]
@@ -175,10 +176,15 @@ struct Planner {
     return lastUse
   }
 
-  /// Inputs are there from the start.
+  /// Inputs are there from the start, and states after the end too.
   private mutating func placeInputs(_ lastUse: [ValueID: Int]) {
     for (index, value) in graph.values.enumerated() {
-      guard case .input = value.role, let last = lastUse[ValueID(index)] else { continue }
+      guard var last = lastUse[ValueID(index)] else { continue }
+      switch value.role {
+      case .input: break
+      case .state: (last, hasStates) = (.max, true)
+      default: continue
+      }
       lifetimes.append(Lifetime(words: max(1, value.shape.count), first: -1, last: last))
       stretch[ValueID(index)] = lifetimes.count - 1
     }
@@ -228,7 +234,7 @@ struct Planner {
       return Operand(
         region: .gradients, offset: parameters.offsets[index], shape: value.shape,
         type: value.type)
-    case .input, .result:
+    case .input, .state, .result:
       guard let place = stretch[root] else { return nil }
       return Operand(
         region: isStatic.contains(root) ? .shared : .arena, offset: offsets[place],

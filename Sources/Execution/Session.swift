@@ -104,6 +104,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ) {
     precondition(
       plan.parameters == parameters.layout, "the plan and the parameters are of two models")
+    precondition(
+      lender == nil || !plan.hasStates && !lender!.plan.hasStates,
+      "an arena with states is nobody else's")
     self.plan = plan
     self.parameters = parameters
     self.lanes = lanes

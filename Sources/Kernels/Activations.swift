@@ -37,6 +37,29 @@ public func siluGradient(
   for i in vectors(count) { y[i] = g[i] * siluSlope(x[i]) }
 }
 
+/// y[i] = silu(gate[i]) value[i]; `y` may be either.
+public func swiGLU(
+  count: Int, gate: UnsafePointer<Float>, value: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = silu(gate[i]) * value[i] }
+}
+
+/// The gradients of `swiGLU` with respect to gate and value; the former may be in place over
+/// `outputGradient`.
+public func swiGLUGradient(
+  count: Int, outputGradient: UnsafePointer<Float>, gate: UnsafePointer<Float>,
+  value: UnsafePointer<Float>, gateGradient: UnsafeMutablePointer<Float>,
+  valueGradient: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) {
+    let (g, a, b) = (outputGradient[i], gate[i], value[i])
+    let s = sigmoid(a)
+    gateGradient[i] = g * b * multiplyAdd(multiplyAdd(-s, s, s), a, s)
+    valueGradient[i] = g * a * s
+  }
+}
+
 /// y[i] = tanh(x[i]); `y` may be `x`, and NaN stays NaN.
 public func tanh(
   count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>

@@ -132,26 +132,36 @@ struct PackedMatrix {
   }
 
   /// Packs B `[inner, columns]`, stored row by row.
-  func pack(_ b: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {
+  ///
+  /// - Parameter leading: floats from row to row; as many as columns unless something else is said.
+  func pack(
+    _ b: UnsafePointer<Float>, leading: Int? = nil, into packed: UnsafeMutablePointer<Float>
+  ) {
+    let leading = leading ?? columns
     for column in stride(from: 0, to: columns, by: 16) {
       let (offset, width) = place(column)
       let lanes = min(16, columns - column)
       for k in 0..<inner {
-        let v: Vector = load(b + (k * columns + column), lanes)
+        let v: Vector = load(b + (k * leading + column), lanes)
         packed.store(v, at: offset + k * width)
       }
     }
   }
 
   /// Packs B `[inner, columns]`, given its transpose `[columns, inner]` row by row.
-  func packTransposed(_ b: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {
+  ///
+  /// - Parameter leading: floats from row to row of the transpose; `inner` unless something else is said.
+  func packTransposed(
+    _ b: UnsafePointer<Float>, leading: Int? = nil, into packed: UnsafeMutablePointer<Float>
+  ) {
+    let leading = leading ?? inner
     for column in stride(from: 0, to: columns, by: 16) {
       let (offset, width) = place(column)
       let height = min(16, columns - column)
       for k in stride(from: 0, to: inner, by: 16) {
         let lanes = min(16, inner - k)
         let block = transposedBlock(
-          rows: height, columns: lanes, b + (column * inner + k), leading: inner)
+          rows: height, columns: lanes, b + (column * leading + k), leading: leading)
         for j in 0..<lanes { packed.store(block[unchecked: j], at: offset + (k + j) * width) }
       }
     }
@@ -284,3 +294,24 @@ public func batchedMatrixProduct(
 /// the edge of a product, and rounds them differently: there, the number of rows shows.
 public let kernelsAreBatchInvariant =
   RegisterTiles.areUsed && NearestCodeForm.fastest != .product
+
+/// What decides the last bits of this build's kernels: the processor's registers, as told to the
+/// compiler, and the version of the compiler.
+public let kernelArithmetic: String = {
+  #if arch(x86_64)
+    let processor = "x86-64"
+  #elseif arch(arm64)
+    let processor = "arm64"
+  #else
+    let processor = "other"
+  #endif
+  #if compiler(>=6.3)
+    let compiler = "6.3"
+  #elseif compiler(>=6.2)
+    let compiler = "6.2"
+  #else
+    let compiler = "6.1"
+  #endif
+  return
+    "\(processor), \(TESSERA_VECTOR_FLOATS) floats, \(TESSERA_HAS_FMA) fused, Swift \(compiler)"
+}()

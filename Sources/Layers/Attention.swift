@@ -13,34 +13,7 @@ import Autodiff
 public func attention(
   query: Tensor, key: Tensor, value: Tensor, heads: Int = 1, isCausal: Bool = false
 ) -> Tensor {
-  let channels = query.shape.channels
-  let shapes = [query.shape, key.shape, value.shape]
-  guard heads >= 1, shapes.allSatisfy({ $0.rank == 3 && $0.channels % heads == 0 }) else {
-    return query.graph.refuse(
-      "attention takes [N, T, C] of a multiple of \(heads) channels; it was given "
-        + shapes.map(\.description).joined(separator: ", "), like: query)
-  }
-  let scale = 1 / Float(channels / heads).squareRoot()
-  let (q, k, v) = (query.split(heads), key.split(heads), value.split(heads))
-  let weights = matrixProduct(q, k, transposingSecond: true)
-    .softmax(scale: scale, isCausal: isCausal)
-  return matrixProduct(weights, v).joined(heads)
-}
-
-extension Tensor {
-  /// `[N, T, C]` as `[N * heads, T, C / heads]`.
-  fileprivate func split(_ heads: Int) -> Tensor {
-    guard heads > 1 else { return self }
-    let (n, t, d) = (shape[0], shape[1], shape[2] / heads)
-    return reshaped([n, t, heads, d]).permuted([0, 2, 1, 3]).reshaped([n * heads, t, d])
-  }
-
-  /// `[N * heads, T, C / heads]` as `[N, T, C]`.
-  fileprivate func joined(_ heads: Int) -> Tensor {
-    guard heads > 1 else { return self }
-    let (n, t, d) = (shape[0] / heads, shape[1], shape[2])
-    return reshaped([n, heads, t, d]).permuted([0, 2, 1, 3]).reshaped([n, t, heads * d])
-  }
+  query.attending(key: key, value: value, heads: heads, isCausal: isCausal)
 }
 
 /// Self-attention of the places of a sequence with several heads, between linear maps.

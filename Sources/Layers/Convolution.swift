@@ -114,20 +114,30 @@ public struct ResidualBlock {
   }
 }
 
-/// A linear map of the innermost axis, with a bias: of the channels of each pixel, of each row.
+/// A linear map of the innermost axis: of the channels of each pixel, of each row.
 ///
 /// Input `[..., inputs]`, result `[..., outputs]`. It is a 1x1 convolution whose weight a checkpoint
 /// stores as `[outputs, inputs]`.
 public struct Linear {
   let weight: Tensor
-  let bias: Tensor
+  let bias: Tensor?
 
-  /// A linear map, started uniform in `±1 / sqrt(inputs)`.
-  public init(_ inputs: Int, _ outputs: Int, in scope: Scope) {
-    let bound = 1 / Float(inputs).squareRoot()
+  /// A linear map.
+  ///
+  /// - Parameters:
+  ///   - inputs: channels of a row.
+  ///   - outputs: channels of the result.
+  ///   - hasBias: whether a trained vector is added.
+  ///   - start: how the first weights are drawn; uniform in `±1 / sqrt(inputs)`, as the bias is, if
+  ///     nothing is said.
+  ///   - scope: where the parameters `weight` and `bias` are declared.
+  public init(
+    _ inputs: Int, _ outputs: Int, hasBias: Bool = true, start: Initializer? = nil, in scope: Scope
+  ) {
+    let uniform = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
     weight = scope.parameter(
-      "weight", [1, 1, inputs, outputs], .uniform(bound: bound), layout: .linear, decays: true)
-    bias = scope.parameter("bias", [outputs], .uniform(bound: bound))
+      "weight", [1, 1, inputs, outputs], start ?? uniform, layout: .linear, decays: true)
+    bias = hasBias ? scope.parameter("bias", [outputs], uniform) : nil
   }
 
   /// The mapped image or rows.
