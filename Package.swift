@@ -20,7 +20,7 @@ func wall(
 /// The configurations that are built into the commands: links to `configs/`.
 let presets = [
   "fsq", "vq", "vq-plain", "scenes-vq", "photos-64", "photos-128", "photos-256", "cifar10-fsq",
-  "cifar10-vq", "cifar10-vq-rotation",
+  "cifar10-vq", "cifar10-vq-rotation", "prior",
 ]
 
 /// An executable of one page: flags in, exit code out.
@@ -102,6 +102,7 @@ let package = Package(
     wall("Codebooks", ["Randomness"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration", "Files"]),
+    wall("Priors", ["Layers", "Autodiff", "Configuration"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
     wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
     wall("Diagnostics", ["Evaluation", "Formatting", "Forms"]),
@@ -109,7 +110,7 @@ let package = Package(
     // 4
     wall(
       "Inference",
-      ["Tokenizers", "Execution", "Autodiff", "Imaging"]),
+      ["Tokenizers", "Priors", "Execution", "Autodiff", "Imaging", "Randomness"]),
     wall(
       "Reports",
       [
@@ -121,15 +122,15 @@ let package = Package(
     wall(
       "Training",
       [
-        "Inference", "Tokenizers", "Datasets", "Diagnostics", "TokenFiles", "Execution", "Imaging",
-        "Evaluation", "EventFiles", "Codebooks",
+        "Inference", "Tokenizers", "Priors", "Datasets", "Diagnostics", "TokenFiles", "Execution",
+        "Imaging", "Evaluation", "EventFiles", "Codebooks",
         "Autodiff", "Safetensors", "Files", "Randomness", "Configuration",
       ]),
     // 6
     wall(
       "Commands",
       [
-        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Datasets",
+        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Priors", "Datasets",
         "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
@@ -139,8 +140,9 @@ let package = Package(
     wall(
       "Tessera",
       [
-        "Training", "Inference", "CPUBackend", "Tokenizers", "Datasets", "TokenFiles", "Execution",
-        "Layers", "Imaging", "Evaluation", "Autodiff", "Safetensors", "Files", "Configuration",
+        "Training", "Inference", "CPUBackend", "Tokenizers", "Priors", "Datasets", "TokenFiles",
+        "Execution", "Layers", "Imaging", "Evaluation", "Autodiff", "Safetensors", "Files",
+        "Configuration",
       ]),
     // 7
     command("train"), command("encode"), command("decode"), command("compare"),
@@ -172,15 +174,18 @@ let package = Package(
     tests(
       "InferenceTests",
       [
-        "Inference", "Tokenizers", "Execution", "CPUBackend", "Autodiff", "Imaging", "TestSupport",
+        "Inference", "Tokenizers", "Priors", "Execution", "CPUBackend", "Autodiff", "Imaging",
+        "TestSupport",
       ]),
     tests(
       "TrainingTests",
       [
-        "Training", "Tokenizers", "Datasets", "Imaging", "Inference", "Execution", "CPUBackend",
-        "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles", "Codebooks",
+        "Training", "Tokenizers", "Priors", "Datasets", "Imaging", "Inference", "Execution",
+        "CPUBackend", "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles",
+        "Codebooks",
         "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
+    tests("PriorsTests", ["Priors"]),
     tests("FormattingTests", ["Formatting"]),
     tests("FilesTests", ["Files", "FileTestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),

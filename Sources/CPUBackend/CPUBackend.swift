@@ -17,6 +17,9 @@ public struct CPUBackend: Backend {
   /// Whether an image of a batch gives the same bits as by itself: where BLAS is not needed.
   public var isBatchInvariant: Bool { kernelsAreBatchInvariant }
 
+  /// The processor's registers, as told to the compiler, and the compiler.
+  public var arithmetic: String { kernelArithmetic }
+
   /// A backend; OpenBLAS is set to one thread, as each lane has its own.
   ///
   /// - Parameter convolutions: how convolutions are computed; the results are the same to within

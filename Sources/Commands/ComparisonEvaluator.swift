@@ -160,12 +160,14 @@ final class ComparisonEvaluator {
 enum ComparedRun {
   case tokenizer(RunConfiguration)
   case model(ModelRunConfiguration)
+  case prior(PriorRunConfiguration)
 
   /// Reads the configuration of a run.
   init(_ checkpoint: Checkpoint) throws {
     switch try checkpoint.kind() {
     case .tokenizer: self = .tokenizer(try checkpoint.readConfiguration())
     case .model: self = .model(try checkpoint.readModelConfiguration())
+    case .prior: self = .prior(try checkpoint.readPriorConfiguration())
     }
   }
 
@@ -174,6 +176,7 @@ enum ComparedRun {
     switch self {
     case .tokenizer(let run): run.resolved
     case .model(let run): run.resolved
+    case .prior(let run): run.resolved
     }
   }
 }

@@ -46,6 +46,11 @@ public struct DecodeCommand: DocumentedCommand {
       decode --checkpoint checkpoints/vq --output decoded \
         --format jpeg --quality 90 tokens.npy
       """#,
+      #"""
+      decode --checkpoint checkpoints/fsq \
+        --prior checkpoints/prior --output decoded \
+        small.safetensors
+      """#,
     ])
 
   @Option(
@@ -55,6 +60,12 @@ public struct DecodeCommand: DocumentedCommand {
   @Option(
     help: ArgumentHelp("Output folder; created if missing.", valueName: "folder"))
   var output: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder of the prior that the tokens were coded with (encode --prior); with a token file as "
+        + "--output, the ids are written.", valueName: "folder"))
+  var prior: String?
 
   @Option(help: ArgumentHelp("Image format.", valueName: "png|jpeg"))
   var format: ImageFormat = .png
@@ -80,6 +91,7 @@ public struct DecodeCommand: DocumentedCommand {
     try requireName("--checkpoint", checkpoint)
     try requireName("--output", output)
     try requireName("<tokens>", tokens)
+    try requireName("--prior", prior)
     guard let quality else { return }
     guard format == .jpeg else {
       throw ValidationError("--quality is for JPEG files: add --format jpeg, or remove it")
@@ -95,8 +107,20 @@ public struct DecodeCommand: DocumentedCommand {
       let tokenizer = try OpenedTokenizer(
         checkpoint: checkpoint, weights: weights.file, threads: options.threadCount)
       let grid = tokenizer.run.data.imageSize / tokenizer.identity.downsampling
+      let coded = try CodedInput(tokens, prior: prior)
+      defer { coded?.remove() }
+      if let coded, let prior {
+        let opened = try openPrior(prior, for: tokenizer.identity, named: checkpoint, options)
+        if let format = TokenFormat(path: output) {
+          let room = try TokenOutput(path: output, format: format)
+          try room.checkRoom(isForced: force)
+          try coded.write(with: opened, to: room.path, format, replacing: force, terminal)
+          return terminal.result("\(room.path): the ids of \(tokens)")
+        }
+        try coded.expand(with: opened, terminal)
+      }
       let file = try TokenFile.open(
-        path: tokens,
+        path: coded?.expanded ?? tokens,
         assuming: TokenAssumption(
           identity: tokenizer.identity, gridHeight: grid, gridWidth: grid))
       try file.check(against: tokenizer.identity)

@@ -50,6 +50,11 @@ public struct EncodeCommand: DocumentedCommand {
       encode --checkpoint checkpoints/vq --output t.bin \
         --size 256x256 --shard 10000 --resume photos
       """#,
+      #"""
+      encode --checkpoint checkpoints/fsq \
+        --prior checkpoints/prior --output small.safetensors \
+        photos
+      """#,
     ])
 
   @Option(help: ArgumentHelp("Folder of the trained run.", valueName: "folder"))
@@ -85,6 +90,12 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Record no classes of images.")
   var noLabels = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the tokens in as few bits as this prior expects; decode needs it too.",
+      valueName: "folder"))
+  var prior: String?
+
   @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
 
@@ -106,6 +117,11 @@ public struct EncodeCommand: DocumentedCommand {
     if let shard, shard < 1 {
       throw ValidationError("--shard: expected at least 1 image per shard, found \(shard)")
     }
+    try requireName("--prior", prior)
+    if prior != nil, shard != nil || resume || verify || (format ?? .safetensors) != .safetensors {
+      throw ValidationError(
+        "--prior writes one safetensors file: remove --shard, --resume, --verify and --format")
+    }
     if resume, force {
       throw ValidationError("--resume keeps existing output and --force replaces it: choose one")
     }
@@ -114,7 +130,11 @@ public struct EncodeCommand: DocumentedCommand {
   /// Encodes.
   public func run() throws {
     try conclude(options) { terminal in
-      let output = try TokenOutput(path: output, format: format)
+      let target = try TokenOutput(path: output, format: format)
+      // With a prior, ids lie beside the output until they are coded.
+      let output =
+        prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)
+      defer { if prior != nil { try? FileManager.default.removeItem(atPath: output.path) } }
       let inputs = try ImageInputs(paths: paths, hasLabels: !noLabels)
       for warning in inputs.warnings { terminal.warn(warning) }
       var leftOut = LeftOut(terminal)
@@ -138,7 +158,10 @@ public struct EncodeCommand: DocumentedCommand {
         // Known before any image is: not to be found out once for each of them.
         try codec.check(tasks, height: height, width: width, name: "--size \(size.text)")
       }
-      if !resume { try output.checkRoom(isForced: force) }
+      if !resume { try target.checkRoom(isForced: force) }
+      let coder = try prior.map {
+        try openPrior($0, for: tokenizer.identity, named: checkpoint, options)
+      }
       Interruption.listen()
       let writer = try makeWriter(
         output, tokenizer.identity, preparation.recipe, inputs.classes)
@@ -165,6 +188,11 @@ public struct EncodeCommand: DocumentedCommand {
       // What was there when the run began has been checked then.
       let tokens = try TokenFile.open(
         path: output.path, trusting: Set(written.prefix(writer.foundCount)))
+      if let coder {
+        let text = try coder.write(tokens, named: output.path, to: target.path, terminal)
+        terminal.result(text)
+        return try tellRejected(rejected, of: inputs.files.count + unnamed, target.path)
+      }
       let summary = try TokenSummary(tokens).text(output.path, rate: progress.rate)
       terminal.result(summary + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
       if verify {
@@ -172,13 +200,16 @@ public struct EncodeCommand: DocumentedCommand {
           codec: codec, preparation: preparation, tokens: tokens, threads: options.threadCount)
         try verification.run(inputs.files, terminal)
       }
-      if rejected > 0 {
-        throw Failure(
-          .badData,
-          "\(rejected) of \(Display.count(inputs.files.count + unnamed, "file")) skipped, for the "
-            + "reasons above; the others are in \(output.path)")
-      }
+      try tellRejected(rejected, of: inputs.files.count + unnamed, output.path)
     }
+  }
+
+  private func tellRejected(_ rejected: Int, of all: Int, _ path: String) throws {
+    guard rejected > 0 else { return }
+    throw Failure(
+      .badData,
+      "\(rejected) of \(Display.count(all, "file")) skipped, for the reasons above; the others are in "
+        + path)
   }
 
   private func makeWriter(
@@ -187,7 +218,7 @@ public struct EncodeCommand: DocumentedCommand {
     do {
       return try TokenWriter(
         path: output.path, format: output.format, identity: identity, recipe: recipe,
-        classes: classes, shard: shard, resume: resume, replace: force)
+        classes: classes, shard: shard, resume: resume, replace: force || prior != nil)
     } catch {
       let failure = Failure(writing: error)
       guard case .otherClasses(_, let found, _) = error, found.isEmpty != noLabels else {

@@ -1,4 +1,5 @@
 import CPUBackend
+import Datasets
 import Execution
 import Formatting
 import Foundation
@@ -13,6 +14,8 @@ typealias Device = CPUBackend
 
 /// A checkpoint, opened: weights in memory, ready to encode and decode.
 struct OpenedTokenizer {
+  /// Its folder.
+  let folder: String
   /// The run that trained it.
   let run: RunConfiguration
   /// The weights.
@@ -39,6 +42,7 @@ struct OpenedTokenizer {
         "--checkpoint \(folder): expected the folder of a run, found the weights in it. Name the "
           + "folder: --checkpoint \(shellQuoted(parent))")
     }
+    self.folder = folder
     let checkpoint = Checkpoint(folder: folder)
     run = try checkpoint.readConfiguration()
     if file == Checkpoint.bestFile, !checkpoint.hasBest {
@@ -59,6 +63,42 @@ struct OpenedTokenizer {
     identity = Checkpoint.identity(run.tokenizer, weights)
     codec = Codec(
       run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+  }
+
+  /// The tokenizer of an identity among the runs that lie beside a folder; nil where there is none.
+  static func find(
+    _ identity: TokenizerIdentity, beside folder: String, threads: Int
+  ) throws -> OpenedTokenizer? {
+    let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []).sorted()
+    for name in names {
+      let checkpoint = Checkpoint(folder: parent + "/" + name)
+      guard (try? checkpoint.kind()) == .tokenizer,
+        let run = try? checkpoint.readConfiguration(),
+        run.quantizer.kind == identity.quantizer,
+        run.quantizer.codebookSize == identity.codebookSize,
+        run.quantizer.depth == identity.depth, run.model.downsampling == identity.downsampling
+      else { continue }
+      // Of runs alike only the weights tell which one it is.
+      for file in [Checkpoint.modelFile, Checkpoint.bestFile] {
+        if let opened = try? OpenedTokenizer(
+          checkpoint: checkpoint.folder, weights: file, threads: threads),
+          opened.identity == identity
+        {
+          return opened
+        }
+      }
+    }
+    return nil
+  }
+
+  /// An image as the tokenizer takes it, by the recipe of token files.
+  func prepared(_ path: String, _ recipe: Recipe) throws -> Image {
+    let preparation = Preparation(
+      mode: SizeMode(argument: recipe.size) ?? .model,
+      augmentation: run.data.augmentation.withoutChance, downsampling: identity.downsampling,
+      background: run.data.background)
+    return try preparation.read(path).image
   }
 
   /// The layout of the weights, if there is memory for them: a configuration may come from anywhere.

@@ -24,12 +24,36 @@ enum Preset {
     ("cifar10-fsq", PackageResources.cifar10_fsq_json),
     ("cifar10-vq", PackageResources.cifar10_vq_json),
     ("cifar10-vq-rotation", PackageResources.cifar10_vq_rotation_json),
+    ("prior", PackageResources.prior_json),
   ]
 
+  /// What the configuration that an argument names trains; a tokenizer where it does not say.
+  static func kind(_ argument: String) -> RunKind {
+    let text: String?
+    let argument = expandingHome(argument)
+    if FileManager.default.fileExists(atPath: argument) {
+      text = try? String(contentsOfFile: argument, encoding: .utf8)
+    } else if let name = name(argument) {
+      let path = folders.map { "\($0)/\(name).json" }.first {
+        FileManager.default.fileExists(atPath: $0)
+      }
+      text =
+        path.flatMap { try? String(contentsOfFile: $0, encoding: .utf8) }
+        ?? builtIn.first { $0.name == name }.map { String(decoding: $0.text, as: UTF8.self) }
+    } else {
+      return .tokenizer
+    }
+    guard let text, case .object(let object)? = try? JSONValue(parsing: text),
+      case .string(let word)? = object["kind"]
+    else { return .tokenizer }
+    return RunKind(rawValue: word) ?? .tokenizer
+  }
+
   /// Reads the configuration that an argument names.
-  static func load(
-    _ argument: String, overrides: [String] = [], notice: (String) -> Void = { _ in }
-  ) throws -> RunConfiguration {
+  static func load<Run: Configurable>(
+    _ argument: String, as run: Run.Type = RunConfiguration.self, overrides: [String] = [],
+    notice: (String) -> Void = { _ in }
+  ) throws -> Run {
     let argument = expandingHome(argument)
     if FileManager.default.fileExists(atPath: argument) {
       return try .load(path: argument, overrides: overrides, notice: notice)
@@ -117,7 +141,9 @@ enum Preset {
 enum KeyListing {
   /// The keys whose path begins with some text, or else those that contain it.
   static func keys(_ prefix: String?) throws -> [ConfigurationKey] {
-    let all = RunConfiguration.keys
+    // Of a prior those that are not a tokenizer's too.
+    let known = Set(RunConfiguration.keys.map(\.path))
+    let all = RunConfiguration.keys + PriorRunConfiguration.keys.filter { !known.contains($0.path) }
     guard let prefix, !prefix.isEmpty else { return all }
     let under = all.filter { $0.path == prefix || $0.path.hasPrefix(prefix + ".") }
     if !under.isEmpty { return under }
@@ -153,8 +179,24 @@ enum KeyListing {
         + "`--set 'quantizer={\"type\": \"vq\", \"codebookSize\": 512}'`. Missing keys have "
         + "their defaults. `train --list-keys quantizer` prints the keys of one object.",
     ]
-    var section: String?
-    for key in RunConfiguration.keys {
+    lines += tables(RunConfiguration.keys)
+    lines += [
+      "", "# Priors", "",
+      "A configuration with `\"kind\": \"prior\"` trains a transformer on the tokens of a tokenizer: see "
+        + "[priors.md](priors.md). `training` and `monitor` have the keys above, but for those of images, "
+        + "codebooks and samples; `monitor.keepBest` is `\"none\"` or `\"bits\"`.",
+    ]
+    lines += tables(
+      PriorRunConfiguration.keys.filter {
+        $0.path.hasPrefix("data.") || $0.path.hasPrefix("model.")
+      })
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// A table for each object.
+  private static func tables(_ keys: [ConfigurationKey]) -> [String] {
+    var (lines, section) = ([String](), String?.none)
+    for key in keys {
       let parts = key.path.split(separator: ".").map(String.init)
       let object = parts.dropLast().joined(separator: ".")
       if object != section {
@@ -171,7 +213,7 @@ enum KeyListing {
         "| `\(parts.last ?? key.path)` | \(cell(key.kind)) | "
           + (key.standard.map { "`\($0)`" } ?? "required") + " | \(cell(key.meaning))\(types) |")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines
   }
 
   private static func cell(_ text: String) -> String {

@@ -162,7 +162,7 @@ public struct TesseraCommand: ParsableCommand {
     version: "tessera \(Release.version)",
     subcommands: [
       TrainCommand.self, EncodeCommand.self, DecodeCommand.self, CompareCommand.self,
-      ScenesCommand.self, SweepCommand.self,
+      ScenesCommand.self, SweepCommand.self, SampleCommand.self, ScoreCommand.self,
     ])
 
   /// A command as the parser fills it in.

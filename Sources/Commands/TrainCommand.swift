@@ -10,11 +10,12 @@ import Inference
 import Safetensors
 import Training
 
-/// Trains a tokenizer on folders of images.
+/// Trains a tokenizer on folders of images, or a prior on tokens.
 public struct TrainCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "train", "Trains an image tokenizer on folders of PNG and JPEG files.")
+    "train", "Trains an image tokenizer on folders of PNG and JPEG files, or a prior on its tokens."
+  )
 
   static let help = HelpText(
     paragraphs: [
@@ -44,6 +45,7 @@ public struct TrainCommand: DocumentedCommand {
         --set training.optimizer.learningRate=1e-4 \
         --allow-changes
       """#,
+      "train prior --data tokens.safetensors",
       "train --list-keys quantizer",
     ])
 
@@ -149,7 +151,7 @@ public struct TrainCommand: DocumentedCommand {
     help: ArgumentHelp("With --find-rate: write its numbers to a file.", valueName: "file"))
   var jsonFile: String?
 
-  @Flag(help: "Print the JSON Schema of configurations, and exit.")
+  @Flag(help: "Print the JSON Schema of configurations (of the kind that one names), and exit.")
   var printSchema = false
 
   @OptionGroup var weights: WeightsOption
@@ -222,7 +224,8 @@ public struct TrainCommand: DocumentedCommand {
   /// Trains.
   public func run() throws {
     if printSchema {
-      Terminal(isQuiet: options.quiet).output(RunConfiguration.schema())
+      Terminal(isQuiet: options.quiet).output(
+        kind == .prior ? PriorRunConfiguration.schema() : RunConfiguration.schema())
       return
     }
     try conclude(options) { terminal in
@@ -235,6 +238,7 @@ public struct TrainCommand: DocumentedCommand {
         }
         return
       }
+      if kind == .prior { return try trainPrior(terminal) }
       let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
       let given = try configuration(start, terminal)
       let folder = try outputFolder()
@@ -330,7 +334,7 @@ public struct TrainCommand: DocumentedCommand {
   }
 
   /// What a resumed run may differ in.
-  private var allowed: ResumeAllowance {
+  var allowed: ResumeAllowance {
     var allowed: ResumeAllowance = []
     if allowChanges { allowed.insert(.configuration) }
     if allowChangedData { allowed.insert(.images) }
@@ -344,7 +348,7 @@ public struct TrainCommand: DocumentedCommand {
   private func configuration(
     _ start: StartingWeights?, _ terminal: Terminal
   ) throws -> RunConfiguration {
-    var assignments = assignments + flagAssignments
+    var assignments = assignments + (try images.assignments()) + flagAssignments
     let path: String
     if let named {
       path = named
@@ -370,17 +374,23 @@ public struct TrainCommand: DocumentedCommand {
   }
 
   /// The configuration, by either way of naming it.
-  private var named: String? { config ?? configurationName }
+  var named: String? { config ?? configurationName }
+
+  /// What is trained: as the configuration says, or the run that is resumed.
+  private var kind: RunKind {
+    if let named { return Preset.kind(named) }
+    return (resume ? output : from).flatMap { try? Checkpoint(folder: $0).kind() } ?? .tokenizer
+  }
 
   /// The flags that stand for values of the configuration.
-  private var flagAssignments: [String] {
-    var result = images.assignments
+  var flagAssignments: [String] {
+    var result: [String] = []
     if let steps, !findRate { result.append("training.steps=\(steps)") }
     if let seed { result.append("training.seed=\(seed)") }
     return result
   }
 
-  private func outputFolder() throws -> String {
+  func outputFolder() throws -> String {
     if let output { return output }
     guard let named else {
       throw Failure(.usage, "expected --output with a folder for the new run")

@@ -8,30 +8,48 @@ import Foundation
 import Imaging
 import Training
 
-/// The options that name the images to train on and to evaluate with.
+/// The options that name what is trained on and evaluated with: folders of images, or token files.
 struct TrainingFolders: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Folder of images to train on, instead of the configuration's.", valueName: "folder"))
-  var data: String?
+      "Folder of images to train on, instead of the configuration's; for a prior a token file, and "
+        + "may be repeated.", valueName: "folder"))
+  var data: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Folder of images to evaluate on; with --data alone, a fraction of that folder is held out.",
+      "Folder of images (token file) to evaluate on; with --data alone, a fraction of that is held "
+        + "out.",
       valueName: "folder"))
-  var validation: String?
+  var validation: [String] = []
 
   func validate() throws {
-    try requireName("--data", data)
-    try requireName("--validation", validation)
+    try requireNames("--data", data)
+    try requireNames("--validation", validation)
   }
 
-  /// The values of a configuration that they set.
-  var assignments: [String] {
+  /// The values that they set of a tokenizer's configuration.
+  func assignments() throws -> [String] {
+    for (name, folders) in [("--data", data), ("--validation", validation)]
+    where folders.count > 1 {
+      throw Failure(
+        .usage, "\(name): expected one folder, found \(folders.count). Put links to them into one.")
+    }
     func text(_ value: String) -> String { JSONValue.string(value).compactText }
     var result: [String] = []
-    if let data { result += ["data.train=" + text(data), "data.validation=null"] }
-    if let validation { result.append("data.validation=" + text(validation)) }
+    if let data = data.first { result += ["data.train=" + text(data), "data.validation=null"] }
+    if let validation = validation.first { result.append("data.validation=" + text(validation)) }
+    return result
+  }
+
+  /// The values that they set of a prior's configuration.
+  var tokenAssignments: [String] {
+    func list(_ paths: [String]) -> String {
+      JSONValue.array(paths.map(JSONValue.string)).compactText
+    }
+    var result: [String] = []
+    if !data.isEmpty { result += ["data.tokens=" + list(data), "data.validation=[]"] }
+    if !validation.isEmpty { result.append("data.validation=" + list(validation)) }
     return result
   }
 }

@@ -127,7 +127,7 @@ struct RateTestReport {
 struct TraceReport {
   private let trace: Trace
   private let training: TrainingConfiguration
-  private let imageSize: Int
+  private let imagesPerReplay: Int
 
   /// The layers in the second table.
   private static var layers: Int { 25 }
@@ -135,7 +135,13 @@ struct TraceReport {
   init(_ trace: Trace, _ run: RunConfiguration) {
     self.trace = trace
     training = run.training
-    imageSize = run.data.imageSize
+    imagesPerReplay = run.training.imagesPerReplay(imageSize: run.data.imageSize)
+  }
+
+  init(_ trace: Trace, _ run: PriorRunConfiguration) {
+    self.trace = trace
+    training = run.training
+    imagesPerReplay = run.training.microBatch
   }
 
   var text: String {
@@ -148,8 +154,8 @@ struct TraceReport {
     "\(Display.count(trace.steps, "step")) traced: \(Display.decimals(milliseconds, 1)) ms a step, "
       + "\(Display.decimals(Double(training.batchSize) / milliseconds * 1e3, 1)) images/s; "
       + "\(Display.count(training.lanes, "lane")) in \(Display.count(trace.threads, "thread")), "
-      + "\(Display.count(training.replaysPerLane(imageSize: imageSize), "replay")) of "
-      + "\(Display.count(training.imagesPerReplay(imageSize: imageSize), "image")) each"
+      + "\(Display.count(training.batchSize / (training.lanes * imagesPerReplay), "replay")) of "
+      + "\(Display.count(imagesPerReplay, "image")) each"
   }
 
   private var byKind: String {

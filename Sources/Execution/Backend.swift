@@ -14,6 +14,9 @@ public protocol Backend: Sendable {
   /// Whether an image of a batch gives the same bits as by itself.
   var isBatchInvariant: Bool { get }
 
+  /// What decides the last bits of results, in words: equal words, equal bits.
+  var arithmetic: String { get }
+
   /// A block of zeros.
   func allocate(words: Int) -> Memory
 

@@ -23,10 +23,22 @@ private let names: [String] =
 
   @Test(arguments: names)
   func everyConfigurationIsValid(name: String) throws {
-    let run = try RunConfiguration.load(path: folder.appendingPathComponent(name).path)
-    #expect(!run.description.isEmpty)
-    #expect(run.schemaPath == "tessera.schema.json")
+    let path = folder.appendingPathComponent(name).path
+    if try String(contentsOfFile: path, encoding: .utf8).contains(#""kind": "prior""#) {
+      let run = try PriorRunConfiguration.load(path: path)
+      #expect(!run.description.isEmpty && run.schemaPath == "prior.schema.json")
+      #expect(try PriorRunConfiguration.parse(run.resolved) == run)
+      return
+    }
+    let run = try RunConfiguration.load(path: path)
+    #expect(!run.description.isEmpty && run.schemaPath == "tessera.schema.json")
     #expect(try RunConfiguration.parse(run.resolved) == run)
+  }
+
+  /// The schema of priors is what the program prints.
+  @Test func theSchemaOfPriorsIsUpToDate() throws {
+    let path = folder.appendingPathComponent("prior.schema.json").path
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == PriorRunConfiguration.schema())
   }
 
   /// The networks that other implementations are measured against, to the last parameter.

@@ -87,9 +87,9 @@ public struct SweepCommand: DocumentedCommand {
     try conclude(options) { terminal in
       guard let path = plan, let output else { preconditionFailure("validate asks for both") }
       let plan = try SweepPlan.load(path: path)
-      try plan.check(overrides)
+      try plan.check(try overrides())
       let runner = SweepRunner(
-        plan: plan, overrides: overrides, output: output, threads: options.threads,
+        plan: plan, overrides: try overrides(), output: output, threads: options.threads,
         terminal: terminal)
       if dryRun {
         terminal.result(try listing(runner))
@@ -112,8 +112,8 @@ public struct SweepCommand: DocumentedCommand {
   }
 
   /// Values for all runs that override the plan's.
-  private var overrides: [String] {
-    var result = images.assignments
+  private func overrides() throws -> [String] {
+    var result = try images.assignments()
     if let steps { result.append("training.steps=\(steps)") }
     return result
   }

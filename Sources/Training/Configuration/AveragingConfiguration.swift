@@ -96,7 +96,7 @@ public struct AveragingConfiguration: Sendable, Equatable {
   public var savedKind: AverageKind? { AverageKind(rawValue: save.rawValue) }
 }
 
-extension AveragingConfiguration: ImageFields {
+extension AveragingConfiguration: KindFields {
   /// Summary for the schema.
   public static let summary =
     "Averages of the weights over steps: which are kept, and which weights are saved."
@@ -105,10 +105,10 @@ extension AveragingConfiguration: ImageFields {
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    declare(&fields, forImages: true)
+    declare(&fields, of: .tokenizer)
   }
 
-  mutating func declare(_ fields: inout ConfigurationFields, forImages: Bool) {
+  mutating func declare(_ fields: inout ConfigurationFields, of kind: RunKind) {
     fields.flag("uniform", &uniform, "Whether the mean of all steps' weights is kept.")
     fields.flag(
       "rateWeighted", &rateWeighted, "Whether the mean weighted by the learning rate is kept.")
@@ -129,7 +129,7 @@ extension AveragingConfiguration: ImageFields {
     fields.choice(
       "save", &save,
       "The weights of model.safetensors: those of the last step, or an average that is kept.")
-    if forImages {
+    if kind == .tokenizer {
       fields.choice(
         "codebook", &codebook,
         "The codebook saved with averaged weights: averaged too (an \"ema\" codebook, already an average, "

@@ -10,6 +10,8 @@ public struct MonitorConfiguration: Sendable, Equatable {
     case psnr
     /// The structural similarity.
     case ssim
+    /// The bits of held-out tokens.
+    case bits
   }
 
   /// Steps between lines of the metrics log.
@@ -69,7 +71,7 @@ public struct MonitorConfiguration: Sendable, Equatable {
   }
 }
 
-extension MonitorConfiguration: ImageFields {
+extension MonitorConfiguration: KindFields {
   /// Summary for the schema.
   public static let summary = "What a run measures and records, and how often."
   /// A line every 10 steps, a diagnosis every 50, an evaluation every 200, a checkpoint every 500.
@@ -77,19 +79,21 @@ extension MonitorConfiguration: ImageFields {
 
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    declare(&fields, forImages: true)
+    declare(&fields, of: .tokenizer)
   }
 
-  mutating func declare(_ fields: inout ConfigurationFields, forImages: Bool) {
+  mutating func declare(_ fields: inout ConfigurationFields, of kind: RunKind) {
     fields.integer(
       "logEvery", &logEvery, in: .atLeast(1), "Steps between lines of the metrics log.")
     fields.integer(
       "evaluateEvery", &evaluateEvery, in: .atLeast(1),
       "Steps between evaluations; the last step is always evaluated.")
-    if forImages {
+    if kind != .model {
       fields.integer(
         "evaluationImages", &evaluationImages, in: .atLeast(1),
         "Images per evaluation, spread evenly over the validation images.")
+    }
+    if kind == .tokenizer {
       fields.integer(
         "samples", &samples, in: .between(0, 256),
         "Images saved above their reconstructions at each evaluation; 0 saves none.")
@@ -109,16 +113,22 @@ extension MonitorConfiguration: ImageFields {
     fields.flag(
       "decrease", &decrease,
       "Whether to compare the measured decrease of the loss with the predicted one.")
-    if forImages {
+    if kind == .tokenizer {
       fields.flag(
         "quantizer", &quantizer,
         "Whether to record what the quantizer does to vectors and gradients.")
     }
     fields.flag("tensorBoard", &tensorBoard, "Whether TensorBoard event files are written.")
-    if forImages {
+    switch kind {
+    case .tokenizer:
       fields.choice(
-        "keepBest", &keepBest,
+        "keepBest", &keepBest, among: [.none, .psnr, .ssim],
         "Evaluation metric by which the best weights are kept too, in best.safetensors.")
+    case .prior:
+      fields.choice(
+        "keepBest", &keepBest, among: [.none, .bits],
+        "Whether the weights of the fewest held-out bits are kept too, in best.safetensors.")
+    case .model: break
     }
   }
 }

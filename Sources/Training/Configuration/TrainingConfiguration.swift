@@ -111,7 +111,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   }
 }
 
-extension TrainingConfiguration: ImageFields {
+extension TrainingConfiguration: KindFields {
   /// Summary for the schema.
   public static let summary = "How the model is trained: steps, batches, optimizer, schedule."
   /// 1000 steps of 64 images with AdamW.
@@ -121,11 +121,11 @@ extension TrainingConfiguration: ImageFields {
   ///
   /// The run replaces a micro-batch of 0 by the one it chooses.
   public mutating func declare(_ fields: inout ConfigurationFields) {
-    declare(&fields, forImages: true)
+    declare(&fields, of: .tokenizer)
   }
 
-  mutating func declare(_ fields: inout ConfigurationFields, forImages: Bool) {
-    let items = forImages ? "Images" : "Items"
+  mutating func declare(_ fields: inout ConfigurationFields, of kind: RunKind) {
+    let (isTokenizer, items) = (kind == .tokenizer, kind == .model ? "Items" : "Images")
     fields.integer("steps", &steps, in: .between(1, Self.mostSteps), "Optimizer steps.")
     fields.integer("batchSize", &batchSize, in: .between(1, 1 << 20), "\(items) per update.")
     fields.integer(
@@ -133,16 +133,23 @@ extension TrainingConfiguration: ImageFields {
       "Threads that compute gradients in parallel, each with its own memory; 0 takes the largest "
         + "divisor of batchSize up to the number of cores. Results depend on it, so the run "
         + "records it.")
-    if forImages {
+    if kind != .model {
+      let most =
+        isTokenizer
+        ? "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels"
+        : "\(PriorRunConfiguration.mostChosenIDs) tokens"
       fields.integer(
         "microBatch", &microBatch, in: .between(0, 1 << 20),
         "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
-          + "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels.")
+          + most + ".")
     }
     fields.integer(
       "seed", &seed, in: .atLeast(0),
-      forImages ? "Random seed of weights, image order and crops." : "Random seed of weights.")
-    if forImages {
+      isTokenizer
+        ? "Random seed of weights, image order and crops."
+        : kind == .prior
+          ? "Random seed of weights, image order and dropout." : "Random seed of weights.")
+    if isTokenizer {
       fields.choice(
         "reconstructionLoss", &reconstructionLoss, aliases: ["l2": .squared, "l1": .absolute],
         "Error between an image and its reconstruction, averaged over pixels and channels.")
@@ -152,26 +159,29 @@ extension TrainingConfiguration: ImageFields {
     fields.number(
       "gradientClip", &gradientClip, in: .atLeast(0), isSingle: true,
       "Maximum global gradient norm (clipping); 0 is off.")
-    if forImages {
+    if isTokenizer {
       fields.integer(
         "deferQuantization", &deferQuantization, in: .atLeast(0),
         "Delayed quantization: for this many steps the decoder sees unquantized vectors; then "
           + "codebooks are initialized from encoder outputs. 0 is off.")
       fields.object("averaging", &averaging, AveragingConfiguration.summary)
     } else {
-      fields.object("averaging", &averaging.withoutImages, AveragingConfiguration.summary)
+      fields.object(
+        "averaging", &averaging[as: ModelRunConfiguration.self], AveragingConfiguration.summary)
     }
     fields.integer(
       "patience", &patience, in: .atLeast(0),
       "Evaluations without improvement after which the run ends; 0 is off.")
     fields.number(
       "minDelta", &minDelta, in: .atLeast(0),
-      forImages
+      isTokenizer
         ? "Smallest improvement that resets patience: in dB, or in SSIM with "
           + "monitor.keepBest = ssim."
-        : "Smallest improvement of the loss that resets patience.")
+        : kind == .prior
+          ? "Smallest improvement that resets patience, in bits per token."
+          : "Smallest improvement of the loss that resets patience.")
     checkBatch(&fields)
-    guard forImages else { return }
+    guard isTokenizer else { return }
     fields.check(
       "deferQuantization", with: ["steps"], deferQuantization < steps,
       expected: "fewer than the \(steps) steps of the run, otherwise nothing would be quantized",

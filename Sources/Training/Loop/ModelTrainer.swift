@@ -6,27 +6,39 @@ import Files
 /// caller gives.
 ///
 /// A tokenizer has more to it, and its own: ``TokenizerTrainer``.
-package final class ModelTrainer<B: Backend, Model: TrainableModel> {
-  private let run: ModelRunConfiguration
+package final class ModelTrainer<B: Backend, Model: TrainableModel, Run: TrainedRun> {
+  private let run: Run
   private let steps: PlannedSteps<B, Model>
   private let checkpoint: Checkpoint
   private let isResuming: Bool
+  private let allowed: ResumeAllowance
   private let heldLock: FolderLock?
   private let observer: any RunObserver
   private let shouldStop: () -> Bool
+
+  /// What tells the data of a run from others: a hash.
+  var trainingSet = ""
+  /// What to say where a run is resumed with other data.
+  var wasOtherSet: () -> any Error = { CancellationError() }
+  /// Writes what else the folder holds of a run from its beginning.
+  var describe: () throws -> Void = {}
+  /// What the log counts at the start.
+  var counts: [(name: String, count: Int)] = []
 
   /// A run that begins with the weights in memory, or goes on from the state in a folder.
   ///
   /// - Parameters:
   ///   - run: the configuration that the folder records; its lanes are chosen.
   ///   - steps: the model's planned steps, with the weights that they share.
+  ///   - allowed: what a resumed run may differ in.
   ///   - lock: the folder's lock, where the caller has it; else the run takes it.
   package init(
-    _ run: ModelRunConfiguration, _ steps: PlannedSteps<B, Model>, folder: String,
-    isResuming: Bool, lock: FolderLock? = nil, observer: any RunObserver,
+    _ run: Run, _ steps: PlannedSteps<B, Model>, folder: String, isResuming: Bool,
+    allowed: ResumeAllowance = [], lock: FolderLock? = nil, observer: any RunObserver,
     shouldStop: @escaping () -> Bool = { false }
   ) {
     self.run = run
+    self.allowed = allowed
     self.steps = steps
     checkpoint = Checkpoint(folder: folder)
     self.isResuming = isResuming
@@ -56,15 +68,24 @@ package final class ModelTrainer<B: Backend, Model: TrainableModel> {
     let (progress, extras) =
       isResuming
       ? try store.resume(
-        run, .model, steps: run.training.steps,
-        blocks: OptimizationDiagnostics<B>.blocks(run.monitor), mayChange: false)
-      : (try store.begin(run, Checkpoint.Progress(trainingSet: "")), Checkpoint.StateExtras())
+        run, Run.runKind, steps: run.training.steps,
+        blocks: OptimizationDiagnostics<B>.blocks(run.monitor),
+        mayChange: allowed.contains(.configuration)
+      ) { progress in
+        if progress.trainingSet != trainingSet { throw wasOtherSet() }
+      } describe: {
+        try describe()
+      }
+      : (
+        try store.begin(run, Checkpoint.Progress(trainingSet: trainingSet), describe: describe),
+        Checkpoint.StateExtras()
+      )
     let loop = try TrainingLoop(
       steps, run.training, run.monitor, store: store, progress: progress, extras: extras,
       isResuming: isResuming,
       line: RunLine(
         step: progress.step, threads: steps.lender.threads, lanes: run.training.lanes,
-        changes: store.changes),
+        counts: counts, changes: store.changes),
       .init(
         source: source, callbacks: callbacks, evaluation: evaluation, observer: observer,
         shouldStop: shouldStop))

@@ -143,21 +143,21 @@ public struct Checkpoint: Sendable, Equatable {
 
   /// The configuration that the run of a tokenizer was started with.
   public func readConfiguration() throws -> RunConfiguration {
-    let kind = try kind()
-    guard kind == .tokenizer else {
-      throw TrainingError.otherKind(
-        folder: folder, expected: .tokenizer, found: kind.rawValue)
-    }
-    return try readConfiguration(RunConfiguration.self)
+    try readConfiguration(of: .tokenizer)
   }
 
   /// The configuration that the run of a model of one's own was started with.
   public func readModelConfiguration() throws -> ModelRunConfiguration {
+    try readConfiguration(of: .model)
+  }
+
+  /// The configuration of a run, which must be of a kind.
+  func readConfiguration<Run: TrainedRun>(of expected: RunKind) throws -> Run {
     let kind = try kind()
-    guard kind == .model else {
-      throw TrainingError.otherKind(folder: folder, expected: .model, found: kind.rawValue)
+    guard kind == expected else {
+      throw TrainingError.otherKind(folder: folder, expected: expected, found: kind.rawValue)
     }
-    return try readConfiguration(ModelRunConfiguration.self)
+    return try readConfiguration(Run.self)
   }
 
   /// The configuration that a run of some kind was started with.

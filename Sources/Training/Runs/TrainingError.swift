@@ -103,9 +103,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     case .otherKind(let folder, let expected, let found):
       return
         "\(folder): expected the run of a \(expected.rawValue), found one of kind \"\(found)\". "
-        + (expected == .tokenizer
-          ? "Name a folder that `train` wrote; a model of one's own is used through the library."
-          : "Name a folder that a model of one's own was trained into.")
+        + Self.wayOut(expected)
     case .alreadyDone(let folder, let step):
       return "\(folder) is already at step \(step). Raise --steps to train it further."
     case .patienceEnded(let folder, let step, let evaluations):
@@ -117,6 +115,17 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
       return "\(folder): the folder cannot be created: \(reason). Choose another --output."
     case .file(let error):
       return error.description
+    }
+  }
+
+  /// Where a run of a kind is found.
+  private static func wayOut(_ expected: RunKind) -> String {
+    switch expected {
+    case .tokenizer:
+      "Name a folder into which `train` trained a tokenizer; a prior is used by `tessera sample`, a "
+        + "model of one's own through the library."
+    case .prior: "Name a folder into which `train` trained a prior over tokens."
+    case .model: "Name a folder that a model of one's own was trained into."
     }
   }
 

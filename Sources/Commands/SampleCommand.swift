@@ -1,0 +1,384 @@
+import ArgumentParser
+import CPUBackend
+import Datasets
+import Execution
+import Files
+import Formatting
+import Foundation
+import Imaging
+import Inference
+import Priors
+import Safetensors
+import TokenFiles
+import Tokenizers
+import Training
+
+/// Draws images from a prior.
+public struct SampleCommand: DocumentedCommand {
+  /// Name, summary and examples.
+  public static let configuration = documented(
+    "sample", "Draws images that nobody took, token by token, from a prior.")
+
+  static let help = HelpText(
+    paragraphs: [
+      "The prior draws the tokens of each image, and the tokenizer whose tokens it has learned decodes "
+        + "them. The name of --output tells what is written: a PNG or JPEG file becomes a contact "
+        + "sheet, a token file (.safetensors, .npy, .bin) is for decode, and anything else a folder "
+        + "of PNG files, by class where there are classes.",
+      "An image depends on the seed, its number and its class alone, not on how many are drawn or "
+        + "by how many threads.",
+      "--complete keeps the first rows of tokens of a photograph and draws the rest.",
+    ],
+    examples: [
+      #"""
+      sample --checkpoint checkpoints/prior --count 64 \
+        --output samples.png
+      """#,
+      #"""
+      sample --checkpoint checkpoints/prior --class cat \
+        --guidance 2 --top-p 0.95 --output cats
+      """#,
+      #"""
+      sample --checkpoint checkpoints/prior --complete cat.png \
+        --rows 4 --count 16 --output completed.png
+      """#,
+      #"""
+      sample --checkpoint checkpoints/prior --count 1000 \
+        --output drawn.safetensors
+      """#,
+    ])
+
+  @Option(help: ArgumentHelp("Folder of the trained prior.", valueName: "folder"))
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder of the tokenizer (default: the one beside the prior whose tokens it has learned).",
+      valueName: "folder"))
+  var tokenizer: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A contact sheet (.png, .jpg), a token file (.safetensors, .npy, .bin) or a folder.",
+      valueName: "path"))
+  var output: String
+
+  @Option(help: ArgumentHelp("Images to draw.", valueName: "n"))
+  var count = 64
+
+  @Option(
+    name: .customLong("class"),
+    help: ArgumentHelp(
+      "Class to draw; may be repeated, then classes take turns (default: without a class).",
+      valueName: "name"))
+  var classes: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Logits are divided by it; below 1 is safer, above bolder.", valueName: "x"))
+  var temperature = 1.0
+
+  @Option(help: ArgumentHelp("Draw from the n likeliest tokens; 0 is all.", valueName: "n"))
+  var topK = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Draw from the fewest tokens that together have this probability; 1 is all.", valueName: "x"))
+  var topP = 1.0
+
+  @Option(
+    help: ArgumentHelp(
+      "Classifier-free guidance: how far to push towards the class; 1 is not at all.",
+      valueName: "x"))
+  var guidance = 1.0
+
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Image whose first rows of tokens are kept; --rows says how many.",
+      valueName: "image"))
+  var complete: String?
+
+  @Option(help: ArgumentHelp("Rows of tokens to keep with --complete.", valueName: "n"))
+  var rows: Int?
+
+  @Flag(help: "Replace existing files.")
+  var force = false
+
+  @OptionGroup var weights: WeightsOption
+
+  @OptionGroup var options: CommandOptions
+
+  /// A command as the parser fills it in.
+  public init() {}
+
+  /// Checks the values.
+  public func validate() throws {
+    try requireName("--checkpoint", checkpoint)
+    try requireName("--tokenizer", tokenizer)
+    try requireName("--output", output)
+    try requireName("--complete", complete)
+    try requireNames("--class", classes)
+    guard (1...Self.mostImages).contains(count) else {
+      throw ValidationError("--count: expected 1 to \(Self.mostImages), found \(count)")
+    }
+    guard temperature > 0, temperature.isFinite else {
+      throw ValidationError(
+        "--temperature: expected a number above 0, found \(temperature). For the likeliest token "
+          + "always, use --top-k 1")
+    }
+    guard topK >= 0 else {
+      throw ValidationError("--top-k: expected 1 or more, or 0 for all, found \(topK)")
+    }
+    guard topP > 0, topP <= 1 else {
+      throw ValidationError("--top-p: expected a number above 0 and at most 1, found \(topP)")
+    }
+    guard guidance.isFinite else {
+      throw ValidationError("--guidance: expected a number, found \(guidance)")
+    }
+    if guidance != 1, classes.isEmpty {
+      throw ValidationError("--guidance pushes towards a class: add --class with its name")
+    }
+    if (complete == nil) != (rows == nil) {
+      throw ValidationError(
+        complete == nil
+          ? "--rows belongs to --complete: add the image whose rows are kept"
+          : "--complete: expected --rows with the number of rows of tokens to keep")
+    }
+  }
+
+  /// As many as can be counted in file names.
+  private static let mostImages = 10_000_000
+
+  /// Draws.
+  public func run() throws {
+    try conclude(options) { terminal in
+      let output = SampleOutput(path: output)
+      try output.checkRoom(isForced: force)
+      Interruption.listen()
+      let prior = try OpenedPrior(
+        folder: checkpoint, weights: weights.file, backend: Device(),
+        threads: options.threadCount)
+      let labels = try labels(prior)
+      let tokenizer: OpenedTokenizer? =
+        output.needsTokenizer || complete != nil ? try openTokenizer(for: prior) : nil
+      if let tokenizer, self.tokenizer == nil {
+        terminal.say("decoding with \(tokenizer.folder), whose tokens the prior has learned")
+      }
+      let given = try complete.map { try start(of: $0, tokenizer!, prior) }
+      let requests = (0..<count).map { index in
+        TokenSampler<Device>.Request(
+          number: index, label: labels.isEmpty ? nil : labels[index % labels.count],
+          given: given ?? [])
+      }
+      let progress = ItemProgress(terminal, "drawing", total: count)
+      let images = prior.sampler.sample(
+        requests,
+        SamplingOptions(
+          temperature: temperature, topK: topK, topP: topP, guidance: guidance, seed: seed),
+        progress: { progress.advance(by: $0 - progress.done) },
+        shouldStop: { Interruption.isRequested })
+      guard !images.isEmpty else {
+        terminal.say("stopped before an image was drawn; nothing was written")
+        throw ExitCode(Interruption.exitCode)
+      }
+      let drawn = zip(requests, images).map { request, ids in
+        DrawnImage(
+          number: request.number, ids: ids,
+          className: request.label.map { prior.tokens.classes[$0] })
+      }
+      try output.write(drawn, prior.tokens, tokenizer, force: force, options)
+      let space = prior.space
+      let rate = Double(images.count * space.ids) / progress.seconds
+      terminal.result(
+        "\(self.output): \(Display.count(images.count, "image")) of \(space.rows)x\(space.columns) "
+          + "tokens drawn; \(Display.count(Int(rate))) tokens/s")
+      if images.count < count {
+        terminal.say("stopped after \(Display.count(images.count, "image")); they are written")
+        throw ExitCode(Interruption.exitCode)
+      }
+    }
+  }
+
+  /// The classes to draw, by number; none where images are drawn without a class.
+  private func labels(_ prior: OpenedPrior<Device>) throws -> [Int] {
+    let known = prior.tokens.classes
+    if classes.isEmpty, !prior.knowsNone {
+      throw Failure(
+        .usage,
+        "\(checkpoint) was trained with classes always (model.classDropout is 0): name classes by "
+          + "--class. They are: \(known.prefix(20).joined(separator: ", "))")
+    }
+    if guidance != 1, !prior.knowsNone {
+      throw Failure(
+        .usage,
+        "--guidance needs a prior that was also trained without classes, and \(checkpoint) was not "
+          + "(model.classDropout is 0): remove it, or train one with a classDropout of 0.1")
+    }
+    return try classes.map { name in
+      guard let index = known.firstIndex(of: name) else {
+        throw PriorError.noSuchClass(name: name, classes: known)
+      }
+      return index
+    }
+  }
+
+  private func openTokenizer(for prior: OpenedPrior<Device>) throws -> OpenedTokenizer {
+    let expected = prior.tokens.tokenizer
+    if let tokenizer {
+      let opened = try OpenedTokenizer(checkpoint: tokenizer, threads: options.threadCount)
+      guard opened.identity == expected else {
+        throw PriorError.foreignPrior(
+          folder: checkpoint, found: "\(tokenizer) (\(opened.identity.fingerprint))",
+          expected: expected.fingerprint)
+      }
+      return opened
+    }
+    guard
+      let found = try OpenedTokenizer.find(
+        expected, beside: checkpoint, threads: options.threadCount)
+    else {
+      throw Failure(
+        .noInput,
+        "expected the tokenizer whose tokens \(checkpoint) has learned (\(expected.quantizer), "
+          + "fingerprint \(expected.fingerprint)) in a folder beside it, found none. Name its folder "
+          + "by --tokenizer, or write a token file (--output drawn.safetensors).")
+    }
+    return found
+  }
+
+  /// The ids of an image's first rows, and -1 for those that are drawn.
+  private func start(
+    of path: String, _ tokenizer: OpenedTokenizer, _ prior: OpenedPrior<Device>
+  ) throws -> [Int32] {
+    let (space, rows) = (prior.space, rows ?? 0)
+    guard (0...space.rows).contains(rows) else {
+      throw Failure(.usage, "--rows: expected 0 to \(space.rows) rows of tokens, found \(rows)")
+    }
+    let image = try tokenizer.prepared(path, prior.tokens.recipe)
+    guard let grid = try tokenizer.codec.encode([image]).first,
+      grid.height == space.rows, grid.width == space.columns
+    else {
+      throw Failure(
+        .badData,
+        "\(path) becomes another grid of tokens than the \(space.rows)x\(space.columns) that the "
+          + "prior has learned: scale it to the size of the prior's training images")
+    }
+    let kept = rows * space.columns * space.depth
+    return grid.indices.enumerated().map { $0.offset < kept ? $0.element : -1 }
+  }
+}
+
+/// An image that was drawn.
+struct DrawnImage {
+  let number: Int
+  let ids: [Int32]
+  let className: String?
+}
+
+/// Where drawn images go: a contact sheet, a token file, or a folder of images.
+struct SampleOutput {
+  private enum Kind {
+    case sheet(ImageFormat)
+    case tokens(TokenFormat)
+    case folder
+  }
+
+  private let path: String
+  private let kind: Kind
+
+  init(path: String) {
+    self.path = path
+    if let format = TokenFormat(path: path) {
+      kind = .tokens(format)
+    } else if path.lowercased().hasSuffix(".png") {
+      kind = .sheet(.png)
+    } else if [".jpg", ".jpeg"].contains(where: path.lowercased().hasSuffix) {
+      kind = .sheet(.jpeg)
+    } else {
+      kind = .folder
+    }
+  }
+
+  /// Whether what is written are pixels.
+  var needsTokenizer: Bool {
+    if case .tokens = kind { return false }
+    return true
+  }
+
+  /// Says what is in the way, before anything is drawn.
+  func checkRoom(isForced: Bool) throws {
+    guard !isForced, FileManager.default.fileExists(atPath: path) else { return }
+    if case .folder = kind {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      if names.isEmpty { return }
+    }
+    throw Failure(
+      .cannotCreate,
+      "\(path) is already there. Choose another --output, or add --force to replace it.")
+  }
+
+  /// Writes images.
+  func write(
+    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer?, force: Bool,
+    _ options: CommandOptions
+  ) throws {
+    switch kind {
+    case .tokens(let format): try writeTokens(drawn, tokens, format, force: force)
+    case .sheet(let format):
+      let images = try decode(drawn, tokens, tokenizer!)
+      let side = images.map { max($0.width, $0.height) }.max() ?? 1
+      let columns = max(1, Int(Double(images.count).squareRoot().rounded(.up)))
+      let sheet = ContactSheet(
+        columns: min(16, columns), scale: max(1, 64 / side)
+      ).sheet(of: images)
+      try ImageEncoder().write(sheet, to: path, as: format, quality: 95)
+    case .folder:
+      let writing = ImageWriting(as: .png, quality: 95, threads: options.threadCount)
+      for start in stride(from: 0, to: drawn.count, by: 256) {
+        let portion = Array(drawn[start..<min(start + 256, drawn.count)])
+        let images = try decode(portion, tokens, tokenizer!)
+        try writing.write(zip(portion, images).map { (path + "/" + name($0), $1) })
+      }
+      try writing.finish()
+    }
+  }
+
+  private func name(_ image: DrawnImage) -> String {
+    let number = String(image.number + 1)
+    let file = String(repeating: "0", count: max(0, 5 - number.count)) + number + ".png"
+    return (image.className.map { $0 + "/" } ?? "") + file
+  }
+
+  private func decode(
+    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer
+  ) throws -> [Image] {
+    try tokenizer.codec.decode(
+      drawn.map {
+        TokenGrid(
+          height: tokens.rows, width: tokens.columns, depth: tokens.tokenizer.depth, indices: $0.ids
+        )
+      })
+  }
+
+  private func writeTokens(
+    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ format: TokenFormat, force: Bool
+  ) throws {
+    let classes = drawn.contains { $0.className != nil } ? tokens.classes : []
+    let writer = try TokenWriter(
+      path: path, format: format, identity: tokens.tokenizer, recipe: tokens.recipe,
+      classes: classes, replace: force)
+    let side = tokens.tokenizer.downsampling
+    let (height, width) = (tokens.rows * side, tokens.columns * side)
+    for image in drawn {
+      try writer.append(
+        TokenRecord(
+          path: name(image), width: width, height: height, paddedWidth: width,
+          paddedHeight: height, gridHeight: tokens.rows, gridWidth: tokens.columns,
+          tokens: image.ids.map { UInt32(bitPattern: $0) },
+          label: image.className.flatMap { classes.firstIndex(of: $0) }))
+    }
+    _ = try writer.finish()
+  }
+}
