@@ -110,7 +110,9 @@ let package = Package(
     // 4
     wall(
       "Inference",
-      ["Tokenizers", "Priors", "Execution", "Autodiff", "Imaging", "Randomness"]),
+      [
+        "Tokenizers", "Priors", "Execution", "Autodiff", "Imaging", "Randomness", "Threads",
+      ]),
     wall(
       "Reports",
       [

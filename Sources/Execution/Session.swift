@@ -84,6 +84,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// The threads that execute the lanes.
   public let pool: LanePool
   let memories: [Memories<B.Memory>]
+  private let sharesPrepared: Bool
   /// The kernels of the plan's instructions, lane by lane.
   private let kernels: [[Kernel]]
   private let preparationKernels: [Kernel]
@@ -98,9 +99,11 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ///
   /// - Parameter lender: a session that never runs concurrently; its lanes' arenas are shared
   ///   where they are large enough, as nothing in an arena outlives a replay.
+  /// - Parameter prepared: a session of the same plan, whose values that depend on parameters alone are
+  ///   read, for parameters that do not change any more. Both may run at the same time.
   public init(
     _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool,
-    borrowingFrom lender: Session<B>? = nil
+    borrowingFrom lender: Session<B>? = nil, sharing prepared: Session<B>? = nil
   ) {
     precondition(
       plan.parameters == parameters.layout, "the plan and the parameters are of two models")
@@ -113,7 +116,12 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     self.pool = pool
     backend = parameters.backend
     let backend = backend
-    let shared = backend.allocate(words: plan.sharedWords)
+    precondition(
+      prepared == nil || prepared!.plan.sharedWords == plan.sharedWords, "plans alike share values")
+    prepared?.prepare()
+    sharesPrepared = prepared != nil
+    preparedVersion = prepared?.preparedVersion ?? -1
+    let shared = prepared?.memories[0].shared ?? backend.allocate(words: plan.sharedWords)
     memories = (0..<lanes).map { lane in
       var arena: B.Memory?
       if let lender, lane < lender.lanes, lender.plan.arenaWords >= plan.arenaWords {
@@ -241,6 +249,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// Computes what depends on parameters alone, if they changed.
   private func prepare() {
     guard preparedVersion != parameters.version else { return }
+    precondition(!sharesPrepared, "parameters whose values are shared do not change")
     let began = ContinuousClock.now
     trace?.preparation.start()
     for (index, kernel) in preparationKernels.enumerated() {

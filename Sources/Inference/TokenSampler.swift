@@ -2,6 +2,8 @@ import Autodiff
 import Execution
 import Priors
 import Randomness
+import Synchronization
+import Threads
 
 /// Draws, codes and decodes the tokens of images with a prior.
 public final class TokenSampler<B: Backend> {
@@ -10,18 +12,26 @@ public final class TokenSampler<B: Backend> {
   private let configuration: PriorConfiguration
   private let parameters: ParameterMemory<B>
   private let lanes: Int
-  private let pool: LanePool
+  private let threads: Int
   /// The places of the grid in the order of the sequence.
   private let places: [Int]
-  private var walk: TokenWalk<B>?
+  /// A walk a lane, and for how many rows.
+  private var walks: [TokenWalk<B>] = []
 
-  /// A sampler over weights.
+  /// The most sequences that a lane goes through at a time: as many as a product of few rows is made for.
+  private static var mostRows: Int { 16 }
+
+  /// A sampler over weights, which do not change any more.
+  ///
+  /// - Parameters:
+  ///   - lanes: groups of images that are gone through side by side.
+  ///   - threads: how many of them at once.
   public init(
     _ configuration: PriorConfiguration, _ space: TokenSpace, parameters: ParameterMemory<B>,
-    lanes: Int, pool: LanePool
+    lanes: Int, threads: Int
   ) {
     (self.configuration, self.space, self.parameters) = (configuration, space, parameters)
-    (self.lanes, self.pool) = (lanes, pool)
+    (self.lanes, self.threads) = (lanes, threads)
     places = configuration.transformer.order.places(rows: space.rows, columns: space.columns)
   }
 
@@ -55,30 +65,30 @@ public final class TokenSampler<B: Backend> {
   /// drawn with it, nor of lanes or threads.
   ///
   /// - Parameters:
-  ///   - progress: called with the images done so far, after each portion.
-  ///   - shouldStop: asked at each place; where it says so, the images done so far are returned.
+  ///   - progress: called with the images done so far, one call at a time.
+  ///   - shouldStop: asked at each place, from any thread; where it says so, the images that are whole are
+  ///     returned, up to the first that is not.
   public func sample(
     _ requests: [Request], _ options: SamplingOptions, progress: (_ done: Int) -> Void = { _ in },
-    shouldStop: () -> Bool = { false }
+    shouldStop: @escaping @Sendable () -> Bool = { false }
   ) -> [[Int32]] {
-    let isGuided = options.guidance != 1
-    let random = Generator(seed: options.seed).split(named: "sample")
-    var distribution = TokenDistribution(codes: space.codes)
-    var results: [[Int32]] = []
     // With guidance each image has a second sequence, without its class.
-    let copies = isGuided ? 2 : 1
-    var start = 0
-    while start < requests.count {
-      let walk = walk(for: (requests.count - start) * copies, multiple: copies)
-      let portion = Array(requests[start..<min(start + walk.sequences / copies, requests.count)])
+    let copies = options.guidance != 1 ? 2 : 1
+    let random = Generator(seed: options.seed).split(named: "sample")
+    let (space, places) = (space, places)
+    let done = Mutex([Int: [Int32]]())
+    let rows = rows(for: requests.count, copies: copies)
+    eachGroup(of: requests.count, rows: rows * copies, images: rows, progress) {
+      group, walk, distribution in
+      let portion = Array(requests[group])
       var images = portion.map { _ in [Int32](repeating: 0, count: space.ids) }
-      walk.begin { sequence in
-        let image = sequence / copies
-        let label = image < portion.count && sequence % copies == 0 ? portion[image].label : nil
+      walk.begin { row in
+        let image = row / copies
+        let label = image < portion.count && row % copies == 0 ? portion[image].label : nil
         return space.entry(ofClass: label)
       }
       for index in 0..<space.ids {
-        if shouldStop() { return results }
+        if shouldStop() { return false }
         walk.expect(index)
         let place = places[index / space.depth] * space.depth + index % space.depth
         for (image, request) in portion.enumerated() {
@@ -86,7 +96,7 @@ public final class TokenSampler<B: Backend> {
           var id = request.given.isEmpty ? -1 : request.given[place]
           if id < 0 {
             let own = walk.logits + first * space.codes
-            distribution.set(own, none: isGuided ? own + space.codes : nil, options)
+            distribution.set(own, none: copies > 1 ? own + space.codes : nil, options)
             var chance = random.split(UInt64(request.number)).split(UInt64(index))
             id = distribution.id(at: chance.uniformDouble())
           }
@@ -94,25 +104,65 @@ public final class TokenSampler<B: Backend> {
           for copy in 0..<copies { walk.note(id, first + copy, at: index) }
         }
       }
-      results += images
-      start += portion.count
-      progress(results.count)
+      done.withLock { done in
+        for (place, image) in images.enumerated() { done[group.lowerBound + place] = image }
+      }
+      return true
     }
-    return results
+    return done.withLock { done in (0..<requests.count).prefix { done[$0] != nil }.map { done[$0]! }
+    }
   }
 
-  /// A walk through as many sequences as there is use for, whose memory is kept.
-  private func walk(for sequences: Int, multiple: Int) -> TokenWalk<B> {
-    let most = lanes * TokenWalk<B>.mostRows / multiple * multiple
-    let wanted = min(most, sequences)
-    if let walk, walk.sequences >= wanted, walk.sequences.isMultiple(of: multiple) { return walk }
-    walk = nil
-    let made = TokenWalk(
-      configuration, space, parameters: parameters,
-      sequences: (wanted + lanes * multiple - 1) / (lanes * multiple) * lanes * multiple,
-      lanes: lanes, pool: pool)
-    walk = made
-    return made
+  /// Images that a lane draws at a time: as many as there is use for.
+  private func rows(for images: Int, copies: Int) -> Int {
+    min(Self.mostRows / copies, (images + lanes - 1) / lanes)
+  }
+
+  /// Deals groups of neighbouring images to the lanes.
+  ///
+  /// - Parameters:
+  ///   - rows: sequences that a walk goes through at a time.
+  ///   - images: images of a group.
+  ///   - body: does a group, and says whether it was done; called from several threads.
+  private func eachGroup(
+    of count: Int, rows: Int, images: Int, _ progress: (_ done: Int) -> Void,
+    _ body:
+      @escaping @Sendable (
+        _ images: Range<Int>, _ walk: TokenWalk<B>, _ distribution: inout TokenDistribution
+      ) -> Bool
+  ) {
+    guard count > 0 else { return }
+    makeWalks(rows: rows)
+    let groups = (count + images - 1) / images
+    let codes = space.codes
+    // Each lane has a walk of its own, and progress is told by one at a time.
+    withoutActuallyEscaping(progress) { progress in
+      nonisolated(unsafe) let (walks, progress) = (walks, progress)
+      let total = Mutex(0)
+      let lanes = min(lanes, groups)
+      concurrently(lanes, threads: threads) { lane in
+        var distribution = TokenDistribution(codes: codes)
+        for group in stride(from: lane, to: groups, by: lanes) {
+          let range = group * images..<min((group + 1) * images, count)
+          guard body(range, walks[lane], &distribution) else { return }
+          total.withLock { total in
+            total += range.count
+            progress(total)
+          }
+        }
+      }
+    }
+  }
+
+  /// Walks through so many sequences, one for each lane, whose memory is kept.
+  private func makeWalks(rows: Int) {
+    guard walks.first?.rows != rows else { return }
+    walks = []
+    for _ in 0..<lanes {
+      walks.append(
+        TokenWalk(
+          configuration, space, parameters: parameters, rows: rows, besides: walks.first))
+    }
   }
 
   // MARK: Exact code lengths
@@ -129,11 +179,15 @@ public final class TokenSampler<B: Backend> {
     _ images: [[Int32]], labels: [Int?], progress: (_ done: Int) -> Void = { _ in }
   ) -> [[UInt8]] {
     var coders = Array(repeating: RangeEncoder(), count: Self.streams)
-    code(count: images.count, labels: labels, progress: progress) { image, place, distribution in
-      let (id, sums) = (images[image][place], distribution.wholeSums())
-      coders[image % Self.streams].encode(
-        start: sums[Int(id)], end: sums[Int(id) + 1], total: sums[sums.count - 1])
-      return id
+    coders.withUnsafeMutableBufferPointer { coders in
+      // A stream belongs to one lane.
+      nonisolated(unsafe) let coders = coders
+      code(count: images.count, labels: labels, progress: progress) { image, place, distribution in
+        let (id, sums) = (images[image][place], distribution.wholeSums())
+        coders[image % Self.streams].encode(
+          start: sums[Int(id)], end: sums[Int(id) + 1], total: sums[sums.count - 1])
+        return id
+      }
     }
     return coders.map { coder in
       var coder = coder
@@ -146,40 +200,59 @@ public final class TokenSampler<B: Backend> {
     _ streams: [[UInt8]], count: Int, labels: [Int?], progress: (_ done: Int) -> Void = { _ in }
   ) -> [[Int32]] {
     var coders = streams.map { RangeDecoder($0[...]) }
-    var images = Array(repeating: [Int32](repeating: 0, count: space.ids), count: count)
-    code(count: count, labels: labels, progress: progress) { image, place, distribution in
-      let id = coders[image % Self.streams].decode(distribution.wholeSums())
-      images[image][place] = id
-      return id
-    }
-    return images
-  }
-
-  /// Goes through images, a stream a sequence, and asks for each id.
-  private func code(
-    count: Int, labels: [Int?], progress: (_ done: Int) -> Void,
-    _ id: (_ image: Int, _ place: Int, _ distribution: inout TokenDistribution) -> Int32
-  ) {
-    var distribution = TokenDistribution(codes: space.codes)
-    let streams = Self.streams
-    var start = 0
-    while start < count {
-      // As many as lanes and rows allow at a time, up to the number of streams.
-      let walk = walk(for: min(streams, count - start), multiple: 1)
-      let portion = min(walk.sequences, count - start, streams - start % streams)
-      walk.begin { sequence in
-        space.entry(ofClass: sequence < portion ? labels[start + sequence] : nil)
-      }
-      for index in 0..<space.ids {
-        walk.expect(index)
-        let place = places[index / space.depth] * space.depth + index % space.depth
-        for sequence in 0..<portion {
-          distribution.set(walk.logits + sequence * space.codes)
-          walk.note(id(start + sequence, place, &distribution), sequence, at: index)
+    var ids = [Int32](repeating: 0, count: count * space.ids)
+    let each = space.ids
+    coders.withUnsafeMutableBufferPointer { coders in
+      ids.withUnsafeMutableBufferPointer { ids in
+        nonisolated(unsafe) let (coders, ids) = (coders, ids)
+        code(count: count, labels: labels, progress: progress) { image, place, distribution in
+          let id = coders[image % Self.streams].decode(distribution.wholeSums())
+          ids[image * each + place] = id
+          return id
         }
       }
-      start += portion
-      progress(start)
+    }
+    return (0..<count).map { Array(ids[$0 * each..<($0 + 1) * each]) }
+  }
+
+  /// Goes through images, a stream a sequence, and asks for each id; a lane has some of the streams.
+  private func code(
+    count: Int, labels: [Int?], progress: (_ done: Int) -> Void,
+    _ id:
+      @escaping @Sendable (
+        _ image: Int, _ place: Int, _ distribution: inout TokenDistribution
+      ) -> Int32
+  ) {
+    let (space, places, streams) = (space, places, Self.streams)
+    let used = min(streams, count)
+    let rows = rows(for: used, copies: 1)
+    let rounds = (count + streams - 1) / streams
+    let done = Mutex(0)
+    withoutActuallyEscaping(progress) { progress in
+      nonisolated(unsafe) let progress = progress
+      withoutActuallyEscaping(id) { id in
+        eachGroup(of: used, rows: rows, images: rows, { _ in }) { group, walk, distribution in
+          for round in 0..<rounds {
+            let images = group.map { round * streams + $0 }.filter { $0 < count }
+            walk.begin { row in
+              space.entry(ofClass: row < images.count ? labels[images[row]] : nil)
+            }
+            for index in 0..<space.ids {
+              walk.expect(index)
+              let place = places[index / space.depth] * space.depth + index % space.depth
+              for (row, image) in images.enumerated() {
+                distribution.set(walk.logits + row * space.codes)
+                walk.note(id(image, place, &distribution), row, at: index)
+              }
+            }
+            done.withLock { done in
+              done += images.count
+              progress(done)
+            }
+          }
+          return true
+        }
+      }
     }
   }
 }

@@ -2,49 +2,37 @@ import Autodiff
 import Execution
 import Priors
 
-/// Goes through the places of many sequences at once with a prior: what is expected of each id, given those
+/// Goes through the places of a few sequences at once with a prior: what is expected of each id, given those
 /// before it.
 ///
 /// Keys and values of the places before are cached. Rows of a batch are computed as if each were alone, so
-/// that what a sequence gets does not depend on those beside it, nor on lanes or threads.
+/// that what a sequence gets does not depend on those beside it. A walk belongs to one thread; several read
+/// the same arranged weights.
 final class TokenWalk<B: Backend> {
+  /// Sequences that are gone through at once.
+  let rows: Int
   /// What the tokens are.
   let space: TokenSpace
-  /// Sequences that are gone through at once.
-  var sequences: Int { lanes * rows }
 
-  private let rows: Int
-  private let lanes: Int
   private let idsPerPlace: Int
   private let trunk: Session<B>
   private let heads: [Session<B>]
-  private let codes: Int
-  private let width: Int
 
-  // Of all lanes, one behind the other.
-  private let entries, before: UnsafeMutablePointer<Int32>
+  private let entries, before, position: UnsafeMutablePointer<Int32>
   private let known, weights: UnsafeMutablePointer<Float>
-  private let position: UnsafeMutablePointer<Int32>
-  /// The logits of all sequences, `[sequences, codes]`.
+  /// The logits of all sequences, `[rows, codes]`.
   let logits: UnsafeMutablePointer<Float>
-
-  /// The most rows that a lane computes at a time: as many as small products are made for.
-  static var mostRows: Int { 16 }
 
   /// Plans the steps.
   ///
-  /// - Parameter sequences: how many are wanted at once, at most `mostRows` a lane.
+  /// - Parameter other: a walk through as many sequences with the same weights.
   init(
     _ configuration: PriorConfiguration, _ space: TokenSpace, parameters: ParameterMemory<B>,
-    sequences: Int, lanes: Int, pool: LanePool
+    rows: Int, besides other: TokenWalk<B>? = nil
   ) {
-    self.space = space
-    let lanes = max(1, min(lanes, sequences))
-    let rows = min(Self.mostRows, (sequences + lanes - 1) / lanes)
-    (self.lanes, self.rows, codes) = (lanes, rows, space.codes)
-    width = configuration.transformer.width
-    let width = width
-
+    (self.rows, self.space) = (rows, space)
+    let width = configuration.transformer.width
+    let alone = LanePool(threads: 1)
     let graph = Graph()
     let prior = Prior(configuration, space, in: Scope(graph))
     let per = prior.idsPerPlace
@@ -55,7 +43,7 @@ final class TokenWalk<B: Backend> {
       position: graph.input("position", [1], type: .index))
     trunk = Session(
       Plan(graph, outputs: ["known": next], on: parameters.backend), parameters: parameters,
-      lanes: lanes, pool: pool)
+      lanes: 1, pool: alone, sharing: other?.trunk)
     heads = (0..<space.depth).map { level in
       let graph = Graph()
       let prior = Prior(configuration, space, in: Scope(graph))
@@ -65,16 +53,15 @@ final class TokenWalk<B: Backend> {
         level: level)
       return Session(
         Plan(graph, outputs: ["logits": logits], on: parameters.backend), parameters: parameters,
-        lanes: lanes, pool: pool)
+        lanes: 1, pool: alone, sharing: other?.heads[level])
     }
-    let all = lanes * rows
-    entries = .allocate(capacity: all * per)
-    before = .allocate(capacity: all * per)
-    weights = .allocate(capacity: all * per)
-    known = .allocate(capacity: all * width)
-    logits = .allocate(capacity: all * space.codes)
+    entries = .allocate(capacity: rows * per)
+    before = .allocate(capacity: rows * per)
+    weights = .allocate(capacity: rows * per)
+    known = .allocate(capacity: rows * width)
+    logits = .allocate(capacity: rows * space.codes)
     position = .allocate(capacity: 1)
-    before.initialize(repeating: 0, count: all * per)
+    before.initialize(repeating: 0, count: rows * per)
     connect()
   }
 
@@ -83,39 +70,32 @@ final class TokenWalk<B: Backend> {
     for buffer in [known, weights, logits] { buffer.deallocate() }
   }
 
-  /// What lanes read and write, once and for all.
+  /// What the steps read and write, once and for all.
   private func connect() {
-    let (rows, per, width, codes) = (rows, idsPerPlace, width, codes)
     let (entries, weights, known, before) = (entries, weights, known, before)
     let (logits, position) = (logits, position)
     trunk.feed = { replay in
-      let first = replay.item * rows
-      replay.write("entries", entries + first * per)
-      replay.write("weights", weights + first * per)
+      replay.write("entries", entries)
+      replay.write("weights", weights)
       replay.write("position", position)
     }
-    trunk.collect = { replay in
-      replay.read("known", intoWords: known + replay.item * rows * width)
-    }
-    for (level, head) in heads.enumerated() {
+    trunk.collect = { $0.read("known", intoWords: known) }
+    for head in heads {
       head.feed = { replay in
-        let first = replay.item * rows
-        replay.write("known", known + first * width)
-        replay.write("before", before + first * level)
+        replay.write("known", known)
+        replay.write("before", before)
       }
-      head.collect = { replay in
-        replay.read("logits", intoWords: logits + replay.item * rows * codes)
-      }
+      head.collect = { $0.read("logits", intoWords: logits) }
     }
   }
 
   /// Begins sequences, each with the entry of its class.
-  func begin(_ classes: (_ sequence: Int) -> Int32) {
+  func begin(_ classes: (_ row: Int) -> Int32) {
     position.pointee = -1
-    for sequence in 0..<sequences {
+    for row in 0..<rows {
       for level in 0..<idsPerPlace {
-        entries[sequence * idsPerPlace + level] = classes(sequence)
-        weights[sequence * idsPerPlace + level] = level == 0 ? 1 : 0
+        entries[row * idsPerPlace + level] = classes(row)
+        weights[row * idsPerPlace + level] = level == 0 ? 1 : 0
       }
     }
   }
@@ -127,23 +107,23 @@ final class TokenWalk<B: Backend> {
     let level = index % space.depth
     if idsPerPlace == 1 || level == 0 {
       position.pointee += 1
-      trunk.run(items: lanes)
+      trunk.run(items: 1)
     }
     if idsPerPlace > 1 {
       // The entries so far, packed row by row.
-      for sequence in 0..<sequences {
+      for row in 0..<rows {
         for earlier in 0..<level {
-          before[sequence * level + earlier] = entries[sequence * idsPerPlace + earlier]
+          before[row * level + earlier] = entries[row * idsPerPlace + earlier]
         }
       }
     }
-    heads[level].run(items: lanes)
+    heads[level].run(items: 1)
   }
 
   /// Notes the id that a sequence has at a place.
-  func note(_ id: Int32, _ sequence: Int, at index: Int) {
+  func note(_ id: Int32, _ row: Int, at index: Int) {
     let level = index % space.depth
-    let place = sequence * idsPerPlace + (idsPerPlace > 1 ? level : 0)
+    let place = row * idsPerPlace + (idsPerPlace > 1 ? level : 0)
     entries[place] = space.entry(ofID: id, depth: level)
     weights[place] = 1
   }

@@ -321,7 +321,7 @@ public struct AttentionCacheGeometry: Sendable, Hashable {
 
   var head: Int { channels / heads }
   var paddedHead: Int { (head + 15) & ~15 }
-  var paddedPlaces: Int { (places + 31) & ~31 }
+  var paddedPlaces: Int { (places + 63) & ~63 }
 
   /// The floats that keys, or values, take: of each head a matrix in whole vectors.
   public var words: Int { batch * heads * max(head, paddedHead) * paddedPlaces }
@@ -334,8 +334,8 @@ public struct AttentionCacheGeometry: Sendable, Hashable {
 /// all places up to it.
 ///
 /// query, key, value and y are `[batch, channels]`. The caches are the kernel's own: keys as
-/// `[batch, heads, channels of a head, places]`, values as `[batch, heads, places, channels of a head]`,
-/// padded to whole vectors; zeros at first.
+/// `[batch, heads, blocks of 64 places, channels of a head, 64]`, values as `[batch, heads, places,
+/// channels of a head]`, padded to whole vectors; zeros at first.
 public func attendNext(
   _ g: AttentionCacheGeometry, position: Int, query: UnsafePointer<Float>,
   key: UnsafePointer<Float>, value: UnsafePointer<Float>, keys: UnsafeMutablePointer<Float>,
@@ -355,10 +355,15 @@ public func attendNext(
     for h in 0..<g.heads {
       let place = n * g.channels + h * head
       let (k, v) = (keys + (n * g.heads + h) * matrix, values + (n * g.heads + h) * matrix)
-      for c in 0..<head { k[c * places + position] = key[place + c] }
+      let noted = k + (position / 64 * 64 * padded + position % 64)
+      for c in 0..<head { noted[c * 64] = key[place + c] }
       for c in vectors(head) { (v + position * padded)[c] = (value + place)[c] }
       for c in vectors(head) { scaled[c] = (query + place)[c] * scale }
-      rowProduct(columns: columns, inner: head, scaled, k, stride: places, into: scores)
+      for first in stride(from: 0, to: columns, by: 64) {
+        rowProduct(
+          columns: min(64, columns - first), inner: head, scaled, k + first * padded, stride: 64,
+          into: scores + first)
+      }
       for j in seen..<columns { scores[j] = -.infinity }
       var highest = scores.vector(0)
       for j in stride(from: 16, to: columns, by: 16) { highest = larger(highest, scores.vector(j)) }

@@ -194,6 +194,44 @@ struct PackedMatrix {
   }
 }
 
+/// Packs weights `[inner, columns]` for `multiplyFewRows`: `inner` times the columns in whole vectors.
+public func packWeights(
+  inner: Int, columns: Int, _ weights: UnsafePointer<Float>,
+  into packed: UnsafeMutablePointer<Float>
+) {
+  PackedMatrix(inner: inner, columns: columns).pack(weights, into: packed)
+}
+
+/// C = A B for few rows of A `[rows, inner]` and packed B, in tiles in every build: a row's bits do not
+/// depend on those beside it.
+///
+/// The time is that of reading B from front to back. The workspace has 16 floats a row.
+public func multiplyFewRows(
+  _ rows: Int, inner: Int, columns: Int, _ a: UnsafePointer<Float>,
+  packed b: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>
+) {
+  let matrix = PackedMatrix(inner: inner, columns: columns)
+  let whole = columns & ~15
+  var column = 0
+  while column < whole {
+    let (offset, stride) = matrix.place(column)
+    // Without register tiles there is one wide panel, read a tile at a time.
+    let width = min(RegisterTiles.columns, whole - column, stride)
+    RegisterTiles.multiply(
+      rows: rows, columns: width, inner: inner, a, row: inner, term: 1, b + offset,
+      stride: stride, into: c + column, leading: columns, accumulate: false)
+    column += width
+  }
+  guard whole < columns else { return }
+  let (offset, stride) = matrix.place(whole)
+  RegisterTiles.multiply(
+    rows: rows, columns: 16, inner: inner, a, row: inner, term: 1, b + offset, stride: stride,
+    into: workspace, leading: 16, accumulate: false)
+  let lanes = Lanes(start: 0, count: columns - whole)
+  for row in 0..<rows { (c + (row * columns + whole))[lanes] = (workspace + row * 16)[lanes] }
+}
+
 /// C = A^T B, or C += A^T B, for A `[terms, rows]` and B `[terms, columns]`, stored row by row.
 ///
 /// `columns` is a multiple of 16; with no terms C is left as it was.

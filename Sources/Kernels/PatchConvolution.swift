@@ -39,11 +39,6 @@ func convolveByPatches(
   bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
   workspace: UnsafeMutablePointer<Float>
 ) {
-  if g.isPointwise && g.pixels <= fewRows {
-    return multiplyFewRows(
-      g.pixels, inner: g.inputs, columns: g.outputs, image, filter, bias: bias, into: output,
-      workspace: workspace)
-  }
   let sizes = PatchWorkspace(g)
   let (packed, patches, rows) = sizes.parts(workspace)
   let isDirect = sizes.outputs == g.outputs
@@ -64,43 +59,6 @@ func convolveByPatches(
         if let bias { accumulate(count: g.outputs, bias, into: target) }
       }
     }
-  }
-}
-
-/// The most rows of a product whose second factor is not worth packing: packing reads and writes it whole,
-/// the product of few rows reads it once.
-private let fewRows = 64
-
-/// C = A B + bias for few rows: B `[inner, columns]` is read as it lies, in tiles in every build, so that a
-/// row's bits do not depend on those beside it.
-private func multiplyFewRows(
-  _ rows: Int, inner: Int, columns: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-  bias: UnsafePointer<Float>?, into c: UnsafeMutablePointer<Float>,
-  workspace: UnsafeMutablePointer<Float>
-) {
-  if let bias {
-    for row in 0..<rows { copy(columns, bias, into: c + row * columns) }
-  }
-  let whole = columns & ~15
-  for column in stride(from: 0, to: whole, by: RegisterTiles.columns) {
-    RegisterTiles.multiply(
-      rows: rows, columns: min(RegisterTiles.columns, whole - column), inner: inner, a, row: inner,
-      term: 1, b + column, stride: columns, into: c + column, leading: columns,
-      accumulate: bias != nil)
-  }
-  guard whole < columns else { return }
-  // The last columns, filled up to a vector.
-  let (last, sums) = (workspace, workspace + inner * 16)
-  for k in 0..<inner {
-    last.store(load(b + (k * columns + whole), columns - whole), at: k * 16)
-  }
-  RegisterTiles.multiply(
-    rows: rows, columns: 16, inner: inner, a, row: inner, term: 1, last, stride: 16, into: sums,
-    leading: 16, accumulate: false)
-  for row in 0..<rows {
-    let lanes = Lanes(start: 0, count: columns - whole)
-    let target = c + (row * columns + whole)
-    target[lanes] = (bias == nil ? .zero : target[lanes]) + (sums + row * 16)[lanes]
   }
 }
 

@@ -60,11 +60,13 @@ struct Transformer {
     var x = x
     for (index, block) in blocks.enumerated() {
       let h = block.inputNorm(x)
-      let attended = rotated(block.query(h)).attendingNext(
-        key: rotated(block.key(h)), value: block.value(h), position: position,
-        places: table.places, heads: heads, cache: String(index))
-      x = x + block.output(attended)
-      x = x + block.feedForward(x)
+      let attended = rotated(block.query.applied(toFewRows: h)).attendingNext(
+        key: rotated(block.key.applied(toFewRows: h)), value: block.value.applied(toFewRows: h),
+        position: position, places: table.places, heads: heads, cache: String(index))
+      x = x + block.output.applied(toFewRows: attended)
+      let g = block.outputNorm(x)
+      let gated = swiGLU(block.gate.applied(toFewRows: g), block.up.applied(toFewRows: g))
+      x = x + block.down.applied(toFewRows: gated)
     }
     return norm(x)
   }

@@ -4,6 +4,7 @@ import Execution
 import Foundation
 import Inference
 import Priors
+import Synchronization
 import TestSupport
 import Testing
 
@@ -37,8 +38,7 @@ struct TokenSamplerTests {
 
     func sampler(lanes: Int = 2, threads: Int = 2) -> TokenSampler<CPUBackend> {
       TokenSampler(
-        configuration, space, parameters: parameters, lanes: lanes,
-        pool: LanePool(threads: threads))
+        configuration, space, parameters: parameters, lanes: lanes, threads: threads)
     }
 
     func scorer(lanes: Int = 1) -> TokenScorer<CPUBackend> {
@@ -167,13 +167,10 @@ struct TokenSamplerTests {
   }
 
   @Test func drawingStopsWhereAsked() {
-    var asked = 0
+    let asked = Atomic(0)
     let images = Self.kinds[0].sampler(lanes: 1, threads: 1).sample(
       (0..<40).map { Request(number: $0) }, SamplingOptions(),
-      shouldStop: {
-        asked += 1
-        return asked > 15
-      })
+      shouldStop: { asked.add(1, ordering: .relaxed).newValue > 15 })
     #expect(images.count == 16)
   }
 

@@ -52,6 +52,50 @@ public func matrixProduct(
     MatrixProduct(transposesFirst: transposingFirst, transposesSecond: transposingSecond), b)
 }
 
+// MARK: - Few rows
+
+/// The weights of a linear map `[..., I, O]` in the order in which products of few rows read them.
+///
+/// Of a parameter it is computed once an update. It has no gradient.
+public struct WeightPacking: Operator {
+  /// The rule of shapes: I rows of O columns in whole vectors of 16.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    let weights = inputs[0].shape
+    try require(weights.rank >= 2, "needs a matrix")
+    return [OutputDeclaration([weights.rows * ((weights.channels + 15) / 16 * 16)])]
+  }
+}
+
+/// The product of few rows `[N, I]` with packed weights: `[N, O]`.
+///
+/// A row's bits do not depend on those beside it, on any device. It has no gradient.
+public struct PackedProduct: Operator {
+  /// The columns O of the weights.
+  public let columns: Int
+
+  /// The rule of shapes.
+  public func outputs(of inputs: [OutputDeclaration]) throws(ShapeMismatch) -> [OutputDeclaration] {
+    let x = inputs[0].shape
+    try require(x.rank == 2, "takes rows [N, I]")
+    let words = x[1] * ((columns + 15) / 16 * 16)
+    try require(inputs[1].shape == [words], "needs packed weights of \(words) numbers")
+    return [OutputDeclaration([x[0], columns])]
+  }
+
+  /// One for each product that is summed.
+  public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    inputs[0].count * columns
+  }
+}
+
+extension Tensor {
+  /// The product of these few rows `[N, I]` with weights `[..., I, O]`, which are packed once an update;
+  /// without a gradient.
+  public func fewRows(times weights: Tensor) -> Tensor {
+    apply(PackedProduct(columns: weights.shape.channels), weights.apply(WeightPacking()))
+  }
+}
+
 /// The softmax of each row, after scaling.
 ///
 ///     y[i, j] = exp(s x[i, j]) / sum over k of exp(s x[i, k])

@@ -98,9 +98,9 @@ public struct CachedAttention: Operator {
   /// The most places of a sequence.
   public let places: Int
 
-  /// The numbers of a state: keys, or values, of all places, each head in whole vectors of 32.
+  /// The numbers of a state: keys, or values, of all places, of each head in whole blocks.
   public func cacheWords(batch: Int, channels: Int) -> Int {
-    batch * heads * ((channels / heads + 15) / 16 * 16) * ((places + 31) / 32 * 32)
+    batch * heads * ((channels / heads + 15) / 16 * 16) * ((places + 63) / 64 * 64)
   }
 
   /// The rule of shapes.

@@ -58,6 +58,29 @@ extension CachedAttention: CPUOperator {
   }
 }
 
+extension WeightPacking: CPUOperator {
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    let shape = o.shape(ofInput: 0)
+    packWeights(inner: shape.rows, columns: shape.channels, o.input(0), into: o.output(0))
+  }
+}
+
+extension PackedProduct: CPUOperator {
+  /// The kernel's scratch words.
+  public func workspace(inputs: [Shape], outputs: [Shape], on backend: CPUBackend) -> Int {
+    inputs[0][0] * 16
+  }
+
+  /// Calls the kernel.
+  public func execute(_ o: Operands) {
+    let shape = o.shape(ofInput: 0)
+    multiplyFewRows(
+      shape[0], inner: shape[1], columns: columns, o.input(0), packed: o.input(1),
+      into: o.output(0), workspace: o.workspace)
+  }
+}
+
 extension RotaryRotation: CPUOperator {
   /// Calls the kernel.
   public func execute(_ o: Operands) {

@@ -51,7 +51,7 @@ public final class OpenedPrior<B: Backend> {
         ]))
     (self.folder, lanes, pool) = (folder, threads, LanePool(threads: threads))
     sampler = TokenSampler(
-      run.model, tokens.space, parameters: parameters, lanes: threads, pool: pool)
+      run.model, tokens.space, parameters: parameters, lanes: threads, threads: threads)
   }
 
   /// What its tokens are.
