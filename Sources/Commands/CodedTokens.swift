@@ -74,7 +74,11 @@ final class CodedInput {
     _ terminal: Terminal
   ) throws {
     terminal.progress("turning code into ids")
-    try tokens.write(with: prior, to: target, format: format, replacing: replacing)
+    do {
+      try tokens.write(with: prior, to: target, format: format, replacing: replacing)
+    } catch let error as TokenFileError {
+      throw Failure(writing: error)
+    }
   }
 
   /// Turns the code into a token file that is thrown away at the end.

@@ -131,6 +131,12 @@ public struct EncodeCommand: DocumentedCommand {
   public func run() throws {
     try conclude(options) { terminal in
       let target = try TokenOutput(path: output, format: format)
+      guard prior == nil || target.format == .safetensors else {
+        throw Failure(
+          .usage,
+          "--output \(output): --prior writes a safetensors file, not .\(target.format.rawValue). Change "
+            + "the extension")
+      }
       // With a prior, ids lie beside the output until they are coded.
       let output =
         prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)

@@ -166,6 +166,8 @@ public struct SampleCommand: DocumentedCommand {
       if let tokenizer, self.tokenizer == nil {
         terminal.say("decoding with \(tokenizer.folder), whose tokens the prior has learned")
       }
+      let classes = labels.isEmpty ? [] : prior.tokens.classes
+      try output.open(prior.tokens, classes: classes, force: force)
       let given = try complete.map { try start(of: $0, tokenizer!, prior) }
       let requests = (0..<count).map { index in
         TokenSampler<Device>.Request(
@@ -188,7 +190,7 @@ public struct SampleCommand: DocumentedCommand {
           number: request.number, ids: ids,
           className: request.label.map { prior.tokens.classes[$0] })
       }
-      try output.write(drawn, prior.tokens, tokenizer, force: force, options)
+      try output.write(drawn, prior.tokens, tokenizer, options)
       let space = prior.space
       let rate = Double(images.count * space.ids) / progress.seconds
       terminal.result(
@@ -278,7 +280,7 @@ struct DrawnImage {
 }
 
 /// Where drawn images go: a contact sheet, a token file, or a folder of images.
-struct SampleOutput {
+final class SampleOutput {
   private enum Kind {
     case sheet(ImageFormat)
     case tokens(TokenFormat)
@@ -287,6 +289,8 @@ struct SampleOutput {
 
   private let path: String
   private let kind: Kind
+  private var writer: TokenWriter?
+  private var classes: [String] = []
 
   init(path: String) {
     self.path = path
@@ -319,13 +323,38 @@ struct SampleOutput {
       "\(path) is already there. Choose another --output, or add --force to replace it.")
   }
 
+  /// Makes sure that images can be written, before any is drawn.
+  func open(_ tokens: PriorTokens, classes: [String], force: Bool) throws {
+    self.classes = classes
+    switch kind {
+    case .tokens(let format):
+      do {
+        writer = try TokenWriter(
+          path: path, format: format, identity: tokens.tokenizer, recipe: tokens.recipe,
+          classes: classes, replace: force)
+      } catch { throw Failure(writing: error) }
+    case .folder:
+      do throws(FileError) { try Folder.make(path) } catch {
+        throw Failure(cannotMakeFolder: path, error)
+      }
+    case .sheet:
+      let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      guard FileManager.default.isWritableFile(atPath: parent) else {
+        throw Failure(
+          .cannotCreate,
+          "\(path): its folder is missing or cannot be written to. Choose another --output.")
+      }
+    }
+  }
+
   /// Writes images.
   func write(
-    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer?, force: Bool,
+    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer?,
     _ options: CommandOptions
   ) throws {
     switch kind {
-    case .tokens(let format): try writeTokens(drawn, tokens, format, force: force)
+    case .tokens:
+      do { try writeTokens(drawn, tokens) } catch { throw Failure(writing: error) }
     case .sheet(let format):
       let images = try decode(drawn, tokens, tokenizer!)
       let side = images.map { max($0.width, $0.height) }.max() ?? 1
@@ -363,12 +392,9 @@ struct SampleOutput {
   }
 
   private func writeTokens(
-    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ format: TokenFormat, force: Bool
-  ) throws {
-    let classes = drawn.contains { $0.className != nil } ? tokens.classes : []
-    let writer = try TokenWriter(
-      path: path, format: format, identity: tokens.tokenizer, recipe: tokens.recipe,
-      classes: classes, replace: force)
+    _ drawn: [DrawnImage], _ tokens: PriorTokens
+  ) throws(TokenFileError) {
+    guard let writer else { return }
     let side = tokens.tokenizer.downsampling
     let (height, width) = (tokens.rows * side, tokens.columns * side)
     for image in drawn {

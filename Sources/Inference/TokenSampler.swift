@@ -69,7 +69,8 @@ public final class TokenSampler<B: Backend> {
   ///   - shouldStop: asked at each place, from any thread; where it says so, the images that are whole are
   ///     returned, up to the first that is not.
   public func sample(
-    _ requests: [Request], _ options: SamplingOptions, progress: (_ done: Int) -> Void = { _ in },
+    _ requests: [Request], _ options: SamplingOptions,
+    progress: @escaping (_ done: Int) -> Void = { _ in },
     shouldStop: @escaping @Sendable () -> Bool = { false }
   ) -> [[Int32]] {
     // With guidance each image has a second sequence, without its class.
@@ -125,7 +126,7 @@ public final class TokenSampler<B: Backend> {
   ///   - images: images of a group.
   ///   - body: does a group, and says whether it was done; called from several threads.
   private func eachGroup(
-    of count: Int, rows: Int, images: Int, _ progress: (_ done: Int) -> Void,
+    of count: Int, rows: Int, images: Int, _ progress: @escaping (_ done: Int) -> Void,
     _ body:
       @escaping @Sendable (
         _ images: Range<Int>, _ walk: TokenWalk<B>, _ distribution: inout TokenDistribution
@@ -136,19 +137,17 @@ public final class TokenSampler<B: Backend> {
     let groups = (count + images - 1) / images
     let codes = space.codes
     // Each lane has a walk of its own, and progress is told by one at a time.
-    withoutActuallyEscaping(progress) { progress in
-      nonisolated(unsafe) let (walks, progress) = (walks, progress)
-      let total = Mutex(0)
-      let lanes = min(lanes, groups)
-      concurrently(lanes, threads: threads) { lane in
-        var distribution = TokenDistribution(codes: codes)
-        for group in stride(from: lane, to: groups, by: lanes) {
-          let range = group * images..<min((group + 1) * images, count)
-          guard body(range, walks[lane], &distribution) else { return }
-          total.withLock { total in
-            total += range.count
-            progress(total)
-          }
+    nonisolated(unsafe) let (walks, progress) = (walks, progress)
+    let total = Mutex(0)
+    let lanes = min(lanes, groups)
+    concurrently(lanes, threads: threads) { lane in
+      var distribution = TokenDistribution(codes: codes)
+      for group in stride(from: lane, to: groups, by: lanes) {
+        let range = group * images..<min((group + 1) * images, count)
+        guard body(range, walks[lane], &distribution) else { return }
+        total.withLock { total in
+          total += range.count
+          progress(total)
         }
       }
     }
@@ -176,7 +175,7 @@ public final class TokenSampler<B: Backend> {
   ///   - images: ids `[rows, columns, depth]` of each.
   ///   - labels: the class of each; nil for none.
   public func encode(
-    _ images: [[Int32]], labels: [Int?], progress: (_ done: Int) -> Void = { _ in }
+    _ images: [[Int32]], labels: [Int?], progress: @escaping (_ done: Int) -> Void = { _ in }
   ) -> [[UInt8]] {
     var coders = Array(repeating: RangeEncoder(), count: Self.streams)
     coders.withUnsafeMutableBufferPointer { coders in
@@ -197,7 +196,8 @@ public final class TokenSampler<B: Backend> {
 
   /// The images that ``encode(_:labels:progress:)`` made into bits, given the same labels.
   public func decode(
-    _ streams: [[UInt8]], count: Int, labels: [Int?], progress: (_ done: Int) -> Void = { _ in }
+    _ streams: [[UInt8]], count: Int, labels: [Int?],
+    progress: @escaping (_ done: Int) -> Void = { _ in }
   ) -> [[Int32]] {
     var coders = streams.map { RangeDecoder($0[...]) }
     var ids = [Int32](repeating: 0, count: count * space.ids)
@@ -217,7 +217,7 @@ public final class TokenSampler<B: Backend> {
 
   /// Goes through images, a stream a sequence, and asks for each id; a lane has some of the streams.
   private func code(
-    count: Int, labels: [Int?], progress: (_ done: Int) -> Void,
+    count: Int, labels: [Int?], progress: @escaping (_ done: Int) -> Void,
     _ id:
       @escaping @Sendable (
         _ image: Int, _ place: Int, _ distribution: inout TokenDistribution
@@ -228,31 +228,27 @@ public final class TokenSampler<B: Backend> {
     let rows = rows(for: used, copies: 1)
     let rounds = (count + streams - 1) / streams
     let done = Mutex(0)
-    withoutActuallyEscaping(progress) { progress in
-      nonisolated(unsafe) let progress = progress
-      withoutActuallyEscaping(id) { id in
-        eachGroup(of: used, rows: rows, images: rows, { _ in }) { group, walk, distribution in
-          for round in 0..<rounds {
-            let images = group.map { round * streams + $0 }.filter { $0 < count }
-            walk.begin { row in
-              space.entry(ofClass: row < images.count ? labels[images[row]] : nil)
-            }
-            for index in 0..<space.ids {
-              walk.expect(index)
-              let place = places[index / space.depth] * space.depth + index % space.depth
-              for (row, image) in images.enumerated() {
-                distribution.set(walk.logits + row * space.codes)
-                walk.note(id(image, place, &distribution), row, at: index)
-              }
-            }
-            done.withLock { done in
-              done += images.count
-              progress(done)
-            }
+    nonisolated(unsafe) let progress = progress
+    eachGroup(of: used, rows: rows, images: rows, { _ in }) { group, walk, distribution in
+      for round in 0..<rounds {
+        let images = group.map { round * streams + $0 }.filter { $0 < count }
+        walk.begin { row in
+          space.entry(ofClass: row < images.count ? labels[images[row]] : nil)
+        }
+        for index in 0..<space.ids {
+          walk.expect(index)
+          let place = places[index / space.depth] * space.depth + index % space.depth
+          for (row, image) in images.enumerated() {
+            distribution.set(walk.logits + row * space.codes)
+            walk.note(id(image, place, &distribution), row, at: index)
           }
-          return true
+        }
+        done.withLock { done in
+          done += images.count
+          progress(done)
         }
       }
+      return true
     }
   }
 }

@@ -67,7 +67,9 @@ public struct AttentionGeometry: Sendable, Hashable {
 
 // MARK: - Forward
 
-/// y[n, i, h] = the sum over j of p[j] v[n, j, h], with p = softmax over j of scale q[n, i, h] . k[n, j, h].
+/// Attention of queries to keys, head by head.
+///
+///     y[n, i, h] = the sum over j of p[j] v[n, j, h]      p = softmax over j of scale q[n, i, h] . k[n, j, h]
 ///
 /// Yields also logSums[n, i, h] = log of the sum over j of e^(scale q . k), by which the gradient finds
 /// the weights p again. No matrix of all scores is stored: blocks of 32 queries pass over blocks of 64

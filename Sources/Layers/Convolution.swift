@@ -148,8 +148,9 @@ public struct Linear {
       .reshaped(Shape(x.shape.dimensions.dropLast() + [weight.shape[3]]))
   }
 
-  /// The mapped rows `[N, outputs]` of few rows `[N, inputs]`, as a step of a sequence has: the weights are
-  /// arranged for them once an update. Without a gradient, and of maps without a bias alone.
+  /// The mapped rows `[N, outputs]` of few rows `[N, inputs]`, as a step of a sequence has.
+  ///
+  /// The weights are arranged for them once an update. Without a gradient, and of maps without a bias alone.
   public func applied(toFewRows x: Tensor) -> Tensor {
     precondition(bias == nil, "a product of few rows adds no bias")
     return x.fewRows(times: weight)

@@ -143,8 +143,9 @@ public struct TokenDistribution {
   }
 }
 
-/// e^x for x at most 0, by additions, multiplications and powers of two alone: the same bits on every
-/// machine. Accurate to 1e-15; 0 below -700.
+/// e^x for x at most 0, accurate to 1e-15; 0 below -700.
+///
+/// By additions, multiplications and powers of two alone: the same bits on every machine.
 @inline(__always)
 func exponential(_ x: Double) -> Double {
   guard x > -700 else { return x.isNaN ? x : 0 }

@@ -8,6 +8,9 @@ public struct PythonPeer: Sendable {
   /// One that has the library whose tensor names checkpoints follow.
   public static let diffusers = PythonPeer(
     importing: "safetensors, torch, diffusers.models", named: "torch, diffusers and safetensors")
+  /// One that has the library whose Llama priors are exported to.
+  public static let transformers = PythonPeer(
+    importing: "safetensors, torch, transformers", named: "torch, transformers and safetensors")
   /// One that has TensorBoard, for event files.
   public static let tensorboard = PythonPeer(
     importing: "tensorboard.backend.event_processing.plugin_event_accumulator",

@@ -1,4 +1,5 @@
 import Autodiff
+import Execution
 import Foundation
 import Priors
 import TestSupport

@@ -5,7 +5,7 @@ extension OperationCases {
   /// What models of sequences are made of: normalization of rows, classification, causal weights.
   static let sequences: [OperationCase] =
     rowNormalizations + classification + productClassification + causal + attention + rotations
-    + gatedUnits + dropout
+    + gatedUnits + dropout + fewRows
 
   private static let rowNormalizations: [OperationCase] =
     [[2, 3, 5], [1, 1], [4, 17], [3]].flatMap { (shape: Shape) in
@@ -181,6 +181,25 @@ extension OperationCases {
             : x[index] * cos(a) + x[index - half] * sin(a)
         }
         return DoubleTensor(shape, rotated)
+      })
+  }
+
+  private static let fewRows: [OperationCase] = [
+    (1, 1, 1), (3, 5, 19), (17, 20, 33), (9, 2, 64), (8, 34, 15),
+  ].map { (rows: Int, inner: Int, columns: Int) in
+    OperationCase(
+      "\(rows) rows of \(inner) times packed weights of \(columns) columns",
+      [
+        .numbers([rows, inner], "x", isDifferentiated: false),
+        .numbers([1, 1, inner, columns], "weights", isDifferentiated: false),
+      ],
+      build: { $0[0].fewRows(times: $0[1]) },
+      reference: { inputs in
+        Reference.make([rows, columns]) { place in
+          (0..<inner).reduce(0) {
+            $0 + inputs[0][place[0], $1] * inputs[1].values[$1 * columns + place[1]]
+          }
+        }
       })
   }
 

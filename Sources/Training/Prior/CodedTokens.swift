@@ -52,7 +52,7 @@ public struct CodedTokens {
   /// - Throws: ``PriorError`` where the prior has not learned such tokens; `FileError`.
   public static func write<B: Backend>(
     _ tokens: TokenFile, named name: String, with prior: OpenedPrior<B>, to path: String,
-    progress: (_ done: Int) -> Void = { _ in }
+    progress: @escaping (_ done: Int) -> Void = { _ in }
   ) throws -> Summary {
     try prior.check(tokens, path: name)
     let labels = try prior.labels(of: tokens, path: name)
@@ -156,7 +156,7 @@ public struct CodedTokens {
   ///   then nothing is written.
   public func write<B: Backend>(
     with prior: OpenedPrior<B>, to target: String, format: TokenFormat = .safetensors,
-    replacing: Bool = false, progress: (_ done: Int) -> Void = { _ in }
+    replacing: Bool = false, progress: @escaping (_ done: Int) -> Void = { _ in }
   ) throws {
     guard prior.fingerprint == self.prior else {
       throw PriorError.otherPrior(path: path, found: prior.folder, expected: self.prior)

@@ -153,6 +153,9 @@ public struct Checkpoint: Sendable, Equatable {
 
   /// The configuration of a run, which must be of a kind.
   func readConfiguration<Run: TrainedRun>(of expected: RunKind) throws -> Run {
+    guard exists(Self.configurationFile) else {
+      throw TrainingError.noCheckpoint(folder: folder, missing: Self.configurationFile)
+    }
     let kind = try kind()
     guard kind == expected else {
       throw TrainingError.otherKind(folder: folder, expected: expected, found: kind.rawValue)
