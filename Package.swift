@@ -20,7 +20,7 @@ func wall(
 /// The configurations that are built into the commands: links to `configs/`.
 let presets = [
   "fsq", "vq", "vq-plain", "scenes-vq", "photos-64", "photos-128", "photos-256", "cifar10-fsq",
-  "cifar10-vq", "cifar10-vq-rotation", "prior",
+  "cifar10-vq", "cifar10-vq-rotation", "prior", "scenes-prior",
 ]
 
 /// An executable of one page: flags in, exit code out.
@@ -177,7 +177,7 @@ let package = Package(
       "InferenceTests",
       [
         "Inference", "Tokenizers", "Priors", "Execution", "CPUBackend", "Autodiff", "Imaging",
-        "TestSupport",
+        "TestSupport", "AllocationCounter",
       ]),
     tests(
       "TrainingTests",

@@ -25,6 +25,7 @@ enum Preset {
     ("cifar10-vq", PackageResources.cifar10_vq_json),
     ("cifar10-vq-rotation", PackageResources.cifar10_vq_rotation_json),
     ("prior", PackageResources.prior_json),
+    ("scenes-prior", PackageResources.scenes_prior_json),
   ]
 
   /// What the configuration that an argument names trains; a tokenizer where it does not say.

@@ -43,6 +43,10 @@ public struct SampleCommand: DocumentedCommand {
         --rows 4 --count 16 --output completed.png
       """#,
       #"""
+      sample --checkpoint checkpoints/prior --count 64 \
+        --beside photos --output sheet.png
+      """#,
+      #"""
       sample --checkpoint checkpoints/prior --count 1000 \
         --output drawn.safetensors
       """#,
@@ -103,6 +107,12 @@ public struct SampleCommand: DocumentedCommand {
   @Option(help: ArgumentHelp("Rows of tokens to keep with --complete.", valueName: "n"))
   var rows: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "With a contact sheet: images of this folder in the first row, and what the tokenizer makes of "
+        + "them in the second.", valueName: "folder"))
+  var beside: String?
+
   @Flag(help: "Replace existing files.")
   var force = false
 
@@ -119,6 +129,7 @@ public struct SampleCommand: DocumentedCommand {
     try requireName("--tokenizer", tokenizer)
     try requireName("--output", output)
     try requireName("--complete", complete)
+    try requireName("--beside", beside)
     try requireNames("--class", classes)
     guard (1...Self.mostImages).contains(count) else {
       throw ValidationError("--count: expected 1 to \(Self.mostImages), found \(count)")
@@ -156,6 +167,10 @@ public struct SampleCommand: DocumentedCommand {
     try conclude(options) { terminal in
       let output = SampleOutput(path: output)
       try output.checkRoom(isForced: force)
+      if beside != nil, !output.isSheet {
+        throw Failure(
+          .usage, "--beside is for contact sheets: give --output a name that ends in .png or .jpg")
+      }
       Interruption.listen()
       let prior = try OpenedPrior(
         folder: checkpoint, weights: weights.file, backend: Device(),
@@ -168,6 +183,7 @@ public struct SampleCommand: DocumentedCommand {
       }
       let classes = labels.isEmpty ? [] : prior.tokens.classes
       try output.open(prior.tokens, classes: classes, force: force)
+      if let beside { try output.show(try firstImages(of: beside, tokenizer!, prior), tokenizer!) }
       let given = try complete.map { try start(of: $0, tokenizer!, prior) }
       let requests = (0..<count).map { index in
         TokenSampler<Device>.Request(
@@ -250,6 +266,16 @@ public struct SampleCommand: DocumentedCommand {
     return found
   }
 
+  /// Some images of a folder as the tokenizer takes them.
+  private func firstImages(
+    of folder: String, _ tokenizer: OpenedTokenizer, _ prior: OpenedPrior<Device>
+  ) throws -> [Image] {
+    let inputs = try ImageInputs(paths: [folder], hasLabels: false)
+    return try inputs.files.prefix(SampleOutput.columns(for: count)).map {
+      try tokenizer.prepared($0.path, prior.tokens.recipe)
+    }
+  }
+
   /// The ids of an image's first rows, and -1 for those that are drawn.
   private func start(
     of path: String, _ tokenizer: OpenedTokenizer, _ prior: OpenedPrior<Device>
@@ -291,6 +317,24 @@ final class SampleOutput {
   private let kind: Kind
   private var writer: TokenWriter?
   private var classes: [String] = []
+  /// Rows of the sheet above what is drawn.
+  private var rowsAbove: [[Image]] = []
+
+  /// Images in a row of a sheet of so many.
+  static func columns(for count: Int) -> Int {
+    min(16, max(1, Int(Double(count).squareRoot().rounded(.up))))
+  }
+
+  /// Whether it is a contact sheet.
+  var isSheet: Bool {
+    if case .sheet = kind { return true }
+    return false
+  }
+
+  /// Shows images in a row of their own, and under them their reconstructions.
+  func show(_ images: [Image], _ tokenizer: OpenedTokenizer) throws {
+    rowsAbove = [images, try tokenizer.codec.reconstruct(images).map(\.image)]
+  }
 
   init(path: String) {
     self.path = path
@@ -358,10 +402,12 @@ final class SampleOutput {
     case .sheet(let format):
       let images = try decode(drawn, tokens, tokenizer!)
       let side = images.map { max($0.width, $0.height) }.max() ?? 1
-      let columns = max(1, Int(Double(images.count).squareRoot().rounded(.up)))
-      let sheet = ContactSheet(
-        columns: min(16, columns), scale: max(1, 64 / side)
-      ).sheet(of: images)
+      let columns = Self.columns(for: images.count)
+      let rows = stride(from: 0, to: images.count, by: columns).map {
+        Array(images[$0..<min($0 + columns, images.count)])
+      }
+      let sheet = ContactSheet(columns: columns, scale: max(1, 64 / side)).sheet(
+        rows: rowsAbove + rows)
       try ImageEncoder().write(sheet, to: path, as: format, quality: 95)
     case .folder:
       let writing = ImageWriting(as: .png, quality: 95, threads: options.threadCount)

@@ -8,11 +8,11 @@ import Priors
 /// Keys and values of the places before are cached. Rows of a batch are computed as if each were alone, so
 /// that what a sequence gets does not depend on those beside it. A walk belongs to one thread; several read
 /// the same arranged weights.
-final class TokenWalk<B: Backend> {
+package final class TokenWalk<B: Backend> {
   /// Sequences that are gone through at once.
-  let rows: Int
+  package let rows: Int
   /// What the tokens are.
-  let space: TokenSpace
+  package let space: TokenSpace
 
   private let idsPerPlace: Int
   private let trunk: Session<B>
@@ -21,12 +21,12 @@ final class TokenWalk<B: Backend> {
   private let entries, before, position: UnsafeMutablePointer<Int32>
   private let known, weights: UnsafeMutablePointer<Float>
   /// The logits of all sequences, `[rows, codes]`.
-  let logits: UnsafeMutablePointer<Float>
+  package let logits: UnsafeMutablePointer<Float>
 
   /// Plans the steps.
   ///
   /// - Parameter other: a walk through as many sequences with the same weights.
-  init(
+  package init(
     _ configuration: PriorConfiguration, _ space: TokenSpace, parameters: ParameterMemory<B>,
     rows: Int, besides other: TokenWalk<B>? = nil
   ) {
@@ -90,7 +90,7 @@ final class TokenWalk<B: Backend> {
   }
 
   /// Begins sequences, each with the entry of its class.
-  func begin(_ classes: (_ row: Int) -> Int32) {
+  package func begin(_ classes: (_ row: Int) -> Int32) {
     position.pointee = -1
     for row in 0..<rows {
       for level in 0..<idsPerPlace {
@@ -103,7 +103,7 @@ final class TokenWalk<B: Backend> {
   /// Computes the logits of the next id of all sequences.
   ///
   /// - Parameter index: the id's place in the sequence, from 0; they are asked for in order.
-  func expect(_ index: Int) {
+  package func expect(_ index: Int) {
     let level = index % space.depth
     if idsPerPlace == 1 || level == 0 {
       position.pointee += 1
@@ -121,7 +121,7 @@ final class TokenWalk<B: Backend> {
   }
 
   /// Notes the id that a sequence has at a place.
-  func note(_ id: Int32, _ row: Int, at index: Int) {
+  package func note(_ id: Int32, _ row: Int, at index: Int) {
     let level = index % space.depth
     let place = row * idsPerPlace + (idsPerPlace > 1 ? level : 0)
     entries[place] = space.entry(ofID: id, depth: level)

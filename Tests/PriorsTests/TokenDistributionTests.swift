@@ -85,6 +85,21 @@ struct TokenDistributionTests {
     }
   }
 
+  /// Nats, bits and perplexity of two ids, and the bits of 64 of them for a value of 32x32x3 pixels.
+  @Test func bitsAreThoseOfTheProbabilities() {
+    let (probabilities, targets) = ([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], [0, 1])
+    var nats = 0.0
+    for (row, target) in zip(probabilities, targets) {
+      var distribution = TokenDistribution(codes: 3)
+      distribution.set(row.map { Float(log($0)) })
+      nats -= log(distribution.probability(of: Int32(target))) / 2
+    }
+    #expect(abs(nats - 0.458145365937) < 1e-7)
+    #expect(abs(nats / M_LN2 - 0.660964047444) < 1e-7)
+    #expect(abs(exp(nats) - 1.58113883008) < 1e-7)
+    #expect(abs(nats / M_LN2 * 64 / (32 * 32 * 3) - 0.0137700843217) < 1e-9)
+  }
+
   // MARK: Range coding
 
   /// What is written is read, and takes the bits that the probabilities say.
