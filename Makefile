@@ -1,6 +1,7 @@
 # Tessera. Two commands set everything up on a machine that has a Swift toolchain:
 #
-#   make demo     system packages, build, built-in data, train FSQ and VQ, alive and collapsed, encode, decode, compare
+#   make demo     system packages, build, built-in data, train FSQ and VQ, alive and collapsed, encode, decode, compare,
+#                 train a prior on the tokens, draw images
 #   make test     all tests
 #
 # Also: make build, make format (rewrites layout), make check (what CI runs before the tests), make tsan
@@ -38,7 +39,7 @@ BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 help:
 	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep, and"
 	@echo "              tessera, which has them all"
-	@echo "make demo     build, draw a data set, train three tokenizers, encode, decode, compare"
+	@echo "make demo     build, draw a data set, train three tokenizers, encode, decode, compare, train a prior"
 	@echo "make test     all tests;  make tsan   those of threads, with the thread sanitizer"
 	@echo "make install  tessera, completions for bash, zsh and fish, man pages (PREFIX=, DESTDIR=);"
 	@echo "              make uninstall"
@@ -57,7 +58,7 @@ build: packages
 	$(BUILD)
 
 # The whole way in a few minutes: draw images, train three tokenizers on them, one of which collapses,
-# turn images into tokens and back, compare. Everything it makes lies in data/scenes and $(DEMO).
+# turn images into tokens and back, compare; train a prior on the tokens of one and draw from it. Everything it makes lies in data/scenes and $(DEMO).
 demo: build
 	rm -rf $(DEMO)
 	$(BIN)/scenes --output data/scenes
@@ -68,8 +69,13 @@ demo: build
 	  data/scenes/validation
 	$(BIN)/decode --checkpoint $(DEMO)/fsq --output $(DEMO)/decoded $(DEMO)/tokens.safetensors
 	$(BIN)/compare $(DEMO)/fsq $(DEMO)/vq $(DEMO)/vq-plain --samples $(DEMO)/comparison.png --html $(DEMO)/report.html
+	$(BIN)/encode --checkpoint $(DEMO)/fsq --output $(DEMO)/train.safetensors data/scenes/train
+	$(BIN)/train --config configs/scenes-prior.json --output $(DEMO)/prior
+	$(BIN)/tessera sample --checkpoint $(DEMO)/prior --top-p 0.95 --count 36 --beside data/scenes/validation \
+	  --output $(DEMO)/samples.png
 	@echo
 	@echo "Originals, and under them what the three make of them: $(DEMO)/comparison.png"
+	@echo "Originals, reconstructions, and images that nobody drew: $(DEMO)/samples.png"
 	@echo "All that the runs say of themselves, to open in a browser: $(DEMO)/report.html"
 
 test: packages

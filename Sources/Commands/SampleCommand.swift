@@ -31,8 +31,8 @@ public struct SampleCommand: DocumentedCommand {
     ],
     examples: [
       #"""
-      sample --checkpoint checkpoints/prior --count 64 \
-        --output samples.png
+      sample --checkpoint checkpoints/prior \
+        --count 64 --output samples.png
       """#,
       #"""
       sample --checkpoint checkpoints/prior --class cat \
@@ -43,12 +43,12 @@ public struct SampleCommand: DocumentedCommand {
         --rows 4 --count 16 --output completed.png
       """#,
       #"""
-      sample --checkpoint checkpoints/prior --count 64 \
+      sample --checkpoint checkpoints/prior \
         --beside photos --output sheet.png
       """#,
       #"""
-      sample --checkpoint checkpoints/prior --count 1000 \
-        --output drawn.safetensors
+      sample --checkpoint checkpoints/prior \
+        --count 1000 --output drawn.safetensors
       """#,
     ])
 

@@ -105,6 +105,11 @@ import Testing
       let help = try CommandRunner.run(command, ["--help"])
       known[command] = Set(help.output.matches(of: /--[a-z][a-z-]*/).map { String($0.0) })
     }
+    // Those that have no executable of their own.
+    for command in ["sample", "score", "export"] {
+      let help = try CommandRunner.run("tessera", [command, "--help"])
+      known[command] = Set(help.output.matches(of: /--[a-z][a-z-]*/).map { String($0.0) })
+    }
     var checked = 0
     for page in Self.pages {
       for call in Self.calls(page) {

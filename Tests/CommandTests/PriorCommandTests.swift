@@ -119,6 +119,10 @@ struct PriorCommandTests {
       try tessera("train", "--config", "c.json", "--output", own, "--data", "in", "--data", "in"),
       64,
       "--data: expected one folder")
+    expect(
+      try tessera(
+        "train", "--config", "p.json", "--output", own, "--set", "model.width=65536", "--set",
+        "model.layers=900"), 65, "memory", "model.width")
     #expect(!FileManager.default.fileExists(atPath: folder.file(own)))
   }
 

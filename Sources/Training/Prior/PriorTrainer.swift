@@ -28,12 +28,42 @@ public final class PriorTrainer<B: Backend> {
     let run = try Self.choosing(run, data, cores: threads, folder: isResuming ? folder : nil)
     (self.run, self.data, self.folder, self.isResuming) = (run, data, folder, isResuming)
     (self.allowed, heldLock, self.observer, self.shouldStop) = (allowed, lock, observer, shouldStop)
-    let parameters = ParameterMemory(
-      PriorModel.parameterLayout(run.model, data.space), on: backend)
+    let layout = PriorModel.parameterLayout(run.model, data.space)
+    try MemoryLimits().check(Self.need(run, data.space, layout, on: backend), "training")
+    let parameters = ParameterMemory(layout, on: backend)
     parameters.initialize(seed: run.seed)
     steps = try PlannedSteps(
       PriorModel(run, data.space), run.training, parameters: parameters,
       pool: LanePool(threads: min(threads, run.training.lanes)))
+  }
+
+  /// Memory of a run beside its tokens, computed without allocating it.
+  private static func need(
+    _ run: PriorRunConfiguration, _ space: TokenSpace, _ layout: ParameterLayout, on backend: B
+  ) -> MemoryNeed {
+    // Weights and their moments, the gradients of the lanes, two numbers an average.
+    let averages = 2 * run.training.averaging.rules.count
+    let diagnostics = (run.monitor.averageLoss ? 1 : 0) + (run.monitor.cosines ? 1 : 0)
+    var need = MemoryNeed()
+    need.add(
+      "weights, their moments and averages",
+      bytes: 4 * Double(layout.words) * Double(3 + averages + diagnostics),
+      keys: ["model.width", "model.layers", "model.feedForward"])
+    // A lower bound first: what is far too large is not planned.
+    let shape = run.model.transformer
+    let rows = Double(run.training.microBatch * space.ids)
+    let least = rows * Double(shape.width + shape.hiddenWidth) * Double(shape.layers) * 4
+    let lanes = Double(run.training.lanes)
+    let keys = ["training.microBatch", "training.lanes", "model.width", "model.layers"]
+    let name = "activations and gradients of \(run.training.lanes) lanes"
+    guard least < MemoryNeed.mostPlanned else {
+      need.add(name, bytes: lanes * least, keys: keys)
+      return need
+    }
+    let model = PriorModel(run, space)
+    let plan = model.record(.init()).plan(model.batch(.init()), on: backend)
+    need.add(name, bytes: plan.bytes(lanes: run.training.lanes), keys: keys)
+    return need
   }
 
   /// A configuration with lanes and micro-batch: its own, those of the run in a folder, or chosen.
