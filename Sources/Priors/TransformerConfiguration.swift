@@ -30,7 +30,7 @@ public struct TransformerConfiguration: Sendable, Equatable {
   /// Describes a transformer.
   public init(
     width: Int = 256, layers: Int = 6, heads: Int = 4, feedForward: Int = 0,
-    positions: Positions = .rope2d, order: TokenOrder = .raster, dropout: Double = 0,
+    positions: Positions = .rope, order: TokenOrder = .raster, dropout: Double = 0,
     classDropout: Double = 0.1
   ) {
     (self.width, self.layers, self.heads, self.feedForward) = (width, layers, heads, feedForward)
