@@ -4,13 +4,16 @@ import Formatting
 import Foundation
 import Imaging
 import Reports
+import TokenFiles
 import Training
 
 /// Compares runs on one set of images.
 public struct CompareCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "compare", "Compares trained tokenizers, and reports whose codebook collapsed, and why.")
+    "compare",
+    "Compares trained tokenizers, and reports whose codebook collapsed, and why; priors by their bits."
+  )
 
   static let help = HelpText(
     paragraphs: [
@@ -19,6 +22,11 @@ public struct CompareCommand: DocumentedCommand {
         + "would show, perplexity, bits and speeds; each run gets a verdict with its reasons and what "
         + "to do next: healthy, codebook collapse (few codes are used), embedding collapse (the "
         + "vectors before quantization concentrate), still improving, or too early to judge.",
+      "Priors are compared by what held-out tokens cost, from their logs. A prior that is named "
+        + "with its tokenizer is paired with it, by the fingerprint in tokens.json: PSNR over "
+        + "bits/pixel, the share of the budget that the prior saves, and mean and spread of priors "
+        + "that differ in their seed alone. --html adds curves, a rate-distortion plot and "
+        + "a prior's samples.png.",
       "A folder of runs stands for the runs in it; other files are skipped. "
         + "Without images the table is made from the runs' metrics logs, and the exit code is "
         + "66.",
@@ -36,6 +44,7 @@ public struct CompareCommand: DocumentedCommand {
       compare checkpoints/fsq checkpoints/vq --html page.html \
         --title "FSQ or VQ"
       """#,
+      "compare checkpoints/fsq checkpoints/prior --html r.html",
       #"""
       compare checkpoints/fsq checkpoints/vq --json - \
         | jq '.runs[].verdict'
@@ -120,6 +129,8 @@ public struct CompareCommand: DocumentedCommand {
       let runs = named.folders.map { folder in
         (folder, Result { try ComparedRun(Checkpoint(folder: folder)) })
       }
+      try refuseImages(runs)
+      let hasPriors = runs.contains { if case .prior? = try? $0.1.get() { true } else { false } }
       var failures: [Failure] = []
       let evaluator = try evaluator(runs, &failures, terminal)
       let isWithoutImages = !failures.isEmpty
@@ -127,22 +138,12 @@ public struct CompareCommand: DocumentedCommand {
       var details: [RunDetails?] = []
       for (folder, run) in runs {
         do {
-          guard case .tokenizer(let configuration) = try run.get() else {
-            let result = try RecordedEntry.readModel(folder, try run.get())
-            entries.append(.init(checkpoint: folder, outcome: .recorded(result.run)))
-            details.append(result.details)
-            continue
-          }
-          if let evaluator {
-            let result = try evaluator.evaluate(folder, configuration, entry: entries.count)
-            entries.append(.init(checkpoint: folder, outcome: .evaluated(result.run)))
-            details.append(result.details)
-          } else {
-            let result = try RecordedEntry.read(
-              folder, configuration, withSamples: html != nil)
-            entries.append(.init(checkpoint: folder, outcome: .recorded(result.run)))
-            details.append(result.details)
-          }
+          let (outcome, known) = try examine(
+            folder, try run.get(), evaluator, place: entries.count, besidePriors: hasPriors,
+            terminal)
+          entries.append(
+            .init(checkpoint: folder, outcome: outcome, configuration: known.configuration))
+          details.append(known)
         } catch {
           let failure = Failure(error)
           failures.append(failure)
@@ -164,6 +165,50 @@ public struct CompareCommand: DocumentedCommand {
         let isAll = isWithoutImages || failures.count == runs.count
         throw ExitCode((isAll ? first.code : .badData).rawValue)
       }
+    }
+  }
+
+  /// Refuses options about images where there is nothing but priors.
+  private func refuseImages(_ runs: [(String, Result<ComparedRun, any Error>)]) throws {
+    let given = [
+      ("--data", data != nil), ("--images", images != nil), ("--samples", samples != nil),
+    ].first { $0.1 }
+    guard let (flag, _) = given,
+      runs.allSatisfy({ if case .prior? = try? $0.1.get() { true } else { false } })
+    else { return }
+    throw Failure(
+      .usage,
+      "\(flag): expected a tokenizer to evaluate on images, found priors alone, whose bits are in their "
+        + "logs. Name the tokenizers' folders too, or remove \(flag).")
+  }
+
+  /// What comes of a run, evaluated or read from its log, and what else is known of it.
+  private func examine(
+    _ folder: String, _ run: ComparedRun, _ evaluator: ComparisonEvaluator?, place: Int,
+    besidePriors: Bool, _ terminal: Terminal
+  ) throws -> (Comparison.Outcome, RunDetails) {
+    switch run {
+    case .tokenizer(let configuration):
+      if let evaluator {
+        let result = try evaluator.evaluate(folder, configuration, entry: place)
+        return (.evaluated(result.run), result.details)
+      }
+      var result = try RecordedEntry.read(folder, configuration, withSamples: html != nil)
+      if besidePriors {
+        let opened = try? OpenedTokenizer(
+          checkpoint: folder, weights: weights.file, threads: options.threadCount)
+        result.run.fingerprint = opened?.identity.fingerprint
+      }
+      return (.recorded(result.run), result.details)
+    case .model(let configuration):
+      let result = try RecordedEntry.readModel(folder, configuration)
+      return (.recorded(result.run), result.details)
+    case .prior(let configuration):
+      let entry = ComparedPrior(folder: folder, weights: weights.file)
+      let result = try entry.read(configuration)
+      var details = result.details
+      if html != nil { details.drawn = entry.drawnImages(terminal) }
+      return (.prior(result.run), details)
     }
   }
 

@@ -11,6 +11,7 @@ import Imaging
 import Inference
 import Reports
 import Safetensors
+import TokenFiles
 import Tokenizers
 import Training
 
@@ -116,6 +117,7 @@ final class ComparisonEvaluator {
       evaluationRate: result.imagesPerSecond,
       evidence: evidence(run, result, compared.bottleneck, set.baseline, steps, details.history))
     evaluated.onset = CollapseOnset(details.history, of: evaluated)
+    evaluated.fingerprint = opened.identity.fingerprint
     if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
     return (evaluated, details)
   }
@@ -156,7 +158,7 @@ final class ComparisonEvaluator {
   }
 }
 
-/// A run that is compared: of a tokenizer, or of a model of one's own.
+/// A run that is compared: of a tokenizer, of a prior, or of a model of one's own.
 enum ComparedRun {
   case tokenizer(RunConfiguration)
   case model(ModelRunConfiguration)
@@ -168,15 +170,6 @@ enum ComparedRun {
     case .tokenizer: self = .tokenizer(try checkpoint.readConfiguration())
     case .model: self = .model(try checkpoint.readModelConfiguration())
     case .prior: self = .prior(try checkpoint.readPriorConfiguration())
-    }
-  }
-
-  /// Its resolved configuration.
-  var resolved: String {
-    switch self {
-    case .tokenizer(let run): run.resolved
-    case .model(let run): run.resolved
-    case .prior(let run): run.resolved
     }
   }
 }
@@ -199,15 +192,22 @@ enum RecordedEntry {
 
   /// The run of a model of one's own, from its configuration and its log.
   static func readModel(
-    _ folder: String, _ run: ComparedRun
+    _ folder: String, _ run: ModelRunConfiguration
   ) throws -> (run: RecordedRun, details: RunDetails) {
-    let (steps, path) = (try steps(folder), folder + "/" + Checkpoint.modelFile)
+    let steps = try steps(folder)
     let details = details(folder, run.resolved, upTo: steps)
-    let parameters = try SafetensorsFile(path: path).entries.reduce(0) { $0 + $1.elementCount }
     return (
       RecordedRun(
-        quantizer: .model, parameters: parameters, steps: steps, history: details.history), details
+        quantizer: .model, parameters: try parameters(folder), steps: steps,
+        history: details.history), details
     )
+  }
+
+  /// How many numbers a file of weights holds.
+  static func parameters(
+    _ folder: String, _ weights: String = Checkpoint.modelFile
+  ) throws -> Int {
+    try SafetensorsFile(path: folder + "/" + weights).entries.reduce(0) { $0 + $1.elementCount }
   }
 
   /// The log up to a step, the configuration, the samples for a page.
@@ -221,7 +221,8 @@ enum RecordedEntry {
     return details
   }
 
-  private static func details(_ folder: String, _ resolved: String, upTo steps: Int) -> RunDetails {
+  /// The log up to a step, and the configuration.
+  static func details(_ folder: String, _ resolved: String, upTo steps: Int) -> RunDetails {
     let bytes =
       FileManager.default.contents(atPath: folder + "/" + Journal.fileName).map { [UInt8]($0) }
     var details = RunDetails(history: RunHistory(journal: bytes ?? [], upTo: steps))

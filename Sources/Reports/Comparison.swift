@@ -16,6 +16,8 @@ public struct Comparison: Sendable {
     case failed(reason: String)
     /// There were no images to evaluate it on; this comes from its configuration and log.
     case recorded(RecordedRun)
+    /// It is a prior: what tokens cost under it, from its log.
+    case prior(PriorRun)
   }
 
   /// One run.
@@ -24,11 +26,14 @@ public struct Comparison: Sendable {
     public let checkpoint: String
     /// The outcome.
     public let outcome: Outcome
+    /// Its resolved configuration; nil where that is not known.
+    public let configuration: JSONObject?
 
     /// A run and its outcome.
-    public init(checkpoint: String, outcome: Outcome) {
+    public init(checkpoint: String, outcome: Outcome, configuration: JSONObject? = nil) {
       self.checkpoint = checkpoint
       self.outcome = outcome
+      self.configuration = configuration
     }
 
     /// The measurements, if there are any.
@@ -39,6 +44,11 @@ public struct Comparison: Sendable {
     /// What its log holds, if it was not evaluated.
     public var recorded: RecordedRun? {
       if case .recorded(let run) = outcome { run } else { nil }
+    }
+
+    /// What tokens cost, if it is a prior.
+    public var prior: PriorRun? {
+      if case .prior(let run) = outcome { run } else { nil }
     }
   }
 
@@ -161,6 +171,8 @@ public struct EvaluationProtocol: Sendable, Equatable {
 public struct EvaluatedRun: Sendable {
   /// The quantizer.
   public var quantizer: QuantizerPresentation
+  /// Hash of its weights and configuration, by which priors name it; nil where that is not known.
+  public var fingerprint: String?
   /// Side in pixels of the images it was evaluated on.
   public var imageSize: Int
   /// How many images those were.
@@ -240,6 +252,8 @@ public struct RecordedRun: Sendable {
   public var quantizer: QuantizerPresentation
   /// Whether it is a tokenizer, or else a model of one's own: then its log is all there is to compare.
   public var isTokenizer: Bool { quantizer != .model }
+  /// Hash of its weights and configuration, by which priors name it; nil where that is not known.
+  public var fingerprint: String?
   /// Numbers that were trained; nil where the weights could not be read.
   public var parameters: Int?
   /// Updates that were made.

@@ -48,15 +48,84 @@ extension Comparison {
   ///       usedCodesByDepth, perplexityByDepth    of tokens with several indices, whose pooled
   ///                         usage the numbers above are
   ///       parameters, steps
+  ///       fingerprint       hash of weights and configuration, by which priors name the tokenizer
   ///       trainingImagesPerSecond    null without a log
   ///       evaluationImagesPerSecond
+  ///
+  /// A run that is a prior has `checkpoint`, `error` and
+  ///
+  ///     kind              "prior"
+  ///     fingerprint       that of the tokenizer whose tokens it has learned
+  ///     grid, classes     rows and columns of an image's tokens; classes of the images
+  ///     step              of the last evaluation in its log; then its numbers:
+  ///     heldOutImages, bitsPerToken, bitsPerImage, bitsPerPixel
+  ///     budgetBits, marginalBits, bigramBits    bits/token without a prior
+  ///     seed, trainingImages, parameters, steps, trainingImagesPerSecond
+  ///
+  /// Where there are priors, `runs` is followed by
+  ///
+  ///     pairs             [{tokenizer, prior, fingerprint, tokenizerSeed, priorSeed, psnr, ssim,
+  ///                       budgetBitsPerPixel, bitsPerPixel, saved}], runs by their folders; saved is
+  ///                       a fraction of the budget
+  ///     seeds             [{priors, bitsPerToken, bitsPerPixel, saved, psnr}] of priors that differ in
+  ///                       seeds alone: {mean, halfRange} each
+  ///     notes             what should be known before they are compared, in words
   public var json: String {
-    let object = JSONObject([
+    var object = JSONObject([
       "format": .string("tessera comparison"), "version": .integer(2),
       "protocol": evaluationProtocol.map { .object(Self.object($0)) } ?? .null,
       "runs": .array(entries.map { .object(Self.object($0)) }),
     ])
+    if hasPriors {
+      object["pairs"] = .array(pairs.map { .object(self.object($0)) })
+      object["seeds"] = .array(priorSeeds.map { .object(self.object($0)) })
+      object["notes"] = .array(priorNotes.map(JSONValue.string))
+    }
     return JSONValue.object(object).prettyText + "\n"
+  }
+
+  private func object(_ pair: TokenizerPriorPair) -> JSONObject {
+    JSONObject([
+      "tokenizer": .string(entries[pair.tokenizer].checkpoint),
+      "prior": .string(entries[pair.prior].checkpoint),
+      "fingerprint": .string(pair.run.tokens.fingerprint),
+      "tokenizerSeed": Self.seed(pair.seeds.tokenizer), "priorSeed": Self.seed(pair.seeds.prior),
+      "psnr": Self.number(pair.psnr), "ssim": Self.number(pair.ssim),
+      "budgetBitsPerPixel": Self.number(pair.run.budgetPerPixel),
+      "bitsPerPixel": Self.number(pair.run.bitsPerPixel), "saved": Self.number(pair.run.saved),
+    ])
+  }
+
+  private func object(_ group: PriorSeeds) -> JSONObject {
+    func spread(_ spread: PriorSeeds.Spread) -> JSONValue {
+      .object(
+        JSONObject(["mean": Self.number(spread.mean), "halfRange": Self.number(spread.half)]))
+    }
+    return JSONObject([
+      "priors": .array(group.priors.map { .string(entries[$0].checkpoint) }),
+      "bitsPerToken": spread(group.bitsPerToken), "bitsPerPixel": spread(group.bitsPerPixel),
+      "saved": spread(group.saved), "psnr": group.psnr.map(spread) ?? .null,
+    ])
+  }
+
+  private static func seed(_ text: String?) -> JSONValue {
+    text.flatMap { Int($0) }.map(JSONValue.integer) ?? .null
+  }
+
+  private static func object(_ run: PriorRun, _ entry: Entry) -> JSONObject {
+    JSONObject([
+      "checkpoint": .string(entry.checkpoint), "error": .null, "kind": .string("prior"),
+      "fingerprint": .string(run.tokens.fingerprint),
+      "grid": .array([.integer(run.tokens.rows), .integer(run.tokens.columns)]),
+      "classes": .integer(run.tokens.classes), "step": .integer(run.evaluationStep),
+      "heldOutImages": .integer(run.images), "bitsPerToken": number(run.bitsPerToken),
+      "bitsPerImage": number(run.bitsPerImage), "bitsPerPixel": number(run.bitsPerPixel),
+      "budgetBits": number(run.budget), "marginalBits": number(run.marginal),
+      "bigramBits": number(run.bigram), "seed": seed(entry.setting("training.seed")),
+      "trainingImages": run.trainingImages.map(JSONValue.integer) ?? .null,
+      "parameters": .integer(run.parameters), "steps": .integer(run.steps),
+      "trainingImagesPerSecond": number(run.trainingRate),
+    ])
   }
 
   private static func object(_ evaluation: EvaluationProtocol) -> JSONObject {
@@ -77,6 +146,7 @@ extension Comparison {
       JSONObject(["checkpoint": .string(entry.checkpoint), "error": .string(reason)])
     case .recorded(let run): object(run, checkpoint: entry.checkpoint)
     case .evaluated(let run): object(run, entry)
+    case .prior(let run): object(run, entry)
     }
   }
 
@@ -137,7 +207,8 @@ extension Comparison {
     }
     object["parameters"] = .integer(run.parameters)
     object["steps"] = .integer(run.steps)
-    object["trainingImagesPerSecond"] = run.trainingRate.map(number) ?? .null
+    if let fingerprint = run.fingerprint { object["fingerprint"] = .string(fingerprint) }
+    object["trainingImagesPerSecond"] = number(run.trainingRate)
     object["evaluationImagesPerSecond"] = number(run.evaluationRate)
     return object
   }
@@ -162,8 +233,8 @@ extension Comparison {
     ])
   }
 
-  /// JSON has no infinity: null stands for it.
-  private static func number(_ value: Double) -> JSONValue {
-    value.isFinite ? .number(value) : .null
+  /// JSON has no infinity: null stands for it, and for what is not known.
+  private static func number(_ value: Double?) -> JSONValue {
+    value.flatMap { $0.isFinite ? .number($0) : nil } ?? .null
   }
 }

@@ -4,13 +4,21 @@ import Formatting
 import Tokenizers
 
 extension Comparison {
-  /// The comparison for a terminal: the table, a verdict a run with what to do next, and which images.
+  /// The comparison for a terminal: the tables, a verdict a run with what to do next, what to mind, and
+  /// which images.
   ///
   /// - Parameters:
   ///   - width: characters in a line.
   ///   - explains: whether it ends with what the numbers mean.
   public func text(width: Int, explains: Bool = false) -> String {
-    var parts = [table.text(width: width)]
+    let pairs = pairs
+    var parts = tabled.isEmpty ? [] : [table.text(width: width)]
+    if hasPriors {
+      parts.append((parts.isEmpty ? "" : "Priors\n\n") + priorTable.text(width: width))
+    }
+    if !pairs.isEmpty {
+      parts.append("Tokenizers with their priors\n\n" + pairTable.text(width: width))
+    }
     let labels = names
     let labelWidth = min(24, (labels.map(\.count).max() ?? 0)) + 2
     parts.append(
@@ -19,25 +27,36 @@ extension Comparison {
           name + (name.count + 2 > labelWidth ? "  " : ""),
           Judgement(entry, folder: entry.checkpoint).words, labelWidth: labelWidth, width: width)
       }.joined(separator: "\n"))
-    if let evaluationProtocol {
-      let statements = evaluationProtocol.statements
+    let remarks = seedStatements.map { ("Seeds", $0) } + priorNotes.map { ("Note", $0) }
+    if !remarks.isEmpty {
       parts.append(
-        explains
-          ? statements.map { key, words in
-            Paragraph.labelled(key, words, labelWidth: 9, width: width)
-          }.joined(separator: "\n")
-          : Paragraph.labelled(
-            "On",
-            "\(evaluationProtocol.selection), \(evaluationProtocol.squares)"
-              + (evaluationProtocol.sizes.count > 1
-                ? ": compare PSNR, SSIM and bits/pixel only between runs of one size" : "")
-              + ". What the numbers mean: --explain", labelWidth: 3, width: width))
+        remarks.map { Paragraph.labelled($0, $1, labelWidth: 7, width: width) }
+          .joined(separator: "\n"))
+    }
+    let statements = (evaluationProtocol?.statements ?? []) + priorStatements
+    if explains, !statements.isEmpty {
+      parts.append(
+        statements.map { Paragraph.labelled($0, $1, labelWidth: 9, width: width) }
+          .joined(separator: "\n"))
+    } else if let evaluationProtocol {
+      parts.append(
+        Paragraph.labelled(
+          "On",
+          "\(evaluationProtocol.selection), \(evaluationProtocol.squares)"
+            + (evaluationProtocol.sizes.count > 1
+              ? ": compare PSNR, SSIM and bits/pixel only between runs of one size" : "")
+            + (hasPriors ? "; priors on their own held-out images" : "")
+            + ". What the numbers mean: --explain", labelWidth: 3, width: width))
+    } else if hasPriors {
+      parts.append("What the numbers mean: --explain")
     }
     return parts.joined(separator: "\n\n")
   }
 
-  /// The numbers, a run a row.
+  /// The numbers of tokenizers and models of one's own, a run a row.
   public var table: TextTable {
+    let runs = tabled
+    let entries = runs.map(\.entry)
     let isDeep = entries.contains { $0.run?.usageByDepth.count ?? 0 > 1 }
     let hasModels = entries.contains { $0.recorded?.isTokenizer == false }
     let columns: [(column: TextTable.Column, cell: (Entry) -> String)] = [
@@ -119,9 +138,7 @@ extension Comparison {
       return entries.contains { column.cell($0) != "-" }
     }
     var table = TextTable([.init("run", isText: true)] + columns.map(\.column))
-    for (name, entry) in zip(names, entries) {
-      table.add([name] + columns.map { $0.cell(entry) })
-    }
+    for run in runs { table.add([run.name] + columns.map { $0.cell(run.entry) }) }
     return table
   }
 

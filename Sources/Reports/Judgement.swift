@@ -20,7 +20,7 @@ public struct Judgement: Sendable, Equatable {
   /// Its mark.
   public let mark: Mark
   /// The verdict: "healthy", "codebook collapse", "embedding collapse", "still improving", "too early
-  /// to judge", "not evaluated", "failed".
+  /// to judge", "not evaluated", "failed"; "trained" of priors and models of one's own.
   public let title: String
   /// Why, the gravest first; each without a full stop.
   public let reasons: [String]
@@ -36,6 +36,8 @@ public struct Judgement: Sendable, Equatable {
     switch entry.outcome {
     case .evaluated(let run): self.init(run, folder: folder)
     case .failed(let reason): self.init(.none, "failed", [reason], next: "")
+    case .prior(let run):
+      self.init(.none, "trained", run.reasons, next: run.next(folder: folder))
     case .recorded(let run) where !run.isTokenizer:
       let loss = NumberText.significant(run.lastLoss)
       let held =

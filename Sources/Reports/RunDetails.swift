@@ -31,6 +31,8 @@ public struct RunDetails: Sendable {
   public var octaves: [(pixels: Int, share: Double)] = []
   /// Samples of its training, by rising step.
   public var samples: [Sample] = []
+  /// Images that a prior drew, a sheet of them as a PNG file; empty where there is none.
+  public var drawn: [UInt8] = []
 
   /// Details of a run.
   public init(history: RunHistory = RunHistory(), plane: CodePlane? = nil) {

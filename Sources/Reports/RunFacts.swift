@@ -34,17 +34,7 @@ public struct RunFacts: Sendable {
     configuration: JSONObject?, history: RunHistory, steps: Int, parameters: Int?,
     listedImages: Int?
   ) {
-    var settings: [(key: String, value: String)] = []
-    func walk(_ value: JSONValue, _ path: String) {
-      if case .object(let object) = value {
-        for member in object.members {
-          walk(member.value, path.isEmpty ? member.key : path + "." + member.key)
-        }
-      } else if !["$schema", "description"].contains(path) {
-        settings.append((path, Self.shown(path, value)))
-      }
-    }
-    if let configuration { walk(.object(configuration), "") }
+    let settings = Self.settings(of: configuration)
     self.settings = settings
     sessions = history.sessions
     self.steps = steps
@@ -58,6 +48,22 @@ public struct RunFacts: Sendable {
       trainingImages: trainingImages)
     let evaluations = history[.evaluation, "psnr"]
     best = zip(evaluations.steps, evaluations.values).max { $0.1 < $1.1 }
+  }
+
+  /// Every setting of a configuration by its key path, without those that only describe it.
+  static func settings(of configuration: JSONObject?) -> [(key: String, value: String)] {
+    var settings: [(key: String, value: String)] = []
+    func walk(_ value: JSONValue, _ path: String) {
+      if case .object(let object) = value {
+        for member in object.members {
+          walk(member.value, path.isEmpty ? member.key : path + "." + member.key)
+        }
+      } else if !["$schema", "description"].contains(path) {
+        settings.append((path, shown(path, value)))
+      }
+    }
+    if let configuration { walk(.object(configuration), "") }
+    return settings
   }
 
   /// A setting as text; nil where the configuration has none.
@@ -89,8 +95,15 @@ public struct RunFacts: Sendable {
 
   /// Text without quotes; folders without what only says where they lie on a machine.
   private static func shown(_ path: String, _ value: JSONValue) -> String {
-    guard case .string(let text) = value else { return value.compactText }
-    return path.hasPrefix("data.") ? PrivatePath.shown(text) : text
+    let isData = path.hasPrefix("data.")
+    switch value {
+    case .string(let text): return isData ? PrivatePath.shown(text) : text
+    case .array(let list) where isData:
+      let files = list.compactMap { if case .string(let file) = $0 { file } else { nil } }
+      guard !files.isEmpty, files.count == list.count else { return value.compactText }
+      return files.map(PrivatePath.shown).joined(separator: ", ")
+    default: return value.compactText
+    }
   }
 }
 

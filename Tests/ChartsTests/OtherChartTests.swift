@@ -137,6 +137,48 @@ struct BarTests {
   }
 
   @Test(
+    "points have their own axes, a hollow origin once, names beside them and numbers in a table")
+  func points() throws {
+    let origin = PointChart.Origin(Point(2.5, 22), label: "a", SeriesStyle(0))
+    let chart = PointChart(
+      summary: "rates",
+      [
+        .init("p <1>", label: "p1", SeriesStyle(1), Point(1.5, 22), from: origin),
+        .init("p2", label: "p2", SeriesStyle(2), Point(1.6, 22), from: origin),
+        .init("q", label: "q", SeriesStyle(3), Point(1, 21)),
+        .init("none", label: "none", SeriesStyle(4), Point(.nan, 21)),
+      ], x: .init("bits/pixel", decimals: 3, span: 0.1), y: .init("PSNR, dB", decimals: 2, span: 1),
+      originTitle: "at the budget")
+    let svg = chart.svg
+    #expect(svg.components(separatedBy: "class=\"mark dot\"").count == 4)
+    #expect(svg.components(separatedBy: "class=\"ring\"").count == 2)
+    #expect(svg.components(separatedBy: "class=\"way\"").count == 3)
+    for words in [
+      ">p1<", ">p2<", ">q<", ">a<", "p &lt;1&gt;: 22.00 PSNR, dB at 1.500", "dB upwards",
+    ] {
+      #expect(svg.contains(words), "\(words)")
+    }
+    #expect(!svg.contains("none") && !svg.contains("nan"))
+    // Up is more, right is more.
+    let places = svg.components(separatedBy: "class=\"mark dot\" cx=\"").dropFirst().map { part in
+      part.components(separatedBy: "\"").enumerated().filter { [0, 2].contains($0.offset) }
+        .compactMap { Double($0.element) }
+    }
+    #expect(places[2][0] < places[0][0] && places[0][0] < places[1][0])
+    #expect(places[0][1] < places[2][1] && places[0][1] == places[1][1])
+    #expect(
+      chart.table.rows == [
+        ["p <1>", "22.00", "1.500", "2.500"], ["p2", "22.00", "1.600", "2.500"],
+        ["q", "21.00", "1.000", "–"],
+      ])
+    #expect(chart.table.header.last == "at the budget" && chart.legend.count == 3)
+    #expect(
+      PointChart(
+        summary: "", [], x: .init("x", decimals: 1, span: 1), y: .init("y", decimals: 1, span: 1)
+      ).isEmpty)
+  }
+
+  @Test(
     "a figure has title, legend, picture, numbers and an anchor; where there is nothing it is empty"
   )
   func figure() {

@@ -68,6 +68,16 @@ struct BrowserTests {
     #expect(visit.root("data-overflow") == "none")
   }
 
+  @Test("a page with priors: drawn, and no wider than its window", arguments: [375, 1440])
+  func priors(width: Int) throws {
+    let html = SyntheticPriors.page().html
+    let visit = try visit(html, width: width)
+    let charts = html.components(separatedBy: "<svg class=\"chart").count - 1
+    #expect(visit.root("data-charts") == "\(charts) of \(charts) drawn")
+    #expect(visit.root("data-overflow") == "none")
+    #expect(visit.console.isEmpty, "\(visit.console)")
+  }
+
   @Test("the page's own check finds what it is for: an empty chart, marks outside, a page too wide")
   func planted() throws {
     let broken = [

@@ -36,6 +36,30 @@ enum SyntheticJournal {
     }
   }
 
+  /// A prior whose bits fall from 8 towards `bits`; evaluated four times.
+  static func prior(steps: Int = 400, bits: Double = 6, budget: Double = 10) -> [UInt8] {
+    var text = line("run", 0, "\"trainingImages\":900,\"validationImages\":100,\"cores\":2")
+    for step in stride(from: steps / 40, through: steps, by: steps / 40) {
+      let now = bits + (8 - bits) * (1 - Double(step) / Double(steps))
+      text += line(
+        "step", step,
+        "\"loss\":\(now / 1.5),\"bitsPerToken\":\(now),\"learningRate\":0.001,"
+          + "\"gradientNorm\":0.5,\"imagesPerSecond\":50,\"seconds\":\(step)")
+      guard step % (steps / 4) == 0 else { continue }
+      text += evaluation(step, bits: now, budget: budget)
+    }
+    return Array(text.utf8)
+  }
+
+  /// An evaluation of a prior on images of 16x16 tokens and 32x32 pixels.
+  static func evaluation(_ step: Int, bits: Double, budget: Double = 10) -> String {
+    line(
+      "evaluation", step,
+      "\"images\":64,\"weights\":\"last\",\"loss\":\(bits / 1.5),\"bitsPerToken\":\(bits),"
+        + "\"bitsPerImage\":\(bits * 256),\"bitsPerPixel\":\(bits / 4),\"budgetBits\":\(budget),"
+        + "\"marginalBits\":8,\"bigramBits\":6.5,\"seconds\":\(step)")
+  }
+
   private static func codes(_ step: Int, used: Int, extra: String) -> String {
     line(
       "codes", step,

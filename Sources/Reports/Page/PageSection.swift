@@ -95,10 +95,12 @@ struct PageRun {
   let label: String
   /// Its quantizer.
   let quantizer: QuantizerPresentation
-  /// Whether it is a tokenizer, or else a model of one's own.
-  var isTokenizer: Bool { quantizer != .model }
+  /// Whether it is a tokenizer, or else a prior or a model of one's own.
+  var isTokenizer: Bool { quantizer != .model && prior == nil }
   /// What was measured; nil where there were no images to measure it on.
   let run: EvaluatedRun?
+  /// What tokens cost under it; nil where it is no prior.
+  let prior: PriorRun?
   /// What else is known.
   let details: RunDetails
   /// Where it comes from.
@@ -161,6 +163,12 @@ extension RunHistory.Series {
 }
 
 extension [PageRun] {
+  /// The priors.
+  var priors: [PageRun] { filter { $0.prior != nil } }
+
+  /// The tokenizers and models of one's own.
+  var others: [PageRun] { filter { $0.prior == nil } }
+
   /// The runs whose logs have lines of a kind.
   func telling(_ kind: RunHistory.Kind) -> [PageRun] {
     filter { !$0.history.keys(kind).isEmpty }

@@ -41,20 +41,26 @@ public struct ReportPage {
     (ownTitle, self.notes, self.date, self.version) = (title, notes, date, version)
     let labels = RunLabels.short(shared.names)
     runs = shared.entries.enumerated().compactMap { index, entry in
-      guard let quantizer = entry.run?.quantizer ?? entry.recorded?.quantizer else { return nil }
+      guard
+        let quantizer = entry.run?.quantizer ?? entry.recorded?.quantizer
+          ?? entry.prior.map({ _ in .prior })
+      else { return nil }
       let details = details[index] ?? RunDetails()
       var entry = entry
       if var run = entry.run {
         run.onset = CollapseOnset(details.history, of: run)
-        entry = .init(checkpoint: entry.checkpoint, outcome: .evaluated(run))
+        entry = .init(
+          checkpoint: entry.checkpoint, outcome: .evaluated(run), configuration: entry.configuration
+        )
       }
       return PageRun(
         index: index, name: shared.names[index], label: labels[index], quantizer: quantizer,
-        run: entry.run, details: details,
+        run: entry.run, prior: entry.prior, details: details,
         facts: RunFacts(
           configuration: details.configuration, history: details.history,
-          steps: entry.run?.steps ?? entry.recorded?.steps ?? 0,
-          parameters: entry.run?.parameters ?? entry.recorded?.parameters,
+          steps: entry.run?.steps ?? entry.recorded?.steps ?? entry.prior?.steps ?? 0,
+          parameters: entry.run?.parameters ?? entry.recorded?.parameters
+            ?? entry.prior?.parameters,
           listedImages: details.listedImages),
         judgement: Judgement(entry, folder: entry.checkpoint), onset: entry.run?.onset)
     }
@@ -117,7 +123,10 @@ public struct ReportPage {
 
   private var subtitle: String {
     guard let evaluation = comparison.evaluationProtocol else { return "" }
-    return "On \(evaluation.selection), the same for all runs."
+    guard comparison.hasPriors else { return "On \(evaluation.selection), the same for all runs." }
+    return
+      "Tokenizers on \(evaluation.selection), the same for all; priors on held-out tokens, from "
+      + "their logs."
   }
 
   private var authorNotes: String {
@@ -173,24 +182,35 @@ public struct ReportPage {
     let verdicts = VerdictSection(comparison: comparison, runs: runs).section
     let explanation = ProtocolSection(comparison: comparison).section
     guard !runs.isEmpty else { return [verdicts, explanation] }
-    guard runs.contains(where: \.isTokenizer) else {
-      return [
-        verdicts, RunSection(runs: runs).section, ProgressSection(runs: runs).section,
+    let (others, isOfTokenizers) = (runs.others, runs.contains(where: \.isTokenizer))
+    let isOfPriors = comparison.hasPriors
+    return [verdicts]
+      + [
+        PairSection(comparison: comparison, runs: runs).section,
+        PriorSection(comparison: comparison, runs: runs.priors).section,
+      ].compactMap { $0 }
+      + [RunSection(runs: runs).section]
+      + (others.isEmpty ? [] : [ProgressSection(runs: others).section])
+      + (isOfTokenizers ? use(of: others) : [])
+      + [
         CosineSection(runs: runs).section, AverageSection(runs: runs).section,
         BoundSection(runs: runs).section,
-      ]
-    }
-    return [
-      verdicts, RunSection(runs: runs).section, ProgressSection(runs: runs).section,
+      ] + (isOfTokenizers ? pictures(of: others) : [])
+      + (isOfTokenizers || isOfPriors ? [explanation] : [])
+  }
+
+  /// Sections on codebooks.
+  private func use(of runs: [PageRun]) -> [PageSection] {
+    [
       UsageSection(runs: runs).section, FrequencySection(runs: runs).section,
-      QuantizerSection(runs: runs).section, CosineSection(runs: runs).section,
-      AverageSection(runs: runs).section, BoundSection(runs: runs).section,
-      PlaneSection(runs: runs).section,
-    ] + [SampleSection(runs: runs).section].compactMap { $0 }
-      + [
-        PictureSection(comparison: comparison, runs: runs, pictures: pictures).section,
-        explanation,
-      ]
+      QuantizerSection(runs: runs).section,
+    ]
+  }
+
+  /// Sections on vectors and images.
+  private func pictures(of runs: [PageRun]) -> [PageSection] {
+    [PlaneSection(runs: runs).section] + [SampleSection(runs: runs).section].compactMap { $0 }
+      + [PictureSection(comparison: comparison, runs: runs, pictures: pictures).section]
   }
 }
 
@@ -226,7 +246,8 @@ extension Comparison {
         let checkpoint =
           PrivatePath.shown(entry.checkpoint) == entry.checkpoint ? entry.checkpoint : name
         guard case .failed(let reason) = entry.outcome else {
-          return Entry(checkpoint: checkpoint, outcome: entry.outcome)
+          return Entry(
+            checkpoint: checkpoint, outcome: entry.outcome, configuration: entry.configuration)
         }
         return Entry(
           checkpoint: checkpoint,

@@ -13,6 +13,15 @@ struct RunSection {
         : "", content: table + origins + differences)
   }
 
+  /// Those of priors apart from those of others, with which they share few settings.
+  private var differences: String {
+    let (priors, others) = (runs.priors, runs.others)
+    guard !priors.isEmpty, !others.isEmpty else { return differences(runs, of: "") }
+    return differences(
+      others, of: others.allSatisfy(\.isTokenizer) ? " of the tokenizers" : " of the other runs")
+      + differences(priors, of: " of the priors")
+  }
+
   private var table: String {
     let columns: [(title: String, cell: (RunFacts) -> String)] = [
       ("started", { Self.date($0.sessions.first?.time) }),
@@ -33,7 +42,7 @@ struct RunSection {
         }
       ),
       ("seed", { $0.setting("training.seed") ?? "–" }),
-      ("data", { $0.setting("data.train") ?? "–" }),
+      ("data", { $0.setting("data.train") ?? $0.setting("data.tokens") ?? "–" }),
       ("training images", { Self.count($0.trainingImages) }),
       ("validation images", { Self.count($0.number("validationImages")) }),
       ("image size", { $0.setting("data.imageSize") ?? "–" }),
@@ -117,8 +126,8 @@ struct RunSection {
     return items.isEmpty ? "" : "<ul class=\"words\">\(items.joined())</ul>"
   }
 
-  /// The settings that differ, and folded all of them.
-  private var differences: String {
+  /// The settings that differ between runs of one kind, and folded all of them.
+  private func differences(_ runs: [PageRun], of what: String) -> String {
     let known = runs.filter { !$0.facts.settings.isEmpty }
     guard !known.isEmpty else { return "" }
     let different = RunFacts.differences(known.map(\.facts))
@@ -130,13 +139,14 @@ struct RunSection {
     }
     let all = keys.map { key in (key: key, values: known.map { $0.facts.setting(key) }) }
     let folded = PageSection.folded(
-      known.count > 1 ? "All settings" : "Settings of \(known[0].name)",
+      known.count > 1 ? "All settings\(what)" : "Settings of \(known[0].name)",
       Self.settings(known, all, caption: "All settings"))
     guard known.count > 1 else { return folded }
     guard !different.isEmpty else {
-      return PageSection.absence("The runs' configurations are equal.") + folded
+      return PageSection.absence(
+        "The configurations\(what.isEmpty ? " of the runs" : what) are equal.") + folded
     }
-    return "<h3 class=\"sub\">Different settings</h3>"
+    return "<h3 class=\"sub\">Different settings\(what)</h3>"
       + Self.settings(known, different, caption: "All other settings are equal") + folded
   }
 
@@ -206,7 +216,9 @@ struct ProtocolSection {
           + "error's energy over the image's, summed over the set."
       ),
     ]
-    let statements = (comparison.evaluationProtocol?.statements ?? []) + own
+    let statements =
+      (comparison.evaluationProtocol?.statements ?? []) + comparison.priorStatements
+      + (comparison.tabled.isEmpty ? Array(own.prefix(2)) : own)
     let items = statements.map { key, words in
       "<dt>\(Markup.escaped(key))</dt><dd>\(Markup.escaped(words))</dd>"
     }.joined()
