@@ -32,7 +32,7 @@ public struct SampleCommand: DocumentedCommand {
     examples: [
       #"""
       sample --checkpoint checkpoints/prior \
-        --count 64 --output samples.png
+        --output samples.png --count 64
       """#,
       #"""
       sample --checkpoint checkpoints/prior --class cat \

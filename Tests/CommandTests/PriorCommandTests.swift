@@ -366,6 +366,13 @@ struct PriorCommandTests {
       try tessera("score", "--checkpoint", "runs/prior", own + "/t.npy"), 65, "has learned")
     expect(
       try tessera(
+        "encode", "--checkpoint", "runs/fsq", "--size", "8x8", "--output", own + "/small.npy", "in"),
+      0)
+    expect(
+      try tessera("score", "--checkpoint", "runs/prior", own + "/small.npy"), 65,
+      "grids of 8 x 8 tokens", "4 x 4")
+    expect(
+      try tessera(
         "sample", "--checkpoint", "runs/prior", "--tokenizer", own + "/fsq", "--output",
         own + ".png"), 65, "has learned")
     expect(
