@@ -28,7 +28,7 @@ extension OpenedPrior<Device> {
   ) throws -> String {
     let progress = ItemProgress(terminal, "coding", total: tokens.count)
     let summary = try CodedTokens.write(tokens, named: name, with: self, to: path) {
-      progress.advance(by: $0 - progress.done)
+      progress.reach($0)
     }
     let bits = Double(summary.codeBytes) * 8
     return "\(path): \(Display.count(summary.images, "image")) in "

@@ -195,7 +195,7 @@ public struct SampleCommand: DocumentedCommand {
         requests,
         SamplingOptions(
           temperature: temperature, topK: topK, topP: topP, guidance: guidance, seed: seed),
-        progress: { progress.advance(by: $0 - progress.done) },
+        progress: progress.reach,
         shouldStop: { Interruption.isRequested })
       guard !images.isEmpty else {
         terminal.say("stopped before an image was drawn; nothing was written")

@@ -68,9 +68,7 @@ public struct ScoreCommand: DocumentedCommand {
           try file.record(at: index).tokens.map { Int32(bitPattern: $0) }
         }
         let progress = ItemProgress(terminal, "scoring", total: images.count)
-        let bits = prior.score(images, labels: labels) {
-          progress.advance(by: $0 - progress.done)
-        }.map { $0 / M_LN2 }
+        let bits = prior.score(images, labels: labels) { progress.reach($0) }.map { $0 / M_LN2 }
         let pixels = (0..<file.count).reduce(0) {
           $0 + file.shape(at: $1).width * file.shape(at: $1).height
         }

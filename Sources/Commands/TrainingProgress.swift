@@ -316,6 +316,9 @@ final class ItemProgress {
   /// Items done in a second, as people read it.
   var rate: String { Display.decimals(Double(done) / max(seconds, 1e-9), 1) + " images/s" }
 
+  /// So many items are done, of all.
+  func reach(_ done: Int) { advance(by: done - self.done) }
+
   /// So many more items are done.
   func advance(by count: Int) {
     done += count

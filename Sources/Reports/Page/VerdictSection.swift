@@ -44,8 +44,7 @@ struct Headline {
     return sentences.joined(separator: " ")
   }
 
-  /// What priors save: "Under their priors fsq takes 1.526 bits/pixel instead of 2.491, vq 1.147 instead
-  /// of 2.500."
+  /// What priors save of the budget, as in "fsq takes 1.526 bits/pixel instead of 2.491".
   private var rates: String? {
     let (names, pairs) = (comparison.names, comparison.pairs)
     var tokenizers: [Int] = []
