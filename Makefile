@@ -27,8 +27,8 @@ ZSH_COMPLETION  = $(SHARE)/zsh/site-functions/_tessera
 FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/tessera.fish
 MAN             = $(SHARE)/man/man1
 
-# What make bench measures: SECTION=peers, kernels, encode, loading, monitor or growth; PRESETS=tiny and
-# ROUNDS=1 make it short.
+# What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth or
+# prior-quality; PRESETS=tiny and ROUNDS=1 make it short.
 SECTION ?= peers
 PRESETS ?=
 ROUNDS  ?=

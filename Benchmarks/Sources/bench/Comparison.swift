@@ -1,4 +1,5 @@
 import CPUBackend
+import Reports
 
 /// The device that Tessera computes on.
 typealias Device = CPUBackend
@@ -28,10 +29,24 @@ enum Engine: String, Codable, CaseIterable, CodingKeyRepresentable {
   }
 }
 
+/// A rate that was measured in a process of its own.
+protocol Rated: Codable {
+  /// Items a second.
+  var rate: Double { get }
+  /// The most memory that the process had at once.
+  var peakBytes: Int? { get }
+  /// The program and its version, where it tells.
+  var version: String? { get }
+}
+
 /// Measurements of one network and one task, in turns.
-struct Comparison: Codable {
+struct Comparison<Network, Task, Measurement>: Codable
+where
+  Network: RawRepresentable<String> & Codable, Task: RawRepresentable<String> & Codable,
+  Measurement: Rated
+{
   /// The network.
-  let preset: Preset
+  let preset: Network
   /// What was measured.
   let task: Task
   /// Images in a step.
@@ -39,7 +54,7 @@ struct Comparison: Codable {
   /// What was measured, round by round.
   var measurements: [Engine: [Measurement]] = [:]
 
-  init(preset: Preset, task: Task, batch: Int) {
+  init(preset: Network, task: Task, batch: Int) {
     (self.preset, self.task, self.batch) = (preset, task, batch)
   }
 
@@ -49,9 +64,9 @@ struct Comparison: Codable {
   /// PyTorch's version.
   var peerVersion: String? { measurements[.torchFloat32]?.first?.version }
 
-  /// Images a second, the median.
+  /// Items a second, the median.
   func rate(_ engine: Engine) -> Double? {
-    measurements[engine].map { median($0.map(\.imagesPerSecond)) }
+    measurements[engine].map { median($0.map(\.rate)) }
   }
 
   /// How many times as fast as another Tessera is: the ratio of the medians.
@@ -63,7 +78,7 @@ struct Comparison: Codable {
   /// The median of the ratios within a round: what drifts over rounds cancels.
   func pairedRatio(over engine: Engine) -> Double? {
     guard let others = measurements[engine], let own = measurements[.tessera] else { return nil }
-    return median(zip(own, others).map { $0.imagesPerSecond / $1.imagesPerSecond })
+    return median(zip(own, others).map { $0.rate / $1.rate })
   }
 
   /// The most memory of a process, the median over rounds.
@@ -75,7 +90,7 @@ struct Comparison: Codable {
   /// A row of the table.
   var cells: [String] {
     func pair(_ a: Double?, _ b: Double?) -> String {
-      a == nil ? "" : Cell.decimals(a, 2) + ", " + Cell.decimals(b, 2)
+      [a, b].compactMap { $0 }.map { Cell.decimals($0, 2) }.joined(separator: ", ")
     }
     let (own, other) = (peakBytes(.tessera), peakBytes(.torchFloat32))
     var share = ""
@@ -87,5 +102,24 @@ struct Comparison: Codable {
       pair(pairedRatio(over: .torchFloat32), pairedRatio(over: .torchBfloat16)),
       Cell.megabytes(other), Cell.megabytes(own), share,
     ]
+  }
+
+  /// All as a table, with what its numbers are.
+  ///
+  /// - Parameter items: what is counted, in the plural and at the start of a sentence.
+  static func table(_ comparisons: [Self], of items: String) -> String {
+    var table = MarkdownTable(
+      [
+        "network", "task", "rounds", "PyTorch float32", "PyTorch bfloat16", "Tessera", "x float32",
+        "x bfloat16", "in pairs", "PyTorch peak", "Tessera peak", "share",
+      ], textColumns: 2)
+    for comparison in comparisons { table.add(comparison.cells) }
+    return table.text
+      + """
+
+
+      \(items) a second, medians over the rounds; x is Tessera's over PyTorch's, "in pairs" the \
+      medians of the ratios within a round. Peak memory of the processes, PyTorch's in float32.
+      """
   }
 }

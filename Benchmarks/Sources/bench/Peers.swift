@@ -3,7 +3,6 @@ import Configuration
 import Execution
 import Foundation
 import Inference
-import Reports
 import Training
 
 /// The main table: training and encoding beside PyTorch, in turns.
@@ -20,7 +19,7 @@ struct Peers: ParsableCommand {
       say("no PyTorch: neither TESSERA_PYTHON nor python3 is a Python that has it; Tessera alone")
     }
     var machine = Machine(options)
-    var comparisons: [Comparison] = []
+    var comparisons: [Peer] = []
     for preset in presets {
       for task in Task.allCases {
         let comparison = try compare(preset, task, torch)
@@ -28,21 +27,23 @@ struct Peers: ParsableCommand {
         machine.peer = comparison.peerVersion ?? machine.peer
       }
     }
-    print(Self.table(comparisons))
+    print(Peer.table(comparisons, of: "Images"))
     print("\n" + machine.text)
     try Places.write(Results(machine: machine, comparisons: comparisons), to: "peers.json")
   }
 
   private struct Results: Codable {
     let machine: Machine
-    let comparisons: [Comparison]
+    let comparisons: [Peer]
   }
 
+  private typealias Peer = Comparison<Preset, Task, Measurement>
+
   /// Measures in turns, so that what the machine does meanwhile meets all alike.
-  private func compare(_ preset: Preset, _ task: Task, _ torch: Torch?) throws -> Comparison {
+  private func compare(_ preset: Preset, _ task: Task, _ torch: Torch?) throws -> Peer {
     let run = try preset.configuration()
     let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
-    var comparison = Comparison(preset: preset, task: task, batch: run.training.batchSize)
+    var comparison = Peer(preset: preset, task: task, batch: run.training.batchSize)
     for round in 1...(options.rounds ?? preset.rounds) {
       for engine in torch == nil ? [Engine.tessera] : Engine.allCases {
         let measurement: Measurement
@@ -77,21 +78,5 @@ struct Peers: ParsableCommand {
     case .encoding:
       return try Measure.inAnotherProcess(config: preset.path, lanes: options.threads)
     }
-  }
-
-  private static func table(_ comparisons: [Comparison]) -> String {
-    var table = MarkdownTable(
-      [
-        "network", "task", "rounds", "PyTorch float32", "PyTorch bfloat16", "Tessera", "x float32",
-        "x bfloat16", "in pairs", "PyTorch peak", "Tessera peak", "share",
-      ], textColumns: 2)
-    for comparison in comparisons { table.add(comparison.cells) }
-    return table.text
-      + """
-
-
-      Images a second, medians over the rounds; x is Tessera's over PyTorch's, "in pairs" the \
-      medians of the ratios within a round. Peak memory of the processes, PyTorch's in float32.
-      """
   }
 }

@@ -26,13 +26,13 @@ enum Preset: String, CaseIterable, Codable, ExpressibleByArgument {
   var steps: Int { self == .tiny ? 10 : 4 }
 }
 
-extension Array where Element == Preset {
+extension Array where Element: CaseIterable & RawRepresentable<String> {
   /// The presets of a list such as `tiny,small`.
   init(list: String) throws {
     self = try list.split(separator: ",").map { name in
-      guard let preset = Preset(rawValue: String(name)) else {
+      guard let preset = Element(rawValue: String(name)) else {
         throw ValidationError(
-          "expected presets out of \(Preset.allCases.map(\.rawValue).joined(separator: ",")), "
+          "expected presets out of \(Element.allCases.map(\.rawValue).joined(separator: ",")), "
             + "found \(name)")
       }
       return preset

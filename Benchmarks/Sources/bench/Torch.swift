@@ -4,8 +4,6 @@ import Foundation
 struct Torch {
   private let python: String
 
-  private static let script = "Benchmarks/torch_peer.py"
-
   /// The Python that `TESSERA_PYTHON` names, else `python3`; nil if it has no PyTorch.
   static func find() -> Torch? {
     let python = ProcessInfo.processInfo.environment["TESSERA_PYTHON"] ?? "python3"
@@ -25,13 +23,26 @@ struct Torch {
   func measure(
     _ task: Task, config: String, _ precision: Precision, threads: Int, steps: Int
   ) throws -> Measurement {
-    let process = try ChildProcess(
-      python,
+    try run(
+      "torch_peer.py",
       [
-        Self.script, "--config", config, "--task", task.rawValue, "--precision",
-        precision.rawValue, "--threads", String(threads), "--steps", String(steps),
+        "--config", config, "--task", task.rawValue, "--precision", precision.rawValue,
+        "--threads", String(threads), "--steps", String(steps),
       ])
-    return try JSONDecoder().decode(Measurement.self, from: Data(process.output.utf8))
+  }
+
+  /// Runs a script of this package in a process of its own, which prints a line of JSON.
+  func run<Result: Decodable>(_ script: String, _ arguments: [String]) throws -> Result {
+    let process = try ChildProcess(python, ["Benchmarks/" + script] + arguments)
+    return try JSONDecoder().decode(Result.self, from: Data(process.output.utf8))
+  }
+
+  /// Whether the processor computes in bfloat16; without, PyTorch would convert at each step.
+  static var hasBfloat16: Bool {
+    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
+      let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
+    else { return false }
+    return flags.split(separator: " ").contains { $0 == "avx512_bf16" || $0 == "amx_bf16" }
   }
 }
 

@@ -4,7 +4,7 @@ import Foundation
 import Training
 
 /// A number that was measured in a process of its own.
-struct Measurement: Codable {
+struct Measurement: Rated {
   /// Images a second, of the median step.
   let imagesPerSecond: Double
   /// The most memory that the process had at once.
@@ -13,6 +13,9 @@ struct Measurement: Codable {
   var parameters: Int?
   /// The program and its version, where it tells.
   var version: String?
+
+  /// Images a second.
+  var rate: Double { imagesPerSecond }
 }
 
 /// Training as a user runs it: the `train` executable on a folder of scenes.
@@ -60,7 +63,8 @@ struct TrainingMeasurement {
       imagesPerSecond: median(Array(rates)), peakBytes: process.peakBytes)
   }
 
-  private static func rates(inJournal path: String) throws -> [Double] {
+  /// Images a second of each line of a run's `metrics.jsonl`.
+  static func rates(inJournal path: String) throws -> [Double] {
     struct Line: Decodable {
       let kind: String
       let imagesPerSecond: Double?
