@@ -77,3 +77,6 @@ TESSERA_INLINE tessera_floats tessera_kept(
     tessera_floats v, float factor, tessera_words words, unsigned int threshold) {
   return words >= threshold ? v * factor : (tessera_floats)0;
 }
+
+/// Asks for the cache line at an address, which is read soon.
+TESSERA_INLINE void tessera_prefetch(const float *x) { __builtin_prefetch(x, 0, 3); }

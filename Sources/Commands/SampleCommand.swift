@@ -190,6 +190,8 @@ public struct SampleCommand: DocumentedCommand {
           number: index, label: labels.isEmpty ? nil : labels[index % labels.count],
           given: given ?? [])
       }
+      terminal.progress("arranging the weights")
+      prior.sampler.prepare(images: count, guidance: guidance)
       let progress = ItemProgress(terminal, "drawing", total: count)
       let images = prior.sampler.sample(
         requests,

@@ -246,8 +246,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     return nil
   }
 
-  /// Computes what depends on parameters alone, if they changed.
-  private func prepare() {
+  /// Computes what depends on parameters alone, if they changed; a run does so by itself.
+  package func prepare() {
     guard preparedVersion != parameters.version else { return }
     precondition(!sharesPrepared, "parameters whose values are shared do not change")
     let began = ContinuousClock.now

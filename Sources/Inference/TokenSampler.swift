@@ -59,6 +59,14 @@ public final class TokenSampler<B: Backend> {
     }
   }
 
+  /// Plans the steps and arranges the weights for so many images, as the first drawing would do.
+  public func prepare(images: Int, guidance: Double = 1) {
+    let copies = guidance != 1 ? 2 : 1
+    guard images > 0 else { return }
+    makeWalks(rows: rows(for: images, copies: copies) * copies)
+    walks.first?.prepare()
+  }
+
   /// Draws images: of each the ids `[rows, columns, depth]`.
   ///
   /// An image is a function of the weights, the options and its request alone: not of those that are

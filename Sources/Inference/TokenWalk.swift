@@ -89,6 +89,12 @@ package final class TokenWalk<B: Backend> {
     }
   }
 
+  /// Arranges the weights, which the first step would do.
+  func prepare() {
+    trunk.prepare()
+    for head in heads { head.prepare() }
+  }
+
   /// Begins sequences, each with the entry of its class.
   package func begin(_ classes: (_ row: Int) -> Int32) {
     position.pointee = -1

@@ -24,16 +24,21 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
   ///   - b: the vectors of term k begin at `k stride`.
   ///   - c: row r begins at `r leading`.
   ///   - accumulate: whether the sums are added to what `c` holds.
+  ///   - ahead: how many floats ahead b is fetched from memory, where it is read but once; 0 leaves that
+  ///     to the processor, whose own prefetching ends with each page.
   @inline(__always)
   static func multiply(
     inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
     _ b: UnsafePointer<Float>, stride: Int,
-    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool, ahead: Int = 0
   ) {
     var sums = InlineArray<rows, InlineArray<vectors, Vector>>(
       repeating: InlineArray(repeating: .zero))
     var (a, b) = (a, b)
     for _ in 0..<inner {
+      if ahead > 0 {
+        for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
+      }
       for r in 0..<rows {
         let x = Vector(repeating: a[r &* row])
         for v in 0..<vectors {
@@ -218,9 +223,19 @@ public func multiplyFewRows(
     let (offset, stride) = matrix.place(column)
     // Without register tiles there is one wide panel, read a tile at a time.
     let width = min(RegisterTiles.columns, whole - column, stride)
-    RegisterTiles.multiply(
-      rows: rows, columns: width, inner: inner, a, row: inner, term: 1, b + offset,
-      stride: stride, into: c + column, leading: columns, accumulate: false)
+    let first = width == 32 && stride == 32 && rows >= 8 ? 8 : 0
+    if first > 0 {
+      // The first rows fetch the panel for all.
+      RegisterTile<8, 2>.multiply(
+        inner: inner, a, row: inner, term: 1, b + offset, stride: 32, into: c + column,
+        leading: columns, accumulate: false, ahead: 6144)
+    }
+    if rows > first {
+      RegisterTiles.multiply(
+        rows: rows - first, columns: width, inner: inner, a + first * inner, row: inner, term: 1,
+        b + offset, stride: stride, into: c + (first * columns + column), leading: columns,
+        accumulate: false)
+    }
     column += width
   }
   guard whole < columns else { return }

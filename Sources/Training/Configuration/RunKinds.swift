@@ -77,7 +77,7 @@ public struct PriorRunConfiguration: Sendable, Equatable, TrainedRun {
   /// The most ids of a micro-batch that is chosen, unless one image has more.
   ///
   /// Memory grows with them; products of this many rows run at full speed.
-  public static let mostChosenIDs = 1024
+  public static let mostChosenIDs = 512
 
   /// Path of the schema by which editors complete and check the file, relative to it.
   public var schemaPath = "prior.schema.json"

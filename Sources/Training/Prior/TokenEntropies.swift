@@ -21,7 +21,7 @@ public struct TokenEntropies: Sendable, Equatable {
   }
 
   /// The most ids that pairs are counted of.
-  private static let mostIDs = 1 << 23
+  private static let mostIDs = 1 << 22
 
   /// The cost of the tokens of some images, learned from others.
   init(
@@ -51,7 +51,6 @@ public struct TokenEntropies: Sendable, Equatable {
       pairs.append(UInt64(before) * width + UInt64(entry))
     }
     pairs.sort()
-    var counts: [UInt64: Int] = [:]
     var (followed, followers) = (
       [Int](repeating: 0, count: space.vocabulary), [Int](repeating: 0, count: space.vocabulary)
     )
@@ -59,19 +58,29 @@ public struct TokenEntropies: Sendable, Equatable {
       let before = Int(pair / width)
       followed[before] += 1
       if index == 0 || pairs[index - 1] != pair { followers[before] += 1 }
-      counts[pair, default: 0] += 1
     }
     let total = Double(learned.count * space.tokens)
     var (alone, inPairs) = (0.0, 0.0)
     eachEntry(held, images) { before, entry in
       let p = (Double(single[entry]) + 0.5) / (total + 0.5 * Double(space.codes))
       alone -= log2(p)
-      let count = Double(counts[UInt64(before) * width + UInt64(entry)] ?? 0)
+      let pair = UInt64(before) * width + UInt64(entry)
+      let count = Double(Self.place(of: pair + 1, in: pairs) - Self.place(of: pair, in: pairs))
       let (n, d) = (Double(followed[before]), Double(max(1, followers[before])))
       inPairs -= log2((count + d * p) / (n + d))
     }
     let tokens = Double(images.count * space.tokens)
     budget = log2(Double(space.codes)) * Double(space.depth)
     (marginal, bigram) = (alone / tokens, inPairs / tokens)
+  }
+
+  /// How many of some sorted numbers are below another.
+  private static func place(of number: UInt64, in sorted: [UInt64]) -> Int {
+    var (low, high) = (0, sorted.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle] < number { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }
