@@ -9,7 +9,9 @@ struct InstallTests {
   private static let areBuilt = products.allSatisfy {
     FileManager.default.isExecutableFile(atPath: CommandRunner.repository.path + "/" + $0)
   }
-  private static let commands = ["train", "encode", "decode", "compare", "scenes", "sweep"]
+  private static let commands = [
+    "train", "encode", "decode", "compare", "scenes", "sweep", "sample", "score", "export",
+  ]
 
   private let folder: ScratchFolder
 
