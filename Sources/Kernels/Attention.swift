@@ -393,7 +393,7 @@ private func rowProduct(
   while column &+ 64 <= columns {
     RegisterTile<1, 4>.multiply(
       inner: inner, x, row: 0, term: 1, b + column, stride: stride, into: y + column, leading: 0,
-      accumulate: false)
+      accumulate: false, ahead: 2048)
     column &+= 64
   }
   while column < columns {
