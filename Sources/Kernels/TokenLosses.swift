@@ -4,8 +4,8 @@
   import Darwin
 #endif
 
-/// The extents of a cross-entropy over the columns of a product: x `[rows, inner]`, weights
-/// `[inner, width]`, of which the columns from `first` on, `classes` of them, are the classes'.
+/// The extents of a cross-entropy over the columns of a product: x `[rows, inner]` and weights
+/// `[inner, width]`, of which `classes` columns from `first` on are classes.
 public struct ProductCrossEntropyGeometry: Sendable, Hashable {
   /// Rows of x.
   public var rows: Int

@@ -208,7 +208,8 @@ struct PriorCommandTests {
     expect(
       try tessera(
         "sample", "--checkpoint", "runs/prior", "--complete", "missing.png", "--rows", "1",
-        "--output", own + ".png"), 66, "missing.png")
+        "--output", own + "-folder"), 66, "missing.png")
+    #expect(!FileManager.default.fileExists(atPath: folder.file(own + "-folder")))
   }
 
   @Test func drawingRefusesNonsense() throws {
@@ -238,7 +239,7 @@ struct PriorCommandTests {
   }
 
   /// A prior that never saw an image without its class is not asked for one.
-  @Test func classesThatWereAlwaysTheresAreAskedFor() throws {
+  @Test func classesThatWereAlwaysThereAreAskedFor() throws {
     expect(
       try tessera(
         "train", "--config", "p.json", "--output", own, "--set", "model.classDropout=0", "--steps",

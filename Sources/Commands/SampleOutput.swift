@@ -1,0 +1,164 @@
+import Files
+import Foundation
+import Imaging
+import Inference
+import TokenFiles
+import Tokenizers
+import Training
+
+/// An image that was drawn.
+struct DrawnImage {
+  let number: Int
+  let ids: [Int32]
+  let className: String?
+}
+
+/// Where drawn images go: a contact sheet, a token file, or a folder of images.
+final class SampleOutput {
+  private enum Kind {
+    case sheet(ImageFormat)
+    case tokens(TokenFormat)
+    case folder
+  }
+
+  private let path: String
+  private let kind: Kind
+  private var writer: TokenWriter?
+  private var classes: [String] = []
+  /// Rows of the sheet above what is drawn.
+  private var rowsAbove: [[Image]] = []
+
+  /// Images in a row of a sheet of so many.
+  static func columns(for count: Int) -> Int {
+    min(16, max(1, Int(Double(count).squareRoot().rounded(.up))))
+  }
+
+  /// Whether it is a contact sheet.
+  var isSheet: Bool {
+    if case .sheet = kind { return true }
+    return false
+  }
+
+  /// Shows images in a row of their own, and under them their reconstructions.
+  func show(_ images: [Image], _ tokenizer: OpenedTokenizer) throws {
+    rowsAbove = [images, try tokenizer.codec.reconstruct(images).map(\.image)]
+  }
+
+  init(path: String) {
+    self.path = path
+    if let format = TokenFormat(path: path) {
+      kind = .tokens(format)
+    } else if path.lowercased().hasSuffix(".png") {
+      kind = .sheet(.png)
+    } else if [".jpg", ".jpeg"].contains(where: path.lowercased().hasSuffix) {
+      kind = .sheet(.jpeg)
+    } else {
+      kind = .folder
+    }
+  }
+
+  /// Whether what is written are pixels.
+  var needsTokenizer: Bool {
+    if case .tokens = kind { return false }
+    return true
+  }
+
+  /// Says what is in the way, before anything is drawn.
+  func checkRoom(isForced: Bool) throws {
+    guard !isForced, FileManager.default.fileExists(atPath: path) else { return }
+    if case .folder = kind {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      if names.isEmpty { return }
+    }
+    throw Failure(
+      .cannotCreate,
+      "\(path) is already there. Choose another --output, or add --force to replace it.")
+  }
+
+  /// Makes sure that images can be written, before any is drawn.
+  func open(_ tokens: PriorTokens, classes: [String], force: Bool) throws {
+    self.classes = classes
+    switch kind {
+    case .tokens(let format):
+      do {
+        writer = try TokenWriter(
+          path: path, format: format, identity: tokens.tokenizer, recipe: tokens.recipe,
+          classes: classes, replace: force)
+      } catch { throw Failure(writing: error) }
+    case .folder:
+      do throws(FileError) { try Folder.make(path) } catch {
+        throw Failure(cannotMakeFolder: path, error)
+      }
+    case .sheet:
+      let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      guard FileManager.default.isWritableFile(atPath: parent) else {
+        throw Failure(
+          .cannotCreate,
+          "\(path): its folder is missing or cannot be written to. Choose another --output.")
+      }
+    }
+  }
+
+  /// Writes images.
+  func write(
+    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer?,
+    _ options: CommandOptions
+  ) throws {
+    switch kind {
+    case .tokens:
+      do { try writeTokens(drawn, tokens) } catch { throw Failure(writing: error) }
+    case .sheet(let format):
+      let images = try decode(drawn, tokens, tokenizer!)
+      let side = images.map { max($0.width, $0.height) }.max() ?? 1
+      let columns = Self.columns(for: images.count)
+      let rows = stride(from: 0, to: images.count, by: columns).map {
+        Array(images[$0..<min($0 + columns, images.count)])
+      }
+      let sheet = ContactSheet(columns: columns, scale: max(1, 64 / side)).sheet(
+        rows: rowsAbove + rows)
+      try ImageEncoder().write(sheet, to: path, as: format, quality: 95)
+    case .folder:
+      let writing = ImageWriting(as: .png, quality: 95, threads: options.threadCount)
+      for start in stride(from: 0, to: drawn.count, by: 256) {
+        let portion = Array(drawn[start..<min(start + 256, drawn.count)])
+        let images = try decode(portion, tokens, tokenizer!)
+        try writing.write(zip(portion, images).map { (path + "/" + name($0), $1) })
+      }
+      try writing.finish()
+    }
+  }
+
+  private func name(_ image: DrawnImage) -> String {
+    let number = String(image.number + 1)
+    let file = String(repeating: "0", count: max(0, 5 - number.count)) + number + ".png"
+    return (image.className.map { $0 + "/" } ?? "") + file
+  }
+
+  private func decode(
+    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer
+  ) throws -> [Image] {
+    try tokenizer.codec.decode(
+      drawn.map {
+        TokenGrid(
+          height: tokens.rows, width: tokens.columns, depth: tokens.tokenizer.depth, indices: $0.ids
+        )
+      })
+  }
+
+  private func writeTokens(
+    _ drawn: [DrawnImage], _ tokens: PriorTokens
+  ) throws(TokenFileError) {
+    guard let writer else { return }
+    let side = tokens.tokenizer.downsampling
+    let (height, width) = (tokens.rows * side, tokens.columns * side)
+    for image in drawn {
+      try writer.append(
+        TokenRecord(
+          path: name(image), width: width, height: height, paddedWidth: width,
+          paddedHeight: height, gridHeight: tokens.rows, gridWidth: tokens.columns,
+          tokens: image.ids.map { UInt32(bitPattern: $0) },
+          label: image.className.flatMap { classes.firstIndex(of: $0) }))
+    }
+    _ = try writer.finish()
+  }
+}
