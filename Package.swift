@@ -89,6 +89,7 @@ let package = Package(
     wall("Safetensors", ["Files"]),
     wall("Randomness"),
     wall("Threads"),
+    wall("Solvers"),
     wall("Configuration", ["Files"]),
     wall(
       "Charts", ["Formatting"],
@@ -102,7 +103,7 @@ let package = Package(
     wall("Codebooks", ["Randomness"]),
     // 3
     wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration", "Files"]),
-    wall("Priors", ["Layers", "Autodiff", "Configuration"]),
+    wall("Priors", ["Layers", "Autodiff", "Configuration", "Solvers"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
     wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
     wall("Diagnostics", ["Evaluation", "Formatting", "Forms"]),
@@ -188,6 +189,7 @@ let package = Package(
         "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
     tests("PriorsTests", ["Priors"]),
+    tests("SolversTests", ["Solvers"]),
     tests("FormattingTests", ["Formatting"]),
     tests("FilesTests", ["Files", "FileTestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),

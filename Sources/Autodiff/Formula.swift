@@ -48,6 +48,10 @@ public indirect enum Formula: Sendable, Hashable {
     case sigmoidSlope
     /// The error function, `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to x.
     case errorFunction
+    /// The sine.
+    case sine
+    /// The cosine.
+    case cosine
   }
 
   /// The primitive functions of two numbers.
@@ -88,6 +92,8 @@ extension Formula.Unary {
     case .tanh: return g * .unary(.tanhSlope, x)
     case .sigmoid: return g * .unary(.sigmoidSlope, x)
     case .errorFunction: return g * (1.128_379_2 * exp(-1 * x * x))
+    case .sine: return g * .unary(.cosine, x)
+    case .cosine: return g * (-1 * .unary(.sine, x))
     }
   }
 }

@@ -55,22 +55,24 @@ public struct Scope {
   public let graph: Graph
   /// The names from the root to here, joined by dots; empty at the root.
   public let path: String
+  private let isFrozen: Bool
 
   /// The root of a graph's names.
   public init(_ graph: Graph) {
-    self.graph = graph
-    path = ""
+    self.init(graph: graph, path: "", isFrozen: false)
   }
 
-  private init(graph: Graph, path: String) {
-    self.graph = graph
-    self.path = path
+  private init(graph: Graph, path: String, isFrozen: Bool) {
+    (self.graph, self.path, self.isFrozen) = (graph, path, isFrozen)
   }
 
   /// The scope one name further down.
   public subscript(name: String) -> Scope {
-    Scope(graph: graph, path: path.isEmpty ? name : path + "." + name)
+    Scope(graph: graph, path: path.isEmpty ? name : path + "." + name, isFrozen: isFrozen)
   }
+
+  /// The same scope, of which no parameter is trained: of weights that another model only uses.
+  public var frozen: Scope { Scope(graph: graph, path: path, isFrozen: true) }
 
   /// Declares a tensor of the model.
   ///
@@ -89,6 +91,6 @@ public struct Scope {
     return graph.declare(
       Parameter(
         name: self[name].path, shape: shape, initializer: initializer, fileLayout: layout,
-        decays: decays, isTrained: isTrained))
+        decays: decays && !isFrozen, isTrained: isTrained && !isFrozen))
   }
 }

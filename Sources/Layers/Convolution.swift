@@ -150,10 +150,10 @@ public struct Linear {
 
   /// The mapped rows `[N, outputs]` of few rows `[N, inputs]`, as a step of a sequence has.
   ///
-  /// The weights are arranged for them once an update. Without a gradient, and of maps without a bias alone.
+  /// The weights are arranged for them once an update. It has no gradient.
   public func applied(toFewRows x: Tensor) -> Tensor {
-    precondition(bias == nil, "a product of few rows adds no bias")
-    return x.fewRows(times: weight)
+    let y = x.fewRows(times: weight)
+    return bias.map { y + $0.broadcast(to: y.shape) } ?? y
   }
 }
 

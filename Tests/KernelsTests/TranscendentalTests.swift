@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 import Testing
 
-/// Logarithm, error function and powers, against the C library's in double precision.
+/// Logarithm, error function, waves and powers, against the C library's in double precision.
 @Suite struct TranscendentalTests {
   @Test func logarithmIsWithinTwoUnitsOverTheWholeRange() {
     let exponents = (0...200_000).map { exp2(-149 + Double($0) * (277.0 / 200_000)) }
@@ -38,6 +38,8 @@ import Testing
     let kernels: [(Kernel, (Double) -> Double)] = [
       ({ logarithm(count: $0, $1, into: $2) }, { log($0) }),
       ({ errorFunction(count: $0, $1, into: $2) }, { erf($0) }),
+      ({ sine(count: $0, $1, into: $2) }, { sin($0) }),
+      ({ cosine(count: $0, $1, into: $2) }, { cos($0) }),
       ({ squareRoot(count: $0, $1, into: $2) }, { $0.squareRoot() }),
       ({ magnitude(count: $0, $1, into: $2) }, { abs($0) }),
       ({ sign(count: $0, $1, into: $2) }, { $0 > 0 ? 1 : -1 }),

@@ -38,6 +38,8 @@ extension OperationCases {
     case .sigmoid: return ({ logistic($0) }, false, true)
     case .sigmoidSlope: return ({ logistic($0) * (1 - logistic($0)) }, false, false)
     case .errorFunction: return ({ erf($0) }, false, true)
+    case .sine: return ({ sin($0) }, false, true)
+    case .cosine: return ({ cos($0) }, false, true)
     }
   }
 
@@ -75,6 +77,7 @@ extension OperationCases {
     },
     pointwise("silu", silu) { $0 / (1 + exp(-$0)) },
     pointwise("gelu", gelu) { $0 * (1 + erf($0 / sqrt(2))) / 2 },
+    pointwise("sine", sine) { sin($0) },
     pointwise("tanh", { Autodiff.tanh($0) }) { Foundation.tanh($0) },
     pointwise("sigmoid", sigmoid) { 1 / (1 + exp(-$0)) },
     pointwise("shift", { $0 + 1.5 - 0.25 }) { $0 + 1.25 },

@@ -6,7 +6,7 @@ public enum OperationCases {
   /// All cases.
   public static let all: [OperationCase] =
     convolutions + normalizations + elementwise + arithmetic + axes + linear + losses + sequences
-    + quantizers
+    + quantizers + diffusion
 
   static let convolutions: [OperationCase] = [
     convolution("3x3", [2, 5, 6, 3], [3, 3, 3, 4], .init(padding: .init(all: 1))),

@@ -237,8 +237,8 @@ extension OperationCases {
       })
   }
 
-  /// The hash of a mask.
-  private static func scrambled(_ x: UInt32) -> UInt32 {
+  /// The hash of masks and of noise.
+  static func scrambled(_ x: UInt32) -> UInt32 {
     var x = x
     x ^= x >> 16
     x = x &* 0x7feb_352d

@@ -190,6 +190,9 @@ public func gelu(_ x: Tensor) -> Tensor {
   .elementwise("gelu", x) { 0.5 * $0[0] * (1 + .unary(.errorFunction, $0[0] * 0.707_106_78)) }
 }
 
+/// The sine of each element.
+public func sine(_ x: Tensor) -> Tensor { .elementwise("sine", x) { .unary(.sine, $0[0]) } }
+
 /// The hyperbolic tangent of each element.
 public func tanh(_ x: Tensor) -> Tensor { .elementwise("tanh", x) { tanh($0[0]) } }
 

@@ -184,6 +184,8 @@ extension FormulaProgram.Step.Function {
     case .unary(.sigmoid): sigmoid(count: n, a, into: y)
     case .unary(.sigmoidSlope): sigmoidSlope(count: n, a, into: y)
     case .unary(.errorFunction): errorFunction(count: n, a, into: y)
+    case .unary(.sine): Kernels.sine(count: n, a, into: y)
+    case .unary(.cosine): cosine(count: n, a, into: y)
     case .binary(.sum): add(count: n, a, b, into: y)
     case .binary(.difference): subtract(count: n, a, b, into: y)
     case .binary(.product): multiply(count: n, a, b, into: y)
