@@ -19,30 +19,38 @@ struct ImageClasses: Sendable {
 
   /// Checks what was found in a shard of `count` images.
   init(checking raw: RawTokenPiece, count: Int) throws(TokenFileError) {
-    guard let names = raw.header.classes else {
-      guard raw.labels == nil else {
+    try self.init(
+      checking: raw.header.classes, labels: raw.labels, count: count, path: raw.path)
+  }
+
+  /// Checks the names and labels that were found in a file of `count` images.
+  init(
+    checking classes: [String]?, labels given: [Int]?, count: Int, path: String
+  ) throws(TokenFileError) {
+    guard let names = classes else {
+      guard given == nil else {
         throw .metadata(
-          path: raw.path, key: "classes",
+          path: path, key: "classes",
           reason: "it is missing, but there are \"labels\", which are indices of its names")
       }
       (self.names, labels) = ([], [])
       return
     }
     if let reason = Self.problem(names) {
-      throw .metadata(path: raw.path, key: "classes", reason: reason)
+      throw .metadata(path: path, key: "classes", reason: reason)
     }
-    guard let found = raw.labels else {
+    guard let found = given else {
       throw .layout(
-        path: raw.path,
+        path: path,
         reason: "it has \"classes\", but no \"labels\" that say which image is of which")
     }
     guard found.count == count else {
       throw .layout(
-        path: raw.path, reason: "it holds \(count) images but \"labels\" of \(found.count)")
+        path: path, reason: "it holds \(count) images but \"labels\" of \(found.count)")
     }
     if let image = found.firstIndex(where: { !(Self.none..<names.count).contains($0) }) {
       throw .layout(
-        path: raw.path,
+        path: path,
         reason:
           "the label of image \(image) is \(found[image]), expected \(Self.range(names.count))")
     }

@@ -171,7 +171,13 @@ struct NpyHeader: Equatable {
 
   /// Version 1.0, C order, padded so that the data start at a multiple of 64.
   func encoded() -> [UInt8] {
-    let kind = type == .u8 ? "|u1" : type == .u16 ? "<u2" : "<u4"
+    let kind =
+      switch type {
+      case .u8: "|u1"
+      case .u16: "<u2"
+      case .f32: "<f4"
+      default: "<u4"
+      }
     // Python writes a tuple of one with a comma behind it.
     let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var text = Array(
@@ -186,21 +192,25 @@ struct NpyHeader: Equatable {
   private static let longest = 65_536
 
   /// Reads the header of a file; also says where the data start.
+  ///
+  /// - `latents`: whether its numbers are floats, as latents are, and not whole numbers.
   static func read(
-    _ file: ReadableFile
+    _ file: ReadableFile, latents: Bool = false
   ) throws(TokenFileError) -> (header: NpyHeader, dataStart: Int) {
     let bytes: [UInt8]
     do { bytes = try file.bytes(0..<min(file.byteCount, longest + 12)) } catch {
       throw .file(error)
     }
     return try bytes.withUnsafeBytes { bytes in
-      Result { () throws(TokenFileError) in try parse(bytes, path: file.path) }
+      Result { () throws(TokenFileError) in
+        try parse(bytes, path: file.path, latents: latents)
+      }
     }.get()
   }
 
   /// Reads a header as numpy writes it; also says where the data start.
   static func parse(
-    _ bytes: UnsafeRawBufferPointer, path: String
+    _ bytes: UnsafeRawBufferPointer, path: String, latents: Bool = false
   ) throws(TokenFileError) -> (header: NpyHeader, dataStart: Int) {
     guard bytes.count >= 12, bytes.prefix(magic.count).elementsEqual(magic) else {
       throw .notTokens(path: path, reason: "it does not begin as a numpy array does")
@@ -229,7 +239,13 @@ struct NpyHeader: Equatable {
       "|u1": .u8, "<u1": .u8, "<u2": .u16, "<u4": .u32, "<u8": .u64,
       "|i1": .i8, "<i1": .i8, "<i2": .i16, "<i4": .i32, "<i8": .i64,
     ]
-    guard let type = types[descr] else {
+    if latents, descr != "<f4" {
+      throw .notLatents(
+        path: path,
+        reason: "its numbers are '\(descr.prefix(20))', expected '<f4'. "
+          + "Save them as latents.astype(\"<f4\")")
+    }
+    guard let type = latents ? .f32 : types[descr] else {
       throw .notTokens(
         path: path,
         reason: "its numbers are '\(descr.prefix(20))', expected little-endian integers. "

@@ -358,6 +358,18 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
   case foreignTokenizer(path: String, tokens: TokenizerIdentity, tokenizer: TokenizerIdentity)
   /// An image's record cannot be written.
   case record(imagePath: String, reason: String)
+  /// The file holds latents, where tokens are wanted.
+  case latents(path: String)
+  /// The file holds something else than latents.
+  case notLatents(path: String, reason: String)
+  /// A latent that is NaN or infinite.
+  case notFinite(path: String, image: Int, imagePath: String)
+  /// The latents are not those that were written.
+  case latentChecksum(path: String, expected: String, found: String)
+  /// An image's latents cannot be written.
+  case latentRecord(imagePath: String, reason: String)
+  /// Latents cannot be written there.
+  case latentOutput(path: String, reason: String)
   /// There is not one image to write.
   case empty(path: String)
   /// The new ids have taken their place, but their JSON file has not; decoding finds it all the same.
@@ -375,6 +387,24 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
     case .notTokens(let path, let reason):
       return "\(path) holds no tokens: \(reason). Name a file that encode wrote, or integers "
         + "[N, h, w] below the codebook size, as tensor \"tokens\" of a safetensors file or in .npy."
+    case .latents(let path):
+      return "\(path) holds latents of a continuous autoencoder, but tokens are wanted. Encode the "
+        + "images with a tokenizer whose quantizer has codes, such as fsq or vq."
+    case .notLatents(let path, let reason):
+      return "\(path) holds no latents: \(reason). Name a .safetensors or .npy file that encode "
+        + "wrote with a checkpoint whose quantizer is kl or none."
+    case .notFinite(let path, let image, let imagePath):
+      return
+        "\(path): the latents of image \(image) (\(imagePath)) hold NaN or infinity. The file is "
+        + "damaged, or a program wrote them: encode the images again."
+    case .latentChecksum(let path, let expected, let found):
+      return "\(path): its latents have the checksum \(found), expected \(expected). The file is "
+        + "damaged, or it belongs to another JSON file: copy it again. If another program wrote the "
+        + "latents, remove \"checksum\" and \"xxh64\"."
+    case .latentRecord(let imagePath, let reason):
+      return "cannot write the latents of \(imagePath): \(reason)."
+    case .latentOutput(let path, let reason):
+      return "cannot write latents to \(path): \(reason)."
     case .version(let path, let found):
       return "\(path) follows version \(found) of the token format; this program knows version "
         + "\(TokenFile.formatVersion). Use a newer program, or encode the images again."
@@ -409,6 +439,13 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
       return "\(path) cannot be continued: \(reason). All files of a run have the same classes: "
         + "name the same folders as when it was begun, or encode all images again."
     case .foreignTokenizer(let path, let tokens, let tokenizer):
+      if tokens.isContinuous || tokenizer.isContinuous {
+        return "\(path) was written by \(tokens.summary), but \(tokenizer.summary) is to read it. "
+          + (tokens.isContinuous
+            ? "Latents are meaningful only to their own autoencoder"
+            : "An autoencoder with a continuous bottleneck has no tokens")
+          + ": name the checkpoint that encoded them, or encode the images again with this one."
+      }
       return "\(path) was written by another tokenizer (\(tokens.summary)) than the one that is "
         + "to read it (\(tokenizer.summary)). Tokens are meaningful only to their own tokenizer: "
         + "name the checkpoint that encoded them, or encode the images again with this one."

@@ -119,6 +119,7 @@ extension TokenHeader {
       texts[key.rawValue] == nil ? nil : try value(type, key)
     }
     if let format = texts["format"], format != Self.formatName {
+      if format == LatentHeader.formatName { throw .latents(path: path) }
       throw .notTokens(path: path, reason: "its metadata say its format is \"\(format)\"")
     }
     guard texts["format_version"] != nil else {
@@ -146,6 +147,13 @@ extension TokenHeader {
 
   /// Refuses sums that are none: they may not be compared later.
   private func checkSums(_ path: String) throws(TokenFileError) {
+    try Self.checkSums(checksum: checksum, xxh64: xxh64, path: path)
+  }
+
+  /// Refuses sums that are none.
+  static func checkSums(
+    checksum: String?, xxh64: String?, path: String
+  ) throws(TokenFileError) {
     for (key, sum) in [(CodingKeys.checksum, checksum), (.xxh64, xxh64)] {
       guard let sum, sum.wholeMatch(of: /[0-9a-f]{16}/) == nil else { continue }
       throw .metadata(
@@ -174,6 +182,7 @@ extension TokenHeader {
         path: path, reason: "it is no JSON object with an integer \"format_version\"")
     }
     if let format = version.format, format != Self.formatName {
+      if format == LatentHeader.formatName { throw .latents(path: path) }
       throw .notTokens(path: path, reason: "it says its format is \"\(format)\"")
     }
     guard version.number == TokenFile.formatVersion else {
@@ -186,7 +195,7 @@ extension TokenHeader {
     try checkSums(path)
   }
 
-  private static func explain(_ error: any Error) -> (key: String, reason: String) {
+  static func explain(_ error: any Error) -> (key: String, reason: String) {
     func name(_ path: [any CodingKey]) -> String {
       path.map(\.stringValue).joined(separator: ".")
     }
@@ -202,7 +211,7 @@ extension TokenHeader {
     }
   }
 
-  private static func expectation(of type: any Any.Type) -> String {
+  static func expectation(of type: any Any.Type) -> String {
     switch type {
     case is Int.Type: "an integer"
     case is Bool.Type: "true or false"
@@ -212,11 +221,11 @@ extension TokenHeader {
     }
   }
 
-  private static func json(_ value: some Encodable) throws -> String {
+  static func json(_ value: some Encodable) throws -> String {
     String(decoding: try data(value), as: UTF8.self)
   }
 
-  private static func data(_ value: some Encodable) throws -> Data {
+  static func data(_ value: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return try encoder.encode(value)
@@ -248,7 +257,7 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
   public let quantizer: String
   /// Levels per channel where ids are digits (FSQ), else nil; their product is `codebookSize`.
   public let levels: [Int]?
-  /// K: ids are 0 ..< K.
+  /// K: ids are 0 ..< K; 0 where the bottleneck is continuous, so that there are no ids.
   public let codebookSize: Int
   /// Ids to a token: 1, or more for residual and product quantizers.
   public let depth: Int
@@ -268,25 +277,42 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
     self.downsampling = downsampling
   }
 
+  /// Describes an autoencoder with a continuous bottleneck, which has latents and no tokens.
+  ///
+  /// - `bottleneck`: the kind, "kl" or "none".
+  public init(fingerprint: String, bottleneck: String, downsampling: Int) {
+    self.init(
+      fingerprint: fingerprint, quantizer: bottleneck, codebookSize: 0, downsampling: downsampling)
+  }
+
+  /// Whether it makes latents and no tokens.
+  public var isContinuous: Bool { codebookSize == 0 }
+
   /// The smallest of U8, U16 and U32 that holds the ids 0 ..< K.
   public var idType: ElementType {
     codebookSize <= 1 << 8 ? .u8 : codebookSize <= 1 << 16 ? .u16 : .u32
   }
 
-  /// The key that makes no sense, and why; nil where all is well.
-  var problem: (key: String, reason: String)? {
+  /// The key that makes no sense for latents, and why; nil where all is well.
+  var latentProblem: (key: String, reason: String)? {
     if fingerprint.isEmpty || !fingerprint.allSatisfy(\.isHexDigit) {
       return ("fingerprint", "expected hexadecimal digits, found \"\(fingerprint)\"")
     }
     if quantizer.isEmpty { return ("quantizer", "expected a name such as \"fsq\", found nothing") }
+    if !(1...1 << 16).contains(downsampling) {
+      return ("downsampling", "expected 1 to 65536 pixels, found \(downsampling)")
+    }
+    return nil
+  }
+
+  /// The key that makes no sense for tokens, and why; nil where all is well.
+  var problem: (key: String, reason: String)? {
+    if let latentProblem { return latentProblem }
     if !(1...1 << 32).contains(codebookSize) {
       return ("codebook_size", "expected 1 to 4294967296, found \(codebookSize)")
     }
     if !(1...1 << 10).contains(depth) {
       return ("depth", "expected 1 to 1024 ids per token, found \(depth)")
-    }
-    if !(1...1 << 16).contains(downsampling) {
-      return ("downsampling", "expected 1 to 65536 pixels, found \(downsampling)")
     }
     if let levels {
       var product = 1
@@ -306,6 +332,10 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
 
   /// "fsq [8, 5, 5, 5], 8 pixels per token, fingerprint 3f...".
   var summary: String {
+    if isContinuous {
+      return "\(quantizer) (continuous), \(downsampling) pixels per latent vector, "
+        + "fingerprint \(fingerprint)"
+    }
     let size = levels.map { "\($0)" } ?? "of \(codebookSize) codes"
     return
       "\(quantizer) \(size)\(depth > 1 ? " by \(depth)" : ""), \(downsampling) pixels per token, fingerprint \(fingerprint)"
@@ -330,7 +360,7 @@ public struct Recipe: Codable, Equatable, Sendable {
   /// What transparent pixels were composited over: "white", "black" or "#rrggbb"; nil where alpha was
   /// dropped, as in files of earlier versions.
   public var background: String?
-  /// How the digits of an id follow each other.
+  /// How the digits of an id follow each other; empty in files of latents, which have no ids.
   public var digitOrder: String
 
   /// Describes a recipe; the defaults are what every Tessera model has.
@@ -351,10 +381,41 @@ public struct Recipe: Codable, Equatable, Sendable {
   public static let generated = Recipe(
     size: "model", filter: "none", crop: "none", padding: "none")
 
+  /// The same without an order of digits: for latents.
+  public var ofLatents: Recipe {
+    var recipe = self
+    recipe.digitOrder = ""
+    return recipe
+  }
+
   private enum CodingKeys: String, CodingKey {
     case size, filter, crop, padding, background
     case pixelRange = "pixel_range"
     case digitOrder = "digit_order"
+  }
+
+  /// Reads a recipe; latents' has no order of digits.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    size = try container.decode(String.self, forKey: .size)
+    filter = try container.decode(String.self, forKey: .filter)
+    crop = try container.decode(String.self, forKey: .crop)
+    padding = try container.decode(String.self, forKey: .padding)
+    pixelRange = try container.decode(String.self, forKey: .pixelRange)
+    background = try container.decodeIfPresent(String.self, forKey: .background)
+    digitOrder = try container.decodeIfPresent(String.self, forKey: .digitOrder) ?? ""
+  }
+
+  /// Writes a recipe.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(size, forKey: .size)
+    try container.encode(filter, forKey: .filter)
+    try container.encode(crop, forKey: .crop)
+    try container.encode(padding, forKey: .padding)
+    try container.encode(pixelRange, forKey: .pixelRange)
+    try container.encodeIfPresent(background, forKey: .background)
+    if !digitOrder.isEmpty { try container.encode(digitOrder, forKey: .digitOrder) }
   }
 }
 
@@ -375,9 +436,14 @@ struct IdsChecksum {
 
   /// Starts with no bytes.
   init(of header: TokenHeader) {
-    if let sum = header.xxh64, header.checksum != nil {
+    self.init(checksum: header.checksum, xxh64: header.xxh64)
+  }
+
+  /// Starts with no bytes.
+  init(checksum: String?, xxh64: String?) {
+    if let sum = xxh64, checksum != nil {
       (expected, kind) = (sum, .xxh64(Fingerprint.Stream()))
-    } else if let sum = header.checksum {
+    } else if let sum = checksum {
       (expected, kind) = (sum, .fnv1a(Checksum()))
     } else {
       (expected, kind) = ("", .none)
@@ -397,8 +463,8 @@ struct IdsChecksum {
     }
   }
 
-  /// Refuses ids that are not those of the header.
-  func check(path: String) throws(TokenFileError) {
+  /// Refuses ids, or latents, that are not those of the header.
+  func check(path: String, ofLatents: Bool = false) throws(TokenFileError) {
     let found: String
     switch kind {
     case .none: return
@@ -406,6 +472,7 @@ struct IdsChecksum {
     case .fnv1a(let checksum): found = checksum.hexadecimal
     }
     guard found == expected else {
+      if ofLatents { throw .latentChecksum(path: path, expected: expected, found: found) }
       throw .checksum(path: path, expected: expected, found: found)
     }
   }

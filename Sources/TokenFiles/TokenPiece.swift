@@ -97,7 +97,7 @@ struct TokenPiece: Sendable {
   }
 
   /// The name of an image without one: its number with five digits, or more.
-  private static func number(_ number: Int) -> String {
+  static func number(_ number: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
   }

@@ -90,7 +90,7 @@ struct RawTokenPiece {
     }
   }
 
-  private static func labels(in file: SafetensorsFile) throws(TokenFileError) -> [Int]? {
+  static func labels(in file: SafetensorsFile) throws(TokenFileError) -> [Int]? {
     guard let entry = file.entries.first(where: { $0.name == "labels" }) else { return nil }
     guard entry.type == .i32, entry.shape.count == 1 else {
       throw .layout(
@@ -104,7 +104,7 @@ struct RawTokenPiece {
     }
   }
 
-  private static func bytes(
+  static func bytes(
     of entry: TensorEntry, in file: SafetensorsFile
   ) throws(TokenFileError) -> [UInt8] {
     do { return try file.withBytes(of: entry) { Array($0) } } catch {
@@ -113,7 +113,7 @@ struct RawTokenPiece {
     }
   }
 
-  private static func extents(
+  static func extents(
     _ name: String, in file: SafetensorsFile
   ) throws(TokenFileError) -> [Extent]? {
     guard let entry = file.entries.first(where: { $0.name == name }) else { return nil }
@@ -264,7 +264,7 @@ extension RawTokenPiece {
     }
   }
 
-  private static func extents(
+  static func extents(
     _ rows: [[Int]]?, _ key: String, path: String
   ) throws(TokenFileError) -> [Extent]? {
     guard let rows else { return nil }

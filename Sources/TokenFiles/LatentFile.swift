@@ -1,0 +1,432 @@
+import Files
+import Safetensors
+
+/// Latents of images on disk, checked: what the encoder of an autoencoder with a continuous bottleneck
+/// put out, one grid of vectors for each image, all grids of one size.
+///
+/// A safetensors file holds `latents` F32 `[N, h, w, d]`, `mean` and `deviation` F32 `[d]`, `sizes` and
+/// `padded_sizes` U32 `[N, 2]` (height, width), and `labels` I32 `[N]` where images have classes. A numpy
+/// file holds the latents alone, and a JSON file beside it everything else.
+///
+/// `mean` and `deviation` are those of each channel over all latents of the file, before they were
+/// standardized. Where the file is standardized, the latents in it are `(x - mean) / deviation`, and 0
+/// in a channel whose deviation is 0.
+///
+/// Opening checks everything: the arrays against each other, every number for being finite, the
+/// latents against their checksum. `paths`, `sizes`, `padded_sizes`, the recipe, checksums, classes and
+/// labels may be absent, and `mean` and `deviation` where latents are not standardized, so that another
+/// program can write latents of its own for decoding.
+///
+/// Latents are copied from the file when they are asked for; several threads may do so at a time.
+public struct LatentFile: Sendable {
+  /// The version of the format that is written and read.
+  public static let formatVersion = 1
+
+  /// Where it is: the file with the latents.
+  public let path: String
+  /// The autoencoder that made the latents.
+  public let identity: TokenizerIdentity
+  /// How images became model input.
+  public let recipe: Recipe
+  /// The images' paths, in order.
+  public let paths: [String]
+  /// The names of the images' classes, which labels are indices of; empty where images have none.
+  public let classes: [String]
+  /// The number of images.
+  public let count: Int
+  /// Rows of each grid of latents.
+  public let rows: Int
+  /// Columns of each grid of latents.
+  public let columns: Int
+  /// Channels of a latent vector.
+  public let channels: Int
+  /// The mean of each channel over all images and places, before standardization.
+  public let mean: [Float]
+  /// The standard deviation of each channel (over N, not N - 1), before standardization.
+  public let deviation: [Float]
+  /// Whether the latents in the file were standardized.
+  public let isStandardized: Bool
+
+  private let source: Source
+  private let labels: ImageClasses
+  private let sizes: [Extent]?
+
+  /// Where the latents lie.
+  private enum Source: Sendable {
+    case tensor(SafetensorsFile, TensorEntry)
+    case flat(ReadableFile, start: Int)
+
+    func read(
+      into target: UnsafeMutableRawBufferPointer, at offset: Int
+    ) throws(TokenFileError) {
+      switch self {
+      case .flat(let file, let start):
+        do { try file.read(into: target, at: start + offset) } catch { throw .file(error) }
+      case .tensor(let file, let entry):
+        do { try file.read(entry, from: offset, into: target) } catch {
+          if case .file(let error) = error { throw .file(error) }
+          throw .safetensors(error)
+        }
+      }
+    }
+  }
+
+  /// What was found in a file, before it is checked.
+  private struct Raw {
+    let path: String
+    let header: LatentHeader
+    let source: Source
+    let shape: [Int]
+    let mean: [Float]?
+    let deviation: [Float]?
+    let sizes: [Extent]?
+    let paddedSizes: [Extent]?
+    let labels: [Int]?
+  }
+
+  /// Opens `latents.safetensors`, `latents.npy` or the `.json` beside the latter.
+  ///
+  /// Errors: a file that cannot be read, holds no latents, contradicts itself or its checksum, or holds
+  /// NaN or infinity.
+  public static func open(path: String) throws(TokenFileError) -> LatentFile {
+    if path.hasSuffix(".json") {
+      return try open(flat: PieceName.withoutExtension(path) + ".npy")
+    }
+    switch TokenFormat(path: path) {
+    case .npy: return try open(flat: path)
+    case .bin:
+      throw .notLatents(path: path, reason: "latents are in .safetensors and .npy files")
+    case .safetensors: return try LatentFile(try raw(tensors: path))
+    case nil:
+      for format in [TokenFormat.safetensors, .npy] where !PieceName.exists(path) {
+        let name = PieceName(stem: path, format: format)
+        if PieceName.exists(name.data) { return try open(path: name.data) }
+      }
+      return try LatentFile(try raw(tensors: path))
+    }
+  }
+
+  /// Whether a file says that it holds latents; false where it cannot be read.
+  ///
+  /// Only its header is looked at.
+  public static func holdsLatents(_ path: String) -> Bool {
+    var path = path
+    if TokenFormat(path: path) == nil, !path.hasSuffix(".json"), !PieceName.exists(path) {
+      let names = [TokenFormat.safetensors, .npy].map { PieceName(stem: path, format: $0).data }
+      guard let found = names.first(where: PieceName.exists) else { return false }
+      path = found
+    }
+    switch TokenFormat(path: path) {
+    case .npy, .bin: path = PieceName.withoutExtension(path) + ".json"
+    case .safetensors, nil: break
+    }
+    if path.hasSuffix(".json") {
+      return FlatPair(sidecar: path).places.contains { (try? LatentHeader(sidecar: $0)) != nil }
+    }
+    let file = try? SafetensorsFile(path: path)
+    return file?.metadata["format"] == LatentHeader.formatName
+  }
+
+  /// The index of an image's class among `classes`; nil where it has none.
+  public func label(of image: Int) -> Int? { labels[image] }
+
+  /// The true size of an image in pixels: what decoding gives back.
+  public func size(of image: Int) -> (width: Int, height: Int) {
+    guard let size = sizes?[image] else {
+      return (columns * identity.downsampling, rows * identity.downsampling)
+    }
+    return (Int(size.width), Int(size.height))
+  }
+
+  /// Copies the latents of one image as they are in the file, standardized or not.
+  ///
+  /// - `index`: 0 ..< `count`.
+  /// - `target`: room for `[rows, columns, channels]`.
+  ///
+  /// Errors: a file that was cut, changed or replaced since it was opened.
+  public func copy(
+    _ index: Int, to target: UnsafeMutablePointer<Float>
+  ) throws(TokenFileError) {
+    precondition((0..<count).contains(index), "image \(index) of \(count)")
+    let bytes = numbers * MemoryLayout<Float>.stride
+    try source.read(
+      into: UnsafeMutableRawBufferPointer(start: target, count: bytes), at: index * bytes)
+  }
+
+  /// The latents of one image as the autoencoder's decoder takes them, `[rows, columns, channels]`:
+  /// a standardization is undone.
+  ///
+  /// Errors: those of ``copy(_:to:)``.
+  public func latents(of image: Int) throws(TokenFileError) -> [Float] {
+    var failure: TokenFileError?
+    var latents = [Float](unsafeUninitializedCapacity: numbers) { buffer, initialized in
+      do throws(TokenFileError) {
+        try copy(image, to: buffer.baseAddress!)
+        initialized = numbers
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    guard isStandardized else { return latents }
+    for index in latents.indices {
+      let channel = index % channels
+      latents[index] = Float(
+        Double(latents[index]) * Double(deviation[channel]) + Double(mean[channel]))
+    }
+    return latents
+  }
+
+  /// Refuses latents that were not made by this autoencoder.
+  public func check(against autoencoder: TokenizerIdentity) throws(TokenFileError) {
+    guard identity == autoencoder else {
+      throw .foreignTokenizer(path: path, tokens: identity, tokenizer: autoencoder)
+    }
+  }
+
+  /// Numbers of one image.
+  private var numbers: Int { rows * columns * channels }
+}
+
+// MARK: - Reading
+
+extension LatentFile {
+  private static func raw(tensors path: String) throws(TokenFileError) -> Raw {
+    let file: SafetensorsFile
+    do { file = try SafetensorsFile(path: path) } catch {
+      if case .file(let error) = error { throw .file(error) }
+      throw .safetensors(error)
+    }
+    let header = try LatentHeader(texts: file.metadata, path: path)
+    guard let entry = file.entries.first(where: { $0.name == "latents" }) else {
+      throw .notLatents(path: path, reason: "it has no tensor \"latents\"")
+    }
+    guard entry.type == .f32 else {
+      throw .layout(path: path, reason: "\"latents\" is \(entry.type.rawValue), expected F32")
+    }
+    func floats(_ name: String) throws(TokenFileError) -> [Float]? {
+      guard file.contains(name) else { return nil }
+      do {
+        return try file.floats(name, shape: entry.shape.last.map { [$0] } ?? [])
+      } catch {
+        if case .file(let error) = error { throw .file(error) }
+        throw .safetensors(error)
+      }
+    }
+    return Raw(
+      path: path, header: header, source: .tensor(file, entry), shape: entry.shape,
+      mean: try floats("mean"), deviation: try floats("deviation"),
+      sizes: try RawTokenPiece.extents("sizes", in: file),
+      paddedSizes: try RawTokenPiece.extents("padded_sizes", in: file),
+      labels: try RawTokenPiece.labels(in: file))
+  }
+
+  /// Opens a numpy array with the description that is of these very latents; see `FlatPair`.
+  private static func open(flat path: String) throws(TokenFileError) -> LatentFile {
+    let sidecar = PieceName.withoutExtension(path) + ".json"
+    let file: ReadableFile
+    do { file = try ReadableFile(path: path) } catch { throw .file(error) }
+    let places = FlatPair(sidecar: sidecar).places
+    guard let first = places.first else {
+      throw .missingSidecar(path: path, sidecar: sidecar)
+    }
+    do { return try LatentFile(try raw(file, sidecar: first)) } catch {
+      for other in places.dropFirst() {
+        if let found = try? LatentFile(try raw(file, sidecar: other)) { return found }
+      }
+      throw error
+    }
+  }
+
+  private static func raw(_ file: ReadableFile, sidecar: String) throws(TokenFileError) -> Raw {
+    let path = file.path
+    let header = try LatentHeader(sidecar: sidecar)
+    let (found, start) = try NpyHeader.read(file, latents: true)
+    guard header.storage == .npy else {
+      throw .metadata(path: sidecar, key: "storage", reason: "expected \"npy\"")
+    }
+    guard header.dtype == ElementType.f32.rawValue else {
+      throw .metadata(
+        path: sidecar, key: "dtype", reason: "expected \"F32\", found \"\(header.dtype ?? "")\"")
+    }
+    guard let shape = header.shape, shape == found.shape else {
+      throw .layout(
+        path: path,
+        reason: "it is \(found.shape), but \(sidecar) says \(header.shape ?? [])")
+    }
+    let declared = TensorDeclaration(name: "latents", type: .f32, shape: shape)
+    guard let expected = declared.byteCount, file.byteCount - start == expected,
+      header.byteCount.map({ $0 == expected }) ?? true
+    else {
+      throw .layout(
+        path: path,
+        reason: "it holds \(file.byteCount - start) bytes of latents, not those of F32 \(shape)")
+    }
+    return Raw(
+      path: path, header: header, source: .flat(file, start: start), shape: shape,
+      mean: header.mean, deviation: header.deviation,
+      sizes: try RawTokenPiece.extents(header.sizes, "sizes", path: sidecar),
+      paddedSizes: try RawTokenPiece.extents(header.paddedSizes, "padded_sizes", path: sidecar),
+      labels: header.labels?.map(\.value))
+  }
+
+  /// Checks what was found.
+  private init(_ raw: Raw) throws(TokenFileError) {
+    let (path, header, shape) = (raw.path, raw.header, raw.shape)
+    identity = header.identity
+    if let (key, reason) = identity.latentProblem {
+      throw .metadata(path: path, key: key, reason: reason)
+    }
+    guard shape.count == 4, shape.allSatisfy({ $0 > 0 }) else {
+      throw .layout(
+        path: path, reason: "\"latents\" has shape \(shape), expected [N, h, w, d] of 1 or more")
+    }
+    self.path = path
+    (count, rows, columns, channels) = (shape[0], shape[1], shape[2], shape[3])
+    source = raw.source
+    recipe = (header.recipe ?? .generated).ofLatents
+    labels = try ImageClasses(
+      checking: header.classes, labels: raw.labels, count: count, path: path)
+    classes = labels.names
+    if let paths = header.paths, paths.count != count {
+      throw .layout(path: path, reason: "it holds \(count) images but \(paths.count) paths")
+    }
+    paths = header.paths ?? (1...count).map(TokenPiece.number)
+    sizes = raw.sizes
+    isStandardized = header.standardized ?? false
+    let scan = try Self.scan(raw, paths: paths)
+    (mean, deviation) = try Self.moments(raw, measured: scan.moments)
+    try Self.checkSizes(raw, identity)
+    try scan.checksum.check(path: path, ofLatents: true)
+  }
+
+  /// Goes through all latents once: they must be finite.
+  private static func scan(
+    _ raw: Raw, paths: [String]
+  ) throws(TokenFileError) -> (checksum: IdsChecksum, moments: ChannelMoments) {
+    var checksum = IdsChecksum(checksum: raw.header.checksum, xxh64: raw.header.xxh64)
+    var moments = ChannelMoments(channels: raw.shape[3])
+    let numbers = raw.shape[1] * raw.shape[2] * raw.shape[3]
+    var block = [Float](repeating: 0, count: numbers)
+    for image in 0..<raw.shape[0] {
+      try block.withUnsafeMutableBytes { bytes in
+        Result { () throws(TokenFileError) in
+          try raw.source.read(into: bytes, at: image * bytes.count)
+          checksum.add(UnsafeRawBufferPointer(bytes))
+        }
+      }.get()
+      guard block.allSatisfy(\.isFinite) else {
+        throw .notFinite(path: raw.path, image: image, imagePath: paths[image])
+      }
+      moments.add(block)
+    }
+    return (checksum, moments)
+  }
+
+  /// The statistics that the file holds, or those of its latents.
+  private static func moments(
+    _ raw: Raw, measured: ChannelMoments
+  ) throws(TokenFileError) -> (mean: [Float], deviation: [Float]) {
+    guard let mean = raw.mean, let deviation = raw.deviation else {
+      if raw.header.standardized ?? false {
+        throw .layout(
+          path: raw.path,
+          reason: "its latents are standardized, but \"mean\" and \"deviation\" are missing")
+      }
+      return (measured.mean, measured.deviation)
+    }
+    let channels = raw.shape[3]
+    guard mean.count == channels, deviation.count == channels else {
+      throw .layout(
+        path: raw.path,
+        reason: "\"mean\" and \"deviation\" have \(mean.count) and \(deviation.count) numbers, "
+          + "expected one for each of \(channels) channels")
+    }
+    guard mean.allSatisfy(\.isFinite), deviation.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
+      throw .layout(
+        path: raw.path,
+        reason: "\"mean\" and \"deviation\" must be finite, and a deviation is not negative")
+    }
+    return (mean, deviation)
+  }
+
+  private static func checkSizes(
+    _ raw: Raw, _ identity: TokenizerIdentity
+  ) throws(TokenFileError) {
+    let height = raw.shape[1].multipliedReportingOverflow(by: identity.downsampling)
+    let width = raw.shape[2].multipliedReportingOverflow(by: identity.downsampling)
+    guard !height.overflow, !width.overflow, height.partialValue < 1 << 32,
+      width.partialValue < 1 << 32
+    else { throw .layout(path: raw.path, reason: "its grid is too large, \(raw.shape)") }
+    for (name, extents) in [("sizes", raw.sizes), ("padded_sizes", raw.paddedSizes)] {
+      guard let extents else { continue }
+      guard extents.count == raw.shape[0] else {
+        throw .layout(
+          path: raw.path,
+          reason: "it holds \(raw.shape[0]) images but \"\(name)\" of \(extents.count)")
+      }
+      for (image, extent) in extents.enumerated() {
+        let (h, w) = (Int(extent.height), Int(extent.width))
+        let fits =
+          name == "sizes"
+          ? (1...height.partialValue).contains(h) && (1...width.partialValue).contains(w)
+          : h == height.partialValue && w == width.partialValue
+        guard fits else {
+          throw .layout(
+            path: raw.path,
+            reason:
+              "\"\(name)\" of image \(image) is \(h) x \(w) (height x width), but its latents "
+              + "stand for \(height.partialValue) x \(width.partialValue) pixels")
+        }
+      }
+    }
+  }
+}
+
+/// Mean and standard deviation of each channel, of numbers that come image by image.
+///
+/// Means and squared deviations are merged as in Chan, Golub and LeVeque, "Updating formulae and a
+/// pairwise algorithm for computing sample variances" (1979), in double precision, so that a large mean
+/// does not swallow a small deviation.
+struct ChannelMoments {
+  private var count = 0.0
+  private var means: [Double]
+  /// Sums of squared deviations from the means.
+  private var squares: [Double]
+
+  init(channels: Int) {
+    means = Array(repeating: 0, count: channels)
+    squares = means
+  }
+
+  /// Adds vectors `[n, channels]`.
+  mutating func add(_ numbers: [Float]) {
+    let channels = means.count
+    let vectors = numbers.count / channels
+    guard vectors > 0 else { return }
+    var sums = [Double](repeating: 0, count: channels)
+    for vector in 0..<vectors {
+      for channel in 0..<channels { sums[channel] += Double(numbers[vector * channels + channel]) }
+    }
+    let added = sums.map { $0 / Double(vectors) }
+    var spread = [Double](repeating: 0, count: channels)
+    for vector in 0..<vectors {
+      for channel in 0..<channels {
+        let difference = Double(numbers[vector * channels + channel]) - added[channel]
+        spread[channel] += difference * difference
+      }
+    }
+    let total = count + Double(vectors)
+    for channel in 0..<channels {
+      let difference = added[channel] - means[channel]
+      means[channel] += difference * Double(vectors) / total
+      squares[channel] +=
+        spread[channel] + difference * difference * count * Double(vectors) / total
+    }
+    count = total
+  }
+
+  /// The mean of each channel.
+  var mean: [Float] { means.map { Float($0) } }
+
+  /// The standard deviation of each channel, over N.
+  var deviation: [Float] { squares.map { Float(($0 / max(count, 1)).squareRoot()) } }
+}
