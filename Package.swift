@@ -21,6 +21,7 @@ func wall(
 let presets = [
   "fsq", "vq", "vq-plain", "scenes-vq", "photos-64", "photos-128", "photos-256", "cifar10-fsq",
   "cifar10-vq", "cifar10-vq-rotation", "prior", "scenes-prior",
+  "continuous", "solver",
 ]
 
 /// An executable of one page: flags in, exit code out.
@@ -112,7 +113,8 @@ let package = Package(
     wall(
       "Inference",
       [
-        "Tokenizers", "Priors", "Execution", "Autodiff", "Imaging", "Randomness", "Threads",
+        "Tokenizers", "Priors", "Solvers", "Execution", "Autodiff", "Imaging", "Randomness",
+        "Threads",
       ]),
     wall(
       "Reports",
@@ -125,16 +127,16 @@ let package = Package(
     wall(
       "Training",
       [
-        "Inference", "Tokenizers", "Priors", "Datasets", "Diagnostics", "TokenFiles", "Execution",
-        "Imaging", "Evaluation", "EventFiles", "Codebooks",
+        "Inference", "Tokenizers", "Priors", "Solvers", "Datasets", "Diagnostics", "TokenFiles",
+        "Execution", "Imaging", "Evaluation", "EventFiles", "Codebooks",
         "Autodiff", "Safetensors", "Files", "Randomness", "Configuration",
       ]),
     // 6
     wall(
       "Commands",
       [
-        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Priors", "Datasets",
-        "SceneRendering",
+        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Priors", "Solvers",
+        "Datasets", "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
         argumentParser,
@@ -177,18 +179,17 @@ let package = Package(
     tests(
       "InferenceTests",
       [
-        "Inference", "Tokenizers", "Priors", "Execution", "CPUBackend", "Autodiff", "Imaging",
-        "TestSupport", "AllocationCounter",
+        "Inference", "Tokenizers", "Priors", "Solvers", "Execution", "CPUBackend", "Autodiff",
+        "Imaging", "TestSupport", "AllocationCounter",
       ]),
     tests(
       "TrainingTests",
       [
-        "Training", "Tokenizers", "Priors", "Datasets", "Imaging", "Inference", "Execution",
-        "CPUBackend", "Autodiff", "Evaluation", "Safetensors", "Configuration", "TokenFiles",
-        "Codebooks",
-        "Randomness", "Files", "TestSupport", "FileTestSupport",
+        "Training", "Tokenizers", "Priors", "Solvers", "Datasets", "Imaging", "Inference",
+        "Execution", "CPUBackend", "Autodiff", "Evaluation", "Safetensors", "Configuration",
+        "TokenFiles", "Codebooks", "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
-    tests("PriorsTests", ["Priors"]),
+    tests("PriorsTests", ["Priors", "Autodiff", "Execution", "TestSupport"]),
     tests("SolversTests", ["Solvers"]),
     tests("FormattingTests", ["Formatting"]),
     tests("FilesTests", ["Files", "FileTestSupport"]),

@@ -158,18 +158,21 @@ final class ComparisonEvaluator {
   }
 }
 
-/// A run that is compared: of a tokenizer, of a prior, or of a model of one's own.
+/// A run that is compared: of a tokenizer, of a prior, or of what is judged by its loss alone.
 enum ComparedRun {
   case tokenizer(RunConfiguration)
-  case model(ModelRunConfiguration)
+  /// The resolved configuration.
+  case model(String)
   case prior(PriorRunConfiguration)
 
   /// Reads the configuration of a run.
   init(_ checkpoint: Checkpoint) throws {
     switch try checkpoint.kind() {
     case .tokenizer: self = .tokenizer(try checkpoint.readConfiguration())
-    case .model: self = .model(try checkpoint.readModelConfiguration())
+    case .model: self = .model(try checkpoint.readModelConfiguration().resolved)
+    case .solver: self = .model(try checkpoint.readSolverConfiguration().resolved)
     case .prior: self = .prior(try checkpoint.readPriorConfiguration())
+    case .continuous: self = .model(try checkpoint.readContinuousConfiguration().resolved)
     }
   }
 }
@@ -190,12 +193,12 @@ enum RecordedEntry {
     )
   }
 
-  /// The run of a model of one's own, from its configuration and its log.
+  /// A run that is judged by its loss alone, from its configuration and its log.
   static func readModel(
-    _ folder: String, _ run: ModelRunConfiguration
+    _ folder: String, _ resolved: String
   ) throws -> (run: RecordedRun, details: RunDetails) {
     let steps = try steps(folder)
-    let details = details(folder, run.resolved, upTo: steps)
+    let details = details(folder, resolved, upTo: steps)
     return (
       RecordedRun(
         quantizer: .model, parameters: try parameters(folder), steps: steps,

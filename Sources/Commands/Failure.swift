@@ -66,7 +66,7 @@ public struct Failure: Error, CustomStringConvertible {
       if case .file(let error) = error { return code(of: error) }
       return .badData
     case let error as TokenFileError: return code(of: error)
-    case is CodecError, is MemoryShortage, is PriorError: return .badData
+    case is CodecError, is MemoryShortage, is PriorError, is VectorError: return .badData
     default: return .internal
     }
   }

@@ -26,6 +26,8 @@ enum Preset {
     ("cifar10-vq-rotation", PackageResources.cifar10_vq_rotation_json),
     ("prior", PackageResources.prior_json),
     ("scenes-prior", PackageResources.scenes_prior_json),
+    ("continuous", PackageResources.continuous_json),
+    ("solver", PackageResources.solver_json),
   ]
 
   /// What the configuration that an argument names trains; a tokenizer where it does not say.
@@ -142,9 +144,14 @@ enum Preset {
 enum KeyListing {
   /// The keys whose path begins with some text, or else those that contain it.
   static func keys(_ prefix: String?) throws -> [ConfigurationKey] {
-    // Of a prior those that are not a tokenizer's too.
-    let known = Set(RunConfiguration.keys.map(\.path))
-    let all = RunConfiguration.keys + PriorRunConfiguration.keys.filter { !known.contains($0.path) }
+    // Of other kinds those that are not there already.
+    var (known, all) = (Set<String>(), [ConfigurationKey]())
+    for keys in [
+      RunConfiguration.keys, PriorRunConfiguration.keys, ContinuousRunConfiguration.keys,
+      SolverRunConfiguration.keys,
+    ] {
+      all += keys.filter { known.insert($0.path).inserted }
+    }
     guard let prefix, !prefix.isEmpty else { return all }
     let under = all.filter { $0.path == prefix || $0.path.hasPrefix(prefix + ".") }
     if !under.isEmpty { return under }
@@ -190,6 +197,25 @@ enum KeyListing {
     lines += tables(
       PriorRunConfiguration.keys.filter {
         $0.path.hasPrefix("data.") || $0.path.hasPrefix("model.")
+      })
+    lines += [
+      "", "# Continuous priors", "",
+      "A configuration with `\"kind\": \"continuous\"` trains a transformer on patches of images or on "
+        + "latents, without tokens: see [continuous.md](continuous.md). `training` and `monitor` are as a "
+        + "prior's; `monitor.keepBest` is `\"none\"` or `\"loss\"`.",
+    ]
+    lines += tables(
+      ContinuousRunConfiguration.keys.filter {
+        $0.path.hasPrefix("data.") || $0.path.hasPrefix("model.")
+      })
+    lines += [
+      "", "# Solvers", "",
+      "A configuration with `\"kind\": \"solver\"` trains the steps of a few-step solver for a continuous "
+        + "prior: see [continuous.md](continuous.md#few-steps).",
+    ]
+    lines += tables(
+      SolverRunConfiguration.keys.filter {
+        $0.path == "checkpoint" || $0.path.hasPrefix("solver.")
       })
     return lines.joined(separator: "\n") + "\n"
   }

@@ -95,6 +95,23 @@ public struct SampleCommand: DocumentedCommand {
       valueName: "x"))
   var guidance = 1.0
 
+  @Option(
+    help: ArgumentHelp(
+      "Of a continuous prior: euler, heun, midpoint, dpm2, amed, or the folder of a trained solver "
+        + "(default: heun).", valueName: "name"))
+  var solver: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Steps of the solver for each vector (default: 18, or as many as amed was trained for).",
+      valueName: "n"))
+  var steps: Int?
+
+  @Flag(
+    name: .customLong("guess-first"),
+    help: "Compute the solver's first direction without the network (AFS).")
+  var guessesFirst = false
+
   @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: UInt64 = 0
 
@@ -151,6 +168,9 @@ public struct SampleCommand: DocumentedCommand {
     if guidance != 1, classes.isEmpty {
       throw ValidationError("--guidance pushes towards a class: add --class with its name")
     }
+    if let steps, steps < 1 {
+      throw ValidationError("--steps: expected 1 or more, found \(steps)")
+    }
     if (complete == nil) != (rows == nil) {
       throw ValidationError(
         complete == nil
@@ -172,66 +192,101 @@ public struct SampleCommand: DocumentedCommand {
           .usage, "--beside is for contact sheets: give --output a name that ends in .png or .jpg")
       }
       Interruption.listen()
-      let prior = try OpenedPrior(
-        folder: checkpoint, weights: weights.file, backend: Device(),
-        threads: options.threadCount)
-      let labels = try labels(prior)
-      let tokenizer: OpenedTokenizer? =
-        output.needsTokenizer || complete != nil ? try openTokenizer(for: prior) : nil
-      if let tokenizer, self.tokenizer == nil {
-        terminal.say("decoding with \(tokenizer.folder), whose tokens the prior has learned")
-      }
-      if let beside { try output.show(try firstImages(of: beside, tokenizer!, prior), tokenizer!) }
-      let given = try complete.map { try start(of: $0, tokenizer!, prior) }
-      // Nothing is made before all that is given was read, and nothing drawn that could not be written.
-      let classes = labels.isEmpty ? [] : prior.tokens.classes
-      try output.open(prior.tokens, classes: classes, force: force)
-      let requests = (0..<count).map { index in
-        TokenSampler<Device>.Request(
-          number: index, label: labels.isEmpty ? nil : labels[index % labels.count],
-          given: given ?? [])
-      }
-      terminal.progress("arranging the weights")
-      prior.sampler.prepare(images: count, guidance: guidance)
-      let progress = ItemProgress(terminal, "drawing", total: count)
-      let images = prior.sampler.sample(
-        requests,
-        SamplingOptions(
-          temperature: temperature, topK: topK, topP: topP, guidance: guidance, seed: seed),
-        progress: progress.reach,
-        shouldStop: { Interruption.isRequested })
-      guard !images.isEmpty else {
-        terminal.say("stopped before an image was drawn; nothing was written")
-        throw ExitCode(Interruption.exitCode)
-      }
-      let drawn = zip(requests, images).map { request, ids in
-        DrawnImage(
-          number: request.number, ids: ids,
-          className: request.label.map { prior.tokens.classes[$0] })
-      }
-      try output.write(drawn, prior.tokens, tokenizer, options)
-      let space = prior.space
-      let rate = Double(images.count * space.ids) / progress.seconds
-      terminal.result(
-        "\(self.output): \(Display.count(images.count, "image")) of \(space.rows)x\(space.columns) "
-          + "tokens drawn; \(Display.count(Int(rate))) tokens/s")
-      if images.count < count {
-        terminal.say("stopped after \(Display.count(images.count, "image")); they are written")
-        throw ExitCode(Interruption.exitCode)
+      if (try? Checkpoint(folder: checkpoint).kind()) == .continuous {
+        try drawVectors(output, terminal)
+      } else {
+        try drawTokens(output, terminal)
       }
     }
   }
 
+  /// Draws with a prior over tokens.
+  private func drawTokens(_ output: SampleOutput, _ terminal: Terminal) throws {
+    for (name, isGiven) in [
+      ("--solver", solver != nil), ("--steps", steps != nil), ("--guess-first", guessesFirst),
+    ] where isGiven {
+      throw Failure(
+        .usage, "\(name) is of continuous priors; \(checkpoint) is one over tokens: remove it")
+    }
+    let prior = try OpenedPrior(
+      folder: checkpoint, weights: weights.file, backend: Device(),
+      threads: options.threadCount)
+    let labels = try labels(prior.tokens.classes, knowsNone: prior.knowsNone)
+    let tokenizer: OpenedTokenizer? =
+      output.needsTokenizer || complete != nil ? try openTokenizer(for: prior) : nil
+    if let tokenizer, self.tokenizer == nil {
+      terminal.say("decoding with \(tokenizer.folder), whose tokens the prior has learned")
+    }
+    if let beside {
+      let images = try firstImages(of: beside) {
+        try tokenizer!.prepared($0, prior.tokens.recipe)
+      }
+      output.show([images, try tokenizer!.codec.reconstruct(images).map(\.image)])
+    }
+    let given = try complete.map { try start(of: $0, tokenizer!, prior) }
+    // Nothing is made before all that is given was read, and nothing drawn that could not be written.
+    let classes = labels.isEmpty ? [] : prior.tokens.classes
+    try output.open(prior.tokens, classes: classes, force: force)
+    let requests = (0..<count).map { index in
+      TokenSampler<Device>.Request(
+        number: index, label: labels.isEmpty ? nil : labels[index % labels.count],
+        given: given ?? [])
+    }
+    terminal.progress("arranging the weights")
+    prior.sampler.prepare(images: count, guidance: guidance)
+    let progress = ItemProgress(terminal, "drawing", total: count)
+    let images = prior.sampler.sample(
+      requests,
+      SamplingOptions(
+        temperature: temperature, topK: topK, topP: topP, guidance: guidance, seed: seed),
+      progress: progress.reach,
+      shouldStop: { Interruption.isRequested })
+    let space = prior.space
+    try finish(images.count, terminal) {
+      let drawn = zip(requests, images).map { request, ids in
+        DrawnImage(
+          number: request.number, className: request.label.map { prior.tokens.classes[$0] },
+          ids: ids)
+      }
+      try output.write(drawn, prior.tokens, options) { range in
+        try tokenizer!.codec.decode(
+          drawn[range].map {
+            TokenGrid(
+              height: space.rows, width: space.columns, depth: space.depth, indices: $0.ids)
+          })
+      }
+      let rate = Double(images.count * space.ids) / progress.seconds
+      return "\(Display.count(images.count, "image")) of \(space.rows)x\(space.columns) "
+        + "tokens drawn; \(Display.count(Int(rate))) tokens/s"
+    }
+  }
+
+  /// Writes what was drawn, and says so.
+  ///
+  /// - Parameters:
+  ///   - drawn: images that are whole.
+  ///   - write: writes them, and says what they are.
+  func finish(_ drawn: Int, _ terminal: Terminal, _ write: () throws -> String) throws {
+    guard drawn > 0 else {
+      terminal.say("stopped before an image was drawn; nothing was written")
+      throw ExitCode(Interruption.exitCode)
+    }
+    terminal.result("\(output): \(try write())")
+    if drawn < count {
+      terminal.say("stopped after \(Display.count(drawn, "image")); they are written")
+      throw ExitCode(Interruption.exitCode)
+    }
+  }
+
   /// The classes to draw, by number; none where images are drawn without a class.
-  private func labels(_ prior: OpenedPrior<Device>) throws -> [Int] {
-    let known = prior.tokens.classes
-    if classes.isEmpty, !prior.knowsNone {
+  func labels(_ known: [String], knowsNone: Bool) throws -> [Int] {
+    if classes.isEmpty, !knowsNone {
       throw Failure(
         .usage,
         "\(checkpoint) was trained with classes always (model.classDropout is 0): name classes by "
           + "--class. They are: \(known.prefix(20).joined(separator: ", "))")
     }
-    if guidance != 1, !prior.knowsNone {
+    if guidance != 1, !knowsNone {
       throw Failure(
         .usage,
         "--guidance needs a prior that was also trained without classes, and \(checkpoint) was not "
@@ -269,14 +324,14 @@ public struct SampleCommand: DocumentedCommand {
     return found
   }
 
-  /// Some images of a folder as the tokenizer takes them.
-  private func firstImages(
-    of folder: String, _ tokenizer: OpenedTokenizer, _ prior: OpenedPrior<Device>
+  /// Some images of a folder.
+  ///
+  /// - Parameter prepared: the image of a file as it would be encoded.
+  func firstImages(
+    of folder: String, _ prepared: (_ path: String) throws -> Image
   ) throws -> [Image] {
     let inputs = try ImageInputs(paths: [folder], hasLabels: false)
-    return try inputs.files.prefix(SampleOutput.columns(for: count)).map {
-      try tokenizer.prepared($0.path, prior.tokens.recipe)
-    }
+    return try inputs.files.prefix(SampleOutput.columns(for: count)).map { try prepared($0.path) }
   }
 
   /// The ids of an image's first rows, and -1 for those that are drawn.

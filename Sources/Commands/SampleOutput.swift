@@ -6,11 +6,11 @@ import TokenFiles
 import Tokenizers
 import Training
 
-/// An image that was drawn.
+/// An image that was drawn: its number, its class, and its tokens where it has such.
 struct DrawnImage {
   let number: Int
-  let ids: [Int32]
   let className: String?
+  var ids: [Int32] = []
 }
 
 /// Where drawn images go: a contact sheet, a token file, or a folder of images.
@@ -39,10 +39,8 @@ final class SampleOutput {
     return false
   }
 
-  /// Shows images in a row of their own, and under them their reconstructions.
-  func show(_ images: [Image], _ tokenizer: OpenedTokenizer) throws {
-    rowsAbove = [images, try tokenizer.codec.reconstruct(images).map(\.image)]
-  }
+  /// Shows rows of images above what is drawn.
+  func show(_ rows: [[Image]]) { rowsAbove = rows }
 
   init(path: String) {
     self.path = path
@@ -76,10 +74,13 @@ final class SampleOutput {
   }
 
   /// Makes sure that images can be written, before any is drawn.
-  func open(_ tokens: PriorTokens, classes: [String], force: Bool) throws {
+  ///
+  /// - Parameter tokens: what the tokens are, where the output is of tokens.
+  func open(_ tokens: PriorTokens?, classes: [String], force: Bool) throws {
     self.classes = classes
     switch kind {
     case .tokens(let format):
+      guard let tokens else { return }
       do {
         writer = try TokenWriter(
           path: path, format: format, identity: tokens.tokenizer, recipe: tokens.recipe,
@@ -99,16 +100,19 @@ final class SampleOutput {
     }
   }
 
-  /// Writes images.
+  /// Writes images as tokens, or as the pixels that they stand for.
+  ///
+  /// - Parameter pixels: the pixels of some of them.
   func write(
-    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer?,
-    _ options: CommandOptions
+    _ drawn: [DrawnImage], _ tokens: PriorTokens?, _ options: CommandOptions,
+    pixels: (Range<Int>) throws -> [Image]
   ) throws {
     switch kind {
     case .tokens:
+      guard let tokens else { return }
       do { try writeTokens(drawn, tokens) } catch { throw Failure(writing: error) }
     case .sheet(let format):
-      let images = try decode(drawn, tokens, tokenizer!)
+      let images = try pixels(0..<drawn.count)
       let side = images.map { max($0.width, $0.height) }.max() ?? 1
       let columns = Self.columns(for: images.count)
       let rows = stride(from: 0, to: images.count, by: columns).map {
@@ -120,9 +124,9 @@ final class SampleOutput {
     case .folder:
       let writing = ImageWriting(as: .png, quality: 95, threads: options.threadCount)
       for start in stride(from: 0, to: drawn.count, by: 256) {
-        let portion = Array(drawn[start..<min(start + 256, drawn.count)])
-        let images = try decode(portion, tokens, tokenizer!)
-        try writing.write(zip(portion, images).map { (path + "/" + name($0), $1) })
+        let range = start..<min(start + 256, drawn.count)
+        try writing.write(
+          zip(range, try pixels(range)).map { (path + "/" + name(drawn[$0]), $1) })
       }
       try writing.finish()
     }
@@ -132,17 +136,6 @@ final class SampleOutput {
     let number = String(image.number + 1)
     let file = String(repeating: "0", count: max(0, 5 - number.count)) + number + ".png"
     return (image.className.map { $0 + "/" } ?? "") + file
-  }
-
-  private func decode(
-    _ drawn: [DrawnImage], _ tokens: PriorTokens, _ tokenizer: OpenedTokenizer
-  ) throws -> [Image] {
-    try tokenizer.codec.decode(
-      drawn.map {
-        TokenGrid(
-          height: tokens.rows, width: tokens.columns, depth: tokens.tokenizer.depth, indices: $0.ids
-        )
-      })
   }
 
   private func writeTokens(

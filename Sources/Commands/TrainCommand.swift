@@ -224,9 +224,7 @@ public struct TrainCommand: DocumentedCommand {
   /// Trains.
   public func run() throws {
     if printSchema {
-      Terminal(isQuiet: options.quiet).output(
-        kind == .prior ? PriorRunConfiguration.schema() : RunConfiguration.schema())
-      return
+      return Terminal(isQuiet: options.quiet).output(schema)
     }
     try conclude(options) { terminal in
       if listKeys {
@@ -238,7 +236,12 @@ public struct TrainCommand: DocumentedCommand {
         }
         return
       }
-      if kind == .prior { return try trainPrior(terminal) }
+      switch kind {
+      case .prior: return try trainPrior(terminal)
+      case .continuous: return try trainContinuous(terminal)
+      case .solver: return try trainSolver(terminal)
+      case .tokenizer, .model: break
+      }
       let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
       let given = try configuration(start, terminal)
       let folder = try outputFolder()
@@ -380,6 +383,16 @@ public struct TrainCommand: DocumentedCommand {
   private var kind: RunKind {
     if let named { return Preset.kind(named) }
     return (resume ? output : from).flatMap { try? Checkpoint(folder: $0).kind() } ?? .tokenizer
+  }
+
+  /// The schema of configurations of that kind.
+  private var schema: String {
+    switch kind {
+    case .tokenizer, .model: RunConfiguration.schema()
+    case .prior: PriorRunConfiguration.schema()
+    case .continuous: ContinuousRunConfiguration.schema()
+    case .solver: SolverRunConfiguration.schema()
+    }
   }
 
   /// The flags that stand for values of the configuration.

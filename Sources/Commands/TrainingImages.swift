@@ -52,6 +52,24 @@ struct TrainingFolders: ParsableArguments {
     if !validation.isEmpty { result.append("data.validation=" + list(validation)) }
     return result
   }
+
+  /// The values that they set of a continuous prior's configuration: folders are images, files latents.
+  var vectorAssignments: [String] {
+    guard let first = data.first ?? validation.first else { return [] }
+    var isFolder: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: first, isDirectory: &isFolder)
+    guard isThere && !isFolder.boolValue else {
+      func text(_ value: String) -> String { JSONValue.string(value).compactText }
+      var result: [String] = []
+      if let data = data.first {
+        result += ["data.type=images", "data.train=" + text(data), "data.validation=null"]
+      }
+      if let validation = validation.first { result.append("data.validation=" + text(validation)) }
+      return result
+    }
+    return (data.isEmpty ? [] : ["data.type=latents"])
+      + tokenAssignments.map { $0.replacingOccurrences(of: "data.tokens=", with: "data.latents=") }
+  }
 }
 
 /// Opens the images of a run, shows progress, and warns of those that cannot be used.

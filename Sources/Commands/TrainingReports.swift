@@ -138,7 +138,8 @@ struct TraceReport {
     imagesPerReplay = run.training.imagesPerReplay(imageSize: run.data.imageSize)
   }
 
-  init(_ trace: Trace, _ run: PriorRunConfiguration) {
+  /// A run whose micro-batch is written down.
+  init(_ trace: Trace, _ run: some TrainedRun) {
     self.trace = trace
     training = run.training
     imagesPerReplay = run.training.microBatch

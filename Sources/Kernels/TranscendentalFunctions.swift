@@ -174,7 +174,9 @@ public func sine(
   }
 }
 
-/// y[i] = cos x[i]; `y` may be `x`. As accurate as `sine`.
+/// y[i] = cos x[i]; `y` may be `x`.
+///
+/// As accurate as `sine`.
 public func cosine(
   count: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
 ) {

@@ -137,7 +137,9 @@ public struct Linear {
     let uniform = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
     weight = scope.parameter(
       "weight", [1, 1, inputs, outputs], start ?? uniform, layout: .linear, decays: true)
-    bias = hasBias ? scope.parameter("bias", [outputs], uniform) : nil
+    // A map that starts at zero does so with its bias.
+    let ofBias = start == .constant(0) ? .constant(0) : uniform
+    bias = hasBias ? scope.parameter("bias", [outputs], ofBias) : nil
   }
 
   /// The mapped image or rows.

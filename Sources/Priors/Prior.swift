@@ -63,7 +63,8 @@ public struct Prior {
     isFlattened = space.depth == 1 || configuration.depth == .flattened
     embedding = Embedding(space.vocabulary, shape.width, in: scope["model"]["embed_tokens"])
     transformer = Transformer(
-      shape, Self.table(shape, space, isFlattened: isFlattened), in: scope["model"])
+      shape, rows: space.rows, columns: space.columns, copies: isFlattened ? space.depth : 1,
+      in: scope["model"])
     depthNorms =
       isFlattened
       ? [] : (0..<space.depth).map { RMSNorm(shape.width, in: scope["depth_norms"][String($0)]) }
@@ -77,26 +78,6 @@ public struct Prior {
 
   /// Ids that come of a place.
   public var idsPerPlace: Int { isFlattened ? 1 : space.depth }
-
-  /// The angles of each place: the class is at the origin, the token of row r and column c at
-  /// (r + 1, c + 1), or one further than the one before it.
-  private static func table(
-    _ shape: TransformerConfiguration, _ space: TokenSpace, isFlattened: Bool
-  ) -> RotaryTable {
-    let copies = isFlattened ? space.depth : 1
-    let head = shape.width / shape.heads
-    switch shape.positions {
-    case .rope: return RotaryTable(line: space.tokens * copies, head: head)
-    case .rope2d:
-      let order = shape.order.places(rows: space.rows, columns: space.columns)
-      let positions = order.flatMap { place in
-        Array(
-          repeating: (row: place / space.columns + 1, column: place % space.columns + 1),
-          count: copies)
-      }
-      return RotaryTable(plane: [(0, 0)] + positions.dropLast(), head: head)
-    }
-  }
 
   // MARK: Whole sequences
 

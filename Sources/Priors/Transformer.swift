@@ -16,20 +16,41 @@ struct Transformer {
   private let heads: Int
   private let dropout: Float
 
-  /// A stack.
+  /// A stack over a class and the places of a grid.
   ///
   /// - Parameters:
   ///   - configuration: its shape.
-  ///   - table: the angles of each place.
+  ///   - copies: how many places in turn each place of the grid is.
   ///   - scope: where `layers` and `norm` are declared.
-  init(_ configuration: TransformerConfiguration, _ table: RotaryTable, in scope: Scope) {
-    self.table = table
+  init(
+    _ configuration: TransformerConfiguration, rows: Int, columns: Int, copies: Int = 1,
+    in scope: Scope
+  ) {
+    table = Self.table(configuration, rows: rows, columns: columns, copies: copies)
     heads = configuration.heads
     dropout = Float(configuration.dropout)
     blocks = (0..<configuration.layers).map {
       Block(configuration.width, configuration.hiddenWidth, in: scope["layers"][String($0)])
     }
     norm = RMSNorm(configuration.width, in: scope["norm"])
+  }
+
+  /// The angles of each place: the class is at the origin, that of row r and column c at (r + 1, c + 1), or
+  /// one further than the one before it.
+  private static func table(
+    _ shape: TransformerConfiguration, rows: Int, columns: Int, copies: Int
+  ) -> RotaryTable {
+    let head = shape.width / shape.heads
+    switch shape.positions {
+    case .rope: return RotaryTable(line: rows * columns * copies, head: head)
+    case .rope2d:
+      let order = shape.order.places(rows: rows, columns: columns)
+      let positions = order.flatMap { place in
+        Array(
+          repeating: (row: place / columns + 1, column: place % columns + 1), count: copies)
+      }
+      return RotaryTable(plane: [(0, 0)] + positions.dropLast(), head: head)
+    }
   }
 
   /// What each place knows of itself and those before it.

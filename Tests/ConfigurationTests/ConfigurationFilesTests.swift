@@ -24,21 +24,32 @@ private let names: [String] =
   @Test(arguments: names)
   func everyConfigurationIsValid(name: String) throws {
     let path = folder.appendingPathComponent(name).path
-    if try String(contentsOfFile: path, encoding: .utf8).contains(#""kind": "prior""#) {
-      let run = try PriorRunConfiguration.load(path: path)
-      #expect(!run.description.isEmpty && run.schemaPath == "prior.schema.json")
-      #expect(try PriorRunConfiguration.parse(run.resolved) == run)
-      return
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    func check<Run: TrainedRun>(_ kind: Run.Type, _ schema: String) throws {
+      let run = try Run.load(path: path)
+      #expect(try Run.parse(run.resolved) == run)
+      #expect(text.contains("\"$schema\": \"\(schema)\""))
+      #expect(text.contains("\"description\": \"") && run.training.steps > 0)
     }
-    let run = try RunConfiguration.load(path: path)
-    #expect(!run.description.isEmpty && run.schemaPath == "tessera.schema.json")
-    #expect(try RunConfiguration.parse(run.resolved) == run)
+    let kind = RunKind.allCases.first { text.contains("\"kind\": \"\($0.rawValue)\"") }
+    switch kind ?? .tokenizer {
+    case .tokenizer, .model: try check(RunConfiguration.self, "tessera.schema.json")
+    case .prior: try check(PriorRunConfiguration.self, "prior.schema.json")
+    case .continuous: try check(ContinuousRunConfiguration.self, "continuous.schema.json")
+    case .solver: try check(SolverRunConfiguration.self, "solver.schema.json")
+    }
   }
 
-  /// The schema of priors is what the program prints.
-  @Test func theSchemaOfPriorsIsUpToDate() throws {
-    let path = folder.appendingPathComponent("prior.schema.json").path
-    #expect(try String(contentsOfFile: path, encoding: .utf8) == PriorRunConfiguration.schema())
+  /// The schemas of other kinds are what the program prints.
+  @Test func theSchemasOfOtherKindsAreUpToDate() throws {
+    for (name, schema) in [
+      ("prior", PriorRunConfiguration.schema()),
+      ("continuous", ContinuousRunConfiguration.schema()),
+      ("solver", SolverRunConfiguration.schema()),
+    ] {
+      let path = folder.appendingPathComponent(name + ".schema.json").path
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == schema, "\(name)")
+    }
   }
 
   /// The networks that other implementations are measured against, to the last parameter.

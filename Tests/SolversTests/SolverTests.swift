@@ -113,7 +113,7 @@ import Testing
       }
       return abs(integration.states[0] - exact)
     }
-    let found = log2(error(64) / error(128))
+    let found = log2(error(1000) / error(2000))
     #expect(abs(found - order) < 0.15, "order \(found)")
   }
 

@@ -81,9 +81,10 @@ struct PriorTrainerTests {
     let watcher = Watcher()
     let trainer = try PriorTrainer(
       run, data: PriorData(run.data, seed: UInt64(run.training.seed)),
-      folder: scratch.path + "/" + name, isResuming: resuming, backend: CPUBackend(),
-      threads: threads, observer: watcher,
-      shouldStop: { watcher.losses.count >= stopAfter })
+      in: RunPlace(
+        folder: scratch.path + "/" + name, isResuming: resuming,
+        shouldStop: { watcher.losses.count >= stopAfter }),
+      backend: CPUBackend(), threads: threads, observer: watcher)
     _ = try trainer.train()
     return watcher
   }

@@ -12,6 +12,8 @@ public struct MonitorConfiguration: Sendable, Equatable {
     case ssim
     /// The bits of held-out tokens.
     case bits
+    /// The loss on held-out images.
+    case loss
   }
 
   /// Steps between lines of the metrics log.
@@ -128,6 +130,10 @@ extension MonitorConfiguration: KindFields {
       fields.choice(
         "keepBest", &keepBest, among: [.none, .bits],
         "Whether the weights of the fewest held-out bits are kept too, in best.safetensors.")
+    case .continuous, .solver:
+      fields.choice(
+        "keepBest", &keepBest, among: [.none, .loss],
+        "Whether the weights of the least held-out loss are kept too, in best.safetensors.")
     case .model: break
     }
   }

@@ -7,6 +7,10 @@ public enum RunKind: String, Sendable, CaseIterable {
   case tokenizer
   /// A model of the tokens of a tokenizer.
   case prior
+  /// A model of the patches or latents of images.
+  case continuous
+  /// The steps of a solver for a continuous prior.
+  case solver
   /// A model that is written in Swift with the library.
   case model
 }
@@ -113,16 +117,7 @@ public struct PriorRunConfiguration: Sendable, Equatable, TrainedRun {
   /// - Parameter ids: ids of an image.
   public func choosingLanes(cores: Int, ids: Int) -> PriorRunConfiguration {
     var run = self
-    let (batch, micro) = (training.batchSize, max(1, training.microBatch))
-    if run.training.lanes == 0 {
-      let most = max(1, min(cores, TrainingConfiguration.mostLanes, batch))
-      run.training.lanes = (1...most).last { batch % ($0 * micro) == 0 } ?? 1
-    }
-    if run.training.microBatch == 0 {
-      let perLane = max(1, batch / run.training.lanes)
-      let most = max(1, min(perLane, Self.mostChosenIDs / max(1, ids)))
-      run.training.microBatch = (1...most).last { perLane % $0 == 0 } ?? 1
-    }
+    run.training.chooseLanes(cores: cores, mostItems: Self.mostChosenIDs / max(1, ids))
     return run
   }
 }

@@ -137,7 +137,9 @@ extension TrainingConfiguration: KindFields {
       let most =
         isTokenizer
         ? "\(Self.largestChosenMicroBatch) images and \(Self.mostChosenPixels) pixels"
-        : "\(PriorRunConfiguration.mostChosenIDs) tokens"
+        : kind == .prior
+          ? "\(PriorRunConfiguration.mostChosenIDs) tokens"
+          : "\(ContinuousRunConfiguration.mostChosenRows) rows of the head"
       fields.integer(
         "microBatch", &microBatch, in: .between(0, 1 << 20),
         "Images a lane computes at a time; 0 takes the largest divisor of batchSize / lanes up to "
@@ -148,7 +150,9 @@ extension TrainingConfiguration: KindFields {
       isTokenizer
         ? "Random seed of weights, image order and crops."
         : kind == .prior
-          ? "Random seed of weights, image order and dropout." : "Random seed of weights.")
+          ? "Random seed of weights, image order and dropout."
+          : kind == .model
+            ? "Random seed of weights." : "Random seed of weights, image order and noise.")
     if isTokenizer {
       fields.choice(
         "reconstructionLoss", &reconstructionLoss, aliases: ["l2": .squared, "l1": .absolute],

@@ -69,20 +69,23 @@ package final class HeldOutBatches<B: Backend>: ModelEvaluation {
   private let source: any BatchSource
   private let batches: Int
   private let items: String
+  package let keepsBest: Bool
   private let tell: (_ step: Int, HeldOutLoss) -> Void
 
   /// Evaluates on the first batches of a source.
   ///
   /// - Parameters:
   ///   - items: what an item is, in the plural.
+  ///   - keepsBest: whether the weights of the least loss are kept.
   ///   - tell: called with the result of each evaluation.
   package init(
     _ forward: ForwardPass<B>, on source: any BatchSource, batches: Int = 1, items: String,
+    keepsBest: Bool = false,
     tell: @escaping (_ step: Int, HeldOutLoss) -> Void = { _, _ in }
   ) {
     precondition(batches > 0, "an evaluation has a batch")
     (self.forward, self.source, self.batches) = (forward, source, batches)
-    (self.items, self.tell) = (items, tell)
+    (self.items, self.keepsBest, self.tell) = (items, keepsBest, tell)
   }
 
   package func canEvaluate(after step: Int) -> Bool { true }
@@ -116,7 +119,6 @@ package final class HeldOutBatches<B: Backend>: ModelEvaluation {
 
   package var heldOutItems: Int { batches * forward.items }
   package var measure: Double { 2 }
-  package var keepsBest: Bool { false }
 }
 
 /// The best evaluation of a run so far, and for how long none was better.

@@ -5,135 +5,81 @@ import Foundation
 import Priors
 import TokenFiles
 
-/// Trains a prior on tokens, into a folder.
-public final class PriorTrainer<B: Backend> {
-  /// The configuration, with lanes and micro-batch chosen.
-  public let run: PriorRunConfiguration
+/// A prior over tokens as a task.
+struct PriorTask: TrainingTask {
+  let run: PriorRunConfiguration
+  let data: PriorData
+  let tell: (PriorScore, _ step: Int) -> Void
 
-  private let data: PriorData
-  private let steps: PlannedSteps<B, PriorModel>
-  private let folder: String
-  private let isResuming: Bool
-  private let allowed: ResumeAllowance
-  private let heldLock: FolderLock?
-  private let observer: any PriorObserver
-  private let shouldStop: () -> Bool
-
-  /// A run over tokens in memory; parameters are those of ``TokenizerTrainer``'s.
-  public init(
-    _ run: PriorRunConfiguration, data: PriorData, folder: String, isResuming: Bool,
-    allowed: ResumeAllowance = [], lock: FolderLock? = nil, backend: B, threads: Int,
-    observer: any PriorObserver, shouldStop: @escaping () -> Bool = { false }
-  ) throws {
-    let run = try Self.choosing(run, data, cores: threads, folder: isResuming ? folder : nil)
-    (self.run, self.data, self.folder, self.isResuming) = (run, data, folder, isResuming)
-    (self.allowed, heldLock, self.observer, self.shouldStop) = (allowed, lock, observer, shouldStop)
-    let layout = PriorModel.parameterLayout(run.model, data.space)
-    try MemoryLimits().check(Self.need(run, data.space, layout, on: backend), "training")
-    let parameters = ParameterMemory(layout, on: backend)
-    parameters.initialize(seed: run.seed)
-    steps = try PlannedSteps(
-      PriorModel(run, data.space), run.training, parameters: parameters,
-      pool: LanePool(threads: min(threads, run.training.lanes)))
-  }
-
-  /// Memory of a run beside its tokens, computed without allocating it.
-  private static func need(
-    _ run: PriorRunConfiguration, _ space: TokenSpace, _ layout: ParameterLayout, on backend: B
-  ) -> MemoryNeed {
-    // Weights and their moments, the gradients of the lanes, two numbers an average.
-    let averages = 2 * run.training.averaging.rules.count
-    let diagnostics = (run.monitor.averageLoss ? 1 : 0) + (run.monitor.cosines ? 1 : 0)
-    var need = MemoryNeed()
-    need.add(
-      "weights, their moments and averages",
-      bytes: 4 * Double(layout.words) * Double(3 + averages + diagnostics),
-      keys: ["model.width", "model.layers", "model.feedForward"])
-    // A lower bound first: what is far too large is not planned.
+  var model: PriorModel { PriorModel(run, data.space) }
+  var layout: ParameterLayout { PriorModel.parameterLayout(run.model, data.space) }
+  var leastBytes: Double {
     let shape = run.model.transformer
-    let rows = Double(run.training.microBatch * space.ids)
-    let least = rows * Double(shape.width + shape.hiddenWidth) * Double(shape.layers) * 4
-    let lanes = Double(run.training.lanes)
-    let keys = ["training.microBatch", "training.lanes", "model.width", "model.layers"]
-    let name = "activations and gradients of \(run.training.lanes) lanes"
-    guard least < MemoryNeed.mostPlanned else {
-      need.add(name, bytes: lanes * least, keys: keys)
-      return need
-    }
-    let model = PriorModel(run, space)
-    let plan = model.record(.init()).plan(model.batch(.init()), on: backend)
-    need.add(name, bytes: plan.bytes(lanes: run.training.lanes), keys: keys)
-    return need
+    let rows = Double(run.training.microBatch * data.space.ids)
+    return rows * Double(shape.width + shape.hiddenWidth) * Double(shape.layers) * 4
   }
+  var sizeKeys: [String] { ["model.width", "model.layers", "model.feedForward"] }
 
-  /// A configuration with lanes and micro-batch: its own, those of the run in a folder, or chosen.
-  private static func choosing(
-    _ run: PriorRunConfiguration, _ data: PriorData, cores: Int, folder: String?
-  ) throws -> PriorRunConfiguration {
-    var run = run
-    if let folder, Checkpoint(folder: folder).hasState {
-      let before = try Checkpoint(folder: folder).readPriorConfiguration().training
-      if run.training.lanes == 0 { run.training.lanes = before.lanes }
-      if run.training.microBatch == 0 { run.training.microBatch = before.microBatch }
-    }
-    return run.choosingLanes(cores: cores, ids: data.space.ids)
-  }
-
-  /// The plan of a training step, to be printed.
-  public var plan: Plan { steps.lender.plan }
-
-  /// Where the time of some steps goes; their weights are not kept.
-  ///
-  /// - Parameters:
-  ///   - steps: the steps that are measured.
-  ///   - warmup: the steps before, in which memory is touched for the first time.
-  public func trace(steps count: Int, warmup: Int = 1) throws -> Trace {
-    let step = try steps.step(.init())
-    let source = TokenBatches(
+  func batches() -> any BatchSource {
+    TokenBatches(
       data.training.set, data.training.images, items: run.training.batchSize,
       run.model.transformer, seed: run.seed)
-    let trace = Trace(
-      step.session.plan, lanes: step.session.lanes, threads: step.session.threads)
-    for index in 0..<(warmup + count) where !shouldStop() {
-      if index == warmup { step.session.trace = trace }
-      let began = ContinuousClock.now
-      let outcome = try source.withBatch(step: index) { step.measure($0) }
-      step.update(step: index, gradientNorm: outcome.gradientNorm)
-      step.session.trace?.addStep(since: began)
-    }
-    return trace
   }
 
-  /// The bytes of all memory that training takes, tokens excluded.
+  func evaluation<B: Backend>(
+    _ forward: ForwardPass<B>, shouldStop: @escaping () -> Bool
+  ) -> any ModelEvaluation {
+    PriorEvaluation(forward, data, run, shouldStop: shouldStop, tell: tell)
+  }
+
+  var trainingSet: String { data.hash }
+  func otherData(folder: String) -> any Error { PriorError.otherTokens(folder: folder) }
+  func describe(folder: String) throws { try PriorTokens(data.tokens).write(to: folder) }
+  var counts: [(name: String, count: Int)] {
+    [("trainingImages", data.trainingImages), ("validationImages", data.validationImages)]
+  }
+}
+
+/// Trains a prior on tokens, into a folder.
+public final class PriorTrainer<B: Backend> {
+  private let trainer: TaskTrainer<B, PriorTask>
+  private let observer: any PriorObserver
+
+  /// A run over tokens in memory.
+  public init(
+    _ run: PriorRunConfiguration, data: PriorData, in place: RunPlace, backend: B, threads: Int,
+    observer: any PriorObserver
+  ) throws {
+    self.observer = observer
+    let run = try place.keepingLanes(run).choosingLanes(cores: threads, ids: data.space.ids)
+    trainer = try TaskTrainer(
+      PriorTask(run: run, data: data) { observer.didEvaluate($0, step: $1) },
+      in: place, backend: backend, threads: threads)
+  }
+
+  /// The configuration, with lanes and micro-batch chosen.
+  public var run: PriorRunConfiguration { trainer.task.run }
+
+  /// The plan of a training step, to be printed.
+  public var plan: Plan { trainer.plan }
+
+  /// Where the time of some steps goes, after one in which memory is touched for the first time; their
+  /// weights are not kept.
+  public func trace(steps: Int) throws -> Trace { try trainer.trace(steps: steps) }
+
+  /// What is known before the run.
   public var overview: PriorOverview {
-    PriorOverview(
+    let data = trainer.task.data
+    return PriorOverview(
       trainingImages: data.trainingImages, validationImages: data.validationImages,
-      space: data.space, parameters: steps.lender.parameters.layout.count,
-      steps: run.training.steps, lanes: run.training.lanes, threads: steps.lender.threads,
-      arenaBytes: steps.lender.plan.arenaWords * 4 * run.training.lanes)
+      space: data.space, size: trainer.size)
   }
 
   /// Trains until the last step, until evaluations improve no more, or until someone asks to stop;
   /// likewise ``TokenizerTrainer/train()``.
   public func train() throws -> RunEnd {
-    let (folder, run, data, observer) = (folder, run, data, observer)
-    let trainer = ModelTrainer(
-      run, steps, folder: folder, isResuming: isResuming, allowed: allowed, lock: heldLock,
-      observer: observer, shouldStop: shouldStop)
-    trainer.trainingSet = data.hash
-    trainer.wasOtherSet = { PriorError.otherTokens(folder: folder) }
-    trainer.describe = { try PriorTokens(data.tokens).write(to: folder) }
-    trainer.counts = [
-      ("trainingImages", data.trainingImages), ("validationImages", data.validationImages),
-    ]
     observer.trainingWillBegin(overview)
-    return try trainer.train(
-      on: TokenBatches(
-        data.training.set, data.training.images, items: run.training.batchSize,
-        run.model.transformer, seed: run.seed),
-      evaluation: PriorEvaluation(
-        try steps.forward(.init()), data, run, shouldStop: shouldStop
-      ) { score, step in observer.didEvaluate(score, step: step) })
+    return try trainer.train(observer: observer)
   }
 }
 
@@ -151,14 +97,8 @@ public struct PriorOverview: Sendable {
   public let trainingImages, validationImages: Int
   /// What tokens are.
   public let space: TokenSpace
-  /// Trained numbers.
-  public let parameters: Int
-  /// The length of the run.
-  public let steps: Int
-  /// Lanes that share each batch, and threads that compute them.
-  public let lanes, threads: Int
-  /// Bytes of all lanes' arenas.
-  public let arenaBytes: Int
+  /// Parameters, lanes and memory.
+  public let size: RunSize
 }
 
 /// What a prior's folder says of the tokens that it has learned: `tokens.json`.

@@ -125,6 +125,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
       "Name a folder into which `train` trained a tokenizer; a prior is used by `tessera sample`, a "
         + "model of one's own through the library."
     case .prior: "Name a folder into which `train` trained a prior over tokens."
+    case .continuous: "Name a folder into which `train` trained a continuous prior."
+    case .solver: "Name a folder into which `train` trained the steps of a solver."
     case .model: "Name a folder that a model of one's own was trained into."
     }
   }

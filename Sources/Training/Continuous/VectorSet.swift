@@ -1,0 +1,531 @@
+import Datasets
+import Files
+import Foundation
+import Imaging
+import Priors
+import Randomness
+import TokenFiles
+
+/// The vectors of many images of one size, in memory: what a continuous prior learns.
+public struct VectorSet: Sendable {
+  /// How an image's numbers are vectors.
+  public let patches: Patches
+  /// The names of classes; none where images have no folders.
+  public let classes: [String]
+  /// How many images there are.
+  public let count: Int
+  /// A hash of all numbers and labels.
+  let hash: UInt64
+
+  private let numbers: Numbers
+  private let labels: [Int32]
+
+  /// Pixels as bytes, latents as floats: grids `[height, width, channels]`, one after the other.
+  private enum Numbers: Sendable {
+    case bytes([UInt8])
+    case floats([Float])
+  }
+
+  /// Images of one size, with the class of each; -1 is none.
+  init(_ images: [Image], labels: [Int32], classes: [String], patch: Int) throws {
+    let first = images[0]
+    guard
+      let patches = Patches(height: first.height, width: first.width, channels: 3, patch: patch)
+    else {
+      throw VectorError.patch(patch, height: first.height, width: first.width)
+    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(images.count * patches.count)
+    for image in images { bytes += image.pixels }
+    (self.patches, self.classes, count) = (patches, classes, images.count)
+    (numbers, self.labels) = (.bytes(bytes), labels)
+    hash = Self.hash(bytes, labels)
+  }
+
+  /// Grids of numbers, with the class of each.
+  init(_ grids: [Float], _ patches: Patches, labels: [Int32], classes: [String]) {
+    (self.patches, self.classes, count) = (patches, classes, labels.count)
+    (numbers, self.labels) = (.floats(grids), labels)
+    hash = Self.hash(grids, labels)
+  }
+
+  private static func hash<T>(_ numbers: [T], _ labels: [Int32]) -> UInt64 {
+    Fingerprint.hash(of: [
+      numbers.withUnsafeBytes { Fingerprint.hash($0) },
+      labels.withUnsafeBytes { Fingerprint.hash($0) },
+    ])
+  }
+
+  /// What its vectors are.
+  public var grid: VectorGrid {
+    VectorGrid(
+      rows: patches.rows, columns: patches.columns, numbers: patches.numbers,
+      classes: classes.count)
+  }
+
+  /// Whether its numbers are pixels, of which a density is one of images.
+  var hasPixels: Bool { if case .bytes = numbers { true } else { false } }
+
+  /// The class of an image; nil where it has none.
+  public func label(of image: Int) -> Int? { labels[image] < 0 ? nil : Int(labels[image]) }
+
+  /// Copies the vectors of an image, place by place in an order of the grid, on the scale of the prior.
+  ///
+  /// - Parameter places: the places of the grid, in the order that is wanted.
+  func copy(
+    _ image: Int, in places: [Int], scale: VectorScale, isMirrored: Bool = false,
+    to target: UnsafeMutablePointer<Float>
+  ) {
+    let (start, channels) = (image * patches.count, patches.channels)
+    scale.factors.withUnsafeBufferPointer { factors in
+      scale.offsets.withUnsafeBufferPointer { offsets in
+        for (index, place) in places.enumerated() {
+          let target = target + index * patches.numbers
+          func each(_ number: (Int) -> Float) {
+            patches.eachNumber(ofBlock: place, isMirrored: isMirrored) { block, grid in
+              let channel = grid % channels
+              target[block] = number(start + grid) * factors[channel] + offsets[channel]
+            }
+          }
+          switch numbers {
+          case .bytes(let bytes): bytes.withUnsafeBufferPointer { all in each { Float(all[$0]) } }
+          case .floats(let floats): floats.withUnsafeBufferPointer { all in each { all[$0] } }
+          }
+        }
+      }
+    }
+  }
+
+  /// Mean and standard deviation of each channel over some images.
+  func moments(of images: [Int]) -> (mean: [Double], deviation: [Double]) {
+    let channels = patches.channels
+    var (sums, squares) = (
+      [Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels)
+    )
+    func add(_ number: (Int) -> Double) {
+      for image in images {
+        for index in 0..<patches.count {
+          let x = number(image * patches.count + index)
+          sums[index % channels] += x
+          squares[index % channels] += x * x
+        }
+      }
+    }
+    switch numbers {
+    case .bytes(let bytes): add { Double(bytes[$0]) }
+    case .floats(let floats): add { Double(floats[$0]) }
+    }
+    let n = Double(images.count * patches.height * patches.width)
+    let mean = sums.map { $0 / n }
+    return (mean, zip(squares, mean).map { max(0, $0 / n - $1 * $1).squareRoot() })
+  }
+}
+
+/// How numbers of images are brought to mean 0 and standard deviation 1/2, channel by channel.
+public struct VectorScale: Codable, Equatable, Sendable {
+  /// The mean of each channel.
+  public let mean: [Double]
+  /// Its standard deviation.
+  public let deviation: [Double]
+
+  init(mean: [Double], deviation: [Double]) { (self.mean, self.deviation) = (mean, deviation) }
+
+  /// What numbers are multiplied by; a channel that never changes stays as it is.
+  var factors: [Float] { deviation.map { $0 > 1e-12 ? Float(0.5 / $0) : 1 } }
+  /// What is added then.
+  var offsets: [Float] { zip(mean, factors).map { Float(-$0 * Double($1)) } }
+
+  /// Bits to add to those of a number on this scale, where numbers are whole.
+  var bitsOfOne: Double { factors.reduce(0) { $0 - log2(Double($1)) } / Double(factors.count) }
+
+  /// A number as it was.
+  func number(_ x: Float, channel: Int) -> Float {
+    (x - offsets[channel]) / factors[channel]
+  }
+}
+
+/// The vectors of a run: images to train on, and images to evaluate with.
+public struct VectorData: Sendable {
+  /// Where the images to train on are, and which.
+  let training: (set: VectorSet, images: [Int])
+  /// Where the others are, and which.
+  let validation: (set: VectorSet, images: [Int])
+  /// The scale of the prior, which comes of the images to train on.
+  public let scale: VectorScale
+  /// Whether training images are mirrored half the time.
+  let mirrors: Bool
+  /// What the vectors are made of.
+  let source: VectorSource
+  /// What the user should know of the images.
+  public let notes: [String]
+
+  /// What the vectors are.
+  public var grid: VectorGrid { training.set.grid }
+  /// Images to train on.
+  public var trainingImages: Int { training.images.count }
+  /// Images to evaluate with.
+  public var validationImages: Int { validation.images.count }
+  /// Classes without an image to train on, by name.
+  public var emptyClasses: [String] {
+    let seen = Set(training.images.compactMap { training.set.label(of: $0) })
+    return training.set.classes.indices.filter { !seen.contains($0) }.map {
+      training.set.classes[$0]
+    }
+  }
+
+  /// Reads the vectors of a run.
+  ///
+  /// - Throws: ``VectorError``; `DatasetError`; `TokenFileError`.
+  public init(
+    _ data: VectorDataConfiguration, seed: UInt64, shouldStop: () -> Bool = { false }
+  ) throws {
+    switch data {
+    case .images(let images): try self.init(images, seed: seed, shouldStop: shouldStop)
+    case .latents(let latents): try self.init(latents: latents, seed: seed)
+    }
+  }
+
+  private init(
+    _ data: ImageVectorConfiguration, seed: UInt64, shouldStop: () -> Bool
+  ) throws {
+    guard let background = PixelColor(text: data.background) else {
+      preconditionFailure("\(data.background) is no colour: the configuration was not checked")
+    }
+    let dataset = try Dataset(
+      train: data.train, validation: data.validation, validationShare: data.validationShare,
+      seed: seed, augmentation: data.augmentation, background: background, cacheMegabytes: 1 << 20)
+    let sets = try [dataset.training, dataset.validation].map {
+      try FixedSet($0, count: $0.count, shouldStop: shouldStop)
+    }
+    // The first folder in the one that was named is the class.
+    let names = sets[0].files.map(Self.className)
+    let classes = Set(names.compactMap(\.self)).sorted {
+      $0.utf8.lexicographicallyPrecedes($1.utf8)
+    }
+    func labels(_ set: FixedSet) -> [Int32] {
+      set.files.map { file in
+        Self.className(file).flatMap { classes.firstIndex(of: $0) }.map { Int32($0) } ?? -1
+      }
+    }
+    let both = try sets.map {
+      try VectorSet($0.images, labels: labels($0), classes: classes, patch: data.patch)
+    }
+    self.init(
+      (both[0], Array(0..<both[0].count)), (both[1], Array(0..<both[1].count)),
+      mirrors: data.flip, source: .images(background: data.background),
+      notes: dataset.notes + dataset.rejected.prefix(3).map { "skipped: " + $0.reason })
+  }
+
+  private init(latents data: LatentVectorConfiguration, seed: UInt64) throws {
+    let set = try LatentSet(paths: data.latents, patch: data.patch)
+    let source = VectorSource.latents(autoencoder: set.identity, recipe: set.recipe)
+    if data.validation.isEmpty {
+      guard set.vectors.count > 1 else { throw VectorError.oneImage(path: data.latents[0]) }
+      let split = Self.split(set.vectors.count, share: data.validationShare, seed: seed)
+      self.init(
+        (set.vectors, split.training), (set.vectors, split.validation), mirrors: false,
+        source: source)
+    } else {
+      let held = try LatentSet(paths: data.validation, patch: data.patch, besides: set)
+      self.init(
+        (set.vectors, Array(0..<set.vectors.count)),
+        (held.vectors, Array(0..<held.vectors.count)), mirrors: false, source: source)
+    }
+  }
+
+  private static func className(_ file: String) -> String? {
+    let parts = file.split(separator: "/")
+    return parts.count > 1 ? String(parts[0]) : nil
+  }
+
+  init(
+    _ training: (set: VectorSet, images: [Int]), _ validation: (set: VectorSet, images: [Int]),
+    mirrors: Bool, source: VectorSource, notes: [String] = []
+  ) {
+    (self.training, self.validation) = (training, validation)
+    let moments = training.set.moments(of: training.images)
+    scale = VectorScale(mean: moments.mean, deviation: moments.deviation)
+    (self.mirrors, self.source, self.notes) = (mirrors, source, notes)
+  }
+
+  /// Splits the images of one set: a share is held out, at least one image.
+  static func split(
+    _ count: Int, share: Double, seed: UInt64
+  ) -> (training: [Int], validation: [Int]) {
+    let held = min(max(1, Int((Double(count) * share).rounded())), count - 1)
+    var random = Generator(seed: seed).split(named: "validation split")
+    let order = random.permutation(of: count)
+    return (order[held...].sorted(), order[..<held].sorted())
+  }
+
+  /// A hash of what is trained on.
+  var hash: String {
+    let images = training.images.withUnsafeBytes { Fingerprint.hash($0) }
+    return Fingerprint.hexadecimal(Fingerprint.hash(of: [training.set.hash, images]))
+  }
+
+  /// Some images to evaluate with, spread evenly.
+  func heldOut(_ most: Int) -> [Int] {
+    let all = validation.images
+    guard all.count > most else { return all }
+    return (0..<most).map { all[$0 * all.count / most] }
+  }
+
+  /// What the folder of a run says of its vectors.
+  var vectors: PriorVectors {
+    PriorVectors(
+      source: source, patches: training.set.patches, scale: scale, classes: training.set.classes)
+  }
+}
+
+/// Latent files of one autoencoder, read one after the other; as they were before they were standardized.
+private struct LatentSet {
+  let vectors: VectorSet
+  let identity: TokenizerIdentity
+  let recipe: Recipe
+  private let path: String
+
+  /// Reads files.
+  ///
+  /// - Parameter other: what they must be like.
+  init(paths: [String], patch: Int, besides other: LatentSet? = nil) throws {
+    let files = try paths.map { try LatentFile.open(path: $0) }
+    let first = files[0]
+    for (path, file) in zip(paths, files).dropFirst() {
+      try Self.check(
+        path, file.identity, file.classes, besides: paths[0], first.identity, first.classes)
+      guard (file.rows, file.columns) == (first.rows, first.columns) else {
+        throw VectorError.otherGrid(path: path, other: paths[0])
+      }
+    }
+    guard
+      let patches = Patches(
+        height: first.rows, width: first.columns, channels: first.channels, patch: patch)
+    else {
+      throw VectorError.patch(patch, height: first.rows, width: first.columns)
+    }
+    if let other {
+      try Self.check(
+        paths[0], first.identity, first.classes, besides: other.path, other.identity,
+        other.vectors.classes)
+      guard patches == other.vectors.patches else {
+        throw VectorError.otherGrid(path: paths[0], other: other.path)
+      }
+    }
+    var numbers = [Float](
+      repeating: 0, count: files.reduce(0) { $0 + $1.count } * patches.count)
+    var (labels, start) = ([Int32](), 0)
+    for file in files {
+      for image in 0..<file.count {
+        try numbers.withUnsafeMutableBufferPointer {
+          try file.copy(image, to: $0.baseAddress! + start)
+        }
+        if file.isStandardized {
+          for index in start..<start + patches.count {
+            let channel = (index - start) % patches.channels
+            numbers[index] = numbers[index] * file.deviation[channel] + file.mean[channel]
+          }
+        }
+        labels.append(Int32(file.label(of: image) ?? -1))
+        start += patches.count
+      }
+    }
+    vectors = VectorSet(numbers, patches, labels: labels, classes: first.classes)
+    (identity, recipe, path) = (first.identity, first.recipe, paths[0])
+  }
+
+  /// Refuses files that do not belong together.
+  private static func check(
+    _ path: String, _ identity: TokenizerIdentity, _ classes: [String], besides other: String,
+    _ otherIdentity: TokenizerIdentity, _ otherClasses: [String]
+  ) throws {
+    guard identity == otherIdentity else {
+      throw VectorError.otherAutoencoder(path: path, other: other)
+    }
+    guard classes == otherClasses else {
+      throw VectorError.otherClasses(path: path, other: other)
+    }
+  }
+}
+
+/// What vectors are made of.
+public enum VectorSource: Codable, Equatable, Sendable {
+  /// Pixels of images, composited over a background.
+  case images(background: String)
+  /// Latents of an autoencoder, and how images became its input.
+  case latents(autoencoder: TokenizerIdentity, recipe: Recipe)
+}
+
+/// What a continuous prior's folder says of the vectors that it has learned: `vectors.json`.
+public struct PriorVectors: Codable, Equatable, Sendable {
+  /// The file's name.
+  public static let file = "vectors.json"
+
+  /// What they are made of.
+  public let source: VectorSource
+  /// How an image's numbers are vectors.
+  public let patches: Patches
+  /// How they are scaled.
+  public let scale: VectorScale
+  /// The names of the classes.
+  public let classes: [String]
+
+  /// What the vectors are.
+  public var grid: VectorGrid {
+    VectorGrid(
+      rows: patches.rows, columns: patches.columns, numbers: patches.numbers,
+      classes: classes.count)
+  }
+
+  /// The autoencoder whose latents they are; nil where they are pixels.
+  public var autoencoder: TokenizerIdentity? {
+    if case .latents(let autoencoder, _) = source { autoencoder } else { nil }
+  }
+
+  /// The grid `[height, width, channels]` of vectors `[rows, columns, numbers]`, on the scale of the images.
+  public func grid(of vectors: [Float]) -> [Float] {
+    var numbers = [Float](repeating: 0, count: patches.count)
+    for place in 0..<patches.rows * patches.columns {
+      patches.eachNumber(ofBlock: place) { block, index in
+        numbers[index] = scale.number(
+          vectors[place * patches.numbers + block], channel: index % patches.channels)
+      }
+    }
+    return numbers
+  }
+
+  /// The vectors of a grid, on the scale of the prior: the way back.
+  public func vectors(of numbers: [Float]) -> [Float] {
+    let (factors, offsets) = (scale.factors, scale.offsets)
+    var vectors = [Float](repeating: 0, count: patches.count)
+    for place in 0..<patches.rows * patches.columns {
+      patches.eachNumber(ofBlock: place) { block, index in
+        let channel = index % patches.channels
+        vectors[place * patches.numbers + block] =
+          numbers[index] * factors[channel] + offsets[channel]
+      }
+    }
+    return vectors
+  }
+
+  func write(to folder: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(self), as: UTF8.self)
+    try AtomicFile.write(text + "\n", to: folder + "/" + Self.file)
+  }
+}
+
+extension Checkpoint {
+  /// The configuration that the run of a continuous prior was started with.
+  public func readContinuousConfiguration() throws -> ContinuousRunConfiguration {
+    try readConfiguration(of: .continuous)
+  }
+
+  /// What the vectors of a continuous prior are.
+  public func readPriorVectors() throws -> PriorVectors {
+    guard exists(PriorVectors.file) else {
+      throw TrainingError.noCheckpoint(folder: folder, missing: PriorVectors.file)
+    }
+    let vectors: PriorVectors
+    do {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path(PriorVectors.file)))
+      vectors = try JSONDecoder().decode(PriorVectors.self, from: data)
+    } catch {
+      throw TrainingError.damaged(
+        file: path(PriorVectors.file), reason: "it does not say what vectors the prior has learned")
+    }
+    let (patches, scale) = (vectors.patches, vectors.scale)
+    guard
+      Patches(
+        height: patches.height, width: patches.width, channels: patches.channels,
+        patch: patches.patch) == patches,
+      scale.mean.count == patches.channels, scale.deviation.count == patches.channels,
+      (scale.mean + scale.deviation).allSatisfy(\.isFinite)
+    else {
+      throw TrainingError.damaged(
+        file: path(PriorVectors.file), reason: "its numbers do not fit each other")
+    }
+    return vectors
+  }
+}
+
+/// Why vectors cannot be learned, or a continuous prior not be used.
+public enum VectorError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// A patch that does not divide what is cut.
+  case patch(Int, height: Int, width: Int)
+  /// Files of two autoencoders.
+  case otherAutoencoder(path: String, other: String)
+  /// Files with other lists of classes.
+  case otherClasses(path: String, other: String)
+  /// Files of other grids.
+  case otherGrid(path: String, other: String)
+  /// No image is left to evaluate with.
+  case oneImage(path: String)
+  /// A run is resumed with other images.
+  case otherImages(folder: String)
+  /// A number that is not finite.
+  case notFinite(path: String, image: String)
+  /// The latents are not those that a prior has learned.
+  case foreignPrior(folder: String, found: String, expected: String)
+  /// A solver of another checkpoint.
+  case otherCheckpoint(folder: String, checkpoint: String)
+  /// A solver of another number of steps.
+  case otherSteps(folder: String, trained: Int, wanted: Int)
+  /// A solver of another first step or schedule.
+  case otherSchedule(folder: String, trained: String, wanted: String)
+  /// A prior whose head is no diffusion model.
+  case noDiffusion(folder: String)
+
+  /// The file, what was expected, what was found, the way out.
+  public var description: String {
+    switch self {
+    case .patch(let patch, let height, let width):
+      return
+        "data.patch: expected a side that divides \(height) x \(width), found \(patch). Choose "
+        + "another side."
+    case .otherAutoencoder(let path, let other):
+      return
+        "\(path) and \(other) were written by two autoencoders: a prior learns the latents of one. "
+        + "Encode the images of both with one checkpoint."
+    case .otherClasses(let path, let other):
+      return
+        "\(path) and \(other) have different lists of classes. Encode the images of both in one go, "
+        + "or with --no-labels."
+    case .otherGrid(let path, let other):
+      return
+        "\(path) and \(other) hold latents of different sizes. Encode the images of both at one size."
+    case .oneImage(let path):
+      return
+        "\(path): expected at least two images, one of them to evaluate with, found one. Encode more "
+        + "images, or name others by --validation."
+    case .otherImages(let folder):
+      return
+        "\(folder) was started with other images. Name those that it was started with by --data, or "
+        + "start a new run with another --output."
+    case .notFinite(let path, let image):
+      return
+        "\(path): the latents of \(image) hold a number that is not finite. Encode it again, or train "
+        + "the autoencoder with a lower learning rate."
+    case .foreignPrior(let folder, let found, let expected):
+      return
+        "\(folder) has learned the latents of autoencoder \(expected), not those of \(found). Name "
+        + "the autoencoder whose latents it was trained on."
+    case .otherCheckpoint(let folder, let checkpoint):
+      return
+        "\(folder) was trained for another checkpoint than \(checkpoint), or for weights that it had "
+        + "before. Train the solver again: train --config configs/solver.json --from \(checkpoint)"
+    case .otherSteps(let folder, let trained, let wanted):
+      return
+        "\(folder) was trained for \(trained) steps, not for \(wanted). Use --steps \(trained), or train "
+        + "another with --set solver.steps=\(wanted)."
+    case .otherSchedule(let folder, let trained, let wanted):
+      return
+        "\(folder) was trained for \(trained), not for \(wanted). Leave those options to the solver, or "
+        + "train another."
+    case .noDiffusion(let folder):
+      return
+        "\(folder) has a gaussian head: there is nothing to solve. Name a prior with a diffusion head."
+    }
+  }
+}
