@@ -20,8 +20,7 @@ func wall(
 /// The configurations that are built into the commands: links to `configs/`.
 let presets = [
   "fsq", "vq", "vq-plain", "scenes-vq", "photos-64", "photos-128", "photos-256", "cifar10-fsq",
-  "cifar10-vq", "cifar10-vq-rotation", "prior", "scenes-prior",
-  "continuous", "solver",
+  "cifar10-vq", "cifar10-vq-rotation", "kl", "prior", "scenes-prior", "continuous", "solver",
 ]
 
 /// An executable of one page: flags in, exit code out.
@@ -99,7 +98,7 @@ let package = Package(
     wall("Layers", ["Autodiff"]),
     wall("Execution", ["Autodiff", "Randomness", "Threads", "Formatting"]),
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
-    wall("Evaluation"),
+    wall("Evaluation", ["Randomness", "Threads"]),
     wall("EventFiles", ["Files"]),
     wall("Codebooks", ["Randomness"]),
     // 3
@@ -145,8 +144,10 @@ let package = Package(
     wall(
       "Tessera",
       [
-        "Training", "Inference", "CPUBackend", "Tokenizers", "Priors", "Datasets", "TokenFiles",
-        "Execution", "Layers", "Imaging", "Evaluation", "Autodiff", "Safetensors", "Files",
+        "Training", "Inference", "CPUBackend", "Tokenizers", "Priors", "Solvers", "Datasets",
+        "TokenFiles", "Execution", "Layers", "Imaging", "Evaluation", "Diagnostics", "Autodiff",
+        "Safetensors",
+        "Files",
         "Configuration",
       ]),
     // 7
@@ -186,7 +187,8 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Tokenizers", "Priors", "Solvers", "Datasets", "Imaging", "Inference",
-        "Execution", "CPUBackend", "Autodiff", "Evaluation", "Safetensors", "Configuration",
+        "Execution", "CPUBackend", "Autodiff", "Evaluation", "Diagnostics", "Safetensors",
+        "Configuration",
         "TokenFiles", "Codebooks", "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
     tests("PriorsTests", ["Priors", "Autodiff", "Execution", "TestSupport"]),
@@ -202,7 +204,8 @@ let package = Package(
     tests("ImagingTests", ["Imaging", "FileTestSupport"]),
     tests("EventFilesTests", ["EventFiles", "Files", "FileTestSupport"]),
     tests("CodebooksTests", ["Codebooks", "Randomness"]),
-    tests("EvaluationTests", ["Evaluation"], exclude: ["make_goldens.py"]),
+    tests(
+      "EvaluationTests", ["Evaluation", "Randomness"], exclude: ["make_goldens.py"]),
     tests(
       "DatasetsTests", ["Datasets", "Imaging", "Randomness", "Configuration", "FileTestSupport"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness", "FileTestSupport"]),

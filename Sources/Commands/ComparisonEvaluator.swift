@@ -93,7 +93,8 @@ final class ComparisonEvaluator {
 
     let compared = ComparedQuantizer(
       quantizer: run.quantizer.chosen,
-      weights: QuantizerWeights(run.tokenizer, opened.parameters), usage: result.depths.depths)
+      weights: QuantizerWeights(run.tokenizer, opened.parameters), usage: result.depths.depths,
+      latentUse: result.latentUse)
     let training = images.training(run, in: folder)
     var details = RecordedEntry.details(folder, run, upTo: steps, withSamples: makesPage)
     details.listedImages = training?.listed
@@ -153,7 +154,9 @@ final class ComparisonEvaluator {
         let grid = result.tokens
         return .init(
           image: result.image, psnr: psnr[index],
-          tokens: .init(width: grid.width, depth: grid.depth, ids: grid.indices.map(Int.init)))
+          tokens: grid.indices.isEmpty
+            ? nil
+            : .init(width: grid.width, depth: grid.depth, ids: grid.indices.map(Int.init)))
       }, size: set.size)
   }
 }
@@ -321,9 +324,12 @@ struct ComparedQuantizer {
   let weights: QuantizerWeights
   /// The usage at each depth.
   let usage: [CodebookUsage]
+  /// What the latents carry where nothing is quantized.
+  let latentUse: LatentUse?
 
   /// What a verdict rests on.
   var bottleneck: HealthEvidence.Bottleneck {
+    if let latentUse { return .continuous(latentUse) }
     if let levels = quantizer.digitLevels {
       return .finiteScalar(
         levels: LevelUse(usage[0], levels: levels), levelWidths: quantizer.levelWidths)
@@ -343,6 +349,7 @@ struct ComparedQuantizer {
 
   /// Vectors before quantization, `[n, d]`, and codes in a plane; nil where they share no space.
   func plane(_ latents: [Float]) -> CodePlane? {
+    if quantizer.isContinuous { return nil }
     if let levels = quantizer.digitLevels {
       return CodePlane(digits: quantizer.digits(of: latents), levels: levels)
     }

@@ -8,6 +8,7 @@ import Inference
 import Synchronization
 import Threads
 import TokenFiles
+import Tokenizers
 import Training
 
 extension ImageFormat: ExpressibleByArgument {
@@ -17,11 +18,11 @@ extension ImageFormat: ExpressibleByArgument {
   }
 }
 
-/// Turns tokens back into images.
+/// Turns tokens, or latents, back into images.
 public struct DecodeCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "decode", "Turns tokens back into PNG or JPEG files.")
+    "decode", "Turns tokens or latents back into PNG or JPEG files.")
 
   static let help = HelpText(
     paragraphs: [
@@ -31,6 +32,8 @@ public struct DecodeCommand: DocumentedCommand {
         + "Images encoded at their native size get that size again. A PNG file holds the exact "
         + "pixels of the model's forward pass. For numbered shards, name the whole set "
         + "(tokens.safetensors for tokens-00001.safetensors and so on) or one shard.",
+      "Latents of a checkpoint whose quantizer is kl or none are decoded likewise; where they were "
+        + "standardized, that is undone.",
       "Names are made safe: they never leave the output folder. Ids written by another program "
         + "need no metadata: integers [N, h, w] below the codebook size, as tensor "
         + "\"tokens\" of a safetensors file or as a .npy file. They are assumed to be "
@@ -80,7 +83,7 @@ public struct DecodeCommand: DocumentedCommand {
 
   @OptionGroup var options: CommandOptions
 
-  @Argument(help: ArgumentHelp("The token file.", valueName: "tokens"))
+  @Argument(help: ArgumentHelp("The file of tokens or latents.", valueName: "tokens"))
   var tokens: String
 
   /// A command as the parser fills it in.
@@ -119,15 +122,7 @@ public struct DecodeCommand: DocumentedCommand {
         }
         try coded.expand(with: opened, terminal)
       }
-      let file = try TokenFile.open(
-        path: coded?.expanded ?? tokens,
-        assuming: TokenAssumption(
-          identity: tokenizer.identity, gridHeight: grid, gridWidth: grid))
-      try file.check(against: tokenizer.identity)
-      if file.isAssumed {
-        terminal.say(
-          "\(tokens) does not name its tokenizer: its ids are assumed to be those of \(checkpoint)")
-      }
+      let file = try open(coded?.expanded ?? tokens, tokenizer, grid: grid, terminal)
       let (paths, nameless) = try name(file.paths, terminal)
       Interruption.listen()
       let progress = ItemProgress(terminal, "decoding", total: file.count)
@@ -147,6 +142,32 @@ public struct DecodeCommand: DocumentedCommand {
             + "others are in \(output)")
       }
     }
+  }
+
+  /// Opens what is to be decoded, and refuses what another checkpoint encoded.
+  private func open(
+    _ path: String, _ tokenizer: OpenedTokenizer, grid: Int, _ terminal: Terminal
+  ) throws -> EncodedImages {
+    let isContinuous = tokenizer.run.quantizer.isContinuous
+    if isContinuous, let file = try? TokenFile.open(path: path) {
+      // Says that this checkpoint has no tokens.
+      try file.check(against: tokenizer.identity)
+    }
+    if isContinuous || LatentFile.holdsLatents(path) {
+      let file = try LatentFile.open(path: path)
+      try file.check(against: tokenizer.identity)
+      return .latents(file)
+    }
+    let file = try TokenFile.open(
+      path: path,
+      assuming: TokenAssumption(
+        identity: tokenizer.identity, gridHeight: grid, gridWidth: grid))
+    try file.check(against: tokenizer.identity)
+    if file.isAssumed {
+      terminal.say(
+        "\(tokens) does not name its tokenizer: its ids are assumed to be those of \(checkpoint)")
+    }
+    return .tokens(file)
   }
 
   /// Creates the folder, names the files in it, and warns of images that cannot have a name.
@@ -215,7 +236,7 @@ public struct DecodeCommand: DocumentedCommand {
 
   /// Decodes in portions of bounded size; false if a stop was requested on the way.
   private func decode(
-    _ file: TokenFile, to paths: [String?], _ codec: BoundedCodec, _ progress: ItemProgress
+    _ file: EncodedImages, to paths: [String?], _ codec: BoundedCodec, _ progress: ItemProgress
   ) throws -> Bool {
     let writing = ImageWriting(as: format, quality: quality ?? 95, threads: options.threadCount)
     let limit = PortionLimit(threads: options.threadCount)
@@ -224,7 +245,7 @@ public struct DecodeCommand: DocumentedCommand {
         try writing.finish()
         return false
       }
-      var records: [(path: String, record: TokenRecord)] = []
+      var records: [(path: String, index: Int, shape: TokenRecord)] = []
       var (pixels, taken) = (0, 0)
       while progress.done + taken < file.count {
         let index = progress.done + taken
@@ -239,13 +260,12 @@ public struct DecodeCommand: DocumentedCommand {
         guard limit.admits(size, to: records.count, pixels: pixels) else { break }
         taken += 1
         pixels += size
-        records.append((path, try file.record(at: index)))
+        records.append((path, index, shape))
       }
-      let images = try codec.decode(
-        records.map(\.record.grid), names: records.map(\.record.path))
+      let images = try file.decode(records.map(\.index), codec)
       try writing.write(
         zip(records, images).map { item, image in
-          let (path, record) = item
+          let (path, record) = (item.path, item.shape)
           return (
             path, image.cropped(x: 0, y: 0, width: record.width, height: record.height)
           )
@@ -262,7 +282,7 @@ public struct DecodeCommand: DocumentedCommand {
     guard record.paddedWidth <= limit / record.paddedHeight else {
       throw Failure(
         .badData,
-        "\(tokens): the tokens of \(record.path) stand for "
+        "\(tokens): what \(record.path) was encoded to stands for "
           + "\(record.paddedWidth)x\(record.paddedHeight) pixels, more than the limit of \(limit). "
           + "Correct the program that wrote it, or encode a smaller image.")
     }

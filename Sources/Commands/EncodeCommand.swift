@@ -5,15 +5,16 @@ import Formatting
 import Foundation
 import Inference
 import TokenFiles
+import Tokenizers
 import Training
 
 extension TokenFormat: ExpressibleByArgument {}
 
-/// Turns images into tokens.
+/// Turns images into tokens, or into latents where nothing is quantized.
 public struct EncodeCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "encode", "Turns PNG and JPEG files into tokens of a trained tokenizer.")
+    "encode", "Turns PNG and JPEG files into tokens or latents of a trained tokenizer.")
 
   static let help = HelpText(
     paragraphs: [
@@ -30,6 +31,9 @@ public struct EncodeCommand: DocumentedCommand {
         + "--shard, numbered shards are written one by one, and --resume continues after "
         + "the last complete shard; without it nothing is written before all images are "
         + "encoded. With --force, existing output stays until the new tokens are complete.",
+      "A checkpoint whose quantizer is kl or none makes latents, floats [N, h, w, d] of one grid, and "
+        + "no tokens: .safetensors or .npy, in one file, with mean and deviation of each channel. "
+        + "--standardize writes (x - mean) / deviation; decode undoes it.",
       "Transparent pixels are composited over the background of the checkpoint's configuration "
         + "(data.background).",
     ],
@@ -54,6 +58,10 @@ public struct EncodeCommand: DocumentedCommand {
       encode --checkpoint checkpoints/fsq \
         --prior checkpoints/prior --output small.safetensors \
         photos
+      """#,
+      #"""
+      encode --checkpoint checkpoints/kl --standardize \
+        --output latents.safetensors photos
       """#,
     ])
 
@@ -95,6 +103,9 @@ public struct EncodeCommand: DocumentedCommand {
       "Write the tokens in as few bits as this prior expects; decode needs it too.",
       valueName: "folder"))
   var prior: String?
+
+  @Flag(help: "Write latents of mean 0 and deviation 1 in each channel.")
+  var standardize = false
 
   @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
@@ -152,6 +163,7 @@ public struct EncodeCommand: DocumentedCommand {
       let unnamed = inputs.leftOut.reduce(0) { $0 + $1.imageCount }
       let tokenizer = try OpenedTokenizer(
         checkpoint: checkpoint, weights: weights.file, threads: options.threadCount)
+      try checkOptions(tokenizer, target)
       let side = tokenizer.identity.downsampling
       try size.check(downsampling: side)
       var preparation = Preparation(
@@ -169,10 +181,15 @@ public struct EncodeCommand: DocumentedCommand {
         try openPrior($0, for: tokenizer.identity, named: checkpoint, options)
       }
       Interruption.listen()
+      if tokenizer.run.quantizer.isContinuous {
+        return try encodeLatents(
+          inputs, tokenizer, codec, preparation, to: target, unnamed: unnamed, terminal)
+      }
       let writer = try makeWriter(
         output, tokenizer.identity, preparation.recipe, inputs.classes)
       let run = EncodingRun(
-        codec: codec, preparation: preparation, writer: writer, threads: options.threadCount,
+        codec: codec, preparation: preparation, target: .tokens(writer),
+        threads: options.threadCount,
         alsoChecks: verify ? [.reconstruct, .decode] : [])
       let finished = writer.finishedPaths
       let files = inputs.files.filter { !finished.contains(Array($0.name.utf8)) }
@@ -203,11 +220,83 @@ public struct EncodeCommand: DocumentedCommand {
       terminal.result(summary + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
       if verify {
         let verification = TokenVerification(
-          codec: codec, preparation: preparation, tokens: tokens, threads: options.threadCount)
+          codec: codec, preparation: preparation, encoded: .tokens(tokens),
+          threads: options.threadCount)
         try verification.run(inputs.files, terminal)
       }
       try tellRejected(rejected, of: inputs.files.count + unnamed, output.path)
     }
+  }
+
+  /// Refuses options that make no sense for latents, or only for them.
+  private func checkOptions(_ tokenizer: OpenedTokenizer, _ target: TokenOutput) throws {
+    let kind = tokenizer.run.quantizer.kind
+    guard tokenizer.run.quantizer.isContinuous else {
+      guard standardize else { return }
+      throw Failure(
+        .usage,
+        "--standardize is for latents, and \(checkpoint) (quantizer.type \"\(kind)\") makes tokens: "
+          + "remove it")
+    }
+    let refused: [(option: String, isThere: Bool, reason: String)] = [
+      ("--prior", prior != nil, "a prior codes tokens"),
+      ("--shard", shard != nil, "their mean and deviation are those of one file"),
+      ("--resume", resume, "they are written in one file"),
+      (
+        "--verify", verify && standardize,
+        "standardized latents are rounded, and decode to nearly the same pixels"
+      ),
+    ]
+    for (option, isThere, reason) in refused where isThere {
+      throw Failure(
+        .usage,
+        "\(option): \(checkpoint) (quantizer.type \"\(kind)\") makes latents, and \(reason): remove it"
+      )
+    }
+    if target.format == .bin {
+      throw Failure(
+        .usage,
+        "\(target.path): \(checkpoint) (quantizer.type \"\(kind)\") makes latents, which are written as "
+          + ".safetensors or .npy: change the format")
+    }
+  }
+
+  /// Writes the latents of images.
+  private func encodeLatents(
+    _ inputs: ImageInputs, _ tokenizer: OpenedTokenizer, _ codec: BoundedCodec,
+    _ preparation: Preparation, to target: TokenOutput, unnamed: Int, _ terminal: Terminal
+  ) throws {
+    let writer: LatentWriter
+    do {
+      writer = try LatentWriter(
+        path: target.path, format: target.format, identity: tokenizer.identity,
+        recipe: preparation.recipe, channels: tokenizer.run.quantizer.codeDimension,
+        classes: inputs.classes, isStandardized: standardize)
+    } catch { throw Failure(writing: error) }
+    let run = EncodingRun(
+      codec: codec, preparation: preparation, target: .latents(writer),
+      threads: options.threadCount, alsoChecks: verify ? [.reconstruct, .decode] : [])
+    let progress = ItemProgress(terminal, "encoding", total: inputs.files.count)
+    let outcome = try explainingPieces { try run.encode(inputs.files, terminal, progress) }
+    terminal.tell(transparentCount: outcome.transparent, background: preparation.background)
+    let rejected = outcome.rejected + unnamed
+    if outcome.rejected == inputs.files.count {
+      throw Failure(
+        .badData,
+        "nothing was written: \(Display.count(rejected, "file")) skipped, for the reasons above")
+    }
+    _ = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
+    let latents = try LatentFile.open(path: target.path)
+    let sizes = outcome.sizes(preparation, cells: "latent vectors")
+    terminal.result(
+      latents.summary(rate: progress.rate) + (sizes.map { "; " + $0 } ?? ""))
+    if verify {
+      let verification = TokenVerification(
+        codec: codec, preparation: preparation, encoded: .latents(latents),
+        threads: options.threadCount)
+      try verification.run(inputs.files, terminal)
+    }
+    try tellRejected(rejected, of: inputs.files.count + unnamed, target.path)
   }
 
   private func tellRejected(_ rejected: Int, of all: Int, _ path: String) throws {
@@ -264,7 +353,7 @@ extension Failure {
   init(writing error: TokenFileError) {
     let failure = Failure(error)
     switch error {
-    case .output: self.init(.cannotCreate, failure.description)
+    case .output, .latentOutput: self.init(.cannotCreate, failure.description)
     case .halfReplaced: self.init(.inputOutput, failure.description)
     default: self = failure
     }

@@ -16,12 +16,18 @@ struct EncodingRun {
   let codec: BoundedCodec
   /// How images are prepared.
   let preparation: Preparation
-  /// The writer of the token file.
-  let writer: TokenWriter
+  /// Where the results go.
+  let target: Target
   /// Threads that compute; as many read ahead.
   let threads: Int
   /// What else must fit into memory for an image to be accepted.
   let alsoChecks: [BoundedCodec.Task]
+
+  /// The writer of a token file, or of latents.
+  enum Target {
+    case tokens(TokenWriter)
+    case latents(LatentWriter)
+  }
 
   /// The outcome for all files.
   struct Outcome {
@@ -41,7 +47,7 @@ struct EncodingRun {
   ) throws -> Outcome {
     let stream = ImageStream(files, preparation, threads: threads)
     defer { stream.stop() }
-    let appending = TokenAppending(to: writer)
+    let appending = Appending()
     defer { appending.stop() }
     var outcome = Outcome()
     var leftOut = LeftOut(terminal)
@@ -75,16 +81,28 @@ struct EncodingRun {
           leftOut.tell(Self.reason(error, preparation), kind: kind, advice: advice)
         }
       }
-      let grids = try codec.encode(images.map(\.image), names: inputs.map(\.name))
-      try appending.append(
-        zip(zip(inputs, images), grids).map { image, grid in
-          let (input, prepared) = image
-          return TokenRecord(
-            path: input.name, width: prepared.width, height: prepared.height,
-            paddedWidth: prepared.image.width, paddedHeight: prepared.image.height,
-            gridHeight: grid.height, gridWidth: grid.width,
-            tokens: grid.indices.map { UInt32($0) }, label: input.label)
-        })
+      switch target {
+      case .tokens(let writer):
+        let grids = try codec.encode(images.map(\.image), names: inputs.map(\.name))
+        try appending.append(
+          zip(zip(inputs, images), grids).map { image, grid in
+            let (input, prepared) = image
+            return TokenRecord(
+              path: input.name, width: prepared.width, height: prepared.height,
+              paddedWidth: prepared.image.width, paddedHeight: prepared.image.height,
+              gridHeight: grid.height, gridWidth: grid.width,
+              tokens: grid.indices.map { UInt32($0) }, label: input.label)
+          }, by: { try writer.append($0) })
+      case .latents(let writer):
+        let grids = try codec.latents(images.map(\.image), names: inputs.map(\.name))
+        try appending.append(
+          zip(zip(inputs, images), grids).map { image, grid in
+            let (input, prepared) = image
+            return LatentRecord(
+              path: input.name, width: prepared.width, height: prepared.height,
+              rows: grid.height, columns: grid.width, latents: grid.numbers, label: input.label)
+          }, by: { try writer.append($0) })
+      }
       progress.advance(by: portion.count)
     }
   }
@@ -140,7 +158,9 @@ extension EncodingRun.Outcome {
   }
 
   /// What became of the images' sizes; nil where they kept them.
-  func sizes(_ preparation: Preparation) -> String? {
+  ///
+  /// - Parameter cells: what a grid is made of.
+  func sizes(_ preparation: Preparation, cells: String = "tokens") -> String? {
     let size: PreparedImage.Extent
     switch preparation.mode {
     case .native: return nil
@@ -153,29 +173,32 @@ extension EncodingRun.Outcome {
     return
       "\(Display.count(resized, "image")) resized or cropped: "
       + "\(resized > 1 ? "up to " : "")\(largest.width)x\(largest.height) -> "
-      + "\(size.width)x\(size.height) pixels -> \(size.height / side)x\(size.width / side) tokens"
+      + "\(size.width)x\(size.height) pixels -> \(size.height / side)x\(size.width / side) \(cells)"
       + (preparation.mode == .model ? "; --size native keeps sizes" : "")
   }
 }
 
-/// Gives tokens to their writer in a thread of its own, one portion while the next one is computed.
-final class TokenAppending: @unchecked Sendable {
+/// Gives results to their writer in a thread of its own, one portion while the next one is computed.
+final class Appending: @unchecked Sendable {
   // Unchecked: a portion is begun only after the one before has ended, and nobody else has the
   // writer meanwhile.
-  private let writer: TokenWriter
   private let work = BackgroundWork("writer")
   private let failure = Mutex<(any Error)?>(nil)
 
-  /// Prepares to append to a writer.
-  init(to writer: TokenWriter) { self.writer = writer }
+  /// A portion on its way; nobody else has it, nor its writer, until it has ended.
+  private struct Portion<Record>: @unchecked Sendable {
+    let records: [Record]
+    let write: (Record) throws -> Void
+  }
 
   /// Begins to append a portion, once the one before has been.
   ///
   /// Errors: what kept the portion before from being written.
-  func append(_ records: [TokenRecord]) throws {
+  func append<Record>(_ records: [Record], by write: @escaping (Record) throws -> Void) throws {
     try finish()
+    let portion = Portion(records: records, write: write)
     work.start { [self] in
-      do { for record in records { try writer.append(record) } } catch {
+      do { for record in portion.records { try portion.write(record) } } catch {
         failure.withLock { $0 = error }
       }
     }

@@ -95,7 +95,7 @@ struct EstimateReport {
     let lines = similar.prefix(4).map { other in
       "          \(Display.decimals(other.psnr, 2)) dB after \(Display.count(other.steps, "step")) "
         + "of \(other.batchSize): \(other.name), \(other.imageSize)x\(other.imageSize), "
-        + "\(Display.count(Int(other.codes), "code")), \(other.data)"
+        + (other.codes > 1 ? "\(Display.count(Int(other.codes), "code")), " : "") + other.data
     }
     return (["quality   PSNR that similar runs reached on held-out images:"] + lines)
       .joined(separator: "\n")
@@ -171,9 +171,10 @@ struct ReferenceRun: Equatable {
       Int(step), run.training.batchSize, psnr, run.data.train)
   }
 
-  /// Codes of a token of a run, all depths together.
+  /// Codes of a token of a run, all depths together; 1 where there are none.
   static func codes(_ run: RunConfiguration) -> Double {
-    pow(Double(run.quantizer.codebookSize), Double(run.quantizer.depth))
+    run.quantizer.isContinuous
+      ? 1 : pow(Double(run.quantizer.codebookSize), Double(run.quantizer.depth))
   }
 
   /// Runs like a configuration, the nearest first: those that are known, and those in a folder.

@@ -181,6 +181,22 @@ final class BoundedCodec {
     }
   }
 
+  /// The latents of images, where nothing is quantized; `names` are for errors.
+  func latents(_ images: [Image], names: [String]) throws -> [LatentGrid] {
+    try split(.encode, images.map { ($0.height, $0.width) }, names) { codec, members in
+      try codec.latents(of: members.map { images[$0] })
+    }
+  }
+
+  /// The images that latents stand for; `names` are for errors.
+  func decode(latents grids: [LatentGrid], names: [String]) throws -> [Image] {
+    let side = codec.configuration.model.downsampling
+    let sizes = grids.map { ($0.height * side, $0.width * side) }
+    return try split(.decode, sizes, names) { codec, members in
+      try codec.decode(latents: members.map { grids[$0] })
+    }
+  }
+
   /// What the model's own forward pass makes of images; `names` are for errors.
   func reconstruct(
     _ images: [Image], names: [String]
@@ -234,6 +250,10 @@ final class BoundedCodec {
         .badData,
         "\(names[image]): token \(token) is not below \(size), the size of the codebook. "
           + "The tokens are damaged or of another tokenizer.")
+    case .latentNotFinite(let image, let value):
+      Failure(
+        .badData,
+        "\(names[image]): its latents hold \(value). The latents are damaged: encode it again.")
     }
   }
 }

@@ -24,6 +24,7 @@ enum Preset {
     ("cifar10-fsq", PackageResources.cifar10_fsq_json),
     ("cifar10-vq", PackageResources.cifar10_vq_json),
     ("cifar10-vq-rotation", PackageResources.cifar10_vq_rotation_json),
+    ("kl", PackageResources.kl_json),
     ("prior", PackageResources.prior_json),
     ("scenes-prior", PackageResources.scenes_prior_json),
     ("continuous", PackageResources.continuous_json),

@@ -128,14 +128,82 @@ struct TokenSummary {
   }
 }
 
+extension LatentFile {
+  /// The result line of encode.
+  func summary(rate: String) -> String {
+    let labelled =
+      classes.isEmpty
+      ? ""
+      : " of \(Display.count(classes.count)) \(classes.count == 1 ? "class" : "classes")"
+    func list(_ numbers: [Float]) -> String {
+      numbers.prefix(8).map { Display.significant(Double($0), 3) }.joined(separator: ", ")
+        + (numbers.count > 8 ? ", ..." : "")
+    }
+    return "\(path): \(Display.count(count, "image"))\(labelled), latents "
+      + "\(rows)x\(columns)x\(channels)\(isStandardized ? ", standardized" : ""); "
+      + "mean \(list(mean)); deviation \(list(deviation)); \(rate)"
+  }
+}
+
+/// What was encoded, as read back from its file.
+enum EncodedImages {
+  case tokens(TokenFile)
+  case latents(LatentFile)
+
+  /// The number of images.
+  var count: Int {
+    switch self {
+    case .tokens(let file): file.count
+    case .latents(let file): file.count
+    }
+  }
+
+  /// The images' paths, in order.
+  var paths: [String] {
+    switch self {
+    case .tokens(let file): file.paths
+    case .latents(let file): file.paths
+    }
+  }
+
+  /// The sizes of one image, which are known without reading it.
+  func shape(at index: Int) -> TokenRecord {
+    switch self {
+    case .tokens(let file): return file.shape(at: index)
+    case .latents(let file):
+      let (size, side) = (file.size(of: index), file.identity.downsampling)
+      return TokenRecord(
+        path: file.paths[index], width: size.width, height: size.height,
+        paddedWidth: file.columns * side, paddedHeight: file.rows * side, gridHeight: file.rows,
+        gridWidth: file.columns, tokens: [], label: file.label(of: index))
+    }
+  }
+
+  /// What some images decode to, with padding.
+  func decode(_ indices: [Int], _ codec: BoundedCodec) throws -> [Image] {
+    switch self {
+    case .tokens(let file):
+      let records = try indices.map { try file.record(at: $0) }
+      return try codec.decode(records.map(\.grid), names: records.map(\.path))
+    case .latents(let file):
+      let grids = try indices.map { index in
+        LatentGrid(
+          height: file.rows, width: file.columns, channels: file.channels,
+          numbers: try file.latents(of: index))
+      }
+      return try codec.decode(latents: grids, names: indices.map { file.paths[$0] })
+    }
+  }
+}
+
 /// Compares what tokens decode to, as read back from their file, with the model's forward pass.
 struct TokenVerification {
   /// The codec.
   let codec: BoundedCodec
   /// How images were prepared.
   let preparation: Preparation
-  /// The tokens as read back.
-  let tokens: TokenFile
+  /// The tokens, or latents, as read back.
+  let encoded: EncodedImages
   /// Threads that read ahead.
   let threads: Int
 
@@ -146,7 +214,7 @@ struct TokenVerification {
     var inputs: [[UInt8]: ImageInput] = [:]
     for file in files { inputs[Array(file.name.utf8)] = file }
     // Shards of an earlier run may hold images that were not named this time.
-    let pairs = tokens.paths.enumerated().compactMap { index, name in
+    let pairs = encoded.paths.enumerated().compactMap { index, name in
       inputs[Array(name.utf8)].map { (index: index, input: $0) }
     }
     let stream = ImageStream(pairs.map(\.input), preparation, threads: threads)
@@ -159,10 +227,9 @@ struct TokenVerification {
       if Interruption.isRequested { throw ExitCode(Interruption.exitCode) }
       let names = portion.map(\.input.name)
       let prepared = try portion.map { try $0.result.get() }
-      let records = try portion.indices.map {
-        try tokens.record(at: pairs[progress.done + $0].index)
-      }
-      let decoded = try codec.decode(records.map(\.grid), names: names)
+      let indices = portion.indices.map { pairs[progress.done + $0].index }
+      let records = indices.map { encoded.shape(at: $0) }
+      let decoded = try encoded.decode(indices, codec)
       let expected = try codec.reconstruct(prepared.map(\.image), names: names)
       for index in portion.indices
       where decoded[index] != expected[index].image
@@ -176,9 +243,9 @@ struct TokenVerification {
     terminal.result(
       "verified: \(Display.count(pairs.count - different.count)) of "
         + "\(Display.count(pairs.count, "image")) decode to the pixels of the forward pass")
-    if pairs.count < tokens.count {
+    if pairs.count < encoded.count {
       terminal.say(
-        "not verified: \(Display.count(tokens.count - pairs.count, "image")) that are not among "
+        "not verified: \(Display.count(encoded.count - pairs.count, "image")) that are not among "
           + "the paths given")
     }
     guard different.isEmpty else {

@@ -1,8 +1,10 @@
 import Configuration
+import Diagnostics
 import Evaluation
 import Formatting
 import Foundation
 import Synchronization
+import Tokenizers
 import Training
 
 /// Shows training progress: one redrawn line on a terminal, plain lines elsewhere.
@@ -149,10 +151,26 @@ final class TrainingProgress: TrainingObserver {
       timeLeft: left.map { "\(Display.duration($0)) left" } ?? "",
       details: [
         "PSNR \(Display.decimals(report.psnr, 2)) dB",
-        report.tokens > 0 ? "codes \(Display.percent(report.usage))" : "not quantized yet",
+        bottleneck(report),
         "loss \(Display.loss(report.loss))",
         "\(Display.decimals(report.imagesPerSecond, 1)) images/s",
       ])
+  }
+
+  /// What is to be known of the bottleneck, in two words.
+  private func bottleneck(_ report: StepReport) -> String {
+    if run.quantizer.isContinuous {
+      return report.kl.map { "KL \(Display.significant($0, 3)) nats" } ?? "continuous"
+    }
+    return report.tokens > 0 ? "codes \(Display.percent(report.usage))" : "not quantized yet"
+  }
+
+  /// What latents carry: "rank 3.2 of 4, KL 812 nats/image, channel 2 is dead".
+  private static func words(_ use: LatentUse, rank: Double?) -> String {
+    (rank.map { "latent rank \(Display.decimals($0, 2)) of \(use.channels)" }
+      ?? "\(use.channels) channels")
+      + (use.kl.map { ", KL \(Display.significant($0, 4)) nats/image" } ?? "")
+      + (use.deadWords.map { ", \($0)" } ?? "")
   }
 
   private static func words(_ result: EvaluationResult, _ averages: AveragesReport?) -> String {
@@ -166,6 +184,11 @@ final class TrainingProgress: TrainingObserver {
           + averages.entries.map { "\($0.name) \(Display.decimals($0.psnr, 2))" }
           .joined(separator: ", ")
       } ?? ""
+    if let use = result.latentUse {
+      return
+        "PSNR \(Display.decimals(result.psnr, 2)) dB, SSIM \(Display.decimals(result.ssim, 3)), "
+        + words(use, rank: result.latents.effectiveRank) + few + compared
+    }
     return "PSNR \(Display.decimals(result.psnr, 2)) dB, SSIM \(Display.decimals(result.ssim, 3)), "
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used by "
       + "\(Display.count(result.tokens, "token"))\(ids), "

@@ -17,6 +17,13 @@ struct RunDescription {
   /// The tokenizer: `fsq 8,5,5,5: 32x32 pixels -> 16x16 tokens of 1,000 codes, 2.49 bits/pixel`.
   func tokenizer(parameters: Int) -> String {
     let (side, grid) = (run.data.imageSize, run.data.imageSize / run.model.downsampling)
+    if run.quantizer.isContinuous {
+      let channels = run.quantizer.codeDimension
+      let numbers = Double(channels * grid * grid) / Double(side * side)
+      return "\(run.quantizer.kind) \(run.quantizer.chosen.sizeText): \(side)x\(side) pixels -> "
+        + "\(grid)x\(grid)x\(channels) latents, \(Display.significant(numbers, 3)) latents/pixel; "
+        + Display.count(parameters, "parameter")
+    }
     let depth = run.quantizer.depth
     let tokens = "\(grid)x\(grid)\(depth > 1 ? "x\(depth)" : "") tokens"
     let quantizer = "\(run.quantizer.kind) \(run.quantizer.chosen.sizeText)"

@@ -20,7 +20,8 @@ import Foundation
 ///    or one below that same share of a Zipf law's, where codes leave more than
 ///    ``Threshold/unexplained`` of the vectors' variance. Where tokens have several ids, the first of
 ///    these are asked of each depth too: another depth's codes do not make up for one that collapsed.
-/// 3. Embedding collapse: tokens differ, but the used codes lie together.
+/// 3. Posterior collapse, where nothing is quantized: more than ``LatentUse/Threshold/dead`` of the
+///    channels carry less than ``LatentUse/Threshold/nats``. Otherwise embedding collapse: tokens differ, but the used codes lie together.
 /// 4. Under-trained: fewer than ``Threshold/steps`` steps; or less than ``Threshold/partOfRun`` of those
 ///    planned; or a PSNR below that of each image's mean colour; or more than ``Threshold/gain`` dB gained over the second half of the run.
 /// 5. Healthy otherwise.
@@ -33,6 +34,8 @@ public struct CodebookHealth: Sendable, Equatable {
     case tokenCollapse = "codebook collapse"
     /// The vectors or the codes concentrate.
     case embeddingCollapse = "embedding collapse"
+    /// Most channels of latents that are distributions tell nothing of an image.
+    case posteriorCollapse = "posterior collapse"
     /// Training has not come far enough to judge.
     case underTrained = "still improving"
   }
@@ -166,7 +169,10 @@ public struct CodebookHealth: Sendable, Equatable {
   public init(judging evidence: HealthEvidence) {
     let concentration = evidence.concentrationOfVectors
     let tokens = evidence.tokenCollapse
-    var findings = concentration.map { Finding(verdict: .embeddingCollapse, reason: $0) }
+    var findings = evidence.posteriorCollapse.map {
+      Finding(verdict: .posteriorCollapse, reason: $0)
+    }
+    findings += concentration.map { Finding(verdict: .embeddingCollapse, reason: $0) }
     findings += tokens.map { Finding(verdict: .tokenCollapse, reason: $0) }
     // One code has no spread, and few have little: that is the tokens' fault, not the codes'.
     if tokens.isEmpty {
@@ -181,7 +187,7 @@ public struct CodebookHealth: Sendable, Equatable {
 
   /// The verdict and everything that speaks for it, as text of one paragraph.
   public var words: String {
-    var sentences = findings.isEmpty ? [evidenceOfHealth] : []
+    var sentences = findings.isEmpty ? ["codes, vectors and training show nothing amiss"] : []
     var last = verdict
     for finding in findings {
       sentences.append(
@@ -190,9 +196,5 @@ public struct CodebookHealth: Sendable, Equatable {
       last = finding.verdict
     }
     return verdict.rawValue + ": " + (sentences + remarks).joined(separator: "; ")
-  }
-
-  private var evidenceOfHealth: String {
-    "codes, vectors and training show nothing amiss"
   }
 }

@@ -137,6 +137,9 @@ extension CollapseOnset {
     case codebookRank
     /// Deviation of the used codes in lengths, with the limit of the vectors'.
     case codebookSpread
+    /// The share of channels of continuous latents that carry nothing, above
+    /// ``LatentUse/Threshold/dead``: see ``LatentUse``.
+    case deadChannels
     /// Mean of `|z - q|^2` against the squared length of `z`, above 0.5.
     ///
     /// More than half of what the encoder says is lost.
@@ -147,7 +150,7 @@ extension CollapseOnset {
     /// The warning comes last: where nothing else shows the collapse, as of one depth of several, it was
     /// seen in training.
     static let ofCollapse: [Self] = [
-      .usage, .perplexity, .latentSpread, .latentRank, .codebookSpread, .warning,
+      .deadChannels, .usage, .perplexity, .latentSpread, .latentRank, .codebookSpread, .warning,
     ]
 
     var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
@@ -171,13 +174,14 @@ extension CollapseOnset {
       case .latentRank, .codebookRank: CodebookHealth.Threshold.rank(channels: channels)
       case .latentSpread, .codebookSpread: CodebookHealth.Threshold.relativeSpread
       case .quantizationError: 0.5
+      case .deadChannels: LatentUse.Threshold.dead
       }
     }
 
     /// Whether what is amiss lies above the limit.
     var isAbove: Bool {
       switch self {
-      case .warning, .obtuse, .commitmentRatio, .quantizationError: true
+      case .warning, .obtuse, .commitmentRatio, .quantizationError, .deadChannels: true
       default: false
       }
     }
@@ -201,6 +205,7 @@ extension CollapseOnset {
       case .codebookRank: "the effective rank of the used codes"
       case .codebookSpread: "the spread of the used codes"
       case .quantizationError: "the quantization error"
+      case .deadChannels: "the share of dead channels"
       }
     }
 
@@ -212,6 +217,7 @@ extension CollapseOnset {
       case .obtuse: "above 5%"
       case .commitmentRatio: "above ten times the reconstruction gradient"
       case .quantizationError: "above half of the vectors' squared length"
+      case .deadChannels: "above a half"
       case .latentSpread, .codebookSpread: "below 5% of their length"
       default: "below \(Display.significant(limit, 3))"
       }

@@ -10,6 +10,8 @@ public struct HealthEvidence: Sendable {
     /// Rounded channels: the use of their levels, and how wide a level is at the middle of each
     /// channel, in units of the latent before it is bounded.
     case finiteScalar(levels: LevelUse, levelWidths: [Double])
+    /// Nothing is quantized: what the latents carry. There are no codes then.
+    case continuous(LatentUse)
   }
 
   /// One evaluation in the course of training.
@@ -26,7 +28,7 @@ public struct HealthEvidence: Sendable {
     }
   }
 
-  /// The size of the codebook, `K`.
+  /// The size of the codebook, `K`; 0 where nothing is quantized.
   public var codes: Int
   /// Ids that were counted, `n`: tokens, times the depths where a token has several ids.
   public var ids: Int
@@ -122,14 +124,16 @@ extension HealthEvidence {
   var concentrationOfVectors: [String] {
     var reasons: [String] = []
     switch bottleneck {
-    case .vector:
+    case .continuous where !posteriorCollapse.isEmpty: break
+    case .vector, .continuous:
+      let vectors = isContinuous ? "the latents" : "the vectors before quantization"
       if latents.relative < Threshold.relativeSpread {
         reasons.append(
-          "the vectors before quantization deviate from their mean by \(text(latents.deviation)), "
+          "\(vectors) deviate from their mean by \(text(latents.deviation)), "
             + "\(Display.percent(latents.relative)) of their length \(text(latents.length))")
       } else if let rank = latents.effectiveRank, isLine(rank, channels: latents.dimension) {
         reasons.append(
-          "the vectors before quantization lie nearly on a line: effective rank "
+          "\(vectors) lie nearly on a line: effective rank "
             + "\(text(rank)) of \(latents.dimension)")
       }
     case .finiteScalar(let levels, let widths):
@@ -145,6 +149,17 @@ extension HealthEvidence {
       }
     }
     return reasons
+  }
+
+  /// Whether nothing is quantized.
+  var isContinuous: Bool {
+    if case .continuous = bottleneck { true } else { false }
+  }
+
+  /// Posterior collapse: most channels tell nothing.
+  var posteriorCollapse: [String] {
+    guard case .continuous(let use) = bottleneck, use.hasCollapsed else { return [] }
+    return [use.collapseWords]
   }
 
   /// Codebook collapse: few codes, or few that count.
@@ -254,6 +269,15 @@ extension HealthEvidence {
 
   /// Remarks that do not affect the verdict.
   var remarks: [String] {
+    if case .continuous(let use) = bottleneck {
+      guard let words = use.deadWords, !use.hasCollapsed else { return [] }
+      return [
+        words
+          + (use.klByChannel == nil
+            ? ": less than \(Display.percent(LatentUse.Threshold.deviation)) of the widest channel's deviation"
+            : ": less than \(Display.significant(LatentUse.Threshold.nats, 2)) nats a latent vector")
+      ]
+    }
     var remarks: [String] = []
     if ids < Threshold.ids {
       remarks.append(

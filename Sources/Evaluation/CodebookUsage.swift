@@ -15,7 +15,7 @@ public struct CodebookUsage: Sendable, Equatable {
     case used([Int: Int])
   }
 
-  /// The size of the codebook, `K`.
+  /// The size of the codebook, `K`; 0 where nothing is quantized, and nothing can be counted.
   public let codes: Int
   /// How many ids were counted: tokens, times the depths that are counted together.
   public private(set) var ids = 0
@@ -24,7 +24,7 @@ public struct CodebookUsage: Sendable, Equatable {
 
   /// No ids yet, for a codebook of `codes` codes.
   public init(codes: Int) {
-    precondition(codes > 0, "a codebook has a code")
+    precondition(codes >= 0, "a codebook has no fewer than no codes")
     self.codes = codes
     table = codes <= Self.largestTable ? .all([Int](repeating: 0, count: codes)) : .used([:])
   }
@@ -111,7 +111,7 @@ public struct CodebookUsage: Sendable, Equatable {
   public var deadCodes: Int { codes - used }
 
   /// The fraction of codes used at least once, 0...1.
-  public var usage: Double { Double(used) / Double(codes) }
+  public var usage: Double { codes == 0 ? 0 : Double(used) / Double(codes) }
 
   /// The share that as many ids would show if each were drawn uniformly: `1 - (1 - 1/K)^n`.
   ///
@@ -122,8 +122,8 @@ public struct CodebookUsage: Sendable, Equatable {
 
   /// `1 - (1 - 1/K)^n`, computed so that it keeps its digits where `1/K` or `n/K` is tiny.
   public static func expectedUniformUsage(codes: Int, ids: Int) -> Double {
-    precondition(codes > 0 && ids >= 0, "a codebook has a code")
-    if ids == 0 { return 0 }
+    precondition(codes >= 0 && ids >= 0, "counts are not negative")
+    if ids == 0 || codes == 0 { return 0 }
     return -expm1(Double(ids) * log1p(-1 / Double(codes)))
   }
 

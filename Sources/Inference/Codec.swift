@@ -5,6 +5,8 @@ import Tokenizers
 
 /// Encodes images into tokens and decodes tokens into images with a trained tokenizer.
 ///
+/// Where its bottleneck is continuous there are no tokens: then images become latents, and these images.
+///
 /// Images of one size are replayed several at a time where the backend computes each of them as if
 /// it were alone, and one at a time elsewhere: what an image becomes never depends, bit for bit, on
 /// its batch. Plans are made once for each image size.
@@ -19,11 +21,11 @@ public final class Codec<B: Backend> {
 
   /// The tasks.
   public enum Task: Hashable, Sendable {
-    /// From pixels to tokens.
+    /// From pixels to tokens, or latents.
     case encode
-    /// From tokens to pixels.
+    /// From tokens, or latents, to pixels.
     case decode
-    /// From pixels to pixels, by way of tokens.
+    /// From pixels to pixels, by way of tokens or latents.
     case reconstruct
   }
 
@@ -46,7 +48,7 @@ public final class Codec<B: Backend> {
 
   /// The result for one image.
   public struct Reconstruction: Sendable {
-    /// Its tokens.
+    /// Its tokens; an empty grid where the bottleneck is continuous.
     public let tokens: TokenGrid
     /// The decoded image.
     public let image: Image
@@ -54,6 +56,8 @@ public final class Codec<B: Backend> {
     public let quantizationError: Double
     /// The vectors before quantization, row by row, `[h * w, d]`.
     public let latents: [Float]
+    /// The KL divergence of each latent in nats, `[h * w, d]`; empty where latents are no distributions.
+    public let divergences: [Float]
   }
 
   /// The tokens of images whose sides are multiples of the downsampling.
@@ -72,6 +76,7 @@ public final class Codec<B: Backend> {
     _ sizes: [(height: Int, width: Int)],
     write: @escaping (_ image: Int, _ numbers: UnsafeMutablePointer<Float>) -> Void
   ) throws(CodecError) -> [TokenGrid] {
+    precondition(!configuration.quantizer.isContinuous, "a continuous bottleneck has no tokens")
     let (f, depth) = (configuration.model.downsampling, configuration.quantizer.depth)
     let grids = group(sizes) { height, width, members in
       let (h, w) = (height / f, width / f)
@@ -91,6 +96,7 @@ public final class Codec<B: Backend> {
 
   /// The images that tokens stand for.
   public func decode(_ grids: [TokenGrid]) throws(CodecError) -> [Image] {
+    precondition(!configuration.quantizer.isContinuous, "a continuous bottleneck has no tokens")
     for (image, grid) in grids.enumerated() {
       precondition(
         grid.depth == configuration.quantizer.depth, "tokens have the depth of their tokenizer")
@@ -113,10 +119,69 @@ public final class Codec<B: Backend> {
     }
   }
 
+  /// The latents of images whose sides are multiples of the downsampling; where latents are
+  /// distributions, their means.
+  ///
+  /// Only of a tokenizer whose bottleneck is continuous.
+  public func latents(of images: [Image]) throws(CodecError) -> [LatentGrid] {
+    try latents(images.map { ($0.height, $0.width) }) { image, numbers in
+      images[image].write(normalizedTo: numbers)
+    }
+  }
+
+  /// The latents of images that are given as numbers; see ``encode(_:write:)``.
+  public func latents(
+    _ sizes: [(height: Int, width: Int)],
+    write: @escaping (_ image: Int, _ numbers: UnsafeMutablePointer<Float>) -> Void
+  ) throws(CodecError) -> [LatentGrid] {
+    precondition(configuration.quantizer.isContinuous, "tokens are no latents")
+    let (f, d) = (configuration.model.downsampling, configuration.quantizer.codeDimension)
+    let grids = group(sizes) { height, width, members in
+      let (h, w) = (height / f, width / f)
+      return replay(.encode, height, width, count: members.count) { place, session, staging in
+        staging.write(to: session, place) { write(members[place.item], $0) }
+      } collect: { place, session in
+        LatentGrid(
+          height: h, width: w, channels: d,
+          numbers: session.numbers("latents", place, count: h * w * d, zero: 0))
+      }
+    }
+    for (image, grid) in grids.enumerated() where !grid.numbers.allSatisfy(\.isFinite) {
+      throw .notFinite(image: image)
+    }
+    return grids
+  }
+
+  /// The images that latents stand for; only of a tokenizer whose bottleneck is continuous.
+  public func decode(latents grids: [LatentGrid]) throws(CodecError) -> [Image] {
+    precondition(configuration.quantizer.isContinuous, "tokens are no latents")
+    let (f, d) = (configuration.model.downsampling, configuration.quantizer.codeDimension)
+    for (image, grid) in grids.enumerated() {
+      precondition(grid.channels == d, "latents have the channels of their autoencoder")
+      if let place = grid.numbers.firstIndex(where: { !$0.isFinite }) {
+        throw .latentNotFinite(image: image, value: grid.numbers[place])
+      }
+    }
+    return group(grids.map { ($0.height, $0.width) }) { h, w, members in
+      let (height, width) = (h * f, w * f)
+      return replay(.decode, height, width, count: members.count) { place, session, _ in
+        grids[members[place.item]].numbers.withUnsafeBytes {
+          session.write("latents", element: place.slot, words: $0.baseAddress!)
+        }
+      } collect: { place, session in
+        Image(
+          width: width, height: height,
+          normalized: session.numbers("images", place, count: height * width * 3, zero: 0))
+      }
+    }
+  }
+
   /// The tokenizer's own forward pass on images.
   public func reconstruct(_ images: [Image]) throws(CodecError) -> [Reconstruction] {
     let (f, depth) = (configuration.model.downsampling, configuration.quantizer.depth)
     let dimension = configuration.quantizer.codeDimension
+    let isContinuous = configuration.quantizer.isContinuous
+    let hasDivergence = configuration.quantizer.chosen.outputsPerChannel > 1
     let results = group(images.map { ($0.height, $0.width) }) { height, width, members in
       let (h, w) = (height / f, width / f)
       return replay(.reconstruct, height, width, count: members.count) { place, session, staging in
@@ -134,16 +199,21 @@ public final class Codec<B: Backend> {
           $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1))
         }
         return Reconstruction(
-          tokens: TokenGrid(
-            height: h, width: w, depth: depth,
-            indices: session.numbers("indices", place, count: h * w * depth, zero: 0)),
+          tokens: isContinuous
+            ? .empty
+            : TokenGrid(
+              height: h, width: w, depth: depth,
+              indices: session.numbers("indices", place, count: h * w * depth, zero: 0)),
           image: Image(
             width: width, height: height, normalized: floats("images", height * width * 3)),
-          quantizationError: error / Double(h * w), latents: floats("latents", h * w * dimension))
+          quantizationError: error / Double(h * w), latents: floats("latents", h * w * dimension),
+          divergences: hasDivergence ? floats("divergence", h * w * dimension) : [])
       }
     }
     for (image, result) in results.enumerated()
-    where result.tokens.indices.contains(where: { $0 < 0 }) {
+    where result.tokens.indices.contains(where: { $0 < 0 })
+      || isContinuous && !result.latents.allSatisfy(\.isFinite)
+    {
       throw .notFinite(image: image)
     }
     return results
@@ -289,12 +359,40 @@ public struct TokenGrid: Sendable, Equatable {
   }
 }
 
+extension TokenGrid {
+  /// No tokens.
+  static let empty = TokenGrid(height: 0, width: 0, indices: [])
+}
+
+/// The latents of one image, row by row.
+public struct LatentGrid: Sendable, Equatable {
+  /// Rows of the grid.
+  public let height: Int
+  /// Columns of the grid.
+  public let width: Int
+  /// Channels of a vector.
+  public let channels: Int
+  /// The vectors, row by row from the top left, `[height, width, channels]`.
+  public let numbers: [Float]
+
+  /// A grid of latents.
+  public init(height: Int, width: Int, channels: Int, numbers: [Float]) {
+    precondition(numbers.count == height * width * channels, "a grid has one vector a cell")
+    self.height = height
+    self.width = width
+    self.channels = channels
+    self.numbers = numbers
+  }
+}
+
 /// Why images or tokens could not be processed.
 public enum CodecError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The encoder put out a number that is not finite.
   case notFinite(image: Int)
   /// A token is not of this codebook.
   case tokenOutOfRange(image: Int, token: Int32, codebookSize: Int)
+  /// A latent to decode is NaN or infinite.
+  case latentNotFinite(image: Int, value: Float)
 
   /// What happened, and what to do.
   public var description: String {
@@ -305,6 +403,8 @@ public enum CodecError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tokenOutOfRange(let image, let token, let size):
       return "image \(image + 1) holds token \(token), but the codebook has only \(size) "
         + "entries, 0 to \(size - 1): the tokens are damaged or of another tokenizer"
+    case .latentNotFinite(let image, let value):
+      return "the latents of image \(image + 1) hold \(value): expected finite numbers"
     }
   }
 }

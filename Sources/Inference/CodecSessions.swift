@@ -126,10 +126,17 @@ final class CodecSessions<B: Backend> {
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))
     let outputs: [String: Tensor]
+    let isContinuous = configuration.quantizer.isContinuous
     switch task {
     case .encode:
       let latents = tokenizer.latents(of: graph.input("images", shape))
-      outputs = ["indices": tokenizer.bottleneck.quantize(latents).indices]
+      let quantized = tokenizer.bottleneck.quantize(latents)
+      outputs = isContinuous ? ["latents": quantized.codes] : ["indices": quantized.indices]
+    case .decode where isContinuous:
+      let f = configuration.model.downsampling
+      let latents = graph.input(
+        "latents", [images, height / f, width / f, configuration.quantizer.codeDimension])
+      outputs = ["images": tokenizer.decode(latents)]
     case .decode:
       let f = configuration.model.downsampling
       let depth = configuration.quantizer.depth
@@ -140,10 +147,13 @@ final class CodecSessions<B: Backend> {
     case .reconstruct:
       let latents = tokenizer.latents(of: graph.input("images", shape))
       let quantized = tokenizer.bottleneck.quantize(latents)
-      outputs = [
+      var made = [
         "latents": quantized.vectors, "targets": quantized.target, "codes": quantized.codes,
-        "indices": quantized.indices, "images": tokenizer.decode(quantized.codes),
+        "images": tokenizer.decode(quantized.codes),
       ]
+      if quantized.hasIndices { made["indices"] = quantized.indices }
+      made["divergence"] = quantized.divergence
+      outputs = made
     }
     return Plan(graph, outputs: outputs, on: backend)
   }

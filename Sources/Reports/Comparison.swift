@@ -147,6 +147,13 @@ public struct EvaluationProtocol: Sendable, Equatable {
           + "would show, 1 - (1 - 1/K)^n; perplexity is exp(entropy)."
       ),
       (
+        "latents",
+        "of autoencoders whose latents are not quantized: the effective rank of the latents' covariance; KL "
+          + "in nats, the mean over images of the divergence of the latents' distributions from the standard "
+          + "normal one; dead channels tell less than 0.01 nats a latent vector, or where there are no "
+          + "distributions vary by less than 1% of the widest channel's deviation."
+      ),
+      (
         "error",
         "quantization error, the mean over tokens of |z - q|^2, summed over the channels of z (FSQ: "
           + "between bounded and rounded channel, scaled to -1...1); not comparable between quantizers."
@@ -161,7 +168,8 @@ public struct EvaluationProtocol: Sendable, Equatable {
         "codebook collapse: few codes are used, or few carry all tokens; embedding collapse: the "
           + "vectors before quantization, or the used codes, have collapsed to a point or a line; still "
           + "improving: PSNR rose by more than 1 dB over the second half of the run; too early to "
-          + "judge: too few steps; healthy: none of these."
+          + "judge: too few steps; posterior collapse: more than half of the channels of latents that are not "
+          + "quantized are dead; healthy: none of these."
       ),
     ]
   }
@@ -179,7 +187,8 @@ public struct EvaluatedRun: Sendable {
   public var images: Int
   /// How many of those the run was trained on; nil if its training folder is missing.
   public var imagesTrainedOn: Int?
-  /// How often each code was used, pooled over all depths of the tokens.
+  /// How often each code was used, pooled over all depths of the tokens; of no codes where nothing is
+  /// quantized.
   public var usage: CodebookUsage
   /// The same at each depth, where tokens have several indices; else empty.
   public var usageByDepth: [CodebookUsage] = []
@@ -230,12 +239,28 @@ public struct EvaluatedRun: Sendable {
     health = CodebookHealth(judging: evidence)
   }
 
+  /// What the latents carry where nothing is quantized; else nil.
+  public var latentUse: LatentUse? {
+    if case .continuous(let use) = evidence.bottleneck { use } else { nil }
+  }
+
+  /// Whether nothing is quantized, so that there are no codes.
+  public var isContinuous: Bool { latentUse != nil }
+
+  /// Latents of an image over its pixels; nil where they are quantized.
+  var latentsPerPixel: Double? {
+    latentUse.map {
+      $0.vectorsPerImage * Double($0.channels) / (Double(imageSize) * Double(imageSize))
+    }
+  }
+
   /// Tokens of the images: positions of their grids, each with an id at every depth.
   public var tokens: Int { usage.ids / max(1, usageByDepth.count) }
 
   /// Bits to tell one token, all its indices.
   public var bitsPerToken: Double {
-    Information.bitsPerToken(codes: usage.codes) * Double(max(1, usageByDepth.count))
+    guard usage.codes > 0 else { return 0 }
+    return Information.bitsPerToken(codes: usage.codes) * Double(max(1, usageByDepth.count))
   }
 
   /// Bits that a token carries: the logarithm of the perplexity, summed over its indices.

@@ -22,8 +22,8 @@ extension Comparison {
   ///       error             null, or why it could not be evaluated; then nothing follows, or what
   ///                         its log tells: quantizer, steps, parameters, recorded
   ///       recorded          {step, ...} the log's last evaluation
-  ///       verdict           "healthy", "codebook collapse", "embedding collapse", "still improving" or
-  ///                         "too early to judge"
+  ///       verdict           "healthy", "codebook collapse", "embedding collapse", "posterior collapse",
+  ///                         "still improving" or "too early to judge"
   ///       findings          [{verdict, reason}], the gravest first
   ///       remarks           what else should be known
   ///       next              what to do, in words with a command
@@ -47,6 +47,10 @@ extension Comparison {
   ///       levelCounts       of FSQ: tokens on each level, a list a channel
   ///       usedCodesByDepth, perplexityByDepth    of tokens with several indices, whose pooled
   ///                         usage the numbers above are
+  ///       latentRank, kl, klByChannel, deviationByChannel, deadChannels    where nothing is quantized, in
+  ///                         place of codes to entropyPerToken and quantizationError: effective rank; nats
+  ///                         an image, and of each channel a latent vector, null for `none`; standard
+  ///                         deviations; a list of channels
   ///       parameters, steps
   ///       fingerprint       hash of weights and configuration, by which priors name the tokenizer
   ///       trainingImagesPerSecond    null without a log
@@ -182,24 +186,40 @@ extension Comparison {
       "quantizer": .object(Self.object(run.quantizer)), "imageSize": .integer(run.imageSize),
       "images": .integer(run.images),
       "imagesTrainedOn": run.imagesTrainedOn.map(JSONValue.integer) ?? .null,
-      "codes": .integer(run.usage.codes), "bitsPerToken": number(run.bitsPerToken),
-      "bitsPerPixel": number(run.bitsPerPixel), "psnr": number(run.psnr),
-      "ssim": number(run.ssim), "baselinePSNR": number(run.evidence.baselinePSNR),
-      "usedCodes": .integer(run.usage.used), "deadCodes": .integer(run.usage.deadCodes),
-      "usage": number(run.usage.usage),
-      "expectedUniformUsage": number(run.usage.expectedUniformUsage),
-      "tokens": .integer(run.tokens), "ids": .integer(run.usage.ids),
-      "perplexity": number(run.usage.perplexity),
-      "entropyPerToken": number(run.entropyPerToken),
-      "quantizationError": number(run.quantizationError),
-      "latents": .object(Self.object(run.evidence.latents)),
     ])
+    if !run.isContinuous {
+      object["codes"] = .integer(run.usage.codes)
+      object["bitsPerToken"] = number(run.bitsPerToken)
+      object["bitsPerPixel"] = number(run.bitsPerPixel)
+    }
+    object["psnr"] = number(run.psnr)
+    object["ssim"] = number(run.ssim)
+    object["baselinePSNR"] = number(run.evidence.baselinePSNR)
+    if let use = run.latentUse {
+      object["latentRank"] = number(run.evidence.latents.effectiveRank)
+      object["kl"] = number(use.kl)
+      object["klByChannel"] = use.klByChannel.map { .array($0.map(number)) } ?? .null
+      object["deviationByChannel"] = .array(use.deviations.map(number))
+      object["deadChannels"] = .array(use.deadChannels.map(JSONValue.integer))
+    } else {
+      object["usedCodes"] = .integer(run.usage.used)
+      object["deadCodes"] = .integer(run.usage.deadCodes)
+      object["usage"] = number(run.usage.usage)
+      object["expectedUniformUsage"] = number(run.usage.expectedUniformUsage)
+      object["tokens"] = .integer(run.tokens)
+      object["ids"] = .integer(run.usage.ids)
+      object["perplexity"] = number(run.usage.perplexity)
+      object["entropyPerToken"] = number(run.entropyPerToken)
+      object["quantizationError"] = number(run.quantizationError)
+    }
+    object["latents"] = .object(Self.object(run.evidence.latents))
     switch run.evidence.bottleneck {
     case .vector(let codebook, let usedCodes):
       object["codebook"] = .object(Self.object(codebook))
       object["usedCodebook"] = .object(Self.object(usedCodes))
     case .finiteScalar(let levels, _):
       object["levelCounts"] = .array(levels.counts.map { .array($0.map(JSONValue.integer)) })
+    case .continuous: break
     }
     if !run.usageByDepth.isEmpty {
       object["usedCodesByDepth"] = .array(run.usageByDepth.map { .integer($0.used) })

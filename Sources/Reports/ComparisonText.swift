@@ -58,6 +58,9 @@ extension Comparison {
     let runs = tabled
     let entries = runs.map(\.entry)
     let isDeep = entries.contains { $0.run?.usageByDepth.count ?? 0 > 1 }
+    let hasLatents = entries.contains {
+      ($0.run?.quantizer ?? $0.recorded?.quantizer)?.isContinuous ?? false
+    }
     let hasModels = entries.contains { $0.recorded?.isTokenizer == false }
     let columns: [(column: TextTable.Column, cell: (Entry) -> String)] = [
       (.init("verdict", isText: true), { Judgement($0, folder: "").title }),
@@ -65,11 +68,17 @@ extension Comparison {
         .init("quantizer", isText: true),
         { ($0.run?.quantizer ?? $0.recorded?.quantizer)?.words ?? "-" }
       ),
-      (.init("codes K"), { Self.count($0.run?.usage.codes ?? $0.recorded?.integer("codes")) }),
-      (.init("bits/token"), { NumberText.decimals($0.run?.bitsPerToken, 2) }),
+      (
+        .init("codes K"),
+        { Self.count(Self.coded($0)?.usage.codes ?? $0.recorded?.integer("codes")) }
+      ),
+      (.init("bits/token"), { NumberText.decimals(Self.coded($0)?.bitsPerToken, 2) }),
       (
         .init("bits/pixel"),
-        { NumberText.decimals($0.run?.bitsPerPixel ?? $0.recorded?.evaluation["bitsPerPixel"], 3) }
+        {
+          NumberText.decimals(
+            Self.coded($0)?.bitsPerPixel ?? $0.recorded?.evaluation["bitsPerPixel"], 3)
+        }
       ),
       (
         .init("PSNR dB"),
@@ -78,39 +87,66 @@ extension Comparison {
       (.init("SSIM"), { NumberText.decimals($0.run?.ssim ?? $0.recorded?.evaluation["ssim"], 4) }),
       (
         .init("codes used"),
-        { Self.count($0.run?.usage.used ?? $0.recorded?.integer("usedCodes")) }
+        { Self.count(Self.coded($0)?.usage.used ?? $0.recorded?.integer("usedCodes")) }
       ),
       (
         .init("usage"),
-        { NumberText.percent($0.run?.usage.usage ?? $0.recorded?.evaluation["usage"]) }
+        { NumberText.percent(Self.coded($0)?.usage.usage ?? $0.recorded?.evaluation["usage"]) }
       ),
       (
         .init("uniform"),
         {
           NumberText.percent(
-            $0.run?.usage.expectedUniformUsage ?? $0.recorded?.evaluation["expectedUniformUsage"])
+            Self.coded($0)?.usage.expectedUniformUsage
+              ?? $0.recorded?.evaluation["expectedUniformUsage"])
         }
       ),
       (
         .init("ids n"),
         {
           Self.count(
-            $0.run?.usage.ids ?? $0.recorded?.integer("ids") ?? $0.recorded?.integer("tokens"))
+            Self.coded($0)?.usage.ids ?? $0.recorded?.integer("ids")
+              ?? $0.recorded?.integer("tokens"))
         }
       ),
       (
         .init("perplexity"),
         {
-          NumberText.decimals($0.run?.usage.perplexity ?? $0.recorded?.evaluation["perplexity"], 1)
+          NumberText.decimals(
+            Self.coded($0)?.usage.perplexity ?? $0.recorded?.evaluation["perplexity"], 1)
         }
       ),
       (.init("used by depth", isText: true), { Self.depths($0) }),
-      (.init("dead codes"), { Self.count($0.run?.usage.deadCodes) }),
+      (.init("dead codes"), { Self.count(Self.coded($0)?.usage.deadCodes) }),
       (
         .init("error"),
         {
           NumberText.significant(
-            $0.run?.quantizationError ?? $0.recorded?.evaluation["quantizationError"])
+            Self.coded($0)?.quantizationError ?? $0.recorded?.evaluation["quantizationError"])
+        }
+      ),
+      (
+        .init("latent rank"),
+        {
+          NumberText.decimals(
+            Self.continuous($0)?.evidence.latents.effectiveRank
+              ?? Self.recordedLatents($0)?["latentRank"], 2)
+        }
+      ),
+      (
+        .init("KL nats/image"),
+        {
+          NumberText.significant(
+            Self.continuous($0)?.latentUse?.kl ?? Self.recordedLatents($0)?["kl"])
+        }
+      ),
+      (.init("KL by channel", isText: true), { Self.divergences($0) }),
+      (
+        .init("dead channels"),
+        {
+          Self.count(
+            Self.continuous($0)?.latentUse?.deadChannels.count
+              ?? (Self.recordedLatents($0) == nil ? nil : $0.recorded?.integer("deadChannels")))
         }
       ),
       (.init("parameters"), { Self.count($0.run?.parameters ?? $0.recorded?.parameters) }),
@@ -133,6 +169,12 @@ extension Comparison {
       ),
     ].filter { column in
       if column.column.title == "used by depth" { return isDeep }
+      if Self.latentTitles.contains(column.column.title) {
+        return hasLatents && entries.contains { column.cell($0) != "-" }
+      }
+      if hasLatents, Self.codeTitles.contains(column.column.title) {
+        return entries.contains { column.cell($0) != "-" }
+      }
       if !hasModels { return !["training loss", "held-out loss"].contains(column.column.title) }
       // What only tokenizers have is left out where there are none.
       return entries.contains { column.cell($0) != "-" }
@@ -140,6 +182,37 @@ extension Comparison {
     var table = TextTable([.init("run", isText: true)] + columns.map(\.column))
     for run in runs { table.add([run.name] + columns.map { $0.cell(run.entry) }) }
     return table
+  }
+
+  /// Columns of what only latents have that are not quantized.
+  static let latentTitles = ["latent rank", "KL nats/image", "KL by channel", "dead channels"]
+
+  /// Columns of what only codes have.
+  private static let codeTitles = [
+    "codes K", "bits/token", "bits/pixel", "codes used", "usage", "uniform", "ids n", "perplexity",
+    "dead codes", "error",
+  ]
+
+  /// The measurements of a run that has codes.
+  private static func coded(_ entry: Entry) -> EvaluatedRun? {
+    entry.run.flatMap { $0.isContinuous ? nil : $0 }
+  }
+
+  /// The measurements of a run that has none.
+  private static func continuous(_ entry: Entry) -> EvaluatedRun? {
+    entry.run.flatMap { $0.isContinuous ? $0 : nil }
+  }
+
+  /// The last evaluation of a run that has none, where it was not evaluated again.
+  private static func recordedLatents(_ entry: Entry) -> [String: Double]? {
+    entry.recorded.flatMap { $0.quantizer.isContinuous ? $0.evaluation : nil }
+  }
+
+  /// Nats of each channel, a latent vector: the first eight.
+  private static func divergences(_ entry: Entry) -> String {
+    guard let nats = continuous(entry)?.latentUse?.klByChannel else { return "-" }
+    return nats.prefix(8).map { Display.significant($0, 2) }.joined(separator: " ")
+      + (nats.count > 8 ? " ..." : "")
   }
 
   private static func count(_ value: Int?) -> String { value.map(Display.count) ?? "-" }

@@ -19,8 +19,8 @@ public struct Judgement: Sendable, Equatable {
 
   /// Its mark.
   public let mark: Mark
-  /// The verdict: "healthy", "codebook collapse", "embedding collapse", "still improving", "too early
-  /// to judge", "not evaluated", "failed"; "trained" of priors and models of one's own.
+  /// The verdict: "healthy", "codebook collapse", "embedding collapse", "posterior collapse", "still
+  /// improving", "too early to judge", "not evaluated", "failed"; "trained" of priors and models of one's own.
   public let title: String
   /// Why, the gravest first; each without a full stop.
   public let reasons: [String]
@@ -70,12 +70,16 @@ public struct Judgement: Sendable, Equatable {
       switch health.verdict {
       case .healthy: .good
       case .underTrained: .open
-      case .tokenCollapse, .embeddingCollapse: .bad
+      case .tokenCollapse, .embeddingCollapse, .posteriorCollapse: .bad
       }
     var last = health.verdict
     var reasons =
       health.findings.isEmpty
-      ? ["codes, vectors and training show nothing amiss"]
+      ? [
+        run.isContinuous
+          ? "latents and training show nothing amiss"
+          : "codes, vectors and training show nothing amiss"
+      ]
       : health.findings.map { finding in
         defer { last = finding.verdict }
         return finding.verdict == last
@@ -93,18 +97,20 @@ public struct Judgement: Sendable, Equatable {
     case .healthy:
       next =
         "Ready to use: \(CommandName.typed("encode")) --checkpoint \(folder) "
-        + "--output tokens.safetensors IMAGES"
+        + "--output \(run.isContinuous ? "latents" : "tokens").safetensors IMAGES"
     case .underTrained:
       let isUnfinished = run.steps < run.evidence.plannedSteps
       next =
         "Continue: \(CommandName.typed("train")) --resume --output \(folder)"
         + (isUnfinished ? "" : " --steps \(2 * max(run.steps, CodebookHealth.Threshold.steps))")
-    case .tokenCollapse: next = "Train again, and \(run.quantizer.remedy)"
+    case .tokenCollapse, .posteriorCollapse:
+      next = "Train again, and \(run.quantizer.remedy)"
     case .embeddingCollapse:
       next =
         "Train again with a lower training.optimizer.learningRate"
         + (run.quantizer.has(.commitment) ? " or quantizer.commitmentWeight" : "")
-        + ": the encoder's outputs have collapsed to a point or a line, which no codebook repairs"
+        + ": the encoder's outputs have collapsed to a point or a line"
+        + (run.isContinuous ? "" : ", which no codebook repairs")
     }
   }
 

@@ -245,7 +245,16 @@ extension CollapseOnset {
   /// usage of single batches stands in for it.
   public init(_ history: RunHistory, of run: EvaluatedRun) {
     var series: [Diagnostic: RunHistory.Series] = [:]
-    series[.usage] = Self.usage(history, codes: run.usage.codes)
+    if let use = run.latentUse {
+      // Lines of training, or of evaluations where those have none.
+      let lines = history[.quantizer, "deadChannels"]
+      let dead = lines.isEmpty ? history[.evaluation, "deadChannels"] : lines
+      if use.klByChannel != nil {
+        series[.deadChannels] = dead.mapped { $0 / Double(max(1, use.channels)) }
+      }
+    } else {
+      series[.usage] = Self.usage(history, codes: run.usage.codes)
+    }
     series[.perplexity] = history[.codes, "perplexity"]
     series[.warning] = Self.warnings(history)
     if run.quantizer.has(.angles) {
@@ -277,9 +286,11 @@ extension CollapseOnset {
     return CodebookHealth.collapsedPerplexity(codes: Int(codes), uniform: share * codes, used: used)
   }
 
-  /// 1 at the steps at which training warned of its codebook, 0 at the others; empty where it never did.
+  /// 1 at the steps at which training warned of its codebook or posterior, 0 at the others; empty where it never did.
   private static func warnings(_ history: RunHistory) -> RunHistory.Series {
-    let spans = history.warnings.filter { $0.kind.hasPrefix("codebook") }
+    let spans = history.warnings.filter {
+      $0.kind.hasPrefix("codebook") || $0.kind.hasPrefix("posterior")
+    }
     guard !spans.isEmpty else { return RunHistory.Series() }
     return history[.step, "loss"].byStep { step in
       spans.contains { $0.first <= step && step <= $0.last } ? 1 : 0

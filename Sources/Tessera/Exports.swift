@@ -12,8 +12,10 @@
 @_exported import struct Tokenizers.BinarySphericalConfiguration
 @_exported import struct Tokenizers.CosineConfiguration
 @_exported import struct Tokenizers.FiniteScalarConfiguration
+@_exported import struct Tokenizers.KLConfiguration
 @_exported import struct Tokenizers.LookupFreeConfiguration
 @_exported import struct Tokenizers.ModelConfiguration
+@_exported import struct Tokenizers.PlainConfiguration
 @_exported import struct Tokenizers.ProductConfiguration
 @_exported import enum Tokenizers.QuantizerConfiguration
 @_exported import struct Tokenizers.ResidualConfiguration
@@ -33,6 +35,7 @@
 @_exported import struct Training.WarmupConfiguration
 
 // What a run tells.
+@_exported import struct Diagnostics.LatentUse
 @_exported import struct Evaluation.CodebookUsage
 @_exported import struct Evaluation.DepthUsage
 @_exported import struct Training.AveragesReport

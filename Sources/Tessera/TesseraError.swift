@@ -151,7 +151,7 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
     switch error {
     case .file(let error): kind(of: error)
     case .missingPiece, .missingSidecar: .notFound
-    case .output, .halfReplaced: .output
+    case .output, .halfReplaced, .latentOutput: .output
     default: .badFile
     }
   }
@@ -163,7 +163,7 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
   private static func kind(of error: CodecError) -> Kind {
     switch error {
     case .notFinite: .badFile
-    case .tokenOutOfRange: .argument
+    case .tokenOutOfRange, .latentNotFinite: .argument
     }
   }
 }

@@ -50,7 +50,14 @@ public final class Tokenizer: Sendable {
   /// Threads that compute.
   public let threads: Int
 
-  /// Codes to choose from: ids are at least 0 and below it.
+  /// Whether nothing is quantized, as with `quantizer.type` `kl` and `none`: then there are latents,
+  /// ``latents(of:sizing:)-(Image,_)`` and ``decode(latents:)-(Latents)``, and no tokens.
+  public var isContinuous: Bool { identity.isContinuous }
+  /// Channels of a latent vector; nil where there are tokens.
+  public var latentChannels: Int? {
+    isContinuous ? configuration.quantizer.codeDimension : nil
+  }
+  /// Codes to choose from: ids are at least 0 and below it; 0 where nothing is quantized.
   public var codebookSize: Int { identity.codebookSize }
   /// Ids to a token.
   public var depth: Int { identity.depth }
@@ -136,6 +143,7 @@ public final class Tokenizer: Sendable {
   public func encode(
     _ images: [Image], sizing: Sizing = .native
   ) throws(TesseraError) -> [Tokens] {
+    try requireTokens()
     let sized = try sized(images, sizing)
     let sizes = sized.map { (height: $0.image.height, width: $0.image.width) }
     let grids = try translatingErrors {
@@ -173,6 +181,7 @@ public final class Tokenizer: Sendable {
   public func encode(
     _ numbers: [Float], width: Int, height: Int
   ) throws(TesseraError) -> Tokens {
+    try requireTokens()
     try checkCount(numbers.count, "numbers", width: width, height: height)
     if let place = numbers.firstIndex(where: { !(abs($0) <= 1) }) {
       throw TesseraError(
@@ -217,6 +226,7 @@ public final class Tokenizer: Sendable {
   /// - Parameter tokens: a grid for each image; none give no images.
   /// - Throws: as ``decode(_:)-(Tokens)``.
   public func decode(_ tokens: [Tokens]) throws(TesseraError) -> [Image] {
+    try requireTokens()
     var sizes: [(height: Int, width: Int)] = []
     for (index, tokens) in tokens.enumerated() { sizes.append(try size(of: tokens, index)) }
     let images = try translatingErrors {
@@ -240,6 +250,94 @@ public final class Tokenizer: Sendable {
     ids: [some BinaryInteger], rows: Int, columns: Int
   ) throws(TesseraError) -> Image {
     try decode(Tokens(ids: ids, rows: rows, columns: columns, depth: depth))
+  }
+
+  // MARK: Latents
+
+  /// The latents of an image, where nothing is quantized; of distributions their means.
+  ///
+  /// - Parameters:
+  ///   - image: of any size.
+  ///   - sizing: how it becomes one that the model takes.
+  /// - Throws: ``TesseraError``: `argument` where the tokenizer makes tokens; else as
+  ///   ``encode(_:sizing:)-(Image,_)``.
+  /// - Complexity: linear in the pixels; quadratic where the model has attention.
+  public func latents(of image: Image, sizing: Sizing = .native) throws(TesseraError) -> Latents {
+    try latents(of: [image], sizing: sizing)[0]
+  }
+
+  /// The latents of several images, computed by all threads: those of each as if it were alone.
+  ///
+  /// - Parameters:
+  ///   - images: of any sizes; none give no latents.
+  ///   - sizing: how each becomes one that the model takes.
+  /// - Throws: as ``latents(of:sizing:)-(Image,_)``.
+  public func latents(
+    of images: [Image], sizing: Sizing = .native
+  ) throws(TesseraError) -> [Latents] {
+    try requireLatents()
+    let sized = try sized(images, sizing)
+    let sizes = sized.map { (height: $0.image.height, width: $0.image.width) }
+    let grids = try translatingErrors {
+      try codecs.withCodec(for: .encode, sizes) { try $0.latents(of: sized.map(\.image)) }
+    }
+    return zip(grids, sized).map { Latents($0, width: $1.width, height: $1.height) }
+  }
+
+  /// The image that latents stand for.
+  ///
+  /// - Parameter latents: of this tokenizer, not standardized; a generative model may have made them.
+  /// - Returns: an image of the size that was encoded, or of the whole grid where that is not known.
+  /// - Throws: ``TesseraError``: `argument` where the tokenizer makes tokens, a latent is not finite,
+  ///   the channels are others, the image is larger than its grid, or has more than 89,478,485 pixels;
+  ///   `memory`.
+  /// - Complexity: linear in the pixels; quadratic where the model has attention.
+  public func decode(latents: Latents) throws(TesseraError) -> Image {
+    try decode(latents: [latents])[0]
+  }
+
+  /// The images that latents stand for, computed by all threads.
+  ///
+  /// - Parameter latents: a grid for each image; none give no images.
+  /// - Throws: as ``decode(latents:)-(Latents)``.
+  public func decode(latents: [Latents]) throws(TesseraError) -> [Image] {
+    try requireLatents()
+    var sizes: [(height: Int, width: Int)] = []
+    for (index, latents) in latents.enumerated() {
+      guard latents.channels == latentChannels else {
+        throw TesseraError(
+          .argument,
+          "image \(index): expected latent vectors of \(latentChannels ?? 0) channels, found "
+            + "\(latents.channels)")
+      }
+      sizes.append(
+        try size(
+          rows: latents.rows, columns: latents.columns, width: latents.width,
+          height: latents.height, "latent vectors", index))
+    }
+    let images = try translatingErrors {
+      try codecs.withCodec(for: .decode, sizes) { try $0.decode(latents: latents.map(\.grid)) }
+    }
+    return zip(images, latents).map { image, latents in
+      image.cropped(
+        x: 0, y: 0, width: latents.width ?? image.width, height: latents.height ?? image.height)
+    }
+  }
+
+  private func requireTokens() throws(TesseraError) {
+    guard isContinuous else { return }
+    throw TesseraError(
+      .argument,
+      "\(checkpoint) has the bottleneck \"\(identity.quantizer)\", which makes latents and no tokens: use "
+        + "latents(of:) and decode(latents:)")
+  }
+
+  private func requireLatents() throws(TesseraError) {
+    guard !isContinuous else { return }
+    throw TesseraError(
+      .argument,
+      "\(checkpoint) has the quantizer \"\(identity.quantizer)\", which makes tokens: use encode and decode"
+    )
   }
 
   // MARK: Evaluating
@@ -313,20 +411,32 @@ public final class Tokenizer: Sendable {
         "image \(index): expected \(depth) ids to a token, as \(identity.quantizer) has, found "
           + "\(tokens.depth)")
     }
+    return try size(
+      rows: tokens.rows, columns: tokens.columns, width: tokens.width, height: tokens.height,
+      "tokens", index)
+  }
+
+  /// The size in pixels of what a grid decodes to, if it can be decoded.
+  ///
+  /// - Parameter cells: what it is a grid of, for messages.
+  private func size(
+    rows: Int, columns: Int, width known: Int?, height knownHeight: Int?, _ cells: String,
+    _ index: Int
+  ) throws(TesseraError) -> (height: Int, width: Int) {
     let limit = ImageDecoder.defaultPixelLimit
-    // Every token has an id in memory, so the product of rows and columns is no larger than that.
-    guard tokens.rows * tokens.columns <= limit / (downsampling * downsampling) else {
+    // Every cell is in memory, so the product of rows and columns is no larger than that.
+    guard rows * columns <= limit / (downsampling * downsampling) else {
       throw TesseraError(
         .argument,
-        "image \(index): \(tokens.rows)x\(tokens.columns) tokens stand for more than the limit of "
+        "image \(index): \(rows)x\(columns) \(cells) stand for more than the limit of "
           + "\(limit) pixels")
     }
-    let (height, width) = (tokens.rows * downsampling, tokens.columns * downsampling)
-    guard tokens.height ?? height <= height, tokens.width ?? width <= width else {
+    let (height, width) = (rows * downsampling, columns * downsampling)
+    guard knownHeight ?? height <= height, known ?? width <= width else {
       throw TesseraError(
         .argument,
-        "image \(index): \(tokens.width ?? width)x\(tokens.height ?? height) pixels are more than its "
-          + "\(tokens.rows) rows and \(tokens.columns) columns of tokens hold, \(width)x\(height)")
+        "image \(index): \(known ?? width)x\(knownHeight ?? height) pixels are more than its "
+          + "\(rows) rows and \(columns) columns of \(cells) hold, \(width)x\(height)")
     }
     return (height, width)
   }

@@ -19,7 +19,8 @@ struct Encoder {
   let normOut: GroupNorm
   let convOut: Conv2D
 
-  init(_ model: ModelConfiguration, in scope: Scope) {
+  /// An encoder that puts out so many numbers for each latent channel.
+  init(_ model: ModelConfiguration, outputsPerChannel: Int, in scope: Scope) {
     let (channels, groups) = (model.channels, model.normGroups)
     convIn = Conv2D(3, channels[0], in: scope["conv_in"])
     levels = channels.indices.map { level in
@@ -43,10 +44,12 @@ struct Encoder {
     middle = Middle(last, model, in: scope["mid_block"])
     normOut = GroupNorm(last, groups: groups, activation: .silu, in: scope["conv_norm_out"])
     convOut = Conv2D(
-      last, model.latentChannels, start: .preservingVariance, in: scope["conv_out"])
+      last, outputsPerChannel * model.latentChannels, start: .preservingVariance,
+      in: scope["conv_out"])
   }
 
-  /// Images `[N, H, W, 3]` to latents `[N, H / f, W / f, latentChannels]`.
+  /// Images `[N, H, W, 3]` to latents `[N, H / f, W / f, latentChannels]`, or as many times the channels as
+  /// there are outputs to each.
   func callAsFunction(_ images: Tensor) -> Tensor {
     var h = convIn(images)
     for level in levels {

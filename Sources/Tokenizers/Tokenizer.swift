@@ -2,14 +2,14 @@ import Autodiff
 import Configuration
 import Layers
 
-/// An image tokenizer: encoder, discrete bottleneck, decoder.
+/// An image tokenizer: encoder, bottleneck, decoder.
 ///
 ///     image -> encoder -> quant_conv -> bottleneck -> post_quant_conv -> decoder -> image
 ///
 /// Images are RGB in [-1, 1], `[N, H, W, 3]`, with sides that are multiples of the
 /// configuration's downsampling. Architecture, parameter names and layouts in checkpoints are
 /// those of the `VQModel` of diffusers; FSQ keeps encoder and decoder, and its bottleneck has no
-/// weights.
+/// weights. With the bottleneck `kl` it is the `AutoencoderKL` of diffusers, and makes no tokens.
 public struct Tokenizer {
   /// The bottleneck.
   public let bottleneck: any Bottleneck
@@ -26,9 +26,10 @@ public struct Tokenizer {
   public init(_ configuration: TokenizerConfiguration, in scope: Scope) {
     let model = configuration.model
     let dimension = configuration.quantizer.codeDimension
-    encoder = Encoder(model, in: scope["encoder"])
+    let outputs = configuration.quantizer.chosen.outputsPerChannel
+    encoder = Encoder(model, outputsPerChannel: outputs, in: scope["encoder"])
     quantConv = Conv2D(
-      model.latentChannels, dimension, kernel: 1, start: .orthogonal,
+      outputs * model.latentChannels, outputs * dimension, kernel: 1, start: .orthogonal,
       in: scope["quant_conv"])
     bottleneck = configuration.quantizer.chosen.bottleneck(in: scope["quantize"])
     postQuantConv = Conv2D(
@@ -37,7 +38,8 @@ public struct Tokenizer {
     decoder = Decoder(model, in: scope["decoder"])
   }
 
-  /// The vectors before quantization: images `[N, H, W, 3]` to `[N, H / f, W / f, d]`.
+  /// The vectors before quantization: images `[N, H, W, 3]` to `[N, H / f, W / f, d]`; with means and
+  /// log-variances `[N, H / f, W / f, 2 d]`.
   public func latents(of images: Tensor) -> Tensor {
     quantConv(encoder(images))
   }
@@ -72,7 +74,7 @@ public struct Tokenizer {
 public struct TokenizerConfiguration: Sendable, Equatable {
   /// The shape of the encoder and the decoder.
   public var model: ModelConfiguration
-  /// The discrete bottleneck.
+  /// The bottleneck.
   public var quantizer: QuantizerConfiguration
 
   /// Describes a tokenizer.

@@ -158,7 +158,7 @@ struct ComparisonTests {
       ])
     #expect(
       try Self.object(evaluation["definitions"]).keys == [
-        "images", "PSNR", "SSIM", "usage", "error", "speed", "verdict",
+        "images", "PSNR", "SSIM", "usage", "latents", "error", "speed", "verdict",
       ])
     guard case .array(let runs)? = root["runs"] else {
       Issue.record("runs is no list")

@@ -16,6 +16,9 @@ enum Trained {
     try train("residual", .residual(ResidualConfiguration(depth: 3, codebookSize: 40)))
   }
 
+  /// A posterior of four channels, 2x2 pixels a latent vector.
+  static let kl = Result { try train("kl", .kl(KLConfiguration(channels: 4))) }
+
   /// 12 drawn images of 32x32 pixels in `train`, 4 in `validation`.
   static let scenes = Result {
     let folder = try home.get().file("scenes")

@@ -49,7 +49,7 @@ struct JournalKeysTests {
     let cut = small.data + "/104.png"
     let whole = try bytes(cut)
     try Data(whole[..<(whole.count - 20)]).write(to: URL(fileURLWithPath: cut))
-    for kind in ["fsq", "averaged", "revived"] {
+    for kind in ["fsq", "averaged", "revived", "kl", "none"] {
       var run = SmallRun.configuration(kind, data: small.data, steps: 8)
       run.monitor.diagnoseEvery = 2
       run.data.cacheMegabytes = 0

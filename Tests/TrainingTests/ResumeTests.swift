@@ -9,7 +9,7 @@ struct ResumeTests {
   @Test(
     arguments: [
       "fsq", "vq", "averaged", "cosine-vq", "simvq", "bsq", "residual-vq", "ema", "revived",
-      "product-ema", "residual-revived",
+      "product-ema", "residual-revived", "kl", "none",
     ], [1, 4])
   func stoppedAndResumedEqualsStraight(_ kind: String, _ stop: Int) throws {
     let small = try SmallRun()

@@ -152,6 +152,13 @@ final class SmallRun: Sendable {
     case "residual-vq":
       run.quantizer = .residual(
         ResidualConfiguration(depth: 3, codebookSize: 16, codeDimension: 4))
+    case "kl":
+      run = fsq(data: data, steps: steps)
+      run.quantizer = .kl(KLConfiguration(channels: 3, weight: 0.01))
+      run.monitor.diagnoseEvery = 2
+    case "none":
+      run = fsq(data: data, steps: steps)
+      run.quantizer = .plain(PlainConfiguration(channels: 3))
     default: break
     }
     return run

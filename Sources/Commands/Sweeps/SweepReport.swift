@@ -27,17 +27,19 @@ public struct SweepReport {
     Measure(title: "PSNR in dB", column: "PSNR dB", digits: 2) { $0.psnr },
     Measure(title: "SSIM", column: "SSIM", digits: 4) { $0.ssim },
     Measure(title: "Codes used, of all evaluation tokens", column: "codes used", digits: 0) {
-      Double($0.usedCodes)
+      $0.codes > 0 ? Double($0.usedCodes) : nil
     },
     Measure(title: "Share of codes used in %", column: "used %", digits: 0) {
-      100 * Double($0.usedCodes) / Double($0.codes)
+      $0.codes > 0 ? 100 * Double($0.usedCodes) / Double($0.codes) : nil
     },
-    Measure(title: "Perplexity", column: "perplexity", digits: 0) { $0.perplexity },
+    Measure(title: "Perplexity", column: "perplexity", digits: 0) {
+      $0.codes > 0 ? $0.perplexity : nil
+    },
     Measure(
       title: "Quantization error: mean |q - z|^2 of a vector", column: "error", digits: 4
-    ) { $0.quantizationError },
+    ) { $0.codes > 0 ? $0.quantizationError : nil },
     Measure(title: "Bits that an image's tokens carry", column: "bits", digits: 0) {
-      $0.bitsPerImage
+      $0.codes > 0 ? $0.bitsPerImage : nil
     },
     Measure(title: "lambda = mean |q| / |z| at the end", column: "lambda", digits: 3) { $0.lambda },
     Measure(title: "cos(z, q) at the end", column: "cos(z, q)", digits: 3) { $0.cosine },

@@ -15,7 +15,8 @@ public struct SweepResult: Codable, Sendable {
   public let overrides: [String]
   /// Quality on the images held out.
   public let psnr, ssim: Double
-  /// Codes that the tokens of those images use, of all, and how many tokens that are.
+  /// Codes that the tokens of those images use, of all, and how many tokens that are; 0 where nothing is
+  /// quantized.
   public let usedCodes, codes, tokens: Int
   /// Perplexity of the codes, and the mean squared error of quantization of a vector.
   public let perplexity, quantizationError: Double
@@ -47,13 +48,16 @@ public struct SweepResult: Codable, Sendable {
     guard case .object(let all) = try JSONValue(parsing: comparison),
       case .array(let runs)? = all["runs"], case .object(let object)? = runs.first,
       let psnr = object["psnr"]?.double, let ssim = object["ssim"]?.double,
-      let used = object["usedCodes"]?.double, let codes = object["codes"]?.double,
-      let ids = (object["ids"] ?? object["tokens"])?.double,
-      let perplexity = object["perplexity"]?.double,
-      let error = object["quantizationError"]?.double,
       let images = object["images"]?.double, let steps = object["steps"]?.double,
       case .string(let verdict)? = object["verdict"]
     else { throw Failure(.internal, "\(folder): compare returned no numbers") }
+    // An autoencoder whose latents are not quantized has none of these.
+    func number(_ key: String) -> Double { object[key]?.double ?? 0 }
+    let (codes, used, perplexity) = (number("codes"), number("usedCodes"), number("perplexity"))
+    let ids = (object["ids"] ?? object["tokens"])?.double ?? 0
+    guard codes == 0 || used > 0 && ids > 0 && perplexity > 0 else {
+      throw Failure(.internal, "\(folder): compare returned no numbers of its codes")
+    }
     variant = run.variant
     size = run.size
     seed = run.seed
@@ -63,8 +67,8 @@ public struct SweepResult: Codable, Sendable {
     self.ssim = ssim
     (usedCodes, self.codes, self.tokens) = (Int(used), Int(codes), Int(ids))
     self.perplexity = perplexity
-    quantizationError = error
-    bitsPerImage = ids / images * log2(perplexity)
+    quantizationError = number("quantizationError")
+    bitsPerImage = codes > 0 ? ids / images * log2(perplexity) : 0
     self.verdict = verdict
     if case .object(let onset)? = object["collapse"] {
       collapse = onset["step"]?.double.map { Int($0) }

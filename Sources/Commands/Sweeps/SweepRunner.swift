@@ -150,7 +150,9 @@ struct SweepRunner {
     case .finished(let result):
       terminal.say(
         "run \(run.name): PSNR \(Display.decimals(result.psnr, 2)) dB, "
-          + "\(Display.count(result.usedCodes)) of \(Display.count(result.codes, "code")) used, "
+          + (result.codes > 0
+            ? "\(Display.count(result.usedCodes)) of \(Display.count(result.codes, "code")) used, "
+            : "")
           + result.verdict)
     case .failed(let failure):
       terminal.warn("run \(run.name) failed with code \(failure.code): \(failure.failure)")

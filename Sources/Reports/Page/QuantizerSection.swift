@@ -16,16 +16,19 @@ struct QuantizerSection {
         including: [0, 1], references: limits(.latentRank, told, "nearly a line")
       ).html(told) { $0.line(.quantizer, "latentRank") })
     figures += self.figures(.codes)
+    figures += self.figures(.latents)
+    let coded = runs.filter { !$0.quantizer.isContinuous }
     figures.append(
       RunFigure(
         title: "Quantization error", note: "Mean over tokens of |z - q|², log scale.",
         vertical: .logarithmic
-      ).html(runs) { $0.calmLine($0.history[.step, "quantizationError"]) })
+      ).html(coded) { $0.calmLine($0.history[.step, "quantizationError"]) })
     for measure in [QuantizerPresentation.Measure.entropies, .saturation, .depths, .levels, .bits] {
       figures += self.figures(measure)
     }
     return PageSection(
-      id: "quantizer", title: "Quantizer", short: "Quantizer",
+      id: "quantizer", title: coded.isEmpty ? "Latents" : "Quantizer",
+      short: coded.isEmpty ? "Latents" : "Quantizer",
       introduction: (runs.having(.angles).isEmpty ? "" : "Dotted lines: alarm thresholds. ")
         + runs.silence(.quantizer),
       content: PageSection.grid(figures))
@@ -42,6 +45,7 @@ struct QuantizerSection {
     case .entropies: return [entropies(runs)]
     case .saturation: return [saturation(runs)]
     case .depths: return depths(runs)
+    case .latents: return latents(runs)
     case .levels, .bits:
       return runs.filter { !$0.history.levels.isEmpty }.map {
         LevelFigure(run: $0, shares: $0.history.levels, source: "training").html
@@ -140,6 +144,63 @@ struct QuantizerSection {
       }
       return .init(run.name, label: run.label, run.style, points.filter { $0.y.isFinite })
     }
+  }
+
+  /// What the channels of latents carry that are not quantized.
+  private func latents(_ runs: [PageRun]) -> [String] {
+    let events = runs.compactMap { run -> LineChart.Event? in
+      guard let collapse = run.onset?.collapse, run.judgement.mark == .bad else { return nil }
+      return .init(
+        Double(collapse.step), run.style,
+        "\(run.name): collapse from step \(Display.count(collapse.step)) on")
+    }
+    let distributions = runs.filter { !$0.history[.step, "kl"].isEmpty }
+    var figures = [
+      RunFigure(
+        title: "KL divergence, nats per image",
+        note:
+          "Of the latents' distributions from the standard normal one, log scale: about what they "
+          + "tell of an image. Flags mark where a collapse began.",
+        vertical: .logarithmic, events: events
+      ).html(distributions) { $0.calmLine($0.history[.step, "kl"]) },
+      RunFigure(
+        title: "Dead channels", note: "Channels of the latents that tell nothing of an image.",
+        including: [0, 1], events: events
+      ).html(runs) { run in
+        let lines = run.history[.quantizer, "deadChannels"]
+        return run.line(lines.isEmpty ? run.history[.evaluation, "deadChannels"] : lines)
+      },
+    ]
+    for run in runs {
+      for (key, title, limit) in [
+        ("klByChannel", "KL of each channel, nats per latent vector", LatentUse.Threshold.nats),
+        ("deviationByChannel", "deviation of each channel", nil),
+      ] as [(String, String, Double?)] {
+        let told = run.history.lists(.quantizer, key)
+        let lists = told.isEmpty ? run.history.lists(.evaluation, key) : told
+        guard let channels = lists.last?.numbers.count, channels > 0 else { continue }
+        let lines = (0..<min(8, channels)).map { channel in
+          LineChart.Line(
+            "channel \(channel)", SeriesStyle(run.index, variant: channel),
+            lists.compactMap { list in
+              channel < list.numbers.count && list.numbers[channel].isFinite
+                ? Point(Double(list.step), list.numbers[channel]) : nil
+            })
+        }
+        figures.append(
+          Figure(
+            "\(run.name): \(title)",
+            note: (limit == nil ? "" : "Dotted: below it a channel is dead.")
+              + (channels > 8 ? " The first eight of \(channels)." : ""),
+            subject: run.style,
+            LineChart(
+              summary: "\(run.name): \(title) over the steps", lines,
+              horizontal: ("step", .linear), including: [0],
+              references: limit.map { [.init($0, "0.01")] } ?? [])
+          ).html)
+      }
+    }
+    return figures
   }
 
   /// Use of each depth or group over time, from the evaluations.

@@ -199,17 +199,20 @@ public struct ReportPage {
       + (isOfTokenizers || isOfPriors ? [explanation] : [])
   }
 
-  /// Sections on codebooks.
+  /// Sections on codebooks, of the runs that have any, and on vectors.
   private func use(of runs: [PageRun]) -> [PageSection] {
-    [
-      UsageSection(runs: runs).section, FrequencySection(runs: runs).section,
-      QuantizerSection(runs: runs).section,
-    ]
+    let coded = runs.filter { !$0.quantizer.isContinuous }
+    return
+      (coded.isEmpty
+      ? [] : [UsageSection(runs: coded).section, FrequencySection(runs: coded).section])
+      + [QuantizerSection(runs: runs).section]
   }
 
   /// Sections on vectors and images.
   private func pictures(of runs: [PageRun]) -> [PageSection] {
-    [PlaneSection(runs: runs).section] + [SampleSection(runs: runs).section].compactMap { $0 }
+    let coded = runs.filter { !$0.quantizer.isContinuous }
+    return (coded.isEmpty ? [] : [PlaneSection(runs: coded).section])
+      + [SampleSection(runs: runs).section].compactMap { $0 }
       + [PictureSection(comparison: comparison, runs: runs, pictures: pictures).section]
   }
 }

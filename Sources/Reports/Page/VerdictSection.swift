@@ -2,6 +2,7 @@ import Charts
 import Diagnostics
 import Formatting
 import Foundation
+import Tokenizers
 
 /// The summary in one paragraph: the winner, its margin and cost, problems.
 struct Headline {
@@ -12,7 +13,10 @@ struct Headline {
     guard !runs.isEmpty else { return "No run could be evaluated." }
     var sentences: [String] = []
     if let winner { sentences.append(winner) }
-    for (mark, title) in [(Judgement.Mark.bad, "codebook collapse"), (.bad, "embedding collapse")] {
+    for (mark, title) in [
+      (Judgement.Mark.bad, "codebook collapse"), (.bad, "embedding collapse"),
+      (.bad, "posterior collapse"),
+    ] {
       let those = runs.filter { $0.judgement.mark == mark && $0.judgement.title == title }
       if !those.isEmpty {
         sentences.append("\(those.names) \(those.count > 1 ? "show" : "shows") \(title).")
@@ -73,7 +77,7 @@ struct Headline {
     guard let first = measured.first?.run else { return nil }
     guard measured.count > 1 else {
       return "\(measured[0].name) has \(NumberText.decimals(first.psnr, 2)) dB PSNR at "
-        + "\(NumberText.decimals(first.bitsPerPixel, 3)) bits/pixel."
+        + Self.rate(first) + "."
     }
     guard Set(measured.compactMap { $0.run?.imageSize }).count == 1 else {
       return "The runs differ in image size, so that their PSNR is not comparable."
@@ -89,15 +93,24 @@ struct Headline {
       "\(best.name) +\(NumberText.decimals(margin, 2)) dB over \(next.name) \(cost(best, next))."
   }
 
-  /// The winner's cost relative to the other: bits and training time.
+  /// What an image takes: bits, or latents where nothing is quantized.
+  private static func rate(_ run: EvaluatedRun) -> String {
+    run.latentsPerPixel.map { "\(NumberText.decimals($0, 3)) latents/pixel" }
+      ?? "\(NumberText.decimals(run.bitsPerPixel, 3)) bits/pixel"
+  }
+
+  /// The winner's cost relative to the other: bits or latents, and training time.
   private func cost(_ a: PageRun, _ b: PageRun) -> String {
     let (own, other) = (a.run!.bitsPerPixel, b.run!.bitsPerPixel)
     let ratio = other > 0 ? own / other : 1
+    let isOfLatents = a.run!.isContinuous || b.run!.isContinuous
     var words =
-      abs(ratio - 1) < 0.02
-      ? "at the same bits"
-      : "at \(NumberText.decimals(ratio, 2)) times the bits (\(NumberText.decimals(own, 3)) against "
-        + "\(NumberText.decimals(other, 3)) bits/pixel)"
+      isOfLatents
+      ? "at \(Self.rate(a.run!)) against \(Self.rate(b.run!))"
+      : abs(ratio - 1) < 0.02
+        ? "at the same bits"
+        : "at \(NumberText.decimals(ratio, 2)) times the bits (\(NumberText.decimals(own, 3)) against "
+          + "\(NumberText.decimals(other, 3)) bits/pixel)"
     if let time = a.facts.seconds, let rest = b.facts.seconds, rest > 0,
       time / rest > 1.5 || time / rest < 1 / 1.5
     {
@@ -231,16 +244,19 @@ struct VerdictSection {
     let shown = comparison.table
     let isDeep = shown.columns.contains { $0.title == "used by depth" }
     let areTokenizers = runs.others.allSatisfy(\.isTokenizer)
+    let haveCodes = runs.others.contains { !$0.quantizer.isContinuous }
+    let latents = shown.columns.map(\.title).filter(Comparison.latentTitles.contains)
     let titles =
       !areTokenizers
       ? shown.columns.map(\.title).filter { $0 != "run" }
-      : ["verdict", "quantizer", "PSNR dB", "SSIM", "codes used", "perplexity"]
-        + (isDeep ? ["used by depth"] : [])
-        + ["bits/pixel", "entropy, bits/token", "parameters", "steps", "training images/s"]
+      : ["verdict", "quantizer", "PSNR dB", "SSIM"]
+        + (haveCodes ? ["codes used", "perplexity"] : []) + (isDeep ? ["used by depth"] : [])
+        + (haveCodes ? ["bits/pixel", "entropy, bits/token"] : []) + latents
+        + ["parameters", "steps", "training images/s"]
     var table = RunTable(
       caption: areTokenizers ? "Key numbers, all on the same images" : "Key numbers")
     table.columns = titles
-    table.textColumns = ["verdict", "quantizer", "used by depth"]
+    table.textColumns = ["verdict", "quantizer", "used by depth", "KL by channel"]
     for (place, row) in zip(comparison.tabled, shown.rows) {
       guard let run = runs.first(where: { $0.index == place.index }) else { continue }
       func cell(_ title: String) -> String {
@@ -251,8 +267,11 @@ struct VerdictSection {
           run,
           titles.map { title in
             switch title {
-            case "codes used" where areTokenizers: "\(cell(title)) of \(cell("codes K"))"
-            case "entropy, bits/token": NumberText.decimals(run.run?.entropyPerToken, 2)
+            case "codes used" where areTokenizers && !run.quantizer.isContinuous:
+              "\(cell(title)) of \(cell("codes K"))"
+            case "entropy, bits/token":
+              NumberText.decimals(
+                run.quantizer.isContinuous ? nil : run.run?.entropyPerToken, 2)
             default: cell(title)
             }
           }

@@ -13,15 +13,22 @@ public protocol Quantizer: Configurable {
 
   // MARK: Tokens
 
-  /// The number of different values of one index: of different tokens, where these have but one.
+  /// The number of different values of one index: of different tokens, where these have but one; 0
+  /// where there are no tokens.
   var codebookSize: Int { get }
-  /// Channels of the vector that becomes one token: what `quant_conv` puts out.
+  /// Channels of the vector that becomes one token, or of a latent vector: what `post_quant_conv` takes.
   var codeDimension: Int { get }
+  /// Numbers that the encoder and `quant_conv` put out for each of their channels: 2 where these are
+  /// mean and log-variance; 1 by default.
+  var outputsPerChannel: Int { get }
   /// The number of indices to a token; 1 by default.
   var depth: Int { get }
   /// Levels of each channel where an index is made of digits, channel 0 least significant; by default
   /// nil.
   var digitLevels: [Int]? { get }
+  /// Whether latents are not quantized, so that there are no codes, no tokens and no codebook: then
+  /// ``codebookSize`` is 0. By default false.
+  var isContinuous: Bool { get }
 
   // MARK: Graph
 
@@ -45,6 +52,9 @@ public protocol Quantizer: Configurable {
   /// codebooks can be made of vectors; true by default.
   var canBeDeferred: Bool { get }
 
+  /// Whether training draws latents at random, by a key an image; by default not.
+  var drawsNoise: Bool { get }
+
   // MARK: Reports
 
   /// The size in few words, after the kind: `8,5,5,5`, `1024x8`, `18 bits`.
@@ -62,6 +72,12 @@ public protocol Quantizer: Configurable {
 }
 
 extension Quantizer {
+  /// It quantizes.
+  public var isContinuous: Bool { false }
+  /// One number a channel.
+  public var outputsPerChannel: Int { 1 }
+  /// Nothing is drawn.
+  public var drawsNoise: Bool { false }
   /// One index.
   public var depth: Int { 1 }
   /// No digits.
@@ -128,6 +144,8 @@ public struct QuantizerPresentation: Sendable, Equatable {
     case entropies
     /// Use of each of several indices of a token.
     case depths
+    /// Effective rank and KL divergence of latents that are not quantized, channels that carry nothing.
+    case latents
   }
 
   /// The word that distinguishes the kinds in configurations and token files.
@@ -136,7 +154,7 @@ public struct QuantizerPresentation: Sendable, Equatable {
   public let shape: String
   /// Its properties by name, as JSON tells them after `type`.
   public let facts: JSONObject
-  /// Different values of one index.
+  /// Different values of one index; 0 where nothing is quantized.
   public let codes: Int
   /// Indices to a token.
   public let depth: Int
@@ -165,6 +183,9 @@ public struct QuantizerPresentation: Sendable, Equatable {
   /// In few words: `fsq 8,5,5,5 tanh`, `vq 1024x8 rotation`.
   public var words: String { shape.isEmpty ? kind : "\(kind) \(shape)" }
 
+  /// Whether nothing is quantized: see ``Quantizer/isContinuous``.
+  public var isContinuous: Bool { has(.latents) }
+
   /// Whether a measure belongs to it.
   public func has(_ measure: Measure) -> Bool { measures.contains(measure) }
 }
@@ -175,6 +196,13 @@ public protocol Bottleneck {
   ///
   /// - Parameter z: `[N, h, w, d]`, the output of `quant_conv`.
   func quantize(_ z: Tensor) -> Quantized
+
+  /// The same in training, where latents may be drawn at random; by default ``quantize(_:)``.
+  ///
+  /// - Parameters:
+  ///   - z: `[N, h, w, d]`.
+  ///   - keys: indices `[N]`: the noise of an image is a function of its key.
+  func draw(_ z: Tensor, keys: Tensor) -> Quantized
 
   /// The codes that tokens stand for: the only way from tokens to the decoder's input, in
   /// training as in decoding.
@@ -189,6 +217,8 @@ public protocol Bottleneck {
 }
 
 extension Bottleneck {
+  /// Nothing is drawn.
+  public func draw(_ z: Tensor, keys: Tensor) -> Quantized { quantize(z) }
   /// The vectors themselves.
   public func continuous(_ z: Tensor) -> Tensor { z }
 }
@@ -204,12 +234,37 @@ public struct Quantized {
   ///
   /// The quantization error is the mean over vectors of `|target - code|^2`.
   public let target: Tensor
-  /// The tokens `[N, h, w]`, or `[N, h, w, depth]` where the depth is more than 1.
-  public let indices: Tensor
+  /// The tokens `[N, h, w]`, or `[N, h, w, depth]` where the depth is more than 1; only asked where
+  /// ``hasIndices``.
+  public var indices: Tensor {
+    guard let tokens else { preconditionFailure("a continuous bottleneck has no tokens") }
+    return tokens
+  }
+  /// Whether there are tokens; not where the bottleneck is continuous.
+  public var hasIndices: Bool { tokens != nil }
   /// Loss added to the reconstruction loss, if the quantizer has one.
   public let auxiliaryLoss: Tensor?
+  /// Loss of an image as a sum, to be divided by the number of its values, `H W 3`, and then added to the
+  /// reconstruction loss, which is a mean over them; if the bottleneck has one.
+  public let imageLoss: Tensor?
+  /// The KL divergence of each latent from the standard normal distribution in nats, `[N, h, w, d]`, if
+  /// latents are distributions.
+  public let divergence: Tensor?
   /// Scalars to report, by name.
   public let statistics: [String: Tensor]
+
+  private let tokens: Tensor?
+
+  /// An output; without `indices` that of a continuous bottleneck.
+  public init(
+    codes: Tensor, vectors: Tensor, target: Tensor, indices: Tensor?,
+    auxiliaryLoss: Tensor? = nil, imageLoss: Tensor? = nil, divergence: Tensor? = nil,
+    statistics: [String: Tensor] = [:]
+  ) {
+    (self.codes, self.vectors, self.target, tokens) = (codes, vectors, target, indices)
+    (self.auxiliaryLoss, self.imageLoss) = (auxiliaryLoss, imageLoss)
+    (self.divergence, self.statistics) = (divergence, statistics)
+  }
 }
 
 /// Tokens of several indices: how the indices of all depths lie in one tensor.

@@ -1,6 +1,6 @@
 import Configuration
 
-/// The discrete bottleneck: one of the quantizers.
+/// The bottleneck: one of the quantizers, or one that is continuous.
 public enum QuantizerConfiguration: Sendable, Equatable {
   /// Each channel is rounded to one of a few levels. There is no codebook to train.
   case fsq(FiniteScalarConfiguration)
@@ -20,12 +20,17 @@ public enum QuantizerConfiguration: Sendable, Equatable {
   case residual(ResidualConfiguration)
   /// Each stage rounds the residual of the one before.
   case residualFSQ(ResidualFiniteScalarConfiguration)
+  /// Nothing is quantized: each latent is a normal distribution near the standard one.
+  case kl(KLConfiguration)
+  /// Nothing is quantized: a plain autoencoder.
+  case plain(PlainConfiguration)
 
   /// The kinds, in the order of the schema.
   private static var kinds: [Kind] {
     [
       Kind(Self.fsq), Kind(Self.vq), Kind(Self.cosine), Kind(Self.simvq), Kind(Self.lfq),
       Kind(Self.bsq), Kind(Self.product), Kind(Self.residual), Kind(Self.residualFSQ),
+      Kind(Self.kl), Kind(Self.plain),
     ]
   }
 
@@ -41,6 +46,8 @@ public enum QuantizerConfiguration: Sendable, Equatable {
     case .product(let quantizer): quantizer
     case .residual(let quantizer): quantizer
     case .residualFSQ(let quantizer): quantizer
+    case .kl(let quantizer): quantizer
+    case .plain(let quantizer): quantizer
     }
   }
 }
@@ -68,7 +75,10 @@ extension QuantizerConfiguration {
   /// The number of different values of one index: of different tokens, where these have but one.
   public var codebookSize: Int { chosen.codebookSize }
 
-  /// Channels of the vector that becomes one token: what `quant_conv` puts out.
+  /// Whether nothing is quantized, so that there are no codes and no tokens.
+  public var isContinuous: Bool { chosen.isContinuous }
+
+  /// Channels of the vector that becomes one token, or of a latent vector.
   public var codeDimension: Int { chosen.codeDimension }
 
   /// The number of indices to a token.
@@ -98,7 +108,7 @@ extension QuantizerConfiguration {
 
 extension QuantizerConfiguration: Configurable {
   /// Summary for the schema.
-  public static let summary = "The discrete bottleneck."
+  public static let summary = "The bottleneck: a quantizer, or one that is continuous."
   /// Finite scalar quantization with 1000 tokens.
   public static let standard = QuantizerConfiguration.fsq(.standard)
 

@@ -14,7 +14,7 @@ public struct RunConfiguration: Sendable, Equatable {
   public var data: DataConfiguration
   /// The shape of the encoder and the decoder.
   public var model: ModelConfiguration
-  /// The discrete bottleneck.
+  /// The bottleneck.
   public var quantizer: QuantizerConfiguration
   /// How the model is trained.
   public var training: TrainingConfiguration
@@ -85,6 +85,7 @@ extension RunConfiguration: Configurable {
       remedy: "The nearest are \(lower) and \(lower + factor).")
     checkSizes(&fields)
     checkDeferral(&fields)
+    checkLatents(&fields)
     let hasEntries = quantizer.initialization != nil
     fields.check(
       "training.averaging.codebook", with: ["quantizer"],
@@ -112,12 +113,24 @@ extension RunConfiguration: Configurable {
       remedy: "The nearest is \((batch + portion - 1) / portion * portion).")
   }
 
+  /// Checks that the encoder puts out as many channels as latents have.
+  private func checkLatents(_ fields: inout ConfigurationFields) {
+    guard quantizer.isContinuous else { return }
+    let (channels, latent) = (quantizer.codeDimension, model.latentChannels)
+    fields.check(
+      "quantizer.channels", with: ["model.latentChannels"], channels <= latent,
+      expected: "at most model.latentChannels = \(latent), as quant_conv can make no more of fewer",
+      remedy: "Or set model.latentChannels to \(channels).")
+  }
+
   /// Checks that a quantizer supports deferred quantization.
   private func checkDeferral(_ fields: inout ConfigurationFields) {
     let (isDeferred, kind) = (training.deferQuantization > 0, quantizer.kind)
     fields.check(
       "training.deferQuantization", with: ["quantizer"], !isDeferred || quantizer.canBeDeferred,
-      expected: "0 with quantizer.type \"\(kind)\", which cannot be initialized from vectors later",
+      expected: "0 with quantizer.type \"\(kind)\", which "
+        + (quantizer.isContinuous
+          ? "quantizes nothing" : "cannot be initialized from vectors later"),
       remedy: "All but \(QuantizerConfiguration.list { !$0.canBeDeferred }) can be deferred.")
     fields.check(
       "quantizer.initialization", with: ["training.deferQuantization"],
@@ -207,6 +220,7 @@ extension RunConfiguration {
       "embed_dim", "code_dim", "embedding_dim", "codebook_dim", "e_dim",
       path: "quantizer.codeDimension"),
     KeyHabit("quantizer_type", "quant", "vq_type", path: "quantizer.type"),
+    KeyHabit("kl_weight", "kl_scale", path: "quantizer.weight"),
     KeyHabit("beta", "commitment_cost", "commitment", path: "quantizer.commitmentWeight"),
     KeyHabit("z_channels", "latent_dim", "latent_channels", path: "model.latentChannels"),
     KeyHabit(

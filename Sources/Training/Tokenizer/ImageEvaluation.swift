@@ -31,14 +31,21 @@ public struct EvaluationResult: Sendable, Equatable {
   public let imagesPerSecond: Double
   /// How far the vectors before quantization lie apart.
   public let latents: VectorSpread
+  /// What the channels of latents carry that are not quantized; nil where they are.
+  ///
+  /// Then ``usage`` and
+  /// ``depths`` are of no codes.
+  public let latentUse: LatentUse?
 
-  /// Bits to tell one token, all its indices.
+  /// Bits to tell one token, all its indices; 0 where there are none.
   public var bitsPerToken: Double {
-    Information.bitsPerToken(codes: usage.codes) * Double(depths.depths.count)
+    guard usage.codes > 0 else { return 0 }
+    return Information.bitsPerToken(codes: usage.codes) * Double(depths.depths.count)
   }
-  /// Bits of tokens to one pixel.
+  /// Bits of tokens to one pixel; 0 where there are none.
   public var bitsPerPixel: Double {
-    Information.bitsPerToken(codes: usage.codes) * Double(usage.ids) / Double(pixels)
+    guard usage.codes > 0 else { return 0 }
+    return Information.bitsPerToken(codes: usage.codes) * Double(usage.ids) / Double(pixels)
   }
 }
 
@@ -66,7 +73,7 @@ public enum Evaluator {
     var ssim = StructuralSimilarity()
     let quantizer = codec.configuration.quantizer
     var depths = DepthUsage(codes: quantizer.codebookSize, depth: quantizer.depth)
-    var moments = VectorMoments(dimension: codec.configuration.quantizer.codeDimension)
+    var sums = LatentSums(channels: codec.configuration.quantizer.codeDimension)
     var (error, ids, pixels, seconds) = (0.0, 0, 0, 0.0)
     let clock = ContinuousClock()
     let portion = portion(of: images, lanes: codec.lanes)
@@ -82,7 +89,7 @@ public enum Evaluator {
         ssim.add(
           original.pixels, result.image.pixels, width: original.width, height: original.height)
         depths.add(result.tokens.indices)
-        moments.add(result.latents)
+        sums.add(result.latents, divergences: result.divergences)
         error += result.quantizationError * Double(result.tokens.indices.count)
         ids += result.tokens.indices.count
         pixels += original.width * original.height
@@ -94,19 +101,32 @@ public enum Evaluator {
       quantizationError: error / Double(max(1, ids)), usage: depths.pooled,
       depths: depths, pixels: pixels,
       imagesPerSecond: Double(images.count) / max(seconds, 1e-9),
-      latents: VectorSpread(moments))
+      latents: VectorSpread(sums.moments),
+      latentUse: quantizer.isContinuous ? sums.use(images: images.count) : nil)
   }
 }
 
 extension EvaluationResult {
   /// The log's line: `kind` is "evaluation".
   ///
-  /// Of tokens with several indices, usage is pooled, and told for each depth as well.
+  /// Of tokens with several indices, usage is pooled, and told for each depth as well. Where nothing is
+  /// quantized, what the latents' channels carry stands in place of usage.
   ///
   /// - Parameters:
   ///   - seconds: of training so far.
   ///   - weights: which weights were evaluated: "last" or an average.
   func line(step: Int, seconds: Double, weights: String) -> JSONObject {
+    if let latentUse {
+      var line = JSONObject([
+        "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
+        "weights": .string(weights), "ssim": .number(ssim),
+      ])
+      line.add("latentRank", latents.effectiveRank)
+      latentUse.add(to: &line)
+      line.add("psnr", psnr)
+      line["seconds"] = .number(seconds)
+      return line
+    }
     var line = JSONObject([
       "kind": .string("evaluation"), "step": .integer(step), "images": .integer(images),
       "weights": .string(weights), "ssim": .number(ssim),

@@ -210,6 +210,7 @@ extension MemoryNeed {
   private mutating func addCodebookWork(_ run: RunConfiguration) {
     let side = Double(run.data.imageSize / run.model.downsampling)
     let tokens = Double(run.training.batchSize) * side * side
+    guard !run.quantizer.isContinuous else { return }
     let vector = 4 * Double(run.quantizer.codebook?.dimension ?? 0)
     // Ids are counted as integers of 32 and 64 bits, which are copied on the way. Vectors are kept
     // for codebook initialization, EMA updates and dead-code revival.

@@ -8,7 +8,7 @@ import Tokenizers
 /// The autoencoder as a model to train: the reconstruction loss plus the quantizer's own.
 ///
 /// Its steps differ in the size of their images, and in whether quantization is deferred. The input
-/// is "images", `[n, side, side, 3]` in [-1, 1].
+/// is "images", `[n, side, side, 3]` in [-1, 1]; where latents are drawn, also "keys" `[n]`.
 struct TokenizerModel: TrainableModel {
   /// What tells steps apart.
   struct Variant: Hashable {
@@ -48,13 +48,15 @@ struct TokenizerModel: TrainableModel {
   }
 
   func record(_ variant: Variant) -> RecordedStep {
-    let pass = ForwardRecord(run, variant, batch(variant), side: side(variant))
+    let pass = ForwardRecord(
+      run, variant, batch(variant), side: side(variant),
+      drawsNoise: run.quantizer.chosen.drawsNoise)
     var step = RecordedStep(
       pass.graph, loss: pass.loss, statistics: pass.quantized?.statistics ?? [:])
     step.statistics[Self.reconstruction] = pass.reconstruction
     step.statistics[Self.squaredError] = pass.squaredError
     if let quantized = pass.quantized {
-      step.outputs = TokenReader.outputs(quantized)
+      if quantized.hasIndices { step.outputs = TokenReader.outputs(quantized) }
       if run.quantizer.upkeep?.isNeeded ?? false {
         step.outputs.merge(CodeAssignments.outputs(quantized)) { $1 }
       }
@@ -72,8 +74,10 @@ struct TokenizerModel: TrainableModel {
     return RecordedStep(pass.graph, loss: pass.loss, outputs: ["images": pass.images])
   }
 
-  /// What is evaluated is quantized.
-  func evaluatesTrainingLoss(_ variant: Variant) -> Bool { !variant.isDeferred }
+  /// What is evaluated is quantized, and without noise.
+  func evaluatesTrainingLoss(_ variant: Variant) -> Bool {
+    !variant.isDeferred && !run.quantizer.chosen.drawsNoise
+  }
 
   var items: String { "images" }
 
@@ -118,12 +122,20 @@ private struct ForwardRecord {
   let loss: Tensor
 
   init(
-    _ run: RunConfiguration, _ variant: TokenizerModel.Variant, _ batch: BatchShape, side: Int
+    _ run: RunConfiguration, _ variant: TokenizerModel.Variant, _ batch: BatchShape, side: Int,
+    drawsNoise: Bool = false
   ) {
     let model = Tokenizer(run.tokenizer, in: Scope(graph))
     let originals = graph.input("images", [batch.itemsPerReplay, side, side, 3])
     let latents = model.latents(of: originals)
-    quantized = variant.isDeferred ? nil : model.bottleneck.quantize(latents)
+    if variant.isDeferred {
+      quantized = nil
+    } else if drawsNoise {
+      let keys = graph.input("keys", [batch.itemsPerReplay], type: .index)
+      quantized = model.bottleneck.draw(latents, keys: keys)
+    } else {
+      quantized = model.bottleneck.quantize(latents)
+    }
     codes = quantized?.codes ?? model.bottleneck.continuous(latents)
     images = model.decode(codes)
     switch run.training.reconstructionLoss {
@@ -134,8 +146,11 @@ private struct ForwardRecord {
       reconstruction = meanAbsoluteError(images, originals)
       squaredError = meanSquaredError(images.stoppingGradient(), originals)
     }
-    let sum = reconstruction
-    loss = quantized?.auxiliaryLoss.map { sum + $0 } ?? sum
+    var sum = reconstruction
+    if let added = quantized?.auxiliaryLoss { sum = sum + added }
+    // Of an image, a sum beside a mean over its values.
+    if let added = quantized?.imageLoss { sum = sum + added * (1 / Float(side * side * 3)) }
+    loss = sum
   }
 }
 
@@ -225,6 +240,8 @@ final class QuantizerProbe: ReplayReader, @unchecked Sendable {
   let codes: UnsafeMutableBufferPointer<Float>
   /// The gradient of the reconstruction loss at the codes.
   let gradients: UnsafeMutableBufferPointer<Float>
+  /// The divergence of each latent in nats; empty where latents are no distributions.
+  let divergences: UnsafeMutableBufferPointer<Float>
 
   /// Numbers in a vector.
   let dimension: Int
@@ -232,29 +249,35 @@ final class QuantizerProbe: ReplayReader, @unchecked Sendable {
   var tokens: Int { vectors.count / dimension }
 
   /// Room for the tokens of a batch.
-  init(tokens: Int, dimension: Int) {
+  ///
+  /// - Parameter hasDivergences: whether latents are distributions.
+  init(tokens: Int, dimension: Int, hasDivergences: Bool = false) {
     self.dimension = dimension
-    let blocks = (0..<3).map { _ in
-      UnsafeMutableBufferPointer<Float>.allocate(capacity: tokens * dimension)
+    let blocks = (0..<4).map { block in
+      UnsafeMutableBufferPointer<Float>.allocate(
+        capacity: block == 3 && !hasDivergences ? 0 : tokens * dimension)
     }
     for block in blocks { block.initialize(repeating: 0) }
-    (vectors, codes, gradients) = (blocks[0], blocks[1], blocks[2])
+    (vectors, codes, gradients, divergences) = (blocks[0], blocks[1], blocks[2], blocks[3])
   }
 
-  deinit { for block in [vectors, codes, gradients] { block.deallocate() } }
+  deinit { for block in [vectors, codes, gradients, divergences] { block.deallocate() } }
 
   /// The output that holds the gradient at the codes.
   static let gradient = "codeGradient"
 
   /// The values that a plan must keep beside that.
   static func outputs(_ quantized: Quantized) -> [String: Tensor] {
-    ["vectors": quantized.vectors, "codes": quantized.codes]
+    var outputs = ["vectors": quantized.vectors, "codes": quantized.codes]
+    outputs["divergence"] = quantized.divergence
+    return outputs
   }
 
   func take<B: Backend>(_ replay: Session<B>.Replay) {
     for (name, block) in [
       ("vectors", vectors), ("codes", codes), (Self.gradient, gradients),
-    ] {
+      ("divergence", divergences),
+    ] where !block.isEmpty {
       let words = replay.words(ofOutput: name)
       replay.read(name, intoWords: block.baseAddress! + replay.item * words)
     }

@@ -113,7 +113,10 @@ public final class TokenizerTrainer<B: Backend> {
       }
       var callbacks: [any TrainingCallback] = [start]
       if let keeper { callbacks.append(keeper) }
-      callbacks += [QuantizerMonitor(run, keeper: keeper), images]
+      callbacks.append(
+        run.quantizer.isContinuous
+          ? LatentMonitor<B>(run) : QuantizerMonitor(run, keeper: keeper))
+      callbacks.append(images)
       let loader = makeLoader(firstStep: progress.step)
       defer { loader.stop() }
       let loop = try TrainingLoop(
@@ -203,10 +206,12 @@ public final class TokenizerTrainer<B: Backend> {
       pool: pool)
   }
 
-  func makeLoader(firstStep: Int) -> BatchLoader {
-    BatchLoader(
-      images: images.dataset.training, batchSize: run.training.batchSize, seed: run.seed,
-      firstStep: firstStep)
+  func makeLoader(firstStep: Int) -> KeyedBatches {
+    KeyedBatches(
+      BatchLoader(
+        images: images.dataset.training, batchSize: run.training.batchSize, seed: run.seed,
+        firstStep: firstStep),
+      items: run.quantizer.chosen.drawsNoise ? run.training.batchSize : 0, seed: run.seed)
   }
 
   /// Where the codebooks come from.
@@ -310,6 +315,8 @@ extension StepReport {
   public var imagesPerSecond: Double { itemsPerSecond }
   /// The fraction of the codebook that this batch used.
   public var usage: Double { statistics[Self.usageName] ?? 0 }
+  /// Nats of an image's latents, the mean over the batch; nil where latents are no distributions.
+  public var kl: Double? { statistics["kl"] }
   /// Tokens in the batch: positions of its images' grids; 0 where nothing is quantized yet.
   public var tokens: Int { counts[Self.tokensName] ?? 0 }
   /// Their ids: one a token at each depth.
