@@ -27,8 +27,8 @@ ZSH_COMPLETION  = $(SHARE)/zsh/site-functions/_tessera
 FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/tessera.fish
 MAN             = $(SHARE)/man/man1
 
-# What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth or
-# prior-quality; PRESETS=tiny and ROUNDS=1 make it short.
+# What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth,
+# prior-quality or continuous; PRESETS=tiny and ROUNDS=1 make it short.
 SECTION ?= peers
 PRESETS ?=
 ROUNDS  ?=
@@ -88,6 +88,7 @@ TSAN    = --scratch-path .build/tsan --sanitize thread $(NATIVE)
 SHARED  = ThreadsTests|TraceTests|UpdateMeasurementTests|threadsChangeNoBit|theResultDependsOnLanes
 SHARED := $(SHARED)|LaneChoiceTests|TrainableModelTests|ModelRunTests|TesseraTests.ModelTests
 SHARED := $(SHARED)|BatchLoaderTests|ImageStoreTests|DatasetTests|CodecTests/tokensDecode
+SHARED := $(SHARED)|SlicedWassersteinTests/symmetry|FeatureDistancesTests/definition
 
 tsan: packages
 	$(SWIFT) build $(TSAN) --build-tests

@@ -26,7 +26,8 @@ public struct CompareCommand: DocumentedCommand {
         + "with its tokenizer is paired with it, by the fingerprint in tokens.json: PSNR over "
         + "bits/pixel, the share of the budget that the prior saves, and mean and spread of priors "
         + "that differ in their seed alone. --html adds curves, a rate-distortion plot and "
-        + "a prior's samples.png.",
+        + "a prior's samples.png. Where tessera quality has left quality.json in a prior's folder, the "
+        + "table has Fréchet distance, SWD, precision and recall of what it draws.",
       "A folder of runs stands for the runs in it; other files are skipped. "
         + "Without images the table is made from the runs' metrics logs, and the exit code is "
         + "66.",
@@ -200,12 +201,18 @@ public struct CompareCommand: DocumentedCommand {
         result.run.fingerprint = opened?.identity.fingerprint
       }
       return (.recorded(result.run), result.details)
-    case .model(let configuration):
-      let result = try RecordedEntry.readModel(folder, configuration)
+    case .model(let presentation, let configuration):
+      var result = try RecordedEntry.readModel(folder, presentation, configuration)
+      if presentation.drawsVectors {
+        let entry = ComparedPrior(folder: folder, weights: weights.file)
+        result.run.quality = entry.quality(terminal)
+        if html != nil { result.details.drawn = entry.drawnImages(terminal) }
+      }
       return (.recorded(result.run), result.details)
     case .prior(let configuration):
       let entry = ComparedPrior(folder: folder, weights: weights.file)
-      let result = try entry.read(configuration)
+      var result = try entry.read(configuration)
+      result.run.quality = entry.quality(terminal)
       var details = result.details
       if html != nil { details.drawn = entry.drawnImages(terminal) }
       return (.prior(result.run), details)
@@ -280,7 +287,7 @@ public struct CompareCommand: DocumentedCommand {
   }
 
   /// Characters in a line of standard output; 100 where it is no terminal.
-  private static var outputWidth: Int {
+  static var outputWidth: Int {
     var size = winsize()
     guard isatty(STDOUT_FILENO) != 0, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0,
       size.ws_col > 20

@@ -81,6 +81,22 @@ struct ComparedPrior {
     }
   }
 
+  /// What was measured of images that it drew; nil where that is not there or cannot be read.
+  func quality(_ terminal: Terminal) -> QualityRecord? {
+    guard isThere(QualityRecord.file) else { return nil }
+    let path = folder + "/" + QualityRecord.file
+    do {
+      let bytes = try ReadableFile(path: path)
+      let text = String(decoding: try bytes.bytes(0..<bytes.byteCount), as: UTF8.self)
+      return try QualityRecord(json: text)
+    } catch {
+      terminal.warn(
+        "skipped: \(path): \(error). Measure again: \(CommandName.typed("quality")) --record "
+          + shellQuoted(folder))
+      return nil
+    }
+  }
+
   private func isThere(_ file: String) -> Bool {
     FileManager.default.fileExists(atPath: folder + "/" + file)
   }

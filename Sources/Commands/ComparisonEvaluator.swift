@@ -8,6 +8,7 @@ import Files
 import Formatting
 import Foundation
 import Imaging
+import Priors
 import Inference
 import Reports
 import Safetensors
@@ -164,18 +165,23 @@ final class ComparisonEvaluator {
 /// A run that is compared: of a tokenizer, of a prior, or of what is judged by its loss alone.
 enum ComparedRun {
   case tokenizer(RunConfiguration)
-  /// The resolved configuration.
-  case model(String)
+  /// What it is, and the resolved configuration.
+  case model(QuantizerPresentation, String)
   case prior(PriorRunConfiguration)
 
   /// Reads the configuration of a run.
   init(_ checkpoint: Checkpoint) throws {
     switch try checkpoint.kind() {
     case .tokenizer: self = .tokenizer(try checkpoint.readConfiguration())
-    case .model: self = .model(try checkpoint.readModelConfiguration().resolved)
-    case .solver: self = .model(try checkpoint.readSolverConfiguration().resolved)
+    case .model: self = .model(.model, try checkpoint.readModelConfiguration().resolved)
+    case .solver: self = .model(.solver, try checkpoint.readSolverConfiguration().resolved)
     case .prior: self = .prior(try checkpoint.readPriorConfiguration())
-    case .continuous: self = .model(try checkpoint.readContinuousConfiguration().resolved)
+    case .continuous:
+      let (run, vectors) = (
+        try checkpoint.readContinuousConfiguration(), try checkpoint.readPriorVectors()
+      )
+      self = .model(
+        .continuous(head: run.model.head.word, vectors: vectors.words), run.resolved)
     }
   }
 }
@@ -198,13 +204,13 @@ enum RecordedEntry {
 
   /// A run that is judged by its loss alone, from its configuration and its log.
   static func readModel(
-    _ folder: String, _ resolved: String
+    _ folder: String, _ presentation: QuantizerPresentation, _ resolved: String
   ) throws -> (run: RecordedRun, details: RunDetails) {
     let steps = try steps(folder)
     let details = details(folder, resolved, upTo: steps)
     return (
       RecordedRun(
-        quantizer: .model, parameters: try parameters(folder), steps: steps,
+        quantizer: presentation, parameters: try parameters(folder), steps: steps,
         history: details.history), details
     )
   }

@@ -14,7 +14,7 @@ extension TrainCommand {
   func trainContinuous(_ terminal: Terminal) throws {
     try refuseTokenizerFlags(of: .continuous)
     let (run, place) = try begin(
-      ContinuousRunConfiguration.self, images.vectorAssignments, terminal)
+      ContinuousRunConfiguration.self, vectorAssignments(), terminal)
     defer { place.lock?.release() }
     let data = try vectorData(run, terminal)
     let progress = ContinuousProgress(terminal, run, folder: place.folder)
@@ -27,6 +27,17 @@ extension TrainCommand {
       return terminal.result(TraceReport(measured, trainer.run).text)
     }
     try progress.tell(try trainer.train()) { "loss \(Display.decimals(-$0, 4))" }
+  }
+
+  /// What --data and --validation set: latents where the configuration has pixels come one by one, unless a
+  /// patch of them is asked for, as a patch of pixels is of another size.
+  private func vectorAssignments() -> [String] {
+    let given = images.vectorAssignments
+    guard given.contains("data.type=latents"), let named,
+      !assignments.contains(where: { $0.hasPrefix("data.patch=") }),
+      case .images? = try? Preset.load(named, as: ContinuousRunConfiguration.self).data
+    else { return given }
+    return given + ["data.patch=1"]
   }
 
   /// Trains the steps of a solver for a continuous prior.
@@ -45,6 +56,14 @@ extension TrainCommand {
       folder: run.checkpoint, weights: weights.file, backend: Device(),
       threads: options.threadCount)
     let data = try vectorData(prior.run, terminal)
+    if !resume, prior.run.model.head.diffusion != nil {
+      let planarity = prior.planarity
+      terminal.say(
+        "trajectories of \(prior.folder): "
+          + String(
+            format: "%.3g%% of their variance off a line, %.3g%% off a plane",
+            100 * (1 - planarity.line), 100 * (1 - planarity.plane)))
+    }
     let progress = SolverProgress(terminal, run, folder: place.folder)
     let trainer = try SolverTrainer(
       run, prior: prior, data: data, in: place, backend: Device(), threads: options.threadCount,

@@ -129,17 +129,23 @@ struct EncodingRun {
           + "\(side)x\(side) to scale every image to cover that size"
       )
     case DatasetError.tooThin: return ("are too long and thin", nil)
-    case let error as ImageError:
-      switch error {
-      case .unreadable: return ("cannot be read", nil)
-      case .exhausted: return ("cannot be opened for lack of file handles or memory", nil)
-      case .empty: return ("are empty", nil)
-      case .notAnImage: return ("are neither PNG nor JPEG", nil)
-      case .corrupt: return ("cannot be decoded", nil)
-      case .tooManyPixels, .tooManyBytes: return ("are beyond the limit of pixels", nil)
-      case .cannotEncode, .cannotWrite: return ("cannot be used", nil)
-      }
+    case let error as ImageError: return (error.kindInWords, nil)
     default: return ("cannot be used for other reasons", nil)
+    }
+  }
+}
+
+extension ImageError {
+  /// What is wrong with files of this kind, in words that follow "that".
+  var kindInWords: String {
+    switch self {
+    case .unreadable: "cannot be read"
+    case .exhausted: "cannot be opened for lack of file handles or memory"
+    case .empty: "are empty"
+    case .notAnImage: "are neither PNG nor JPEG"
+    case .corrupt: "cannot be decoded"
+    case .tooManyPixels, .tooManyBytes: "are beyond the limit of pixels"
+    case .cannotEncode, .cannotWrite: "cannot be used"
     }
   }
 }

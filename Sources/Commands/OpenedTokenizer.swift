@@ -172,6 +172,13 @@ final class BoundedCodec {
     }
   }
 
+  /// The vectors before quantization of images; `names` are for errors.
+  func vectors(of images: [Image], names: [String]) throws -> [[Float]] {
+    try split(.vectors, images.map { ($0.height, $0.width) }, names) { codec, members in
+      try codec.vectors(of: members.map { images[$0] })
+    }
+  }
+
   /// The images that tokens stand for; `names` are for errors.
   func decode(_ grids: [TokenGrid], names: [String]) throws -> [Image] {
     let side = codec.configuration.model.downsampling

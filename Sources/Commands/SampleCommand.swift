@@ -17,7 +17,7 @@ import Training
 public struct SampleCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "sample", "Draws images that nobody took, token by token, from a prior.")
+    "sample", "Draws images that nobody took from a prior, token by token or vector by vector.")
 
   static let help = HelpText(
     paragraphs: [
@@ -25,6 +25,8 @@ public struct SampleCommand: DocumentedCommand {
         + "them. The name of --output tells what is written: a PNG or JPEG file becomes a contact "
         + "sheet, a token file (.safetensors, .npy, .bin) is for decode, and anything else a folder "
         + "of PNG files, by class where there are classes.",
+      "A continuous prior draws vectors instead, patches of pixels or latents, by solving the equation of its "
+        + "diffusion head: --solver and --steps say how. amed takes steps that train solver has learned.",
       "An image depends on the seed, its number and its class alone, not on how many are drawn or "
         + "by how many threads.",
       "--complete keeps the first rows of tokens of a photograph and draws the rest.",
@@ -41,6 +43,10 @@ public struct SampleCommand: DocumentedCommand {
       #"""
       sample --checkpoint checkpoints/prior --complete cat.png \
         --rows 4 --count 16 --output completed.png
+      """#,
+      #"""
+      sample --checkpoint checkpoints/continuous \
+        --solver amed --steps 3 --output fast.png
       """#,
       #"""
       sample --checkpoint checkpoints/prior \
@@ -242,6 +248,7 @@ public struct SampleCommand: DocumentedCommand {
       progress: progress.reach,
       shouldStop: { Interruption.isRequested })
     let space = prior.space
+    let seconds = progress.seconds
     try finish(images.count, terminal) {
       let drawn = zip(requests, images).map { request, ids in
         DrawnImage(
@@ -255,10 +262,19 @@ public struct SampleCommand: DocumentedCommand {
               height: space.rows, width: space.columns, depth: space.depth, indices: $0.ids)
           })
       }
-      let rate = Double(images.count * space.ids) / progress.seconds
+      let rate = Double(images.count) / seconds
+      try output.tell(
+        facts(steps: space.ids, evaluations: 0, solver: nil, rate: rate), options)
       return "\(Display.count(images.count, "image")) of \(space.rows)x\(space.columns) "
-        + "tokens drawn; \(Display.count(Int(rate))) tokens/s"
+        + "tokens drawn; \(Display.count(Int(rate * Double(space.ids)))) tokens/s"
     }
+  }
+
+  /// How images were drawn.
+  func facts(steps: Int, evaluations: Int, solver: String?, rate: Double) -> DrawingFacts {
+    DrawingFacts(
+      checkpoint: checkpoint, transformerSteps: steps, headEvaluations: evaluations,
+      solver: solver, guidance: guidance, seed: seed, imagesPerSecond: rate)
   }
 
   /// Writes what was drawn, and says so.

@@ -13,6 +13,19 @@ struct DrawnImage {
   var ids: [Int32] = []
 }
 
+/// How images were drawn.
+struct DrawingFacts {
+  /// The prior's folder.
+  let checkpoint: String
+  /// How often the transformer runs for an image, and a diffusion head.
+  let transformerSteps, headEvaluations: Int
+  /// The solver of a diffusion head, in words.
+  let solver: String?
+  let guidance: Double
+  let seed: UInt64
+  let imagesPerSecond: Double
+}
+
 /// Where drawn images go: a contact sheet, a token file, or a folder of images.
 final class SampleOutput {
   private enum Kind {
@@ -130,6 +143,28 @@ final class SampleOutput {
       }
       try writing.finish()
     }
+  }
+
+  /// What a folder of drawn images says of itself: the file's name.
+  static let aboutFile = "sample.json"
+
+  /// Says in a folder of images how they were drawn; a sheet and a token file say nothing.
+  ///
+  /// The keys: `checkpoint`; `transformerSteps` and `headEvaluations` of an image; `solver` in words, null
+  /// of tokens; `seed`; `imagesPerSecond` and `threads`, as they were drawn.
+  func tell(_ about: DrawingFacts, _ options: CommandOptions) throws {
+    guard case .folder = kind else { return }
+    var object = JSONObject([
+      "format": .string("tessera sample"), "checkpoint": .string(about.checkpoint),
+      "transformerSteps": .integer(about.transformerSteps),
+      "headEvaluations": .integer(about.headEvaluations),
+      "solver": about.solver.map(JSONValue.string) ?? .null, "guidance": .number(about.guidance),
+      "seed": .integer(Int(truncatingIfNeeded: about.seed)),
+    ])
+    object["imagesPerSecond"] = .number(about.imagesPerSecond)
+    object["threads"] = .integer(options.threadCount)
+    try AtomicFile.write(
+      JSONValue.object(object).prettyText + "\n", to: path + "/" + Self.aboutFile)
   }
 
   private func name(_ image: DrawnImage) -> String {

@@ -10,7 +10,7 @@ import Inference
 import Safetensors
 import Training
 
-/// Trains a tokenizer on folders of images, or a prior on tokens.
+/// Trains a tokenizer on folders of images, a prior on tokens, or one without.
 public struct TrainCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
@@ -46,6 +46,8 @@ public struct TrainCommand: DocumentedCommand {
         --allow-changes
       """#,
       "train prior --data tokens.safetensors",
+      "train continuous --data ~/photos",
+      "train solver --from checkpoints/continuous",
       "train --list-keys quantizer",
     ])
 

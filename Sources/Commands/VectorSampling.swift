@@ -58,10 +58,29 @@ extension SampleCommand {
         try pixels.images(of: range.map { prior.vectors.grid(of: images[$0]) })
       }
       let (grid, hasHead) = (prior.vectors.grid, prior.run.model.head.diffusion != nil)
+      let rate = Double(images.count) / seconds
+      try output.tell(
+        facts(
+          steps: grid.vectors, evaluations: hasHead ? grid.vectors * options.evaluations : 0,
+          solver: hasHead ? solverWords(options) : nil, rate: rate), self.options)
       return "\(Display.count(images.count, "image")) of \(grid.rows)x\(grid.columns) vectors drawn"
         + (hasHead ? ", \(Display.count(options.evaluations, "evaluation")) each" : "")
-        + "; \(Display.decimals(Double(images.count) / seconds, 1)) images/s"
+        + "; \(Display.decimals(rate, 1)) images/s"
     }
+  }
+
+  /// A solver with its steps: "amed, 3 steps, the first guessed".
+  private func solverWords(_ options: VectorSamplingOptions) -> String {
+    let name =
+      switch options.solver {
+      case .euler: "euler"
+      case .heun: "heun"
+      case .midpoint: "midpoint"
+      case .dpm2: "dpm2"
+      case .amed: "amed"
+      }
+    return "\(name), \(Display.count(options.levels.count - 1, "step"))"
+      + (options.guessesFirst ? ", the first guessed" : "")
   }
 
   /// How vectors are drawn, and the solver that was trained for it, if one is wanted.
@@ -171,36 +190,90 @@ extension SampleCommand {
 /// The way between images and the numbers of a continuous prior: none for pixels, an autoencoder for latents.
 struct VectorPixels {
   private let vectors: PriorVectors
+  /// Of latents, the autoencoder that put them out.
+  private let autoencoder: OpenedTokenizer?
 
-  init(_ prior: OpenedContinuousPrior<Device>, _ command: SampleCommand, _ terminal: Terminal)
-    throws
-  {
+  /// - Throws: `Failure` where the autoencoder is nowhere, ``VectorError`` where it is another.
+  init(
+    _ prior: OpenedContinuousPrior<Device>, _ command: SampleCommand, _ terminal: Terminal
+  ) throws {
     vectors = prior.vectors
+    let threads = command.options.threadCount
+    guard let expected = vectors.autoencoder else {
+      guard command.tokenizer == nil else {
+        throw Failure(
+          .usage, "--tokenizer: \(prior.folder) draws pixels, which nothing decodes: remove it")
+      }
+      autoencoder = nil
+      return
+    }
+    if let named = command.tokenizer {
+      let opened = try OpenedTokenizer(checkpoint: named, threads: threads)
+      guard opened.identity == expected else {
+        throw VectorError.foreignPrior(
+          folder: prior.folder, found: "\(named) (\(opened.identity.fingerprint))",
+          expected: expected.fingerprint)
+      }
+      autoencoder = opened
+      return
+    }
+    guard
+      let found = try OpenedTokenizer.find(expected, beside: prior.folder, threads: threads)
+    else {
+      throw Failure(
+        .noInput,
+        "expected the autoencoder whose latents \(prior.folder) has learned (\(expected.quantizer), "
+          + "fingerprint \(expected.fingerprint)) in a folder beside it, found none. Name its folder by "
+          + "--tokenizer.")
+    }
+    terminal.say("decoding with \(found.folder), whose latents the prior has learned")
+    autoencoder = found
   }
 
   /// The square of an image file that would be encoded.
   func prepared(_ path: String) throws -> Image {
-    let (patches, background) = (vectors.patches, self.background)
+    if case .latents(_, let recipe) = vectors.source, let autoencoder {
+      return try autoencoder.prepared(path, recipe)
+    }
+    let background = if case .images(let color) = vectors.source { color } else { "white" }
     let augmentation = Augmentation(
-      size: patches.width, resize: .cover, crop: .centre, flips: false)
+      size: vectors.patches.width, resize: .cover, crop: .centre, flips: false)
     return try Preparation(
       mode: .model, augmentation: augmentation, downsampling: 1, background: background
     ).read(path).image
   }
 
-  private var background: String {
-    if case .images(let background) = vectors.source { background } else { "white" }
+  /// What the autoencoder makes of images; nil where there is none.
+  func reconstructed(_ images: [Image]) throws -> [Image]? {
+    try autoencoder?.codec.reconstruct(images).map(\.image)
   }
 
-  /// What the autoencoder makes of images; nil where there is none.
-  func reconstructed(_ images: [Image]) throws -> [Image]? { nil }
-
   /// The numbers of an image file, `[height, width, channels]`.
-  func numbers(of path: String) throws -> [Float] { try prepared(path).pixels.map(Float.init) }
+  func numbers(of path: String) throws -> [Float] {
+    let image = try prepared(path)
+    guard let autoencoder else { return image.pixels.map(Float.init) }
+    let patches = vectors.patches
+    guard let grid = try autoencoder.codec.latents(of: [image]).first,
+      (grid.height, grid.width) == (patches.height, patches.width)
+    else {
+      throw Failure(
+        .badData,
+        "\(path) becomes another grid of latents than the \(patches.height)x\(patches.width) that the "
+          + "prior has learned: scale it to the size of the prior's training images")
+    }
+    return grid.numbers
+  }
 
   /// Images of numbers.
   func images(of grids: [[Float]]) throws -> [Image] {
     let patches = vectors.patches
+    if let autoencoder {
+      return try autoencoder.codec.decode(
+        latents: grids.map {
+          LatentGrid(
+            height: patches.height, width: patches.width, channels: patches.channels, numbers: $0)
+        })
+    }
     return grids.map { numbers in
       Image(
         width: patches.width, height: patches.height,

@@ -23,6 +23,8 @@ public final class Codec<B: Backend> {
   public enum Task: Hashable, Sendable {
     /// From pixels to tokens, or latents.
     case encode
+    /// From pixels to the vectors before quantization.
+    case vectors
     /// From tokens, or latents, to pixels.
     case decode
     /// From pixels to pixels, by way of tokens or latents.
@@ -92,6 +94,25 @@ public final class Codec<B: Backend> {
       throw .notFinite(image: image)
     }
     return grids
+  }
+
+  /// The vectors before quantization of images whose sides are multiples of the downsampling, row by
+  /// row, `[h * w, d]` each.
+  public func vectors(of images: [Image]) throws(CodecError) -> [[Float]] {
+    let (f, dimension) = (configuration.model.downsampling, configuration.quantizer.codeDimension)
+    let results = group(images.map { ($0.height, $0.width) }) { height, width, members in
+      replay(.vectors, height, width, count: members.count) { place, session, staging in
+        staging.write(to: session, place) {
+          images[members[place.item]].write(normalizedTo: $0)
+        }
+      } collect: { place, session -> [Float] in
+        session.numbers("latents", place, count: height / f * (width / f) * dimension, zero: 0)
+      }
+    }
+    for (image, latents) in results.enumerated() where !latents.allSatisfy(\.isFinite) {
+      throw .notFinite(image: image)
+    }
+    return results
   }
 
   /// The images that tokens stand for.

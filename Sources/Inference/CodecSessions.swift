@@ -132,6 +132,9 @@ final class CodecSessions<B: Backend> {
       let latents = tokenizer.latents(of: graph.input("images", shape))
       let quantized = tokenizer.bottleneck.quantize(latents)
       outputs = isContinuous ? ["latents": quantized.codes] : ["indices": quantized.indices]
+    case .vectors:
+      let latents = tokenizer.latents(of: graph.input("images", shape))
+      outputs = ["latents": tokenizer.bottleneck.quantize(latents).vectors]
     case .decode where isContinuous:
       let f = configuration.model.downsampling
       let latents = graph.input(

@@ -151,6 +151,27 @@ public final class VectorSampler<B: Backend> {
     }
   }
 
+  /// The states of vectors on their way from noise, those of the first places of an image: of each vector a
+  /// state a level, `[numbers]`.
+  public func trajectories(
+    of requests: [Request], _ options: VectorSamplingOptions, places count: Int
+  ) -> [[[Double]]] {
+    let walk = VectorWalk(
+      configuration, grid, parameters: parameters, rows: requests.count)
+    let drawing = GroupDrawing(walk, planner: nil, options, copies: 1, isGaussian: false)
+    var all: [[[Double]]] = []
+    drawing.record = { level, states in
+      if level == 0 { all += Array(repeating: [], count: requests.count) }
+      let first = all.count - requests.count
+      for row in requests.indices {
+        all[first + row].append(
+          (0..<self.grid.numbers).map { states[row * self.grid.numbers + $0] })
+      }
+    }
+    _ = drawing.draw(requests, places: Array(places.prefix(count)), grid) { false }
+    return all
+  }
+
   /// Images that a lane draws at a time: as many as there is use for.
   private func rows(for images: Int, copies: Int) -> Int {
     min(Self.mostRows / copies, (images + lanes - 1) / lanes)
@@ -177,6 +198,8 @@ private final class GroupDrawing<B: Backend> {
   private let isGaussian: Bool
   private let integration: Integration
   private let random: Generator
+  /// Called with the states before the first step, and after each: 0 at first.
+  var record: ((_ level: Int, _ states: UnsafePointer<Double>) -> Void)?
 
   init(
     _ walk: VectorWalk<B>, planner: StepPlanner<B>?, _ options: VectorSamplingOptions,
@@ -248,11 +271,13 @@ private final class GroupDrawing<B: Backend> {
     let states = integration.states
     for i in 0..<integration.rows * numbers { states[i] *= options.levels[0] }
     planner?.plan(UnsafePointer(walk.known))
+    record?(0, UnsafePointer(states))
     integration.run(
       options.solver, through: options.levels, guessesFirst: options.guessesFirst,
       learned: { [planner] step, row in
         planner?.step(step, row: row * copies) ?? LearnedStep()
-      }
+      },
+      didStep: { [record] step in record?(step + 1, UnsafePointer(states)) }
     ) { states, times, velocities in
       let found = walk.velocity(
         { Float(states[$0 / copies * numbers + $1]) },

@@ -275,8 +275,10 @@ public struct EvaluatedRun: Sendable {
 public struct RecordedRun: Sendable {
   /// The quantizer; of a model of one's own that it is none.
   public var quantizer: QuantizerPresentation
-  /// Whether it is a tokenizer, or else a model of one's own: then its log is all there is to compare.
-  public var isTokenizer: Bool { quantizer != .model }
+  /// Whether it is a tokenizer, or else something whose log is all there is to compare.
+  public var isTokenizer: Bool { quantizer.isTokenizer }
+  /// How like real images those are that a continuous prior draws; nil where nobody has measured it.
+  public var quality: QualityRecord?
   /// Hash of its weights and configuration, by which priors name it; nil where that is not known.
   public var fingerprint: String?
   /// Numbers that were trained; nil where the weights could not be read.
@@ -324,6 +326,20 @@ extension RunHistory.Series {
 
 extension QuantizerPresentation {
   /// None: a model of one's own.
-  public static let model = Self(
-    kind: "model", shape: "", facts: JSONObject(), codes: 0, measures: [], remedy: "")
+  public static let model = none("model", "")
+  /// None: the steps of a solver.
+  public static let solver = none("solver", "")
+  /// None: a continuous prior with a head over vectors, in words.
+  public static func continuous(head: String, vectors: String) -> Self {
+    none("continuous", "\(head) \(vectors)")
+  }
+
+  private static func none(_ kind: String, _ shape: String) -> Self {
+    Self(kind: kind, shape: shape, facts: JSONObject(), codes: 0, measures: [], remedy: "")
+  }
+
+  /// Whether it is a tokenizer's: what the words above stand for is not.
+  public var isTokenizer: Bool { !["model", "solver", "continuous", "prior"].contains(kind) }
+  /// Whether it is a continuous prior, which draws images.
+  public var drawsVectors: Bool { kind == "continuous" }
 }

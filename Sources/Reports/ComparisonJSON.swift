@@ -22,6 +22,8 @@ extension Comparison {
   ///       error             null, or why it could not be evaluated; then nothing follows, or what
   ///                         its log tells: quantizer, steps, parameters, recorded
   ///       recorded          {step, ...} the log's last evaluation
+  ///       quality           of a continuous prior what was measured of images that it drew, see
+  ///                         ``QualityRecord``; only where that is known
   ///       verdict           "healthy", "codebook collapse", "embedding collapse", "posterior collapse",
   ///                         "still improving" or "too early to judge"
   ///       findings          [{verdict, reason}], the gravest first
@@ -65,6 +67,8 @@ extension Comparison {
   ///     heldOutImages, bitsPerToken, bitsPerImage, bitsPerPixel
   ///     budgetBits, marginalBits, bigramBits    bits/token without a prior
   ///     seed, trainingImages, parameters, steps, trainingImagesPerSecond
+  ///     quality           what was measured of images that it drew, see ``QualityRecord``; only where
+  ///                       that is known
   ///
   /// Where there are priors, `runs` is followed by
   ///
@@ -117,7 +121,7 @@ extension Comparison {
   }
 
   private static func object(_ run: PriorRun, _ entry: Entry) -> JSONObject {
-    JSONObject([
+    var object = JSONObject([
       "checkpoint": .string(entry.checkpoint), "error": .null, "kind": .string("prior"),
       "fingerprint": .string(run.tokens.fingerprint),
       "grid": .array([.integer(run.tokens.rows), .integer(run.tokens.columns)]),
@@ -130,6 +134,8 @@ extension Comparison {
       "parameters": .integer(run.parameters), "steps": .integer(run.steps),
       "trainingImagesPerSecond": number(run.trainingRate),
     ])
+    object["quality"] = run.quality.map { .object($0.object) }
+    return object
   }
 
   private static func object(_ evaluation: EvaluationProtocol) -> JSONObject {
@@ -160,12 +166,14 @@ extension Comparison {
     for (key, value) in run.evaluation.sorted(by: { $0.key < $1.key }) {
       recorded[key] = number(value)
     }
-    return JSONObject([
+    var whole = JSONObject([
       "checkpoint": .string(checkpoint), "error": .string("no images to evaluate on"),
       "quantizer": .object(object(run.quantizer)), "steps": .integer(run.steps),
       "parameters": run.parameters.map(JSONValue.integer) ?? .null,
       "recorded": .object(recorded),
     ])
+    whole["quality"] = run.quality.map { .object($0.object) }
+    return whole
   }
 
   private static func object(_ run: EvaluatedRun, _ entry: Entry) -> JSONObject {

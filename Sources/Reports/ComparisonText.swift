@@ -19,6 +19,9 @@ extension Comparison {
     if !pairs.isEmpty {
       parts.append("Tokenizers with their priors\n\n" + pairTable.text(width: width))
     }
+    if !generators.isEmpty {
+      parts.append("Generators\n\n" + generatorTable.text(width: width))
+    }
     let labels = names
     let labelWidth = min(24, (labels.map(\.count).max() ?? 0)) + 2
     parts.append(
@@ -33,7 +36,8 @@ extension Comparison {
         remarks.map { Paragraph.labelled($0, $1, labelWidth: 7, width: width) }
           .joined(separator: "\n"))
     }
-    let statements = (evaluationProtocol?.statements ?? []) + priorStatements
+    let statements =
+      (evaluationProtocol?.statements ?? []) + priorStatements + generatorStatements
     if explains, !statements.isEmpty {
       parts.append(
         statements.map { Paragraph.labelled($0, $1, labelWidth: 9, width: width) }
@@ -47,7 +51,7 @@ extension Comparison {
               ? ": compare PSNR, SSIM and bits/pixel only between runs of one size" : "")
             + (hasPriors ? "; priors on their own held-out images" : "")
             + ". What the numbers mean: --explain", labelWidth: 3, width: width))
-    } else if hasPriors {
+    } else if hasPriors || !generators.isEmpty {
       parts.append("What the numbers mean: --explain")
     }
     return parts.joined(separator: "\n\n")

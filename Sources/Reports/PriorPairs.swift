@@ -127,7 +127,10 @@ extension Comparison {
   // MARK: Notes
 
   /// What should be known before priors are compared, a sentence each.
-  public var priorNotes: [String] { [unmatched, unlike].compactMap { $0 } + otherGrids }
+  public var priorNotes: [String] {
+    [unmatched, unlike].compactMap { $0 } + otherGrids + [unlikeQuality].compactMap { $0 }
+      + outdatedQuality
+  }
 
   /// Priors whose tokenizer is not among the runs, by fingerprint.
   private var unmatched: String? {
@@ -159,11 +162,23 @@ extension Comparison {
   private var unlike: String? {
     let names = names
     let runs = pairs.map { (names[$0.prior], Self.training(entries[$0.prior], $0.run)) }
+    let differences = Self.differences(runs)
+    guard !differences.isEmpty else { return nil }
+    let shown = differences.prefix(Self.mostDifferences)
+    let more = differences.count - shown.count
+    return "The priors were not trained alike, so that their rates differ by that too: "
+      + shown.joined(separator: "; ") + (more > 0 ? "; and \(more) more" : "") + "."
+  }
+
+  /// The settings in which runs differ, with the values and whose they are.
+  private static func differences(
+    _ runs: [(name: String, settings: [(key: String, value: String)])]
+  ) -> [String] {
     var keys: [String] = []
     for (_, settings) in runs {
       for setting in settings where !keys.contains(setting.key) { keys.append(setting.key) }
     }
-    let differences = keys.compactMap { key -> String? in
+    return keys.compactMap { key -> String? in
       var values: [(value: String, names: [String])] = []
       for (name, settings) in runs {
         let value = settings.first { $0.key == key }?.value ?? "not set"
@@ -177,11 +192,32 @@ extension Comparison {
       return
         "\(key) \(values.map { "\($0.value) (\($0.names.joinedInWords))" }.joined(separator: ", "))"
     }
+  }
+
+  /// Whether what a prior draws was measured.
+  var hasQuality: Bool { entries.contains { $0.prior?.quality != nil } }
+
+  /// How the measurements of what priors draw differ; nil where they do not.
+  private var unlikeQuality: String? {
+    let runs = zip(names, entries).compactMap { name, entry in
+      entry.prior?.quality.map { (name, $0.conditions) }
+    }
+    let differences = Self.differences(runs)
     guard !differences.isEmpty else { return nil }
-    let shown = differences.prefix(Self.mostDifferences)
-    let more = differences.count - shown.count
-    return "The priors were not trained alike, so that their rates differ by that too: "
-      + shown.joined(separator: "; ") + (more > 0 ? "; and \(more) more" : "") + "."
+    return
+      "The quality of what the priors draw was not measured alike, so that their numbers cannot be "
+      + "compared: \(differences.joined(separator: "; "))."
+  }
+
+  /// Priors that were trained on since their images were measured.
+  private var outdatedQuality: [String] {
+    zip(names, entries).compactMap { name, entry in
+      guard let run = entry.prior, let step = run.quality?.step, step != run.steps else {
+        return nil
+      }
+      return "The quality of what \(name) draws was measured at step \(Display.count(step)) of "
+        + "\(Display.count(run.steps))."
+    }
   }
 
   /// Differences that a note lists at most.

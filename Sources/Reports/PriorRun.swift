@@ -52,6 +52,8 @@ public struct PriorRun: Sendable {
   public let least: (step: Int, bitsPerToken: Double)
   /// Images a second in training: the median of the log's lines.
   public let trainingRate: Double?
+  /// How like real images those are that it draws; nil where nobody has measured it.
+  public var quality: QualityRecord?
 
   /// The prior that a log tells of; nil where the log has no evaluation.
   public init?(tokens: Tokens, parameters: Int, steps: Int, history: RunHistory) {

@@ -3,7 +3,7 @@ import Formatting
 extension Comparison {
   /// What held-out tokens cost, a prior a row.
   public var priorTable: TextTable {
-    let columns: [(title: String, cell: (PriorRun) -> String)] = [
+    var columns: [(title: String, cell: (PriorRun) -> String)] = [
       ("bits/token", { NumberText.decimals($0.bitsPerToken, 3) }),
       ("bits/image", { NumberText.decimals($0.bitsPerImage, 1) }),
       ("bits/pixel", { NumberText.decimals($0.bitsPerPixel, 3) }),
@@ -14,6 +14,11 @@ extension Comparison {
       ("parameters", { Display.count($0.parameters) }),
       ("steps", { Display.count($0.steps) }),
     ]
+    if hasQuality {
+      columns += QualityRecord.columns.map { column in
+        (column.title, { column.cell($0.quality) })
+      }
+    }
     var table = TextTable([.init("prior", isText: true)] + columns.map { .init($0.title) })
     for (name, entry) in zip(names, entries) {
       if let prior = entry.prior { table.add([name] + columns.map { $0.cell(prior) }) }
@@ -66,8 +71,18 @@ extension Comparison {
           + "training tokens; bigram: by the id before, mixed with the frequencies."
       ),
     ]
-    guard !pairs.isEmpty else { return bits }
-    return bits + [
+    let quality =
+      hasQuality
+      ? [
+        (
+          "quality",
+          "of images that a prior drew, by tessera quality: squared Fréchet distance in features, SWD the "
+            + "sliced Wasserstein distance of patches, in brackets what one half of the real images has "
+            + "against the other; precision and recall by balls to the third neighbour; n images a set."
+        )
+      ] : []
+    guard !pairs.isEmpty else { return bits + quality }
+    return bits + quality + [
       (
         "saved",
         "the fraction of the budget that the prior saves. PSNR and SSIM are the tokenizer's on the "

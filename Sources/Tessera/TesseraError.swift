@@ -73,7 +73,7 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
       case let error as FileError: Self.kind(of: error)
       case let error as CodecError: Self.kind(of: error)
       case is MemoryShortage: .memory
-      case is PriorError: .badFile
+      case is PriorError, is VectorError: .badFile
       case is CancellationError: .stopped
       default: .system
       }

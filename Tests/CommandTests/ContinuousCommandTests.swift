@@ -37,6 +37,21 @@ private struct ContinuousRuns {
         "monitor": {"logEvery": 1, "evaluateEvery": 4, "evaluationImages": 4}
       }
       """, to: "s.json")
+    try folder.write(
+      """
+      {
+        "data": {"train": "in", "imageSize": 16},
+        "model": {"channels": [32, 32], "latentChannels": 4},
+        "quantizer": {"type": "kl", "channels": 4},
+        "training": {"steps": 4, "batchSize": 4, "lanes": 1}
+      }
+      """, to: "k.json")
+    try run(["train", "--config", "k.json", "--output", "runs/kl"])
+    try run(["train", "--config", "k.json", "--output", "runs/other", "--seed", "3"])
+    try run(["encode", "--checkpoint", "runs/kl", "--output", "latents.safetensors", "in"])
+    try run([
+      "train", "--config", "c.json", "--data", "latents.safetensors", "--output", "runs/latents",
+    ])
     try run(["train", "--config", "c.json", "--output", "runs/patches"])
     try run(["train", "--config", "s.json", "--output", "runs/amed"])
     try run([
@@ -246,6 +261,83 @@ struct ContinuousCommandTests {
       try tessera("train", "--config", "s.json", "--data", "in", "--output", own + "-s"), 64,
       "--data", "--from")
     #expect(!isThere(own + "-s/config.json"))
+  }
+
+  // MARK: Latents
+
+  /// Latents are drawn and decoded by the autoencoder beside the prior, or the one that is named if it is it.
+  @Test func latentsAreDecoded() throws {
+    expect(
+      try tessera(
+        "sample", "--checkpoint", "runs/latents", "--count", "3", "--steps", "2", "--class", "cat",
+        "--output", own), 0, "decoding with", "runs/kl", "3 images of 8x8 vectors drawn")
+    let image = try ImageDecoder().open(folder.file(own + "/cat/00001.png")).decode()
+    #expect(image.width == 16 && image.height == 16)
+    expect(
+      try tessera(
+        "sample", "--checkpoint", "runs/latents", "--count", "4", "--steps", "2", "--tokenizer",
+        "runs/kl", "--beside", "in", "--output", own + ".png"), 0)
+    expect(
+      try tessera(
+        "sample", "--checkpoint", "runs/latents", "--complete", "in/cat/2.png", "--rows", "4",
+        "--count", "2", "--steps", "2", "--output", own + "-c"), 0)
+    expect(
+      try tessera(
+        "sample", "--checkpoint", "runs/latents", "--tokenizer", "runs/other", "--output",
+        own + "-o.png"), 65, "has learned the latents of autoencoder", "runs/other")
+    expect(
+      try tessera(
+        "sample", "--checkpoint", "runs/patches", "--tokenizer", "runs/kl", "--output",
+        own + "-o.png"), 64, "--tokenizer", "draws pixels")
+    expect(
+      try tessera(
+        "encode", "--checkpoint", "runs/other", "--output", own + ".safetensors", "in"), 0)
+    expect(
+      try tessera(
+        "train", "--config", "c.json", "--data", "latents.safetensors", "--data",
+        own + ".safetensors", "--output", own + "-t"), 65, "two autoencoders")
+    expect(
+      try tessera(
+        "train", "--config", "c.json", "--data", "latents.safetensors", "--set", "data.patch=3",
+        "--output", own + "-t"), 65, "data.patch", "8 x 8", "3")
+    expect(
+      try tessera(
+        "train", "--resume", "--output", "runs/latents", "--data", own + ".safetensors", "--steps",
+        "9"), 65, "other images")
+  }
+
+  // MARK: Comparison
+
+  /// What a folder of drawn images says of itself goes into the record, and discrete and continuous runs stand
+  /// in one table.
+  @Test func generatorsAreCompared() throws {
+    expect(
+      try tessera(
+        "sample", "--checkpoint", "runs/patches", "--count", "12", "--solver", "runs/amed",
+        "--output", own), 0)
+    let about = try String(contentsOfFile: folder.file(own + "/sample.json"), encoding: .utf8)
+    for words in [
+      "\"transformerSteps\": 16", "\"headEvaluations\": 64", "\"solver\": \"amed, 2 steps\"",
+    ] {
+      #expect(about.contains(words), "\(about)")
+    }
+    let copy = folder.file(own + "-run")
+    try FileManager.default.copyItem(atPath: folder.file("runs/patches"), toPath: copy)
+    expect(
+      try tessera(
+        "quality", "--real", "in", "--features", "runs/kl", "--record", own + "-run", own), 0,
+      "Fréchet", "quality.json: written")
+    let compared = try tessera(
+      "compare", own + "-run", "runs/gaussian", "runs/latents", "runs/amed", "--json",
+      own + ".json", "--html", own + ".html", "--explain")
+    expect(
+      compared, 0, "Generators", "diffusion 4x4 patches of 48 numbers",
+      "gaussian 4x4 patches of 48 numbers", "diffusion 8x8 kl latents of 4 numbers", "16 + 64",
+      "evaluations/image")
+    let page = try String(contentsOfFile: folder.file(own + ".html"), encoding: .utf8)
+    #expect(page.contains("Generators") && page.contains("16 + 64"))
+    let json = try String(contentsOfFile: folder.file(own + ".json"), encoding: .utf8)
+    #expect(json.contains("\"headEvaluations\": 64"))
   }
 
   @Test func damagedFoldersAreTold() throws {

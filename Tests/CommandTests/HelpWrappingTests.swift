@@ -6,7 +6,10 @@ import Testing
 @Suite struct HelpWrappingTests {
   static let commands = ["train", "encode", "decode", "compare", "scenes", "sweep"]
   /// Those, and what `tessera` alone has.
-  private static let all = commands + ["tessera sample", "tessera score", "tessera export"]
+  private static let all =
+    commands + [
+      "tessera sample", "tessera score", "tessera quality", "tessera export",
+    ]
 
   private func help(_ command: String, columns: Int) throws -> [String] {
     let words = command.split(separator: " ").map(String.init)

@@ -10,7 +10,8 @@ struct InstallTests {
     FileManager.default.isExecutableFile(atPath: CommandRunner.repository.path + "/" + $0)
   }
   private static let commands = [
-    "train", "encode", "decode", "compare", "scenes", "sweep", "sample", "score", "export",
+    "train", "encode", "decode", "compare", "scenes", "sweep", "sample", "score", "quality",
+    "export",
   ]
 
   private let folder: ScratchFolder

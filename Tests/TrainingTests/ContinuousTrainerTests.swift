@@ -307,6 +307,24 @@ struct ContinuousTrainerTests {
     #expect(others.allSatisfy { learned < $0 * 0.6 }, "\(learned), \(others)")
   }
 
+  /// A circle lies in a plane and not on a line; a helix in neither.
+  @Test func planarityIsThatOfTheStates() throws {
+    let angles = (0..<12).map { Double($0) / 12 * 2 * .pi }
+    let circle = angles.map { [3 + cos($0), sin($0), 7, 0] }
+    let line = angles.map { [$0, 2 * $0, -$0, 1] }
+    let helix = angles.map { [cos($0), sin($0), $0 / 3, 0] }
+    let found = [circle, line, helix].map { Planarity(of: [$0]) }
+    #expect(abs(found[0].line - 0.5) < 1e-9 && abs(found[0].plane - 1) < 1e-9)
+    #expect(abs(found[1].line - 1) < 1e-9 && abs(found[1].plane - 1) < 1e-9)
+    #expect(found[2].plane < 0.98 && found[2].plane > found[2].line)
+    let both = Planarity(of: [circle, line])
+    #expect(abs(both.line - 0.75) < 1e-9 && abs(both.plane - 1) < 1e-9)
+    let folder = try draw("in", images: 24)
+    try train(run(folder, steps: 3), "run")
+    let own = try open("run").planarity
+    #expect(own.line > 0.5 && own.plane > 0.9 && own.plane <= 1 + 1e-9, "\(own)")
+  }
+
   /// Only the predictor moves, a resumed run is exact, and another checkpoint is refused.
   @Test func solversBelongToTheirPrior() throws {
     let folder = try draw("in", images: 40)

@@ -96,7 +96,7 @@ struct PageRun {
   /// Its quantizer.
   let quantizer: QuantizerPresentation
   /// Whether it is a tokenizer, or else a prior or a model of one's own.
-  var isTokenizer: Bool { quantizer != .model && prior == nil }
+  var isTokenizer: Bool { quantizer.isTokenizer && prior == nil }
   /// What was measured; nil where there were no images to measure it on.
   let run: EvaluatedRun?
   /// What tokens cost under it; nil where it is no prior.

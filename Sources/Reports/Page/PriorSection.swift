@@ -154,6 +154,32 @@ struct PriorSection {
   }
 }
 
+/// What draws images, tokens or vectors: bits where they exist, quality, cost.
+struct GeneratorSection {
+  let comparison: Comparison
+  /// All runs.
+  let runs: [PageRun]
+
+  /// The section; nil without a continuous prior.
+  var section: PageSection? {
+    let generators = comparison.generators
+    guard !generators.isEmpty else { return nil }
+    let shown = comparison.generatorTable
+    var table = RunTable(caption: "Discrete and continuous priors")
+    table.columns = shown.columns.dropFirst().map(\.title)
+    table.textColumns = ["reads"]
+    for (generator, row) in zip(generators, shown.rows) {
+      guard let run = runs.first(where: { $0.index == generator.index }) else { continue }
+      table.rows.append((run, Array(row.dropFirst())))
+    }
+    let continuous = runs.filter { $0.quantizer.drawsVectors }
+    return PageSection(
+      id: "generators", title: "Generators", short: "Generators",
+      introduction: comparison.generatorStatements.map(\.words).joined(separator: " "),
+      content: table.html + PageSection.grid(continuous.map(DrawnImages.figure)))
+  }
+}
+
 extension Comparison {
   /// What seeds differ by, and what to mind, as a list; empty where there is nothing to say.
   fileprivate var priorRemarks: String {

@@ -188,6 +188,7 @@ public struct ReportPage {
       + [
         PairSection(comparison: comparison, runs: runs).section,
         PriorSection(comparison: comparison, runs: runs.priors).section,
+        GeneratorSection(comparison: comparison, runs: runs).section,
       ].compactMap { $0 }
       + [RunSection(runs: runs).section]
       + (others.isEmpty ? [] : [ProgressSection(runs: others).section])
@@ -249,8 +250,13 @@ extension Comparison {
         let checkpoint =
           PrivatePath.shown(entry.checkpoint) == entry.checkpoint ? entry.checkpoint : name
         guard case .failed(let reason) = entry.outcome else {
+          var outcome = entry.outcome
+          if var prior = entry.prior {
+            prior.quality = prior.quality?.shareable
+            outcome = .prior(prior)
+          }
           return Entry(
-            checkpoint: checkpoint, outcome: entry.outcome, configuration: entry.configuration)
+            checkpoint: checkpoint, outcome: outcome, configuration: entry.configuration)
         }
         return Entry(
           checkpoint: checkpoint,

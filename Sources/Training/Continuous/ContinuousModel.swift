@@ -63,7 +63,7 @@ struct ContinuousModel: TrainableModel {
 
 /// The images of a step as a continuous prior reads them: a function of the seed and the step alone.
 final class VectorBatches: BatchSource {
-  private let set: VectorSet
+  private let set: VectorDataset
   private let images: [Int]
   private let items: Int
   private let places: [Int]
@@ -79,7 +79,7 @@ final class VectorBatches: BatchSource {
   /// Batches to train on, in a seeded order; or, without a seed, all images once, in turn: the last
   /// batch is filled up with the first images.
   init(
-    _ data: VectorData, _ set: VectorSet, _ images: [Int], items: Int,
+    _ data: VectorData, _ set: VectorDataset, _ images: [Int], items: Int,
     _ transformer: TransformerConfiguration, seed: UInt64?
   ) {
     (self.set, self.images, self.items, scale) = (set, images, items, data.scale)
@@ -150,7 +150,7 @@ public struct ContinuousScore: Sendable, Equatable {
 final class ContinuousEvaluation<B: Backend>: ModelEvaluation {
   private let forward: ForwardPass<B>
   private let batches: VectorBatches
-  private let set: VectorSet
+  private let set: VectorDataset
   private let scale: VectorScale
   private let images: Int
   private let monitor: MonitorConfiguration

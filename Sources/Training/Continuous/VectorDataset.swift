@@ -7,7 +7,7 @@ import Randomness
 import TokenFiles
 
 /// The vectors of many images of one size, in memory: what a continuous prior learns.
-public struct VectorSet: Sendable {
+public struct VectorDataset: Sendable {
   /// How an image's numbers are vectors.
   public let patches: Patches
   /// The names of classes; none where images have no folders.
@@ -147,9 +147,9 @@ public struct VectorScale: Codable, Equatable, Sendable {
 /// The vectors of a run: images to train on, and images to evaluate with.
 public struct VectorData: Sendable {
   /// Where the images to train on are, and which.
-  let training: (set: VectorSet, images: [Int])
+  let training: (set: VectorDataset, images: [Int])
   /// Where the others are, and which.
-  let validation: (set: VectorSet, images: [Int])
+  let validation: (set: VectorDataset, images: [Int])
   /// The scale of the prior, which comes of the images to train on.
   public let scale: VectorScale
   /// Whether training images are mirrored half the time.
@@ -208,7 +208,7 @@ public struct VectorData: Sendable {
       }
     }
     let both = try sets.map {
-      try VectorSet($0.images, labels: labels($0), classes: classes, patch: data.patch)
+      try VectorDataset($0.images, labels: labels($0), classes: classes, patch: data.patch)
     }
     self.init(
       (both[0], Array(0..<both[0].count)), (both[1], Array(0..<both[1].count)),
@@ -239,7 +239,8 @@ public struct VectorData: Sendable {
   }
 
   init(
-    _ training: (set: VectorSet, images: [Int]), _ validation: (set: VectorSet, images: [Int]),
+    _ training: (set: VectorDataset, images: [Int]),
+    _ validation: (set: VectorDataset, images: [Int]),
     mirrors: Bool, source: VectorSource, notes: [String] = []
   ) {
     (self.training, self.validation) = (training, validation)
@@ -280,7 +281,7 @@ public struct VectorData: Sendable {
 
 /// Latent files of one autoencoder, read one after the other; as they were before they were standardized.
 private struct LatentSet {
-  let vectors: VectorSet
+  let vectors: VectorDataset
   let identity: TokenizerIdentity
   let recipe: Recipe
   private let path: String
@@ -330,7 +331,7 @@ private struct LatentSet {
         start += patches.count
       }
     }
-    vectors = VectorSet(numbers, patches, labels: labels, classes: first.classes)
+    vectors = VectorDataset(numbers, patches, labels: labels, classes: first.classes)
     (identity, recipe, path) = (first.identity, first.recipe, paths[0])
   }
 
@@ -375,6 +376,12 @@ public struct PriorVectors: Codable, Equatable, Sendable {
     VectorGrid(
       rows: patches.rows, columns: patches.columns, numbers: patches.numbers,
       classes: classes.count)
+  }
+
+  /// What they are, in words: "8x8 patches of 48 numbers".
+  public var words: String {
+    let kind = autoencoder.map { "\($0.quantizer) latents" } ?? "patches"
+    return "\(patches.rows)x\(patches.columns) \(kind) of \(patches.numbers) numbers"
   }
 
   /// The autoencoder whose latents they are; nil where they are pixels.

@@ -1,4 +1,4 @@
-import Diagnostics
+import Evaluation
 import Testing
 
 @Suite("Eigenvalues")
