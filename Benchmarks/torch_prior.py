@@ -123,7 +123,7 @@ class Prior(nn.Module):
 class Training:
     """A step of training, as a configuration has it; the rate follows its schedule."""
 
-    def __init__(self, model, settings, steps, autocast):
+    def __init__(self, model, settings, steps, autocast, is_fused=False):
         self.model, self.settings, self.steps, self.autocast = model, settings, steps, autocast
         optimizer = settings["optimizer"]
         assert optimizer["type"] == "adamw", "expected adamw"
@@ -137,7 +137,8 @@ class Training:
             ],
             lr=optimizer["learningRate"],
             betas=(optimizer.get("beta1", 0.9), optimizer.get("beta2", 0.99)),
-            foreach=True,
+            foreach=not is_fused,
+            fused=is_fused,
         )
 
     def rate(self, step):
