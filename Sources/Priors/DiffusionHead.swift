@@ -72,7 +72,7 @@ struct DiffusionHead {
       isFew ? map.applied(toFewRows: x) : map(x)
     }
     let time = apply(timeOut, silu(apply(timeIn, (logLevels * 0.25).waves(Self.frequencies))))
-    let y = Tensor.elementwise("condition", time, condition) { .unary(.silu, $0[0] + $0[1]) }
+    let y = silu(time + condition)
     var h = apply(input, x)
     for block in blocks {
       let normal = h.normalized(by: apply(block.modulation, y))
