@@ -145,10 +145,10 @@ final class SampleOutput {
     }
   }
 
-  /// What a folder of drawn images says of itself: the file's name.
+  /// The file that records how the images in a folder were drawn.
   static let aboutFile = "sample.json"
 
-  /// Says in a folder of images how they were drawn; a sheet and a token file say nothing.
+  /// Writes into a folder of images how they were drawn; nothing for a sheet or a token file.
   ///
   /// The keys: `checkpoint`; `transformerSteps` and `headEvaluations` of an image; `solver` in words, null
   /// of tokens; `seed`; `imagesPerSecond` and `threads`, as they were drawn.

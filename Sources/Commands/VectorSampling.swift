@@ -165,13 +165,13 @@ extension SampleCommand {
         "--solver amed: the solvers of \(checkpoint) in \(parent) have "
           + "\(others.map(String.init).joined(separator: ", ")) steps, not \(steps). Train one: "
           + "\(CommandName.typed("train")) solver --from \(shellQuoted(checkpoint)) "
-          + "--set solver.steps=\(steps)")
+          + "--set solver.steps=\(steps) --output \(shellQuoted("\(parent)/amed\(steps)"))")
     }
     throw Failure(
       .noInput,
       "--solver amed: expected a solver that was trained for \(checkpoint) in a folder beside it, "
         + "found none. Train one: \(CommandName.typed("train")) solver --from "
-        + shellQuoted(checkpoint))
+        + "\(shellQuoted(checkpoint)) --output \(shellQuoted(parent + "/amed"))")
   }
 
   /// The vectors of an image's first rows.

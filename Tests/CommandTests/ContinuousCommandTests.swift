@@ -308,8 +308,8 @@ struct ContinuousCommandTests {
 
   // MARK: Comparison
 
-  /// What a folder of drawn images says of itself goes into the record, and discrete and continuous runs stand
-  /// in one table.
+  /// The sampling cost recorded beside drawn images reaches quality.json, and one table lists discrete and
+  /// continuous runs.
   @Test func generatorsAreCompared() throws {
     expect(
       try tessera(

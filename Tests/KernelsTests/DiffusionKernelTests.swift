@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  /// Items are told apart by key, places of a model by site, and a row does not depend on its batch.
+  /// Different keys and sites give different noise, and an item's noise does not depend on its batch.
   @Test func noiseIsAFunctionOfKeySiteAndPlace() {
     let both = noise(37, keys: [5, -9])
     #expect(Array(both[37...]) == noise(37, keys: [-9]))
