@@ -80,3 +80,9 @@ TESSERA_INLINE tessera_floats tessera_kept(
 
 /// Asks for the cache line at an address, which is read soon.
 TESSERA_INLINE void tessera_prefetch(const float *x) { __builtin_prefetch(x, 0, 3); }
+
+/// Asks for it in the second cache: it is read a little later.
+TESSERA_INLINE void tessera_prefetch_soon(const float *x) { __builtin_prefetch(x, 0, 2); }
+
+/// Asks for the cache line at an address, which is written soon.
+TESSERA_INLINE void tessera_prefetch_write(const float *y) { __builtin_prefetch(y, 1, 3); }

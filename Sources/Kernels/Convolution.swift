@@ -164,12 +164,7 @@ public func convolveFilterGradient(
       workspace: workspace)
   } else {
     addFilterGradientByPatches(
-      g, outputGradient: outputGradient, image: image, into: filterGradient,
+      g, outputGradient: outputGradient, image: image, into: filterGradient, bias: biasGradient,
       workspace: workspace)
-    if let biasGradient {
-      columnSums(
-        rows: g.pixels, columns: g.outputs, of: outputGradient, into: biasGradient,
-        accumulate: true)
-    }
   }
 }

@@ -28,6 +28,14 @@ public func multiply(
   for i in vectors(count) { y[i] = a[i] * b[i] }
 }
 
+/// y[i] = a[i] + b[i] c[i], rounded twice; `y` may be any of them.
+public func addProduct(
+  count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>,
+  into y: UnsafeMutablePointer<Float>
+) {
+  for i in vectors(count) { y[i] = a[i] + b[i] * c[i] }
+}
+
 /// y[i] = a[i] / b[i]; `y` may be `a` or `b`.
 public func divide(
   count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,

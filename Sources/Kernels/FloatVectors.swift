@@ -92,6 +92,12 @@ extension UnsafeMutablePointer<Float> {
     UnsafeMutableRawPointer(self + i).storeBytes(of: v, as: SIMD16<Float>.self)
   }
 
+  /// Writes these floats; no alignment needed.
+  @inline(__always)
+  func store<V: SIMD>(_ v: V) where V.Scalar == Float {
+    UnsafeMutableRawPointer(self).storeBytes(of: v, as: V.self)
+  }
+
   /// The floats at these places, with zeros behind them, which are not written.
   @inline(__always)
   subscript(_ i: Lanes) -> SIMD16<Float> {
@@ -169,38 +175,41 @@ func smallestLane(_ v: SIMD16<Float>) -> Float {
 
 // MARK: - Transposing
 
-/// The transpose of up to 16 rows and columns, filled up with zeros.
+/// Writes the transpose of up to 16 rows and columns: as many rows of 16 as there are columns, with
+/// zeros behind the values.
 ///
 /// Each of four rounds interleaves the rows that are eight apart. That moves the bits of a value's
 /// place (row, column), four each, round by one; after four rounds row and column have changed
-/// places.
+/// places. Loops have constant bounds, so that all rows stay in registers.
 @inline(__always)
-func transposedBlock(
-  rows: Int, columns: Int, _ x: UnsafePointer<Float>, leading: Int
-) -> InlineArray<16, Vector> {
+func transpose(
+  rows: Int, columns: Int, _ x: UnsafePointer<Float>, leading: Int,
+  into y: UnsafeMutablePointer<Float>, leading target: Int
+) {
   var block = InlineArray<16, Vector>(repeating: .zero)
   if rows == 16 && columns == 16 {
     for r in 0..<16 { block[unchecked: r] = x.vector(r &* leading) }
   } else {
-    for r in 0..<rows { block[unchecked: r] = load(x + r * leading, columns) }
+    for r in 0..<16 where r < rows { block[unchecked: r] = load(x + r &* leading, columns) }
   }
-  return interleaved(interleaved(interleaved(interleaved(block))))
-}
-
-/// One round: rows r and r + 8 become rows 2 r and 2 r + 1, interleaved.
-@inline(__always)
-private func interleaved(_ block: InlineArray<16, Vector>) -> InlineArray<16, Vector> {
-  var result = InlineArray<16, Vector>(repeating: .zero)
-  for r in 0..<8 {
-    let (a, b) = (block[unchecked: r], block[unchecked: r &+ 8])
-    result[unchecked: 2 &* r] = interleave(a.lowHalf, b.lowHalf)
-    result[unchecked: 2 &* r &+ 1] = interleave(a.highHalf, b.highHalf)
+  for _ in 0..<4 {
+    var next = InlineArray<16, Vector>(repeating: .zero)
+    for r in 0..<8 {
+      let (a, b) = (block[unchecked: r], block[unchecked: r &+ 8])
+      next[unchecked: 2 &* r] = interleave(a.lowHalf, b.lowHalf)
+      next[unchecked: 2 &* r &+ 1] = interleave(a.highHalf, b.highHalf)
+    }
+    block = next
   }
-  return result
+  if columns == 16 {
+    for r in 0..<16 { y.store(block[unchecked: r], at: r &* target) }
+  } else {
+    for r in 0..<16 where r < columns { y.store(block[unchecked: r], at: r &* target) }
+  }
 }
 
 /// a[0], b[0], a[1], b[1], ...
-@inline(__always)
+@_transparent
 private func interleave(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> Vector {
   var v = Vector.zero
   v.evenHalf = a

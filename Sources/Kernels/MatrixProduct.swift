@@ -24,30 +24,54 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
   ///   - b: the vectors of term k begin at `k stride`.
   ///   - c: row r begins at `r leading`.
   ///   - accumulate: whether the sums are added to what `c` holds.
+  ///   - start: a row of values at which the sums begin, in place of 0.
   ///   - ahead: how many floats ahead b is fetched from memory, where it is read but once; 0 leaves that
   ///     to the processor, whose own prefetching ends with each page.
+  ///   - prefetch: what else is fetched meanwhile.
   @inline(__always)
   static func multiply(
     inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
     _ b: UnsafePointer<Float>, stride: Int,
-    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool, ahead: Int = 0
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
+    startingAt start: UnsafePointer<Float>? = nil, ahead: Int = 0, prefetch: TilePrefetch? = nil
   ) {
     var sums = InlineArray<rows, InlineArray<vectors, Vector>>(
       repeating: InlineArray(repeating: .zero))
-    var (a, b) = (a, b)
-    for _ in 0..<inner {
-      if ahead > 0 {
-        for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
+    if let start {
+      for v in 0..<vectors {
+        let x = start.vector(v &* 16)
+        for r in 0..<rows { sums[unchecked: r][unchecked: v] = x }
       }
-      for r in 0..<rows {
-        let x = Vector(repeating: a[r &* row])
-        for v in 0..<vectors {
-          sums[unchecked: r][unchecked: v] = multiplyAdd(
-            x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
+    }
+    // A pointer to each row and one index for all take the fewest instructions.
+    var starts = InlineArray<rows, UnsafePointer<Float>>(repeating: a)
+    for r in 0..<rows { starts[unchecked: r] = a + r &* row }
+    var b = b
+    var (k, place, line) = (0, 0, 0)
+    while k < inner {
+      if let prefetch {
+        if let x = prefetch.first { tessera_prefetch_soon(x + k) }
+        if let x = prefetch.second { tessera_prefetch_soon(x + k) }
+        let y = c + line &* leading
+        for v in 0..<vectors { tessera_prefetch_write(y + v &* 16) }
+        line = line &+ 1 < rows ? line &+ 1 : 0
+      }
+      let end = min(k &+ TilePrefetch.terms, inner)
+      while k < end {
+        if ahead > 0 {
+          for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
         }
+        for r in 0..<rows {
+          let x = Vector(repeating: starts[unchecked: r][place])
+          for v in 0..<vectors {
+            sums[unchecked: r][unchecked: v] = multiplyAdd(
+              x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
+          }
+        }
+        place &+= term
+        b += stride
+        k &+= 1
       }
-      a += term
-      b += stride
     }
     for r in 0..<rows {
       for v in 0..<vectors {
@@ -59,44 +83,96 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
   }
 }
 
-/// The widest tile that fits the processor's registers, as told to the compiler.
+/// What a tile fetches from memory while it computes, so that later tiles find it in the second cache:
+/// with each 16 terms a line of 16 floats from each of two places, and a row of its own result.
 ///
-/// AVX-512 has 32 registers of one vector, AVX2 has 16 of half a vector, NEON 32 of a quarter.
+/// Without it a product of large matrices waits for memory a sixth of its time.
+struct TilePrefetch {
+  /// The terms from one line to the next.
+  static let terms = 16
+  /// Where the lines begin.
+  var first, second: UnsafePointer<Float>?
+  /// The floats from a row's lines to those of the row below it.
+  let perRow: Int
+
+  /// Moves on to rows below.
+  mutating func skip(_ rows: Int) {
+    first = first.map { $0 + rows * perRow }
+    second = second.map { $0 + rows * perRow }
+  }
+}
+
+/// The tiles that fit the processor's registers best, as told to the compiler.
+///
+/// AVX-512 has 32 registers of one vector, AVX2 has 16 of half a vector, NEON 32 of a quarter. Of the
+/// tiles that fill them the wide ones take the fewest instructions: six rows of four vectors 38 for 24
+/// products, eight rows of two 30 for 16. A core to itself does either at its peak; one that runs two
+/// threads at a time, as cores of rented machines do, does the wide one a fifth faster.
 /// Without fused multiply-add (a portable build for x86) OpenBLAS, which looks for it when it
 /// runs, is faster than anything compiled ahead; then there are no tiles.
 enum RegisterTiles {
   /// Whether products are computed in register tiles.
   static let areUsed = TESSERA_HAS_FMA == 1
   /// The columns of a tile, and of a panel of a packed matrix.
-  static let columns = TESSERA_VECTOR_FLOATS >= 16 ? 32 : 16
+  static let columns = TESSERA_VECTOR_FLOATS >= 16 ? 64 : 16
   /// The rows of a tile.
-  static let rows = TESSERA_VECTOR_FLOATS >= 16 ? 8 : 4
+  static let rows = 6
 
-  /// Computes a block of up to `rows` rows and `columns` columns; 16 columns at least.
+  /// Computes a block of up to `columns` columns, 16 at least, and any number of rows.
+  ///
+  /// What a row yields does not depend on the tiles that it falls into.
   static func multiply(
     rows: Int, columns: Int, inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
     _ b: UnsafePointer<Float>, stride: Int,
-    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
+    startingAt start: UnsafePointer<Float>? = nil, prefetch: TilePrefetch? = nil
   ) {
-    var (left, a, c) = (rows, a, c)
+    var (column, prefetch) = (0, prefetch)
+    while column < columns {
+      let left = columns &- column
+      let width = left >= 64 ? 64 : left >= 32 ? 32 : 16
+      multiply(
+        rows: rows, width: width, inner: inner, a, row: row, term: term, b + column, stride: stride,
+        into: c + column, leading: leading, accumulate: accumulate,
+        startingAt: start.map { $0 + column }, prefetch: prefetch)
+      column &+= width
+      prefetch = nil
+    }
+  }
+
+  /// Computes a block of 16, 32 or 64 columns.
+  private static func multiply(
+    rows: Int, width: Int, inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
+    _ b: UnsafePointer<Float>, stride: Int,
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
+    startingAt start: UnsafePointer<Float>?, prefetch: TilePrefetch?
+  ) {
+    var (left, a, c, prefetch) = (rows, a, c, prefetch)
     /// One tile, and on to the rows below it.
     @inline(__always)
     func tile<let height: Int, let width: Int>(_: RegisterTile<height, width>.Type) {
       RegisterTile<height, width>.multiply(
         inner: inner, a, row: row, term: term, b, stride: stride, into: c, leading: leading,
-        accumulate: accumulate)
+        accumulate: accumulate, startingAt: start, prefetch: prefetch)
+      prefetch?.skip(height)
       a += height &* row
       c += height &* leading
       left &-= height
     }
-    if columns > 16 {
+    switch width {
+    case 64:
+      while left >= 6 { tile(RegisterTile<6, 4>.self) }
+      if left >= 4 { tile(RegisterTile<4, 4>.self) }
+      if left >= 2 { tile(RegisterTile<2, 4>.self) }
+      if left >= 1 { tile(RegisterTile<1, 4>.self) }
+    case 32:
       while left >= 8 { tile(RegisterTile<8, 2>.self) }
       if left >= 4 { tile(RegisterTile<4, 2>.self) }
       if left >= 2 { tile(RegisterTile<2, 2>.self) }
       if left >= 1 { tile(RegisterTile<1, 2>.self) }
-    } else {
-      if Self.rows >= 8 { while left >= 8 { tile(RegisterTile<8, 1>.self) } }
-      while left >= 4 { tile(RegisterTile<4, 1>.self) }
+    default:
+      while left >= 6 { tile(RegisterTile<6, 1>.self) }
+      if left >= 4 { tile(RegisterTile<4, 1>.self) }
       if left >= 2 { tile(RegisterTile<2, 1>.self) }
       if left >= 1 { tile(RegisterTile<1, 1>.self) }
     }
@@ -143,12 +219,18 @@ struct PackedMatrix {
     _ b: UnsafePointer<Float>, leading: Int? = nil, into packed: UnsafeMutablePointer<Float>
   ) {
     let leading = leading ?? columns
-    for column in stride(from: 0, to: columns, by: 16) {
-      let (offset, width) = place(column)
-      let lanes = min(16, columns - column)
-      for k in 0..<inner {
-        let v: Vector = load(b + (k * leading + column), lanes)
-        packed.store(v, at: offset + k * width)
+    // Row by row, as B lies in memory.
+    for k in 0..<inner {
+      let row = b + k &* leading
+      var (start, panelStart) = (0, 0)
+      while start < columns {
+        let width = min(panel, paddedColumns &- start)
+        let target = packed + (panelStart &+ k &* width)
+        for i in vectors(min(width, columns &- start)) {
+          target.store((row + start)[i], at: i.start)
+        }
+        start &+= width
+        panelStart &+= width &* inner
       }
     }
   }
@@ -164,40 +246,69 @@ struct PackedMatrix {
       let (offset, width) = place(column)
       let height = min(16, columns - column)
       for k in stride(from: 0, to: inner, by: 16) {
-        let lanes = min(16, inner - k)
-        let block = transposedBlock(
-          rows: height, columns: lanes, b + (column * leading + k), leading: leading)
-        for j in 0..<lanes { packed.store(block[unchecked: j], at: offset + (k + j) * width) }
+        transpose(
+          rows: height, columns: min(16, inner - k), b + (column * leading + k), leading: leading,
+          into: packed + (offset + k * width), leading: width)
       }
     }
   }
 
-  /// C = A B, or C += A B, for A `[rows, inner]` and packed B.
+  /// C = A B + start, or C += A B, for A `[rows, inner]` and packed B.
   ///
-  /// C has `paddedColumns` columns, and rows `leading` floats apart. With `inStages` sums
-  /// longer than `longestSum` are made of sums half as long.
+  /// C has `paddedColumns` columns, and rows `leading` floats apart. Sums are made of sums of
+  /// `longestRun` terms or, with `inStages`, of half of `longestSum` where they are longer than that.
+  ///
+  /// - Parameter start: a row of `paddedColumns` values to begin with, in place of zeros.
   func multiply(
     rows: Int, _ a: UnsafePointer<Float>, leading lda: Int, _ packed: UnsafePointer<Float>,
     into c: UnsafeMutablePointer<Float>, leading ldc: Int, accumulate: Bool = false,
-    inStages: Bool = false
+    startingAt start: UnsafePointer<Float>? = nil, inStages: Bool = false
   ) {
     guard RegisterTiles.areUsed else {
+      if let start {
+        for row in 0..<rows { copy(paddedColumns, start, into: c + row * ldc) }
+      }
       return gemm(
         rows, paddedColumns, inner, a, leading: lda, packed, leading: paddedColumns,
-        beta: accumulate ? 1 : 0, into: c, leading: ldc)
+        beta: accumulate || start != nil ? 1 : 0, into: c, leading: ldc)
     }
-    for column in stride(from: 0, to: paddedColumns, by: panel) {
-      let (offset, width) = place(column)
-      let stage = inStages && inner > longestSum ? longestSum / 2 : max(inner, 1)
+    let stage = inStages && inner > longestSum ? longestSum / 2 : max(min(inner, longestRun), 1)
+    let panels = (paddedColumns + panel - 1) / panel
+    for block in stride(from: 0, to: rows, by: Self.block) {
+      let count = min(Self.block, rows - block)
+      // Each panel fetches one or two rows of each tile of the next block.
+      let isLast = rows - block < 2 * Self.block
       for first in stride(from: 0, to: inner, by: stage) {
-        RegisterTiles.multiply(
-          rows: rows, columns: width, inner: min(stage, inner - first), a + first,
-          row: lda, term: 1, packed + (offset + first * width), stride: width, into: c + column,
-          leading: ldc, accumulate: accumulate || first > 0)
+        let a = a + (block * lda + first)
+        for index in 0..<panels {
+          let column = index * panel
+          let width = min(panel, paddedColumns - column)
+          var prefetch = TilePrefetch(first: nil, second: nil, perRow: lda)
+          if !isLast {
+            let next = a + Self.block * lda
+            if index < RegisterTiles.rows { prefetch.first = next + index * lda }
+            if index + panels < RegisterTiles.rows {
+              prefetch.second = next + (index + panels) * lda
+            }
+          }
+          RegisterTiles.multiply(
+            rows: count, columns: width, inner: min(stage, inner - first), a, row: lda, term: 1,
+            packed + (column * inner + first * width), stride: width,
+            into: c + (block * ldc + column), leading: ldc, accumulate: accumulate || first > 0,
+            startingAt: first == 0 ? start.map { $0 + column } : nil, prefetch: prefetch)
+        }
       }
     }
   }
+
+  /// The rows that meet a panel before the next panel's turn: with the packed matrix they stay in the
+  /// second cache.
+  private static let block = 96
 }
+
+/// The most terms of a panel that meet a block of rows: 24 KiB with AVX-512, so that they stay in a first
+/// cache of 32.
+private let longestRun = 96
 
 /// Packs weights `[inner, columns]` for `multiplyFewRows`: `inner` times the columns in whole vectors.
 public func packWeights(
@@ -223,11 +334,11 @@ public func multiplyFewRows(
     let (offset, stride) = matrix.place(column)
     // Without register tiles there is one wide panel, read a tile at a time.
     let width = min(RegisterTiles.columns, whole - column, stride)
-    let first = width == 32 && stride == 32 && rows >= 8 ? 8 : 0
+    let first = width == 64 && rows >= 6 ? 6 : 0
     if first > 0 {
       // The first rows fetch the panel for all.
-      RegisterTile<8, 2>.multiply(
-        inner: inner, a, row: inner, term: 1, b + offset, stride: 32, into: c + column,
+      RegisterTile<6, 4>.multiply(
+        inner: inner, a, row: inner, term: 1, b + offset, stride: stride, into: c + column,
         leading: columns, accumulate: false, ahead: 6144)
     }
     if rows > first {
@@ -249,7 +360,8 @@ public func multiplyFewRows(
 
 /// C = A^T B, or C += A^T B, for A `[terms, rows]` and B `[terms, columns]`, stored row by row.
 ///
-/// `columns` is a multiple of 16; with no terms C is left as it was.
+/// `columns` is a multiple of 16; with no terms C is left as it was. It is for matrices that lie in a
+/// near cache; see `TransposedProduct` for larger ones.
 func multiplyTransposed(
   rows: Int, columns: Int, terms: Int, _ a: UnsafePointer<Float>, leading lda: Int,
   _ b: UnsafePointer<Float>, leading ldb: Int,
@@ -267,6 +379,72 @@ func multiplyTransposed(
         inner: min(longestSum, terms - first), a + first * lda, row: 1, term: lda,
         b + (first * ldb + column), stride: ldb, into: c + column, leading: ldc,
         accumulate: accumulate || first > 0)
+    }
+  }
+}
+
+/// The sum of A^T B over many terms, for A `[terms, rows]` and B `[terms, columns]`, stored row by row
+/// without gaps.
+///
+/// Blocks of B are packed on the way: rows that lie a power of two apart, as channels mostly do, compete
+/// for the same few places of the first cache. Of A each value is read but once for 64 columns, so that it
+/// is not worth the copying.
+struct TransposedProduct {
+  /// The columns of A, and the rows of the product.
+  let rows: Int
+  /// The columns of B and of the product; a multiple of 16.
+  let columns: Int
+
+  /// The terms of a block.
+  private static let block = 128
+
+  /// The scratch memory: a block of B.
+  var words: Int { Self.block * columns }
+
+  /// C += A^T B, and the sums of the first columns of B too, if they are wanted.
+  func add(
+    terms: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    to c: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>? = nil,
+    summed: Int = 0, workspace packed: UnsafeMutablePointer<Float>
+  ) {
+    guard RegisterTiles.areUsed else {
+      if let sums {
+        columnSums(
+          rows: terms, columns: summed, leading: columns, of: b, into: sums, accumulate: true)
+      }
+      return gemm(
+        rows, columns, terms, a, leading: rows, transposed: true, b, leading: columns, beta: 1,
+        into: c, leading: columns)
+    }
+    let (panel, height) = (RegisterTiles.columns, RegisterTiles.rows)
+    let tiles = ((columns + panel - 1) / panel) * ((rows + height - 1) / height)
+    for first in stride(from: 0, to: terms, by: Self.block) {
+      let count = min(Self.block, terms - first)
+      let (a, b) = (a + first * rows, b + first * columns)
+      PackedMatrix(inner: count, columns: columns).pack(b, into: packed)
+      if let sums {
+        columnSums(
+          rows: count, columns: summed, leading: columns, of: b, into: sums, accumulate: true)
+      }
+      // Each tile fetches its share of the next blocks.
+      let isLast = terms - first < 2 * Self.block
+      var tile = 0
+      for column in stride(from: 0, to: columns, by: panel) {
+        let width = min(panel, columns - column)
+        for row in stride(from: 0, to: rows, by: height) {
+          var prefetch = TilePrefetch(first: nil, second: nil, perRow: 0)
+          if !isLast {
+            prefetch.first = a + (Self.block * rows + Self.block * rows * tile / tiles)
+            prefetch.second = b + (Self.block * columns + Self.block * columns * tile / tiles)
+          }
+          RegisterTiles.multiply(
+            rows: min(height, rows - row), columns: width, inner: count, a + row, row: 1,
+            term: rows, packed + column * count, stride: width,
+            into: c + (row * columns + column), leading: columns, accumulate: true,
+            prefetch: prefetch)
+          tile += 1
+        }
+      }
     }
   }
 }

@@ -18,18 +18,23 @@ struct PatchWorkspace {
     (patch, outputs) = (transposed.paddedColumns, filter.paddedColumns)
   }
 
-  /// The packed filter or the filter gradient, then patches, then outputs.
-  var words: Int { filterWords + block * (patch + outputs) }
+  /// The product that the filter gradient is.
+  var gradient: TransposedProduct { TransposedProduct(rows: transposed.columns, columns: outputs) }
+
+  /// The packed filter or the filter gradient, then patches, then outputs, then what the product for the
+  /// filter gradient needs.
+  var words: Int { filterWords + block * (patch + outputs) + gradient.words }
 
   private var filterWords: Int { max(filter.words, transposed.words) }
 
   /// The parts of the scratch memory.
   func parts(_ workspace: UnsafeMutablePointer<Float>) -> (
     filter: UnsafeMutablePointer<Float>, patches: UnsafeMutablePointer<Float>,
-    outputs: UnsafeMutablePointer<Float>
+    outputs: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>
   ) {
     let patches = workspace + filterWords
-    return (workspace, patches, patches + block * patch)
+    let rows = patches + block * patch
+    return (workspace, patches, rows, rows + block * outputs)
   }
 }
 
@@ -40,18 +45,15 @@ func convolveByPatches(
   workspace: UnsafeMutablePointer<Float>
 ) {
   let sizes = PatchWorkspace(g)
-  let (packed, patches, rows) = sizes.parts(workspace)
+  let (packed, patches, rows, _) = sizes.parts(workspace)
   let isDirect = sizes.outputs == g.outputs
   sizes.filter.pack(filter, into: packed)
-  eachBlock(g) { first, count in
+  eachBlock(g, isWhole: g.isPointwise && isDirect) { first, count in
     let y = output + first * g.outputs
-    if isDirect, let bias {
-      for row in 0..<count { copy(g.outputs, bias, into: y + row * g.outputs) }
-    }
     sizes.filter.multiply(
       rows: count, gathered(g, image, first: first, count: count, patches), leading: g.patch,
       packed, into: isDirect ? y : rows, leading: sizes.outputs,
-      accumulate: isDirect && bias != nil)
+      startingAt: isDirect ? bias : nil)
     if !isDirect {
       for row in 0..<count {
         let target = y + row * g.outputs
@@ -68,13 +70,13 @@ func convolveImageGradientByPatches(
   into imageGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
 ) {
   let sizes = PatchWorkspace(g)
-  let (packed, patches, _) = sizes.parts(workspace)
+  let (packed, patches, _, _) = sizes.parts(workspace)
   sizes.transposed.packTransposed(filter, into: packed)
   if !g.isPointwise {
     fill(count: g.batch * g.height * g.width * g.inputs, with: 0, into: imageGradient)
   }
   let isDirect = g.isPointwise && sizes.patch == g.patch
-  eachBlock(g) { first, count in
+  eachBlock(g, isWhole: isDirect) { first, count in
     sizes.transposed.multiply(
       rows: count, outputGradient + first * g.outputs, leading: g.outputs, packed,
       into: isDirect ? imageGradient + first * g.patch : patches, leading: sizes.patch)
@@ -90,15 +92,18 @@ func convolveImageGradientByPatches(
   }
 }
 
-/// Adds the filter gradient, see `convolveFilterGradient`.
+/// Adds the gradients of filter and bias, see `convolveFilterGradient`.
 func addFilterGradientByPatches(
   _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
-  into filterGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
+  into filterGradient: UnsafeMutablePointer<Float>, bias biasGradient: UnsafeMutablePointer<Float>?,
+  workspace: UnsafeMutablePointer<Float>
 ) {
   let sizes = PatchWorkspace(g)
-  let (sums, patches, rows) = sizes.parts(workspace)
+  let (sums, patches, rows, scratch) = sizes.parts(workspace)
   let isDirect = sizes.outputs == g.outputs
-  eachBlock(g) { first, count in
+  let product = sizes.gradient
+  if !isDirect { fill(count: g.patch * sizes.outputs, with: 0, into: sums) }
+  eachBlock(g, isWhole: g.isPointwise && isDirect) { first, count in
     let dy = outputGradient + first * g.outputs
     if !isDirect {
       // What fills up the rows is whatever was there: its columns of the sums are left out below.
@@ -106,12 +111,10 @@ func addFilterGradientByPatches(
         copy(g.outputs, dy + row * g.outputs, into: rows + row * sizes.outputs)
       }
     }
-    multiplyTransposed(
-      rows: g.patch, columns: sizes.outputs, terms: count,
-      gathered(g, image, first: first, count: count, patches), leading: g.patch,
-      isDirect ? dy : UnsafePointer(rows), leading: sizes.outputs,
-      into: isDirect ? filterGradient : sums, leading: sizes.outputs,
-      accumulate: isDirect || first > 0)
+    product.add(
+      terms: count, gathered(g, image, first: first, count: count, patches),
+      isDirect ? dy : UnsafePointer(rows), to: isDirect ? filterGradient : sums,
+      sums: biasGradient, summed: g.outputs, workspace: scratch)
   }
   if !isDirect && g.pixels > 0 {
     for row in 0..<g.patch {
@@ -132,11 +135,14 @@ private func gathered(
   return UnsafePointer(patches)
 }
 
-/// Calls `body` with the first output pixel and the number of pixels of each block in turn.
+/// Calls `body` with the first output pixel and the number of pixels of each block in turn, or of all
+/// where nothing is gathered or copied.
 @inline(__always)
-private func eachBlock(_ g: ConvolutionGeometry, _ body: (_ first: Int, _ count: Int) -> Void) {
+private func eachBlock(
+  _ g: ConvolutionGeometry, isWhole: Bool, _ body: (_ first: Int, _ count: Int) -> Void
+) {
   let pixels = g.pixels
-  let block = g.block
+  let block = isWhole ? max(pixels, 1) : g.block
   var first = 0
   while first < pixels {
     body(first, min(block, pixels - first))

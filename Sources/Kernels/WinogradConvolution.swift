@@ -131,10 +131,10 @@ extension WinogradTiles {
       for first in Swift.stride(from: 0, to: inputs, by: 16) {
         let count = min(16, inputs - first)
         for tap in 0..<9 {
-          let block = transposedBlock(
+          transpose(
             rows: min(16, outputs - output), columns: count,
-            filter + ((8 - tap) * area + output * inputs + first), leading: inputs)
-          for k in 0..<count { scratch.store(block[unchecked: k], at: (k * 9 + tap) * 16) }
+            filter + ((8 - tap) * area + output * inputs + first), leading: inputs,
+            into: scratch + tap * 16, leading: 9 * 16)
         }
         for k in 0..<count {
           let taps = UnsafePointer(scratch) + k * 9 * 16

@@ -101,17 +101,15 @@ struct DiffusionHead {
       Float(configuration.noiseMean), Float(configuration.noiseDeviation)
     )
     let logLevels = levelNoise.reshaped([all]) * deviation + mean
-    let l = logLevels.repeated(numbers, at: 1)
     let (x, n) = (perLevel(x), noise.reshaped([all, numbers]))
+    let (level, share) = preconditioning(logLevels, numbers)
     let square = Formula.constant(Self.dataDeviation * Self.dataDeviation)
     let s = Formula.constant(Self.dataDeviation)
-    let noised = Tensor.elementwise("noised", x, n, l) {
-      let sigma = exp($0[2])
-      return ($0[0] + sigma * $0[1]) / squareRoot(sigma * sigma + square)
+    let noised = Tensor.elementwise("noised", x, n, level, share) {
+      ($0[0] + $0[2] * $0[1]) * $0[3]
     }
-    let target = Tensor.elementwise("target", x, n, l) {
-      let sigma = exp($0[2])
-      return (sigma * $0[0] - square * $0[1]) / (s * squareRoot(sigma * sigma + square))
+    let target = Tensor.elementwise("target", x, n, level, share) {
+      ($0[2] * $0[0] - square * $0[1]) * $0[3] / s
     }
     let found = network(noised, logLevels, perLevel(condition(known)), isFew: false)
     return meanSquaredError(found, target)
@@ -125,18 +123,24 @@ struct DiffusionHead {
   func velocity(
     _ x: Tensor, _ logLevels: Tensor, condition: Tensor, isFew: Bool = false
   ) -> Tensor {
-    let l = logLevels.repeated(x.shape[1], at: 1)
-    let square = Formula.constant(Self.dataDeviation * Self.dataDeviation)
+    let (level, share) = preconditioning(logLevels, x.shape[1])
     let s = Formula.constant(Self.dataDeviation)
-    let scaled = Tensor.elementwise("scaled", x, l) {
-      let sigma = exp($0[1])
-      return $0[0] / squareRoot(sigma * sigma + square)
-    }
+    let scaled = Tensor.elementwise("scaled", x, share) { $0[0] * $0[1] }
     let f = network(scaled, logLevels, condition, isFew: isFew)
-    return .elementwise("velocity", x, f, l) {
-      let sigma = exp($0[2])
-      let sum = sigma * sigma + square
-      return sigma * $0[0] / sum - s * $0[1] / squareRoot(sum)
+    return .elementwise("velocity", x, f, level, share) {
+      $0[2] * $0[0] * $0[3] * $0[3] - s * $0[1] * $0[3]
     }
+  }
+
+  /// The noise levels sigma and 1 / sqrt(sigma^2 + s^2) of rows of so many numbers.
+  private func preconditioning(_ logLevels: Tensor, _ numbers: Int) -> (
+    level: Tensor, share: Tensor
+  ) {
+    let square = Formula.constant(Self.dataDeviation * Self.dataDeviation)
+    let level = exp(logLevels)
+    let share = Tensor.elementwise("preconditioning", level) {
+      Formula.constant(1) / squareRoot($0[0] * $0[0] + square)
+    }
+    return (level.repeated(numbers, at: 1), share.repeated(numbers, at: 1))
   }
 }

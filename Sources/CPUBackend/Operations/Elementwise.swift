@@ -27,6 +27,11 @@ extension Elementwise: CPUOperator {
     switch formula {
     case .binary(.product, .argument(0), .constant(let factor)):
       return { scale(count: $0.count, $0.input(0), by: factor, into: $0.output(0)) }
+    case .binary(.sum, .argument(0), .binary(.product, .argument(1), .argument(2))):
+      return {
+        addProduct(
+          count: $0.count, $0.input(0), $0.input(1), $0.input(2), into: $0.output(0))
+      }
     case .choice(.argument(1), .argument(0), .constant(0)):
       return {
         reluGradient(
