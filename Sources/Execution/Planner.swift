@@ -163,13 +163,15 @@ struct Planner {
     return (instructions, layout.words)
   }
 
-  /// The last instruction that reads each root value.
+  /// The last instruction that reads each root value; none is the last where all are kept, as those are
+  /// that replays may read after the last of these instructions.
   private func lastUses(_ nodes: [Int], keepingAll: Bool) -> [ValueID: Int] {
     var lastUse: [ValueID: Int] = [:]
     for (step, index) in nodes.enumerated() {
-      for input in graph.nodes[index].inputs { lastUse[root(input)] = step }
+      let node = graph.nodes[index]
+      for input in node.inputs { lastUse[root(input)] = keepingAll ? .max : step }
       if keepingAll {
-        for output in graph.nodes[index].outputs { lastUse[output] = .max }
+        for output in node.outputs { lastUse[root(output)] = .max }
       }
     }
     for id in kept { lastUse[root(id)] = .max }

@@ -104,6 +104,34 @@ struct PlanTests {
     #expect(run.run(["x": numbers])["y"] == numbers.map { $0 * -2 })
   }
 
+  /// What depends on parameters alone is computed before all replays, and each may read all of it: a value
+  /// that another of its kind was computed from too, and one behind a view.
+  @Test func whatIsSharedStaysForAllReplays() {
+    let graph = Graph()
+    let p = Scope(graph).parameter("p", [2, 2], .constant(0))
+    let x = graph.input("x", [4])
+    let double = (p * 2).reshaped([4])
+    let square = double * double
+    let other = (square + 1).reshaped([2, 2]) * 3
+    let y = x * double + x * x * square + x * x * x * other.reshaped([4])
+    graph.differentiate(y.sum())
+    let run = GraphRun(graph, outputs: ["y": y])
+    run.set("p", [1, 2, 3, 4])
+    let found = run.run(items: 3) { item in ["x": [1, 2, 3, Float(item)]] }
+    // d = 2 p, y = d x + d^2 x^2 + 3 (d^2 + 1) x^3, dy/dp = 2 x + 4 d x^2 + 12 d x^3
+    let (d, x2) = ([2, 4, 6, 8] as [Float], [1, 2, 3, 2] as [Float])
+    #expect(
+      found["y"]
+        == zip(d, x2).map { $0 * $1 + $0 * $0 * $1 * $1 + 3 * ($0 * $0 + 1) * $1 * $1 * $1 })
+    let sums = (0..<4).map { place in
+      (0..<3).reduce(Float(0)) { sum, item in
+        let x = place == 3 ? Float(item) : x2[place]
+        return sum + 2 * x + 4 * d[place] * x * x + 12 * d[place] * x * x * x
+      }
+    }
+    #expect(run.gradients() == ["p": sums])
+  }
+
   /// A statistic may depend on parameters alone, and lie in the memory that lanes share.
   @Test func statisticsOfParameters() {
     let graph = Graph()
