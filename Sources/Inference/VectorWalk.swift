@@ -17,10 +17,17 @@ package final class VectorWalk<B: Backend> {
   private let trunk: Session<B>
   /// The velocity of a diffusion head; nil of a gaussian one.
   private let head: Session<B>?
+  /// What a diffusion head sees of noise levels.
+  private let clock: Session<B>?
+  /// What it saw of levels that all sequences had, which come again at each place.
+  private var knownTimes: [Float: [Float]] = [:]
+  /// Noise levels that are remembered at most.
+  private static var mostTimes: Int { 1024 }
 
   private let classes, position: UnsafeMutablePointer<Int32>
   private let before, weights: UnsafeMutablePointer<Float>
-  private let condition, states, logLevels, velocities: UnsafeMutablePointer<Float>
+  private let condition, states, logLevels, times, velocities: UnsafeMutablePointer<Float>
+  private let channels: Int
   /// What the transformer knows of the place, `[rows, channels]`.
   package let known: UnsafeMutablePointer<Float>
   /// The mean of a gaussian head, and its standard deviations, `[rows, numbers]` each.
@@ -44,23 +51,32 @@ package final class VectorWalk<B: Backend> {
       weights: graph.input("weights", [rows, 2]),
       position: graph.input("position", [1], type: .index))
     var outputs = ["known": next]
-    let channels: Int
     if let diffusion = configuration.head.diffusion {
       channels = diffusion.width
       outputs["condition"] = prior.condition(next, isFew: true)
-      let graph = Graph()
-      let prior = ContinuousPrior(configuration, grid, in: Scope(graph))
-      let velocity = prior.velocity(
-        graph.input("states", [rows, grid.numbers]),
-        logLevels: graph.input("logLevels", [rows]),
-        condition: graph.input("condition", [rows, channels]), isFew: true)
-      head = Session(
-        Plan(graph, outputs: ["velocity": velocity], on: parameters.backend),
-        parameters: parameters, lanes: 1, pool: alone, sharing: other?.head)
+      func session(
+        _ name: String, sharing other: Session<B>?, _ make: (Graph, ContinuousPrior) -> Tensor
+      ) -> Session<B> {
+        let graph = Graph()
+        let output = make(graph, ContinuousPrior(configuration, grid, in: Scope(graph)))
+        return Session(
+          Plan(graph, outputs: [name: output], on: parameters.backend), parameters: parameters,
+          lanes: 1, pool: alone, sharing: other)
+      }
+      clock = session("times", sharing: other?.clock) { graph, prior in
+        prior.embedding(ofLogLevels: graph.input("logLevels", [rows]), isFew: true)
+      }
+      head = session("velocity", sharing: other?.head) { graph, prior in
+        prior.velocity(
+          graph.input("states", [rows, grid.numbers]),
+          logLevels: graph.input("logLevels", [rows]),
+          time: graph.input("times", [rows, diffusion.width]),
+          condition: graph.input("condition", [rows, diffusion.width]), isFew: true)
+      }
     } else {
       channels = 1
       (outputs["mean"], outputs["deviation"]) = prior.normal(next)
-      head = nil
+      (head, clock) = (nil, nil)
     }
     trunk = Session(
       Plan(graph, outputs: outputs, on: parameters.backend), parameters: parameters,
@@ -75,14 +91,14 @@ package final class VectorWalk<B: Backend> {
     (known, condition) = (room(rows * width), room(rows * channels))
     (states, velocities) = (room(rows * grid.numbers), room(rows * grid.numbers))
     (mean, deviation) = (room(rows * grid.numbers), room(rows * grid.numbers))
-    logLevels = room(rows)
+    (logLevels, times) = (room(rows), room(rows * channels))
     connect(isGaussian: head == nil)
   }
 
   deinit {
     for buffer in [classes, position] { buffer.deallocate() }
     for buffer in [
-      before, weights, known, condition, states, velocities, mean, deviation, logLevels,
+      before, weights, known, condition, states, velocities, mean, deviation, logLevels, times,
     ] {
       buffer.deallocate()
     }
@@ -92,7 +108,7 @@ package final class VectorWalk<B: Backend> {
   private func connect(isGaussian: Bool) {
     let (classes, before, weights, position) = (classes, before, weights, position)
     let (known, condition, mean, deviation) = (known, condition, mean, deviation)
-    let (states, logLevels, velocities) = (states, logLevels, velocities)
+    let (states, logLevels, times, velocities) = (states, logLevels, times, velocities)
     trunk.feed = { replay in
       replay.write("classes", classes)
       replay.write("vectors", before)
@@ -111,14 +127,18 @@ package final class VectorWalk<B: Backend> {
     head?.feed = { replay in
       replay.write("states", states)
       replay.write("logLevels", logLevels)
+      replay.write("times", times)
       replay.write("condition", condition)
     }
+    clock?.feed = { $0.write("logLevels", logLevels) }
+    clock?.collect = { $0.read("times", intoWords: times) }
     head?.collect = { $0.read("velocity", intoWords: velocities) }
   }
 
   /// Arranges the weights, which the first step would do.
   func prepare() {
     trunk.prepare()
+    clock?.prepare()
     head?.prepare()
   }
 
@@ -159,7 +179,24 @@ package final class VectorWalk<B: Backend> {
         states[row * grid.numbers + number] = state(row, number)
       }
     }
+    findTimes()
     head?.run(items: 1)
     return UnsafePointer(velocities)
+  }
+
+  /// Finds what the head sees of the noise levels: remembered where all rows have a level that they had.
+  private func findTimes() {
+    let level = logLevels[0]
+    let isShared = (1..<rows).allSatisfy { logLevels[$0] == level }
+    if isShared, let time = knownTimes[level] {
+      for row in 0..<rows {
+        (times + row * channels).update(from: time, count: channels)
+      }
+      return
+    }
+    clock?.run(items: 1)
+    if isShared && knownTimes.count < Self.mostTimes {
+      knownTimes[level] = Array(UnsafeBufferPointer(start: times, count: channels))
+    }
   }
 }

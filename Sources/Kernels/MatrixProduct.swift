@@ -12,9 +12,7 @@ typealias Vector = SIMD16<Float>
 ///
 /// Each value of `a` is multiplied with `vectors` vectors of `b`, and each vector of `b` with
 /// `rows` values of `a`, so that loads stay behind the arithmetic. Sums run over k from first to
-/// last: what a row gives does not depend on the other rows. Measured on a Zen 5 core, whose peak
-/// is about 285 GFLOP/s: 286 for 8 rows of 2 vectors, 250 for 4 of 2, 232 for 8 of 1. As AVX2 code
-/// on the same core (peak 137): 130 for 4 rows of 1 vector, OpenBLAS 102-131.
+/// last: what a row gives does not depend on the other rows.
 struct RegisterTile<let rows: Int, let vectors: Int> {
   /// Computes a block.
   ///
@@ -306,9 +304,11 @@ struct PackedMatrix {
   private static let block = 96
 }
 
-/// The most terms of a panel that meet a block of rows: 24 KiB with AVX-512, so that they stay in a first
-/// cache of 32.
-private let longestRun = 96
+/// The most terms of a panel that meet a block of rows.
+///
+/// They take 32 KiB with AVX-512, 8 with AVX2. More of them would leave the first cache, fewer would pass
+/// over the result more often.
+private let longestRun = 128
 
 /// Packs weights `[inner, columns]` for `multiplyFewRows`: `inner` times the columns in whole vectors.
 public func packWeights(

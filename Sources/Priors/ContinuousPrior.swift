@@ -158,14 +158,26 @@ public struct ContinuousPrior {
     return head.condition(known, isFew: isFew)
   }
 
+  /// What a diffusion head of `C` channels sees of noise levels, given their logarithms: `[N]` to `[N, C]`.
+  ///
+  /// - Parameter isFew: whether rows are few; then there is no gradient.
+  public func embedding(ofLogLevels logLevels: Tensor, isFew: Bool) -> Tensor {
+    guard case .diffusion(let head, _) = head else {
+      return logLevels.graph.refuse("noise levels are of a diffusion head", like: logLevels)
+    }
+    return head.embedding(ofLogLevels: logLevels, isFew: isFew)
+  }
+
   /// The velocity of a diffusion head at states `[N, numbers]`; see ``DiffusionHead``.
+  ///
+  /// - Parameter time: the embedding of the noise levels, where it was computed before.
   public func velocity(
-    _ states: Tensor, logLevels: Tensor, condition: Tensor, isFew: Bool
+    _ states: Tensor, logLevels: Tensor, time: Tensor? = nil, condition: Tensor, isFew: Bool
   ) -> Tensor {
     guard case .diffusion(let head, _) = head else {
       return states.graph.refuse("a velocity is of a diffusion head", like: states)
     }
-    return head.velocity(states, logLevels, condition: condition, isFew: isFew)
+    return head.velocity(states, logLevels, time: time, condition: condition, isFew: isFew)
   }
 
   /// The mean and the standard deviations of a gaussian head, both `[N, numbers]`.

@@ -64,14 +64,19 @@ struct DiffusionHead {
     isFew ? conditionMap.applied(toFewRows: known) : conditionMap(known)
   }
 
-  /// The network F of inputs `[R, d]`, logarithms of noise levels `[R]` and conditions `[R, width]`.
-  private func network(
-    _ x: Tensor, _ logLevels: Tensor, _ condition: Tensor, isFew: Bool
-  ) -> Tensor {
+  /// What the network sees of noise levels, given their logarithms: `[R]` to `[R, width]`.
+  func embedding(ofLogLevels logLevels: Tensor, isFew: Bool = false) -> Tensor {
+    let waves = (logLevels * 0.25).waves(Self.frequencies)
+    return isFew
+      ? timeOut.applied(toFewRows: silu(timeIn.applied(toFewRows: waves)))
+      : timeOut(silu(timeIn(waves)))
+  }
+
+  /// The network F of inputs `[R, d]`, embedded noise levels and conditions, both `[R, width]`.
+  private func network(_ x: Tensor, _ time: Tensor, _ condition: Tensor, isFew: Bool) -> Tensor {
     func apply(_ map: Linear, _ x: Tensor) -> Tensor {
       isFew ? map.applied(toFewRows: x) : map(x)
     }
-    let time = apply(timeOut, silu(apply(timeIn, (logLevels * 0.25).waves(Self.frequencies))))
     let y = silu(time + condition)
     var h = apply(input, x)
     for block in blocks {
@@ -111,22 +116,25 @@ struct DiffusionHead {
     let target = Tensor.elementwise("target", x, n, level, share) {
       ($0[2] * $0[0] - square * $0[1]) * $0[3] / s
     }
-    let found = network(noised, logLevels, perLevel(condition(known)), isFew: false)
+    let time = embedding(ofLogLevels: logLevels)
+    let found = network(noised, time, perLevel(condition(known)), isFew: false)
     return meanSquaredError(found, target)
   }
 
   /// The velocity dx/dsigma at states `[R, d]`, where the logarithms of noise levels are `[R]`.
   ///
   /// - Parameters:
+  ///   - time: what ``embedding(ofLogLevels:isFew:)`` makes of the noise levels, where it is known.
   ///   - condition: what ``condition(_:isFew:)`` makes of what the transformer knows.
   ///   - isFew: whether rows are few; then there is no gradient.
   func velocity(
-    _ x: Tensor, _ logLevels: Tensor, condition: Tensor, isFew: Bool = false
+    _ x: Tensor, _ logLevels: Tensor, time: Tensor? = nil, condition: Tensor, isFew: Bool = false
   ) -> Tensor {
+    let time = time ?? embedding(ofLogLevels: logLevels, isFew: isFew)
     let (level, share) = preconditioning(logLevels, x.shape[1])
     let s = Formula.constant(Self.dataDeviation)
     let scaled = Tensor.elementwise("scaled", x, share) { $0[0] * $0[1] }
-    let f = network(scaled, logLevels, condition, isFew: isFew)
+    let f = network(scaled, time, condition, isFew: isFew)
     return .elementwise("velocity", x, f, level, share) {
       $0[2] * $0[0] * $0[3] * $0[3] - s * $0[1] * $0[3]
     }

@@ -167,6 +167,59 @@ struct ContinuousPriorTests {
     }
   }
 
+  /// The gradient of a weighted sum of velocities, by states, levels and what is known, as solvers that learn
+  /// their steps need it, against differences of the twin.
+  @Test func theGradientOfTheVelocityIsItsTwins() {
+    let head = DiffusionHeadConfiguration(width: 20, layers: 2)
+    let grid = VectorGrid(rows: 1, columns: 2, numbers: 5, classes: 0)
+    let graph = Graph()
+    let prior = ContinuousPrior(
+      ContinuousConfiguration(
+        transformer: TransformerConfiguration(width: 12, layers: 1, heads: 1),
+        head: .diffusion(head)), grid, in: Scope(graph))
+    let inputs = [
+      graph.input("x", [3, 5]), graph.input("l", [3]), graph.input("known", [3, 12]),
+    ]
+    let velocity = prior.velocity(
+      inputs[0], logLevels: inputs[1], condition: prior.condition(inputs[2], isFew: false),
+      isFew: false)
+    let loss = (velocity * graph.input("weights", [3, 5])).sum()
+    let gradients = graph.differentiate(loss, withRespectTo: inputs)
+    let run = GraphRun(
+      graph, outputs: ["x": gradients[0], "l": gradients[1], "known": gradients[2]])
+    var all: [String: [Double]] = [:]
+    for parameter in run.parameters.layout.parameters {
+      let numbers = HashedNumbers.values(parameter.name, count: parameter.shape.count)
+      run.set(parameter.name, numbers)
+      all[parameter.name] = numbers.map(Double.init)
+    }
+    let values: [String: [Float]] = [
+      "x": HashedNumbers.values("x", count: 15), "l": [-1.2, 0.3, 1.38],
+      "known": HashedNumbers.values("known", count: 36),
+      "weights": HashedNumbers.values("weights", count: 15),
+    ]
+    let found = run.run { _ in values }
+    let twin = Twin(head: head) { all[$0]! }
+    let weights = values["weights"]!.map(Double.init)
+    for name in ["x", "l", "known"] {
+      for index in values[name]!.indices {
+        func loss(_ step: Double) -> Double {
+          var moved = values.mapValues { $0.map(Double.init) }
+          moved[name]![index] += step
+          return (0..<3).reduce(0) { sum, row in
+            let v = twin.velocity(
+              Array(moved["x"]![5 * row..<5 * row + 5]), moved["l"]![row],
+              Array(moved["known"]![12 * row..<12 * row + 12]))
+            return sum + (0..<5).reduce(0) { $0 + v[$1] * weights[5 * row + $1] }
+          }
+        }
+        let expected = (loss(1e-5) - loss(-1e-5)) / 2e-5
+        let error = abs(Double(found[name]![index]) - expected) / (1 + abs(expected))
+        #expect(error < 1e-4, "\(name) \(index): \(found[name]![index]), expected \(expected)")
+      }
+    }
+  }
+
   /// The loss is that of D, weighted by 1 / c_out^2, where F is the twin's.
   @Test func lossIsThatOfTheDenoisedVectors() {
     let head = DiffusionHeadConfiguration(width: 8, layers: 1, levels: 3)
