@@ -14,6 +14,23 @@ typealias Vector = SIMD16<Float>
 /// `rows` values of `a`, so that loads stay behind the arithmetic. Sums run over k from first to
 /// last: what a row gives does not depend on the other rows.
 struct RegisterTile<let rows: Int, let vectors: Int> {
+  private typealias Sums = InlineArray<rows, InlineArray<vectors, Vector>>
+
+  /// Adds a term to all sums.
+  @_transparent
+  private static func addTerm(
+    _ sums: inout Sums, _ rowStarts: InlineArray<rows, UnsafePointer<Float>>, _ place: Int,
+    _ b: UnsafePointer<Float>
+  ) {
+    for r in 0..<rows {
+      let x = Vector(repeating: rowStarts[unchecked: r][place])
+      for v in 0..<vectors {
+        sums[unchecked: r][unchecked: v] = multiplyAdd(
+          x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
+      }
+    }
+  }
+
   /// Computes a block.
   ///
   /// - Parameters:
@@ -33,8 +50,7 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
     into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
     startingAt start: UnsafePointer<Float>? = nil, ahead: Int = 0, prefetch: TilePrefetch? = nil
   ) {
-    var sums = InlineArray<rows, InlineArray<vectors, Vector>>(
-      repeating: InlineArray(repeating: .zero))
+    var sums = Sums(repeating: InlineArray(repeating: .zero))
     if let start {
       for v in 0..<vectors {
         let x = start.vector(v &* 16)
@@ -55,17 +71,20 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
         line = line &+ 1 < rows ? line &+ 1 : 0
       }
       let end = min(k &+ TilePrefetch.terms, inner)
+      // Two terms a round: what counts and moves on is a tenth of the instructions.
       while k < end {
         if ahead > 0 {
           for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
         }
-        for r in 0..<rows {
-          let x = Vector(repeating: starts[unchecked: r][place])
-          for v in 0..<vectors {
-            sums[unchecked: r][unchecked: v] = multiplyAdd(
-              x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
-          }
+        addTerm(&sums, starts, place, b)
+        place &+= term
+        b += stride
+        k &+= 1
+        guard k < end else { break }
+        if ahead > 0 {
+          for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
         }
+        addTerm(&sums, starts, place, b)
         place &+= term
         b += stride
         k &+= 1
