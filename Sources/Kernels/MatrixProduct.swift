@@ -262,7 +262,14 @@ struct PackedMatrix {
     for column in stride(from: 0, to: columns, by: 16) {
       let (offset, width) = place(column)
       let height = min(16, columns - column)
+      let left = columns - column - 16
       for k in stride(from: 0, to: inner, by: 16) {
+        // The next rows of B, of which each is a stream of its own.
+        if left > 0 {
+          for row in column + 16..<column + 16 + min(16, left) {
+            tessera_prefetch_soon(b + (row &* leading &+ k))
+          }
+        }
         transpose(
           rows: height, columns: min(16, inner - k), b + (column * leading + k), leading: leading,
           into: packed + (offset + k * width), leading: width)
@@ -405,7 +412,7 @@ func multiplyTransposed(
 /// The sum of A^T B over many terms, for A `[terms, rows]` and B `[terms, columns]`, stored row by row
 /// without gaps.
 ///
-/// Blocks of B are packed on the way: rows that lie a power of two apart, as channels mostly do, compete
+/// Panels of B are packed on the way: rows that lie a power of two apart, as channels mostly do, compete
 /// for the same few places of the first cache. Of A each value is read but once for 64 columns, so that it
 /// is not worth the copying.
 struct TransposedProduct {
@@ -417,8 +424,8 @@ struct TransposedProduct {
   /// The terms of a block.
   private static let block = 128
 
-  /// The scratch memory: a block of B.
-  var words: Int { Self.block * columns }
+  /// The scratch memory: a panel of a block of B.
+  var words: Int { Self.block * min(columns, RegisterTiles.columns) }
 
   /// C += A^T B, and the sums of the first columns of B too, if they are wanted.
   func add(
@@ -440,16 +447,19 @@ struct TransposedProduct {
     for first in stride(from: 0, to: terms, by: Self.block) {
       let count = min(Self.block, terms - first)
       let (a, b) = (a + first * rows, b + first * columns)
-      PackedMatrix(inner: count, columns: columns).pack(b, into: packed)
-      if let sums {
-        columnSums(
-          rows: count, columns: summed, leading: columns, of: b, into: sums, accumulate: true)
-      }
       // Each tile fetches its share of the next blocks.
       let isLast = terms - first < 2 * Self.block
       var tile = 0
       for column in stride(from: 0, to: columns, by: panel) {
         let width = min(panel, columns - column)
+        // The panel is still in the first cache when it is read.
+        PackedMatrix(inner: count, columns: width).pack(
+          b + column, leading: columns, into: packed)
+        if let sums, column < summed {
+          columnSums(
+            rows: count, columns: min(width, summed - column), leading: width, of: packed,
+            into: sums + column, accumulate: true)
+        }
         for row in stride(from: 0, to: rows, by: height) {
           var prefetch = TilePrefetch(first: nil, second: nil, perRow: 0)
           if !isLast {
@@ -458,7 +468,7 @@ struct TransposedProduct {
           }
           RegisterTiles.multiply(
             rows: min(height, rows - row), columns: width, inner: count, a + row, row: 1,
-            term: rows, packed + column * count, stride: width,
+            term: rows, packed, stride: width,
             into: c + (row * columns + column), leading: columns, accumulate: true,
             prefetch: prefetch)
           tile += 1
