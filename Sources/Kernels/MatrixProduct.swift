@@ -359,11 +359,13 @@ public func multiplyFewRows(
   while column < whole {
     let (offset, stride) = matrix.place(column)
     // Without register tiles there is one wide panel, read a tile at a time.
-    let width = min(RegisterTiles.columns, whole - column, stride)
-    let first = width == 64 && rows >= 6 ? 6 : 0
+    var width = min(RegisterTiles.columns, whole - column, stride)
+    // Eight rows at a time read half a panel once; six would leave two, which read it again.
+    let first = width >= 32 && rows >= 8 ? 8 : 0
     if first > 0 {
+      width = 32
       // The first rows fetch the panel for all.
-      RegisterTile<6, 4>.multiply(
+      RegisterTile<8, 2>.multiply(
         inner: inner, a, row: inner, term: 1, b + offset, stride: stride, into: c + column,
         leading: columns, accumulate: false, ahead: 6144)
     }
