@@ -1,0 +1,194 @@
+import CProcessor
+
+/// Sixteen floats: one AVX-512 register, two of AVX2, four of NEON.
+typealias Vector = SIMD16<Float>
+
+/// A block of a matrix product whose sums stay in registers.
+///
+///     c[r, j] = the sum over k of a[r, k] b[k, j]        r < rows, j < 16 vectors
+///
+/// Each value of `a` is multiplied with `vectors` vectors of `b`, and each vector of `b` with
+/// `rows` values of `a`, so that loads stay behind the arithmetic. Sums run over k from first to
+/// last: what a row gives does not depend on the other rows.
+struct RegisterTile<let rows: Int, let vectors: Int> {
+  private typealias Sums = InlineArray<rows, InlineArray<vectors, Vector>>
+
+  /// Adds a term to all sums.
+  @_transparent
+  private static func addTerm(
+    _ sums: inout Sums, _ rowStarts: InlineArray<rows, UnsafePointer<Float>>, _ place: Int,
+    _ b: UnsafePointer<Float>
+  ) {
+    for r in 0..<rows {
+      let x = Vector(repeating: rowStarts[unchecked: r][place])
+      for v in 0..<vectors {
+        sums[unchecked: r][unchecked: v] = multiplyAdd(
+          x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
+      }
+    }
+  }
+
+  /// Computes a block.
+  ///
+  /// - Parameters:
+  ///   - inner: the number of terms of each sum.
+  ///   - a: the value of row r and term k is at `r row + k term`.
+  ///   - b: the vectors of term k begin at `k stride`.
+  ///   - c: row r begins at `r leading`.
+  ///   - accumulate: whether the sums are added to what `c` holds.
+  ///   - start: a row of values at which the sums begin, in place of 0.
+  ///   - ahead: how many floats ahead b is fetched from memory, where it is read but once; 0 leaves that
+  ///     to the processor, whose own prefetching ends with each page.
+  ///   - prefetch: what else is fetched meanwhile.
+  @inline(__always)
+  static func multiply(
+    inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
+    _ b: UnsafePointer<Float>, stride: Int,
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
+    startingAt start: UnsafePointer<Float>? = nil, ahead: Int = 0, prefetch: TilePrefetch? = nil
+  ) {
+    var sums = Sums(repeating: InlineArray(repeating: .zero))
+    if let start {
+      for v in 0..<vectors {
+        let x = start.vector(v &* 16)
+        for r in 0..<rows { sums[unchecked: r][unchecked: v] = x }
+      }
+    }
+    // A pointer to each row and one index for all take the fewest instructions.
+    var starts = InlineArray<rows, UnsafePointer<Float>>(repeating: a)
+    for r in 0..<rows { starts[unchecked: r] = a + r &* row }
+    var b = b
+    var (k, place, line) = (0, 0, 0)
+    while k < inner {
+      if let prefetch {
+        if let x = prefetch.first { tessera_prefetch_soon(x + k) }
+        if let x = prefetch.second { tessera_prefetch_soon(x + k) }
+        let y = c + line &* leading
+        for v in 0..<vectors { tessera_prefetch_write(y + v &* 16) }
+        line = line &+ 1 < rows ? line &+ 1 : 0
+      }
+      let end = min(k &+ TilePrefetch.terms, inner)
+      // Two terms a round: what counts and moves on is a tenth of the instructions.
+      while k < end {
+        if ahead > 0 {
+          for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
+        }
+        addTerm(&sums, starts, place, b)
+        place &+= term
+        b += stride
+        k &+= 1
+        guard k < end else { break }
+        if ahead > 0 {
+          for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
+        }
+        addTerm(&sums, starts, place, b)
+        place &+= term
+        b += stride
+        k &+= 1
+      }
+    }
+    for r in 0..<rows {
+      for v in 0..<vectors {
+        let y = c + (r &* leading &+ v &* 16)
+        let sum = sums[unchecked: r][unchecked: v]
+        y.store(accumulate ? y.vector(0) + sum : sum, at: 0)
+      }
+    }
+  }
+}
+
+/// What a tile fetches from memory while it computes, so that later tiles find it in the second cache:
+/// with each 16 terms a line of 16 floats from each of two places, and a row of its own result.
+///
+/// Without it a product of large matrices waits for memory a sixth of its time.
+struct TilePrefetch {
+  /// The terms from one line to the next.
+  static let terms = 16
+  /// Where the lines begin.
+  var first, second: UnsafePointer<Float>?
+  /// The floats from a row's lines to those of the row below it.
+  let perRow: Int
+
+  /// Moves on to rows below.
+  mutating func skip(_ rows: Int) {
+    first = first.map { $0 + rows * perRow }
+    second = second.map { $0 + rows * perRow }
+  }
+}
+
+/// The tiles that fit the processor's registers best, as told to the compiler.
+///
+/// AVX-512 has 32 registers of one vector, AVX2 has 16 of half a vector, NEON 32 of a quarter. Of the
+/// tiles that fill them the wide ones take the fewest instructions: six rows of four vectors 38 for 24
+/// products, eight rows of two 30 for 16. A core to itself does either at its peak; one that runs two
+/// threads at a time, as cores of rented machines do, does the wide one a fifth faster.
+/// Without fused multiply-add (a portable build for x86) OpenBLAS, which looks for it when it
+/// runs, is faster than anything compiled ahead; then there are no tiles.
+enum RegisterTiles {
+  /// Whether products are computed in register tiles.
+  static let areUsed = TESSERA_HAS_FMA == 1
+  /// The columns of a tile, and of a panel of a packed matrix.
+  static let columns = TESSERA_VECTOR_FLOATS >= 16 ? 64 : 16
+  /// The rows of a tile.
+  static let rows = 6
+
+  /// Computes a block of up to `columns` columns, 16 at least, and any number of rows.
+  ///
+  /// What a row yields does not depend on the tiles that it falls into.
+  static func multiply(
+    rows: Int, columns: Int, inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
+    _ b: UnsafePointer<Float>, stride: Int,
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
+    startingAt start: UnsafePointer<Float>? = nil, prefetch: TilePrefetch? = nil
+  ) {
+    var (column, prefetch) = (0, prefetch)
+    while column < columns {
+      let left = columns &- column
+      let width = left >= 64 ? 64 : left >= 32 ? 32 : 16
+      multiply(
+        rows: rows, width: width, inner: inner, a, row: row, term: term, b + column, stride: stride,
+        into: c + column, leading: leading, accumulate: accumulate,
+        startingAt: start.map { $0 + column }, prefetch: prefetch)
+      column &+= width
+      prefetch = nil
+    }
+  }
+
+  /// Computes a block of 16, 32 or 64 columns.
+  private static func multiply(
+    rows: Int, width: Int, inner: Int, _ a: UnsafePointer<Float>, row: Int, term: Int,
+    _ b: UnsafePointer<Float>, stride: Int,
+    into c: UnsafeMutablePointer<Float>, leading: Int, accumulate: Bool,
+    startingAt start: UnsafePointer<Float>?, prefetch: TilePrefetch?
+  ) {
+    var (left, a, c, prefetch) = (rows, a, c, prefetch)
+    /// One tile, and on to the rows below it.
+    @inline(__always)
+    func tile<let height: Int, let width: Int>(_: RegisterTile<height, width>.Type) {
+      RegisterTile<height, width>.multiply(
+        inner: inner, a, row: row, term: term, b, stride: stride, into: c, leading: leading,
+        accumulate: accumulate, startingAt: start, prefetch: prefetch)
+      prefetch?.skip(height)
+      a += height &* row
+      c += height &* leading
+      left &-= height
+    }
+    switch width {
+    case 64:
+      while left >= 6 { tile(RegisterTile<6, 4>.self) }
+      if left >= 4 { tile(RegisterTile<4, 4>.self) }
+      if left >= 2 { tile(RegisterTile<2, 4>.self) }
+      if left >= 1 { tile(RegisterTile<1, 4>.self) }
+    case 32:
+      while left >= 8 { tile(RegisterTile<8, 2>.self) }
+      if left >= 4 { tile(RegisterTile<4, 2>.self) }
+      if left >= 2 { tile(RegisterTile<2, 2>.self) }
+      if left >= 1 { tile(RegisterTile<1, 2>.self) }
+    default:
+      while left >= 6 { tile(RegisterTile<6, 1>.self) }
+      if left >= 4 { tile(RegisterTile<4, 1>.self) }
+      if left >= 2 { tile(RegisterTile<2, 1>.self) }
+      if left >= 1 { tile(RegisterTile<1, 1>.self) }
+    }
+  }
+}
