@@ -92,12 +92,6 @@ extension UnsafeMutablePointer<Float> {
     UnsafeMutableRawPointer(self + i).storeBytes(of: v, as: SIMD16<Float>.self)
   }
 
-  /// Writes these floats; no alignment needed.
-  @inline(__always)
-  func store<V: SIMD>(_ v: V) where V.Scalar == Float {
-    UnsafeMutableRawPointer(self).storeBytes(of: v, as: V.self)
-  }
-
   /// The floats at these places, with zeros behind them, which are not written.
   @inline(__always)
   subscript(_ i: Lanes) -> SIMD16<Float> {

@@ -13,19 +13,24 @@ typealias Vector = SIMD16<Float>
 struct RegisterTile<let rows: Int, let vectors: Int> {
   private typealias Sums = InlineArray<rows, InlineArray<vectors, Vector>>
 
-  /// Adds a term to all sums.
+  /// Adds a term to all sums, and moves on to the next.
   @_transparent
   private static func addTerm(
-    _ sums: inout Sums, _ rowStarts: InlineArray<rows, UnsafePointer<Float>>, _ place: Int,
-    _ b: UnsafePointer<Float>
+    _ sums: inout Sums, _ starts: InlineArray<rows, UnsafePointer<Float>>, _ place: inout Int,
+    _ b: inout UnsafePointer<Float>, term: Int, stride: Int, ahead: Int
   ) {
+    if ahead > 0 {
+      for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
+    }
     for r in 0..<rows {
-      let x = Vector(repeating: rowStarts[unchecked: r][place])
+      let x = Vector(repeating: starts[unchecked: r][place])
       for v in 0..<vectors {
         sums[unchecked: r][unchecked: v] = multiplyAdd(
           x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
       }
     }
+    place &+= term
+    b += stride
   }
 
   /// Computes a block.
@@ -70,20 +75,10 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
       let end = min(k &+ TilePrefetch.terms, inner)
       // Two terms a round: what counts and moves on is a tenth of the instructions.
       while k < end {
-        if ahead > 0 {
-          for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
-        }
-        addTerm(&sums, starts, place, b)
-        place &+= term
-        b += stride
+        addTerm(&sums, starts, &place, &b, term: term, stride: stride, ahead: ahead)
         k &+= 1
         guard k < end else { break }
-        if ahead > 0 {
-          for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
-        }
-        addTerm(&sums, starts, place, b)
-        place &+= term
-        b += stride
+        addTerm(&sums, starts, &place, &b, term: term, stride: stride, ahead: ahead)
         k &+= 1
       }
     }
@@ -100,7 +95,7 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
 /// What a tile fetches from memory while it computes, so that later tiles find it in the second cache:
 /// with each 16 terms a line of 16 floats from each of two places, and a row of its own result.
 ///
-/// Without it a product of large matrices waits for memory a sixth of its time.
+/// Without it a product of large matrices takes a twentieth more time.
 struct TilePrefetch {
   /// The terms from one line to the next.
   static let terms = 16
@@ -121,7 +116,7 @@ struct TilePrefetch {
 /// AVX-512 has 32 registers of one vector, AVX2 has 16 of half a vector, NEON 32 of a quarter. Of the
 /// tiles that fill them the wide ones take the fewest instructions: six rows of four vectors 38 for 24
 /// products, eight rows of two 30 for 16. A core to itself does either at its peak; one that runs two
-/// threads at a time, as cores of rented machines do, does the wide one a fifth faster.
+/// threads at a time, as cores of rented machines do, does the wide one up to a fifth faster.
 /// Without fused multiply-add (a portable build for x86) OpenBLAS, which looks for it when it
 /// runs, is faster than anything compiled ahead; then there are no tiles.
 enum RegisterTiles {
