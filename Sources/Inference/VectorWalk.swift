@@ -18,15 +18,15 @@ package final class VectorWalk<B: Backend> {
   /// The velocity of a diffusion head; nil of a gaussian one.
   private let head: Session<B>?
   /// What a diffusion head sees of noise levels.
-  private let clock: Session<B>?
+  private let embedder: Session<B>?
   /// What it saw of levels that all sequences had, which come again at each place.
-  private var knownTimes: [Float: [Float]] = [:]
+  private var knownEmbeddings: [Float: [Float]] = [:]
   /// Noise levels that are remembered at most.
-  private static var mostTimes: Int { 1024 }
+  private static var mostEmbeddings: Int { 1024 }
 
   private let classes, position: UnsafeMutablePointer<Int32>
   private let before, weights: UnsafeMutablePointer<Float>
-  private let condition, states, logLevels, times, velocities: UnsafeMutablePointer<Float>
+  private let condition, states, logLevels, embeddings, velocities: UnsafeMutablePointer<Float>
   private let channels: Int
   /// What the transformer knows of the place, `[rows, channels]`.
   package let known: UnsafeMutablePointer<Float>
@@ -63,20 +63,20 @@ package final class VectorWalk<B: Backend> {
           Plan(graph, outputs: [name: output], on: parameters.backend), parameters: parameters,
           lanes: 1, pool: alone, sharing: other)
       }
-      clock = session("times", sharing: other?.clock) { graph, prior in
+      embedder = session("embeddings", sharing: other?.embedder) { graph, prior in
         prior.embedding(ofLogLevels: graph.input("logLevels", [rows]), isFew: true)
       }
       head = session("velocity", sharing: other?.head) { graph, prior in
         prior.velocity(
           graph.input("states", [rows, grid.numbers]),
           logLevels: graph.input("logLevels", [rows]),
-          time: graph.input("times", [rows, diffusion.width]),
+          embedding: graph.input("embeddings", [rows, diffusion.width]),
           condition: graph.input("condition", [rows, diffusion.width]), isFew: true)
       }
     } else {
       channels = 1
       (outputs["mean"], outputs["deviation"]) = prior.normal(next)
-      (head, clock) = (nil, nil)
+      (head, embedder) = (nil, nil)
     }
     trunk = Session(
       Plan(graph, outputs: outputs, on: parameters.backend), parameters: parameters,
@@ -91,14 +91,14 @@ package final class VectorWalk<B: Backend> {
     (known, condition) = (room(rows * width), room(rows * channels))
     (states, velocities) = (room(rows * grid.numbers), room(rows * grid.numbers))
     (mean, deviation) = (room(rows * grid.numbers), room(rows * grid.numbers))
-    (logLevels, times) = (room(rows), room(rows * channels))
+    (logLevels, embeddings) = (room(rows), room(rows * channels))
     connect(isGaussian: head == nil)
   }
 
   deinit {
     for buffer in [classes, position] { buffer.deallocate() }
     for buffer in [
-      before, weights, known, condition, states, velocities, mean, deviation, logLevels, times,
+      before, weights, known, condition, states, velocities, mean, deviation, logLevels, embeddings,
     ] {
       buffer.deallocate()
     }
@@ -108,7 +108,7 @@ package final class VectorWalk<B: Backend> {
   private func connect(isGaussian: Bool) {
     let (classes, before, weights, position) = (classes, before, weights, position)
     let (known, condition, mean, deviation) = (known, condition, mean, deviation)
-    let (states, logLevels, times, velocities) = (states, logLevels, times, velocities)
+    let (states, logLevels, embeddings, velocities) = (states, logLevels, embeddings, velocities)
     trunk.feed = { replay in
       replay.write("classes", classes)
       replay.write("vectors", before)
@@ -127,18 +127,18 @@ package final class VectorWalk<B: Backend> {
     head?.feed = { replay in
       replay.write("states", states)
       replay.write("logLevels", logLevels)
-      replay.write("times", times)
+      replay.write("embeddings", embeddings)
       replay.write("condition", condition)
     }
-    clock?.feed = { $0.write("logLevels", logLevels) }
-    clock?.collect = { $0.read("times", intoWords: times) }
+    embedder?.feed = { $0.write("logLevels", logLevels) }
+    embedder?.collect = { $0.read("embeddings", intoWords: embeddings) }
     head?.collect = { $0.read("velocity", intoWords: velocities) }
   }
 
   /// Arranges the weights, which the first step would do.
   func prepare() {
     trunk.prepare()
-    clock?.prepare()
+    embedder?.prepare()
     head?.prepare()
   }
 
@@ -179,24 +179,24 @@ package final class VectorWalk<B: Backend> {
         states[row * grid.numbers + number] = state(row, number)
       }
     }
-    findTimes()
+    embedLevels()
     head?.run(items: 1)
     return UnsafePointer(velocities)
   }
 
   /// Finds what the head sees of the noise levels: remembered where all rows have a level that they had.
-  private func findTimes() {
+  private func embedLevels() {
     let level = logLevels[0]
     let isShared = (1..<rows).allSatisfy { logLevels[$0] == level }
-    if isShared, let time = knownTimes[level] {
+    if isShared, let embedding = knownEmbeddings[level] {
       for row in 0..<rows {
-        (times + row * channels).update(from: time, count: channels)
+        (embeddings + row * channels).update(from: embedding, count: channels)
       }
       return
     }
-    clock?.run(items: 1)
-    if isShared && knownTimes.count < Self.mostTimes {
-      knownTimes[level] = Array(UnsafeBufferPointer(start: times, count: channels))
+    embedder?.run(items: 1)
+    if isShared && knownEmbeddings.count < Self.mostEmbeddings {
+      knownEmbeddings[level] = Array(UnsafeBufferPointer(start: embeddings, count: channels))
     }
   }
 }

@@ -170,14 +170,15 @@ public struct ContinuousPrior {
 
   /// The velocity of a diffusion head at states `[N, numbers]`; see ``DiffusionHead``.
   ///
-  /// - Parameter time: the embedding of the noise levels, where it was computed before.
+  /// - Parameter given: the embedding of the noise levels, where it was computed before.
   public func velocity(
-    _ states: Tensor, logLevels: Tensor, time: Tensor? = nil, condition: Tensor, isFew: Bool
+    _ states: Tensor, logLevels: Tensor, embedding given: Tensor? = nil, condition: Tensor,
+    isFew: Bool
   ) -> Tensor {
     guard case .diffusion(let head, _) = head else {
       return states.graph.refuse("a velocity is of a diffusion head", like: states)
     }
-    return head.velocity(states, logLevels, time: time, condition: condition, isFew: isFew)
+    return head.velocity(states, logLevels, embedding: given, condition: condition, isFew: isFew)
   }
 
   /// The mean and the standard deviations of a gaussian head, both `[N, numbers]`.

@@ -124,13 +124,14 @@ struct DiffusionHead {
   /// The velocity dx/dsigma at states `[R, d]`, where the logarithms of noise levels are `[R]`.
   ///
   /// - Parameters:
-  ///   - time: what ``embedding(ofLogLevels:isFew:)`` makes of the noise levels, where it is known.
+  ///   - given: what ``embedding(ofLogLevels:isFew:)`` makes of the noise levels, where it is known.
   ///   - condition: what ``condition(_:isFew:)`` makes of what the transformer knows.
   ///   - isFew: whether rows are few; then there is no gradient.
   func velocity(
-    _ x: Tensor, _ logLevels: Tensor, time: Tensor? = nil, condition: Tensor, isFew: Bool = false
+    _ x: Tensor, _ logLevels: Tensor, embedding given: Tensor? = nil, condition: Tensor,
+    isFew: Bool = false
   ) -> Tensor {
-    let time = time ?? embedding(ofLogLevels: logLevels, isFew: isFew)
+    let time = given ?? embedding(ofLogLevels: logLevels, isFew: isFew)
     let (level, share) = preconditioning(logLevels, x.shape[1])
     let s = Formula.constant(Self.dataDeviation)
     let scaled = Tensor.elementwise("scaled", x, share) { $0[0] * $0[1] }

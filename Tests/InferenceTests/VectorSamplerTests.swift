@@ -54,6 +54,35 @@ struct VectorSamplerTests {
     }
   }
 
+  /// What a head sees of a level is remembered where all rows have it: velocities are those of each row alone,
+  /// whatever levels came before.
+  @Test func rememberedLevelsAreThoseOfEachRow() {
+    let small = Small()
+    let (walk, numbers) = (
+      VectorWalk(small.configuration, small.grid, parameters: small.parameters, rows: 2), 5
+    )
+    func state(_ row: Int, _ number: Int) -> Float { Float(row + 2 * number) / 4 - 1 }
+    walk.begin { Int32($0) }
+    walk.expect()
+    let rounds: [[Float]] = [[1, 1], [-2, -2], [1, 1], [-2, 1], [1, -2], [-2, -2]]
+    for levels in rounds {
+      let found = Array(
+        UnsafeBufferPointer(
+          start: walk.velocity(state, logLevel: { levels[$0] }), count: 2 * numbers))
+      for row in 0..<2 {
+        let alone = VectorWalk(
+          small.configuration, small.grid, parameters: small.parameters, rows: 1)
+        alone.begin { _ in Int32(row) }
+        alone.expect()
+        let expected = alone.velocity({ _, number in state(row, number) }) { _ in levels[row] }
+        for number in 0..<numbers {
+          let (a, b) = (found[row * numbers + number], expected[number])
+          #expect(abs(a - b) < 1e-5 * (1 + abs(b)), "\(levels), row \(row): \(a), \(b)")
+        }
+      }
+    }
+  }
+
   static var kinds: [Small] {
     [
       Small(), Small(positions: .rope2d, order: .spiral), Small(isGaussian: true),

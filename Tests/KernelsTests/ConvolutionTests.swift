@@ -26,6 +26,10 @@ import Testing
     geometry(3, 21, 20, 2, 3, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(2, 11, 12, 70, 9, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(2, 40, 30, 5, 4, kernel: (1, 1)),
+    // A product of several blocks of rows, stages of terms and panels of columns, the last of them narrow;
+    // as it lies, and with rows that are copied.
+    geometry(1, 18, 19, 144, 112, kernel: (1, 1)),
+    geometry(1, 18, 19, 135, 70, kernel: (1, 1)),
     // Few outputs: patches of the output in place of patches of the image.
     geometry(2, 6, 7, 16, 3, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(1, 9, 8, 9, 2, kernel: (4, 3), padding: (0, 3, 2, 1)),

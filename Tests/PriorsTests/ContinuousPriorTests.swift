@@ -132,25 +132,37 @@ struct ContinuousPriorTests {
     }
   }
 
-  @Test(arguments: [true, false]) func velocityIsItsTwins(isFew: Bool) {
-    let head = DiffusionHeadConfiguration(width: 20, layers: 2)
-    let grid = VectorGrid(rows: 1, columns: 2, numbers: 5, classes: 0)
+  /// A prior over two vectors of five numbers, of which places know twelve.
+  private func smallPrior(_ head: DiffusionHeadConfiguration) -> (Graph, ContinuousPrior) {
     let graph = Graph()
     let prior = ContinuousPrior(
       ContinuousConfiguration(
         transformer: TransformerConfiguration(width: 12, layers: 1, heads: 1),
-        head: .diffusion(head)), grid, in: Scope(graph))
-    let condition = prior.condition(graph.input("known", [3, 12]), isFew: isFew)
-    let velocity = prior.velocity(
-      graph.input("x", [3, 5]), logLevels: graph.input("l", [3]), condition: condition,
-      isFew: isFew)
-    let run = GraphRun(graph, outputs: ["v": velocity])
+        head: .diffusion(head)),
+      VectorGrid(rows: 1, columns: 2, numbers: 5, classes: 0), in: Scope(graph))
+    return (graph, prior)
+  }
+
+  /// Weights that follow from their names, which are returned for a twin.
+  private func setHashedWeights(of run: GraphRun) -> [String: [Double]] {
     var all: [String: [Double]] = [:]
     for parameter in run.parameters.layout.parameters {
       let numbers = HashedNumbers.values(parameter.name, count: parameter.shape.count)
       run.set(parameter.name, numbers)
       all[parameter.name] = numbers.map(Double.init)
     }
+    return all
+  }
+
+  @Test(arguments: [true, false]) func velocityIsItsTwins(isFew: Bool) {
+    let head = DiffusionHeadConfiguration(width: 20, layers: 2)
+    let (graph, prior) = smallPrior(head)
+    let condition = prior.condition(graph.input("known", [3, 12]), isFew: isFew)
+    let velocity = prior.velocity(
+      graph.input("x", [3, 5]), logLevels: graph.input("l", [3]), condition: condition,
+      isFew: isFew)
+    let run = GraphRun(graph, outputs: ["v": velocity])
+    let all = setHashedWeights(of: run)
     let known = HashedNumbers.values("known", count: 36)
     let x = HashedNumbers.values("x", count: 15, amplitude: 20)
     let levels: [Float] = [-6.2, 0.3, 4.38]
@@ -171,12 +183,7 @@ struct ContinuousPriorTests {
   /// their steps need it, against differences of the twin.
   @Test func theGradientOfTheVelocityIsItsTwins() {
     let head = DiffusionHeadConfiguration(width: 20, layers: 2)
-    let grid = VectorGrid(rows: 1, columns: 2, numbers: 5, classes: 0)
-    let graph = Graph()
-    let prior = ContinuousPrior(
-      ContinuousConfiguration(
-        transformer: TransformerConfiguration(width: 12, layers: 1, heads: 1),
-        head: .diffusion(head)), grid, in: Scope(graph))
+    let (graph, prior) = smallPrior(head)
     let inputs = [
       graph.input("x", [3, 5]), graph.input("l", [3]), graph.input("known", [3, 12]),
     ]
@@ -187,12 +194,7 @@ struct ContinuousPriorTests {
     let gradients = graph.differentiate(loss, withRespectTo: inputs)
     let run = GraphRun(
       graph, outputs: ["x": gradients[0], "l": gradients[1], "known": gradients[2]])
-    var all: [String: [Double]] = [:]
-    for parameter in run.parameters.layout.parameters {
-      let numbers = HashedNumbers.values(parameter.name, count: parameter.shape.count)
-      run.set(parameter.name, numbers)
-      all[parameter.name] = numbers.map(Double.init)
-    }
+    let all = setHashedWeights(of: run)
     let values: [String: [Float]] = [
       "x": HashedNumbers.values("x", count: 15), "l": [-1.2, 0.3, 1.38],
       "known": HashedNumbers.values("known", count: 36),
@@ -242,12 +244,7 @@ struct ContinuousPriorTests {
         "n": graph.normalNoise([2, 1, 3, 4], site: 1, keys: keys),
         "l": graph.normalNoise([2, 1, 3], site: 2, keys: keys),
       ])
-    var all: [String: [Double]] = [:]
-    for parameter in run.parameters.layout.parameters {
-      let numbers = HashedNumbers.values(parameter.name, count: parameter.shape.count)
-      run.set(parameter.name, numbers)
-      all[parameter.name] = numbers.map(Double.init)
-    }
+    let all = setHashedWeights(of: run)
     let x = HashedNumbers.values("x", count: 8)
     let found = run.run { _ in ["classes": [0, 0], "noise": [11, -4], "vectors": x] }
     let twin = Twin(head: head) { all[$0]! }
