@@ -100,8 +100,9 @@ let package = Package(
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation", ["Randomness", "Threads"]),
     wall("EventFiles", ["Files"]),
-    wall("Codebooks", ["Randomness"]),
+    wall("LowRank", ["COpenBLAS", "Randomness"]),
     // 3
+    wall("Codebooks", ["LowRank", "Randomness"]),
     wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration", "Files"]),
     wall("Priors", ["Layers", "Autodiff", "Configuration", "Solvers"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
@@ -203,7 +204,8 @@ let package = Package(
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff", "FileTestSupport"]),
     tests("ImagingTests", ["Imaging", "FileTestSupport"]),
     tests("EventFilesTests", ["EventFiles", "Files", "FileTestSupport"]),
-    tests("CodebooksTests", ["Codebooks", "Randomness"]),
+    tests("CodebooksTests", ["Codebooks", "LowRank", "Randomness"]),
+    tests("LowRankTests", ["LowRank", "Randomness"]),
     tests(
       "EvaluationTests", ["Evaluation", "Randomness"], exclude: ["make_goldens.py"]),
     tests(
