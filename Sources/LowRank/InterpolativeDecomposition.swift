@@ -56,11 +56,17 @@ public struct InterpolativeDecomposition: Sendable {
 
   /// Decomposes a matrix `[m, n]` by given columns: the best coefficients are `Z = C^+ M`.
   ///
+  /// Without any column there are no coefficients, and the error is the matrix.
+  ///
   /// - Throws: ``LowRankError`` as ``init(of:rank:weights:)``, and where a column is not there.
   public init(of matrix: Matrix, skeleton: [Int]) throws(LowRankError) {
     try matrix.check()
-    try matrix.check(columns: skeleton.count, nil)
     try matrix.check(columnIndices: skeleton)
+    if skeleton.isEmpty {
+      let none = Matrix(rows: 0, columns: matrix.columns, elements: [])
+      self.init([], none, matrix.columnNorms, inverseRowNorms: [], nil, 1)
+      return
+    }
     let scale = matrix.safeScale
     let matrix = scale == 1 ? matrix : matrix.scaled(by: scale)
     let chosen = matrix.selecting(columns: skeleton)

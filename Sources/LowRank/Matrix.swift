@@ -165,6 +165,8 @@ extension Matrix {
   }
 }
 
-/// Tells OpenBLAS to compute in the thread that asks, as the kernels do: the threads belong to the
+/// Tells OpenBLAS, once, to compute in the thread that asks, as the kernels do: the threads belong to the
 /// lanes, and sums have one order.
-func useOneThread() { openblas_set_num_threads(1) }
+func useOneThread() { isSingleThreaded }
+
+private let isSingleThreaded: Void = openblas_set_num_threads(1)

@@ -32,7 +32,7 @@ public struct SingularValueDecomposition: Sendable {
     self.right = Matrix(rows: rank, columns: matrix.columns, elements: right)
   }
 
-  /// The singular values alone, in a third of the time.
+  /// The singular values alone, in less than half of the time.
   ///
   /// - Throws: as ``init(_:)``.
   public static func values(of matrix: Matrix) throws(LowRankError) -> [Double] {
