@@ -2,8 +2,8 @@
 #include <cblas.h>
 #include <stddef.h>
 
-// LAPACK as OpenBLAS has it inside: matrices column by column, everything by address, and the lengths
-// of strings last, as Fortran passes them.
+// LAPACK as OpenBLAS has it inside: matrices column by column, everything by address, and the
+// lengths of strings last, as Fortran passes them.
 
 /// A = U S V^T by divide and conquer.
 void dgesdd_(

@@ -1,4 +1,5 @@
-/// A matrix by some of its own columns and rows: `M ~ C U R`, with C `[m, c]`, U `[c, r]`, R `[r, n]`.
+/// A matrix by some of its own columns and rows: `M ~ C U R`, with C `[m, c]`, U `[c, r]`
+/// and R `[r, n]`.
 ///
 /// Mahoney and Drineas, "CUR matrix decompositions for improved data analysis", 2009.
 public struct ColumnRowDecomposition: Sendable {
@@ -8,8 +9,8 @@ public struct ColumnRowDecomposition: Sendable {
     case optimal
     /// The pseudo-inverse of where columns and rows cross, `U = M[rows, columns]^+`.
     ///
-    /// Where that is invertible, the chosen columns and rows are reproduced, and `B`, `C` and `A` complete
-    /// `[[A, B], [C, D]]` by `D ~ C A^-1 B`.
+    /// Where that is invertible, the chosen columns and rows are reproduced, and `B`, `C` and `A`
+    /// complete `[[A, B], [C, D]]` by `D ~ C A^-1 B`.
     case interpolating
   }
 
@@ -26,8 +27,8 @@ public struct ColumnRowDecomposition: Sendable {
 
   /// Decomposes a matrix `[m, n]` by given columns and rows.
   ///
-  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and where no
-  ///   columns or rows are given, or some that are not there.
+  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and
+  ///   where no columns or rows are given, or some that are not there.
   public init(
     of matrix: Matrix, columns: [Int], rows: [Int], middle: Middle
   ) throws(LowRankError) {
@@ -53,11 +54,12 @@ public struct ColumnRowDecomposition: Sendable {
 // MARK: - Columns and rows by the singular directions
 
 extension SingularValueDecomposition {
-  /// How much each column has of the first r right directions: `sum over k of V[i, k]^2`; together r.
+  /// How much each column has of the first r right directions: `sum over k of V[i, k]^2`, in all
+  /// r.
   ///
-  /// Drawing columns in proportion to these leverage scores, or taking the largest, prefers those that
-  /// are unlike the others. Drineas, Mahoney and Muthukrishnan, "Relative-error CUR matrix decompositions",
-  /// 2008.
+  /// Drawing columns in proportion to these leverage scores, or taking the largest, prefers those
+  /// that are unlike the others. Drineas, Mahoney and Muthukrishnan, "Relative-error CUR matrix
+  /// decompositions", 2008.
   ///
   /// - Throws: ``LowRankError/rank(_:most:)`` unless r is 1 to k.
   public func columnLeverages(rank: Int) throws(LowRankError) -> [Double] {
@@ -65,7 +67,7 @@ extension SingularValueDecomposition {
     return right.selecting(rows: Array(0..<rank)).columnNorms.map { $0 * $0 }
   }
 
-  /// How much each row has of the first r left directions: `sum over k of U[i, k]^2`; together r.
+  /// How much each row has of the first r left directions: `sum over k of U[i, k]^2`, in all r.
   ///
   /// - Throws: as ``columnLeverages(rank:)``.
   public func rowLeverages(rank: Int) throws(LowRankError) -> [Double] {
@@ -77,8 +79,9 @@ extension SingularValueDecomposition {
   ///
   ///     p_1 = argmax |v_1|,  p_(k+1) = argmax |v_(k+1) - V_k V_k[p]^-1 v_(k+1)[p]|
   ///
-  /// Each direction is interpolated by those before at their places, and the largest difference is the next
-  /// place. Ties go to the lowest index. Sorensen and Embree, "A DEIM induced CUR factorization", 2016.
+  /// Each direction is interpolated by those before at their places, and the largest difference is
+  /// the next place. Ties go to the lowest index. Sorensen and Embree, "A DEIM induced CUR
+  /// factorization", 2016.
   ///
   /// - Throws: ``LowRankError/rank(_:most:)`` unless r is 1 to k.
   public func interpolationColumns(rank: Int) throws(LowRankError) -> [Int] {

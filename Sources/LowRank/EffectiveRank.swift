@@ -4,8 +4,8 @@
   import Darwin
 #endif
 
-/// How many directions a matrix really uses, by measures that grow from 1 to k as its singular values
-/// become equal.
+/// How many directions a matrix really uses, by measures that grow from 1 to k as its singular
+/// values become equal.
 ///
 /// A matrix of zeros uses none: all of them are 0. No measure depends on the scale of the matrix.
 /// Roy and Vetterli, "The effective rank", 2007; Rudelson and Vershynin, "Sampling from large
@@ -15,7 +15,8 @@ public struct EffectiveRank: Sendable, Equatable {
   public let count: Int
   /// The nuclear norm over the spectral: `sum of sigma_i / sigma_1`.
   public let nuclear: Double
-  /// The stable rank, the Frobenius norm over the spectral, squared: `sum of sigma_i^2 / sigma_1^2`.
+  /// The stable rank, the Frobenius norm over the spectral, squared:
+  /// `sum of sigma_i^2 / sigma_1^2`.
   public let stable: Double
   /// `exp(H(p))`, H the entropy, with `p_i = sigma_i / sum of sigma`.
   public let entropy: Double
@@ -46,8 +47,8 @@ public struct EffectiveRank: Sendable, Equatable {
 
   /// The measures of a matrix.
   ///
-  /// - Throws: ``LowRankError`` where it is empty or has an element that is not finite, and if LAPACK does
-  ///   not converge.
+  /// - Throws: ``LowRankError`` where it is empty or has an element that is not finite, and if
+  ///   LAPACK does not converge.
   public init(of matrix: Matrix, threshold: Double = 0.01) throws(LowRankError) {
     try self.init(
       singularValues: SingularValueDecomposition.values(of: matrix), threshold: threshold)

@@ -4,38 +4,39 @@
 ///     |M - C Z|_F = |R_22|_F
 ///
 /// Because columns are chosen and not mixed, the choice goes through a function of each element:
-/// `f(X W) S = f(X W S)` where S selects. So channels can be removed before a nonlinearity, and Z becomes
-/// part of the layer behind it.
+/// `f(X W) S = f(X W S)` where S selects. So channels can be removed before a nonlinearity, and Z
+/// becomes part of the layer behind it.
 ///
 /// Cheng et al., "On the compression of low rank matrices", 2005.
 public struct InterpolativeDecomposition: Sendable {
   /// The columns of the skeleton, S, in the order in which they were taken; r of them.
   public let skeleton: [Int]
-  /// Z, `[r, n]`: every column in terms of the skeleton, whose own columns are those of the identity.
+  /// Z, `[r, n]`: every column in terms of the skeleton, whose own columns are those of the
+  /// identity.
   public let coefficients: Matrix
   /// |M - C Z|_F; of weighted columns, that of weighted differences.
   public let error: Double
-  /// How far the skeleton is from revealing the rank: the largest of
-  /// `sqrt(z_ij^2 + (|row i of C^+| |column j of M - C Z|)^2)` over the columns j that are not in it.
+  /// How far the skeleton is from revealing the rank, f: the largest, over the columns j that are
+  /// not in it, of `sqrt(z_ij^2 + (|row i of C^+| |column j of M - C Z|)^2)`.
   ///
-  /// It bounds the coefficients, and by ``spectralBound(next:)`` the error. The coefficients alone do not
-  /// bound the error. Gu and Eisenstat, "Efficient algorithms for computing a strong rank-revealing QR
-  /// factorization", 1996, lemma 3.1 and theorem 3.2.
+  /// It bounds the coefficients, and by ``spectralBound(next:)`` the error. The coefficients alone
+  /// do not bound the error. Gu and Eisenstat, "Efficient algorithms for computing a strong
+  /// rank-revealing QR factorization", 1996, section 3.
   public let revealingFactor: Double
 
   /// Decomposes a matrix `[m, n]` by column-pivoted QR.
   ///
-  /// The column with the largest residual is taken next. That need not be the best choice: for r = 1
-  /// it is the longest column. Ties, which are differences of rounding, go to the lowest index. Of more
-  /// rows than columns the triangle of a plain QR is decomposed, which has the same pivots and errors: some
-  /// `2 m n^2` operations.
+  /// The column with the largest residual is taken next. That need not be the best choice: of rank
+  /// 1 it is the longest column. Ties, which are differences of rounding, go to the lowest index.
+  /// Of more rows than columns the triangle of a plain QR is decomposed, which has the same pivots
+  /// and errors: some `2 m n^2` operations.
   ///
   /// - Parameters:
   ///   - rank: r, 1 to n; fewer columns are taken where they are all there is.
-  ///   - weights: how much the error of each column counts, w, at least 0: the column with the largest
-  ///     `w_j |r_j|` is taken next, and none of weight 0.
-  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and where
-  ///   rank or weights do not suit it.
+  ///   - weights: how much the error of each column counts, w, at least 0: the column with the
+  ///     largest `w_j |r_j|` is taken next, and none of weight 0.
+  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and
+  ///   where rank or weights do not suit it.
   public init(
     of matrix: Matrix, rank: Int, weights: [Double]? = nil
   ) throws(LowRankError) {
@@ -93,9 +94,10 @@ public struct InterpolativeDecomposition: Sendable {
       Matrix(rows: 1, columns: residuals.count) { residuals[$1] * (weights?[$1] ?? 1) }
       .frobeniusNorm / scale
     let members = Set(skeleton)
+    let others = residuals.indices.filter { !members.contains($0) }
     var largest = 0.0
     for (row, norm) in inverseRowNorms.enumerated() {
-      for column in residuals.indices where !members.contains(column) {
+      for column in others {
         // An infinite norm with a residual of 0 is still no bound.
         let share = norm.isFinite ? norm * residuals[column] : norm
         let z = coefficients[row, column]
@@ -107,7 +109,7 @@ public struct InterpolativeDecomposition: Sendable {
 
   /// The largest coefficient, |z_ij|; 1 at least, of the skeleton's own columns.
   ///
-  /// At most 2 in practice, at most 2^(r - 1) by column-pivoted QR.
+  /// By column-pivoted QR it is seldom above 2, and never above 2^(r - 1).
   public var largestCoefficient: Double {
     coefficients.elements.reduce(0) { max($0, $1.magnitude) }
   }
@@ -130,14 +132,15 @@ public struct InterpolativeDecomposition: Sendable {
 ///
 ///     M ~ C Z,  C the columns of r groups of g neighbours
 ///
-/// The group with the largest residual, `sqrt(sum of |r_j|^2)` over its columns, is taken next, and the
-/// directions of all of its columns are removed from the others.
+/// The group with the largest residual, `sqrt(sum of |r_j|^2)` over its columns, is taken next, and
+/// the directions of all of its columns are removed from the others.
 public struct BlockInterpolativeDecomposition: Sendable {
   /// The groups, in the order in which they were taken; r of them.
   public let groups: [Int]
   /// Their columns, r g of them, those of a group in their order.
   public let skeleton: [Int]
-  /// Z, `[r g, n]`: every column in terms of the skeleton, whose own columns are those of the identity.
+  /// Z, `[r g, n]`: every column in terms of the skeleton, whose own columns are those of the
+  /// identity.
   public let coefficients: Matrix
   /// |M - C Z|_F; of weighted columns, that of weighted differences.
   public let error: Double
@@ -148,8 +151,8 @@ public struct BlockInterpolativeDecomposition: Sendable {
   ///   - groupSize: g, a divisor of n.
   ///   - rank: r, 1 to n / g; fewer groups are taken where they are all there is.
   ///   - weights: how much the error of each column counts, at least 0.
-  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and where
-  ///   groups, rank or weights do not suit it.
+  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and
+  ///   where groups, rank or weights do not suit it.
   public init(
     of matrix: Matrix, groupSize: Int, rank: Int, weights: [Double]? = nil
   ) throws(LowRankError) {

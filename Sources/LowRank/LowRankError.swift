@@ -20,28 +20,29 @@ public enum LowRankError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .notFinite(let row, let column):
       return
-        "expected a matrix of finite numbers, found one that is not at row \(row), column \(column). "
-        + "Look where it comes from: weights of a run that diverged have such numbers."
+        "expected a matrix of finite numbers, found one that is not at row \(row), column "
+        + "\(column). Look where it comes from: weights of a run that diverged have such numbers."
     case .empty(let rows, let columns):
       return
-        "expected a matrix with at least one row and one column, found \(rows) x \(columns). Leave it "
-        + "out: there is nothing to decompose."
+        "expected a matrix with at least one row and one column, found \(rows) x \(columns). Leave "
+        + "it out: there is nothing to decompose."
     case .rank(let rank, let most):
       return "expected a rank of 1 to \(most), found \(rank). Choose one of those."
     case .index(let index, let count):
       return
-        "expected rows and columns that the matrix has, found number \(index) of \(count). Count from 0."
+        "expected rows and columns that the matrix has, found number \(index) of \(count). Count "
+        + "from 0."
     case .groups(let size, let columns):
       return
         "expected groups that divide \(columns) columns, found groups of \(size). Choose a divisor."
     case .weights(let count, let columns):
       return
-        "expected a finite weight of at least 0 for each of \(columns) columns, found \(count) weights "
-        + "or others. Give each column one."
+        "expected a finite weight of at least 0 for each of \(columns) columns, found \(count) "
+        + "weights, not all of them such. Give each column one."
     case .notConverged(let rows, let columns):
       return
-        "the singular values of a matrix of \(rows) x \(columns) were not found: the iteration did not "
-        + "converge. Scale the matrix to numbers near 1, or decompose its transpose."
+        "the singular values of a matrix of \(rows) x \(columns) were not found: the iteration did "
+        + "not converge. Scale the matrix to numbers near 1, or decompose its transpose."
     }
   }
 }

@@ -165,8 +165,8 @@ extension Matrix {
   }
 }
 
-/// Tells OpenBLAS, once, to compute in the thread that asks, as the kernels do: the threads belong to the
-/// lanes, and sums have one order.
+/// Tells OpenBLAS, once, to compute in the thread that asks, as the kernels do: the threads belong
+/// to the lanes, and sums have one order.
 func useOneThread() { isSingleThreaded }
 
 private let isSingleThreaded: Void = openblas_set_num_threads(1)

@@ -83,8 +83,8 @@ public struct PivotedGramSchmidt: Sendable {
     return pivot
   }
 
-  /// Takes all columns of the group of neighbours with the largest residual, those alone that the others
-  /// of the group do not span.
+  /// Takes all columns of the group of neighbours with the largest residual, those alone that the
+  /// others of the group do not span.
   ///
   /// - Returns: the group; nil where nothing is left of any.
   mutating func takeGroup(size: Int, weights: [Double]?) -> Int? {
@@ -145,8 +145,8 @@ public struct PivotedGramSchmidt: Sendable {
     return shares
   }
 
-  /// R_11^-1 [R_11, R_12], `[r, n]`, columns in the order of the matrix: every column in terms of the
-  /// pivots, each of which is itself.
+  /// R_11^-1 [R_11, R_12], `[r, n]`, columns in the order of the matrix: every column in terms of
+  /// the pivots, each of which is itself.
   var coefficients: Matrix {
     let all = Matrix(rows: rows.count, columns: count, elements: rows.flatMap { $0 })
     let solution = Matrix.solving(upper: all.selecting(columns: pivots), all)
@@ -172,9 +172,9 @@ extension Matrix {
 
   /// The triangle R of `M = Q R` where there are more rows than columns, or else the matrix itself.
   ///
-  /// R has the inner products of M's columns: pivots, coefficients and residual norms are the same, by
-  /// far fewer rows. `R^T R = M^T M` would be as good but for the square of the condition. LAPACK reads
-  /// columns, so that its `M^T = L Q^T` is R row by row.
+  /// R has the inner products of M's columns: pivots, coefficients and residual norms are the same,
+  /// by far fewer rows. `R^T R = M^T M` would be as good but for the square of the condition.
+  /// LAPACK reads columns, so that its `M^T = L Q^T` is R row by row.
   var reduced: Matrix {
     guard rows > columns, columns > 0 else { return self }
     useOneThread()
@@ -190,7 +190,8 @@ extension Matrix {
     return Matrix(rows: columns, columns: columns) { $0 <= $1 ? a[$0 * columns + $1] : 0 }
   }
 
-  /// The power of two by which numbers come near 1 where their squares could overflow or vanish, else 1.
+  /// The power of two by which numbers come near 1 where their squares could overflow or vanish,
+  /// else 1.
   var safeScale: Double {
     let largest = elements.reduce(0) { max($0, $1.magnitude) }
     guard largest > 0, abs(largest.exponent) > 400 else { return 1 }

@@ -1,12 +1,13 @@
 import Randomness
 
-/// A product of two matrices as a sum of terms, of which some are taken: `X Y = sum of x_i y_i^T`, with
-/// x_i the columns of X `[m, k]` and y_i the rows of Y `[k, n]`.
+/// A product of two matrices as a sum of terms, of which some are taken: `X Y = sum of x_i y_i^T`,
+/// with x_i the columns of X `[m, k]` and y_i the rows of Y `[k, n]`.
 ///
 ///     X Y ~ sum over i in S of w_i x_i y_i^T = C diag(w) R
 ///
-/// The best choice of r terms is hard to find; the longest are a good one, and drawn terms are right on
-/// average. Drineas, Kannan and Mahoney, "Fast Monte Carlo algorithms for matrices I", 2006.
+/// The best choice of r terms is hard to find; the longest are a good one, and drawn terms are
+/// right on average. Drineas, Kannan and Mahoney, "Fast Monte Carlo algorithms for matrices I",
+/// 2006.
 public struct ProductTerms: Sendable {
   /// X, `[m, k]`.
   public let left: Matrix
@@ -46,8 +47,8 @@ public struct ProductTerms: Sendable {
     return norms.map { sum > 0 ? $0 / sum : 1 / Double(norms.count) }
   }
 
-  /// Draws terms independently by ``probabilities``, each with the weight `1 / (r p_i)`, by which their sum
-  /// is `X Y` on average.
+  /// Draws terms independently by ``probabilities``, each with the weight `1 / (r p_i)`, by which
+  /// their sum is `X Y` on average.
   ///
   /// - Parameter random: where the numbers come from; the same state gives the same terms.
   /// - Throws: ``LowRankError/rank(_:most:)`` unless `count` is at least 1.
@@ -116,7 +117,7 @@ public struct ProductTerms: Sendable {
     return try LeastSquares.rightFactor(of: sums, left: squares).elements
   }
 
-  /// The middle by which given terms come nearest: `U = C^+ X Y R^+`, `[r, r]`, so that `X Y ~ C U R`.
+  /// The middle by which given terms come nearest, `X Y ~ C U R`: `U = C^+ X Y R^+`, `[r, r]`.
   ///
   /// - Throws: ``LowRankError`` where there are no terms, or one is not there.
   public func bestMiddle(_ terms: [Int]) throws(LowRankError) -> Matrix {

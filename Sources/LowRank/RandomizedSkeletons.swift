@@ -3,11 +3,12 @@ import Randomness
 extension InterpolativeDecomposition {
   /// Decomposes a matrix `[m, n]` whose columns are chosen by a random sketch of its rows.
   ///
-  ///     Y = G M,  G `[d, m]` of independent normal numbers of variance 1 / d,  d = r + oversampling
+  ///     Y = G M,  G of independent normal numbers of variance 1 / d, [d, m],  d = r + oversampling
   ///
-  /// Column-pivoted QR of Y gives the skeleton; lengths and angles of the columns of Y are about those of M.
-  /// The coefficients are the best for M itself, and the error is that of M. Some `2 d m n` operations in
-  /// place of `2 m n^2`. Halko, Martinsson and Tropp, "Finding structure with randomness", 2011, section 5.2.
+  /// Column-pivoted QR of Y gives the skeleton; lengths and angles of the columns of Y are about
+  /// those of M. The coefficients are the best for M itself, and the error is that of M. The sketch
+  /// takes some `2 d m n` operations, QR of M `2 m n^2`. Halko, Martinsson and Tropp, "Finding
+  /// structure with randomness", 2011, section 5.2.
   ///
   /// - Parameters:
   ///   - rank: r, 1 to n; fewer columns are taken where they are all there is.
@@ -36,13 +37,14 @@ extension InterpolativeDecomposition {
 
   /// Decomposes a matrix `[m, n]` whose columns are chosen among some that are drawn uniformly.
   ///
-  /// Column-pivoted QR of the candidates gives the skeleton; the coefficients are the best for all columns.
-  /// The candidates lie where most columns do, so that the skeleton is often better than one of all
-  /// columns, which has the outermost.
+  /// Column-pivoted QR of the candidates gives the skeleton; the coefficients are the best for all
+  /// columns. The candidates lie where most columns do, so that the skeleton can be better than one
+  /// of all columns, which has the outermost.
   ///
   /// - Parameters:
   ///   - rank: r, 1 to n; fewer columns are taken where they are all there is.
-  ///   - candidates: how many columns are drawn, without repetition; at least r and at most n of them are.
+  ///   - candidates: how many columns are drawn, without repetition; at least r and at most n of
+  ///     them are.
   ///   - random: where the numbers come from; the same state gives the same skeleton.
   /// - Throws: ``LowRankError`` as ``init(of:rank:weights:)``.
   public init(

@@ -21,8 +21,8 @@ public struct SingularValueDecomposition: Sendable {
 
   /// Decomposes a matrix `[m, n]`.
   ///
-  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and if
-  ///   LAPACK does not converge.
+  /// - Throws: ``LowRankError`` where the matrix is empty or has an element that is not finite, and
+  ///   if LAPACK does not converge.
   public init(_ matrix: Matrix) throws(LowRankError) {
     let rank = min(matrix.rows, matrix.columns)
     var left = [Double](repeating: 0, count: matrix.rows * rank)
@@ -42,8 +42,8 @@ public struct SingularValueDecomposition: Sendable {
 
   /// The singular values, and both factors where there is room for them.
   ///
-  /// LAPACK reads columns, so that it sees M^T = V diag(sigma) U^T: its left directions are V, and what
-  /// it writes column by column is V^T row by row. Nothing is turned.
+  /// LAPACK reads columns, so that it sees M^T = V diag(sigma) U^T: its left directions are V, and
+  /// what it writes column by column is V^T row by row. Nothing is turned.
   private static func decompose(
     _ matrix: Matrix, _ left: inout [Double], _ right: inout [Double]
   ) throws(LowRankError) -> [Double] {
@@ -117,13 +117,14 @@ public struct SingularValueDecomposition: Sendable {
   /// Of full column rank it is `(M^T M)^-1 M^T`, of full row rank `M^T (M M^T)^-1`; in general the
   /// limit of `(M^T M + e)^-1 M^T` as e goes to 0.
   ///
-  /// - Parameter tolerance: singular values up to this share of the largest count as 0; where it is nil,
-  ///   those of rounding's size, `max(m, n) 2^-52`.
+  /// - Parameter tolerance: singular values up to this share of the largest count as 0; where it is
+  ///   nil, those of rounding's size, `max(m, n) 2^-52`.
   public func pseudoInverse(tolerance: Double? = nil) -> Matrix {
     Matrix.product(invertedRight(tolerance), left, transposingLeft: true, transposingRight: true)
   }
 
-  /// `diag(1 / sigma) V^T` of the singular values that are not 0, and zeros of the others, `[k, n]`.
+  /// `diag(1 / sigma) V^T` of the singular values that are not 0, and zeros of the others:
+  /// `[k, n]`.
   func invertedRight(_ tolerance: Double? = nil) -> Matrix {
     let rank = rank(tolerance: tolerance)
     return Matrix(rows: values.count, columns: right.columns) {
@@ -148,7 +149,8 @@ public struct SingularValueDecomposition: Sendable {
 /// Where many are as near, each solution is the smallest. It is made of the singular values, not of
 /// normal equations, which would square the condition of the factor.
 public enum LeastSquares {
-  /// The right factor, `[r, n]`: `argmin over B of |A B - M|_F = A^+ M`, with A `[m, r]` and M `[m, n]`.
+  /// The right factor, `argmin over B of |A B - M|_F = A^+ M`: A is `[m, r]`, B `[r, n]`, M
+  /// `[m, n]`.
   ///
   /// - Throws: ``LowRankError`` where a matrix is empty or has an element that is not finite.
   public static func rightFactor(
@@ -159,7 +161,8 @@ public enum LeastSquares {
     return factors.solution(of: matrix, factors.invertedRight(tolerance))
   }
 
-  /// The left factor, `[m, r]`: `argmin over A of |A B - M|_F = M B^+`, with B `[r, n]` and M `[m, n]`.
+  /// The left factor, `argmin over A of |A B - M|_F = M B^+`: A is `[m, r]`, B `[r, n]`, M
+  /// `[m, n]`.
   ///
   /// - Throws: as ``rightFactor(of:left:tolerance:)``.
   public static func leftFactor(

@@ -51,8 +51,8 @@ func expect(
 
 /// Singular values by one-sided Jacobi rotations: the definition.
 ///
-/// Pairs of columns are turned until all are orthogonal; their lengths are the singular values, what turned
-/// them is V. Hestenes, "Inversion of matrices by biorthogonalization", 1958.
+/// Pairs of columns are turned until all are orthogonal; their lengths are the singular values,
+/// what turned them is V. Hestenes, "Inversion of matrices by biorthogonalization", 1958.
 struct JacobiDecomposition {
   let values: [Double]
   /// U diag(sigma), columns in the order of the values.

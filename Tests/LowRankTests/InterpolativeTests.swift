@@ -2,7 +2,8 @@ import LowRank
 import Randomness
 import Testing
 
-/// Skeletons of columns, against numbers worked out elsewhere, the definition, and every choice there is.
+/// Skeletons of columns, against numbers worked out elsewhere, the definition, and every choice
+/// there is.
 @Suite struct InterpolativeTests {
   /// |M - C Z|_F by its definition.
   static func residual(_ matrix: Matrix, _ found: InterpolativeDecomposition) -> Double {
@@ -151,8 +152,8 @@ import Testing
     }
   }
 
-  /// A column that no other resembles, and an R_11 that is nearly singular: coefficients are 0, and yet
-  /// the error is far from the singular value.
+  /// A column that no other resembles, and an R_11 that is nearly singular: coefficients are 0, and
+  /// yet the error is far from the singular value.
   @Test func coefficientsAloneBoundNothing() throws {
     let matrix = Matrix([[1e-6, 0], [0, 1]])
     let found = try InterpolativeDecomposition(of: matrix, skeleton: [0])
