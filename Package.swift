@@ -95,7 +95,7 @@ let package = Package(
       "Charts", ["Formatting"],
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
-    wall("Layers", ["Autodiff"]),
+    wall("Layers", ["Autodiff", "Configuration"]),
     wall("Execution", ["Autodiff", "Randomness", "Threads", "Formatting"]),
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation", ["Randomness", "Threads"]),
@@ -131,12 +131,18 @@ let package = Package(
         "Execution", "Imaging", "Evaluation", "EventFiles", "Codebooks",
         "Autodiff", "Safetensors", "Files", "Randomness", "Configuration",
       ]),
+    wall(
+      "Compression",
+      [
+        "Inference", "Tokenizers", "Priors", "Layers", "LowRank", "Codebooks", "Execution",
+        "Imaging", "Evaluation", "Autodiff", "Randomness",
+      ]),
     // 6
     wall(
       "Commands",
       [
-        "Training", "Inference", "Reports", "CPUBackend", "Tokenizers", "Priors", "Solvers",
-        "Datasets", "SceneRendering",
+        "Training", "Compression", "Inference", "Reports", "CPUBackend", "Tokenizers", "Priors",
+        "Solvers", "Datasets", "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
         argumentParser,

@@ -97,6 +97,9 @@ public final class Graph {
     Tensor(graph: self, id: parameterValues[index])
   }
 
+  /// The handle of a recorded value.
+  public func tensor(of id: ValueID) -> Tensor { Tensor(graph: self, id: id) }
+
   func declare(_ parameter: Parameter) -> Tensor {
     if parameters.contains(where: { $0.name == parameter.name }) {
       return refuse("parameter \(parameter.name) is declared twice; give each layer its own scope")

@@ -56,23 +56,52 @@ public struct Scope {
   /// The names from the root to here, joined by dots; empty at the root.
   public let path: String
   private let isFrozen: Bool
+  private let reduced: ReducedLayers
+  /// How much of the path lies before the names of the reduced layers.
+  private let prefix: String
 
   /// The root of a graph's names.
   public init(_ graph: Graph) {
-    self.init(graph: graph, path: "", isFrozen: false)
+    self.init(graph: graph, path: "", isFrozen: false, reduced: ReducedLayers(), prefix: "")
   }
 
-  private init(graph: Graph, path: String, isFrozen: Bool) {
+  private init(
+    graph: Graph, path: String, isFrozen: Bool, reduced: ReducedLayers, prefix: String
+  ) {
     (self.graph, self.path, self.isFrozen) = (graph, path, isFrozen)
+    (self.reduced, self.prefix) = (reduced, prefix)
   }
 
   /// The scope one name further down.
   public subscript(name: String) -> Scope {
-    Scope(graph: graph, path: path.isEmpty ? name : path + "." + name, isFrozen: isFrozen)
+    Scope(
+      graph: graph, path: path.isEmpty ? name : path + "." + name, isFrozen: isFrozen,
+      reduced: reduced, prefix: prefix)
   }
 
   /// The same scope, of which no parameter is trained: of weights that another model only uses.
-  public var frozen: Scope { Scope(graph: graph, path: path, isFrozen: true) }
+  public var frozen: Scope {
+    Scope(graph: graph, path: path, isFrozen: true, reduced: reduced, prefix: prefix)
+  }
+
+  /// The same scope for a model of which some layers are smaller than its configuration says; names
+  /// count from here.
+  public func reducing(_ layers: ReducedLayers) -> Scope {
+    Scope(
+      graph: graph, path: path, isFrozen: isFrozen, reduced: layers,
+      prefix: path.isEmpty ? "" : path + ".")
+  }
+
+  /// The rank of the layer here; nil where its weight is whole.
+  public var rank: Int? { reduced.ranks[name] }
+
+  /// Whether the first factor of the layer here is the pointwise one.
+  public var isPointwiseFirst: Bool { reduced.pointwiseFirst.contains(name) }
+
+  /// The inner channels that the residual block here keeps; nil where it keeps all.
+  public var width: Int? { reduced.widths[name] }
+
+  private var name: String { String(path.dropFirst(prefix.count)) }
 
   /// Declares a tensor of the model.
   ///
@@ -93,4 +122,25 @@ public struct Scope {
         name: self[name].path, shape: shape, initializer: initializer, fileLayout: layout,
         decays: decays && !isFrozen, isTrained: isTrained && !isFrozen))
   }
+}
+
+/// The layers of a model that are smaller than its configuration says, by name: a compressed model.
+public struct ReducedLayers: Sendable, Hashable {
+  /// Layers whose weight is a product of two, and how many channels lie between them.
+  public var ranks: [String: Int]
+  /// Those of them whose first factor maps channels and whose second one filters; in all others the first
+  /// one filters.
+  public var pointwiseFirst: Set<String>
+  /// Residual blocks with fewer channels between their convolutions, and how many.
+  public var widths: [String: Int]
+
+  /// Layers by name; none if nothing is said.
+  public init(
+    ranks: [String: Int] = [:], pointwiseFirst: Set<String> = [], widths: [String: Int] = [:]
+  ) {
+    (self.ranks, self.pointwiseFirst, self.widths) = (ranks, pointwiseFirst, widths)
+  }
+
+  /// Whether there are none.
+  public var isEmpty: Bool { ranks.isEmpty && widths.isEmpty }
 }

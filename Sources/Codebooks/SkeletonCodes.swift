@@ -6,7 +6,7 @@ import LowRank
 /// code stands for what is near it, not for multiples of itself. So each round decomposes what the
 /// codes so far leave of every vector, its difference from the nearest of them,
 ///
-///     r_i = z_i - e_k(i),  k(i) = argmin over j of |z_i - e_j|^2    (at first e = 0)
+///     r_i = w_i (z_i - e_k(i)),  k(i) = argmin over j of |z_i - e_j|^2    (at first e = 0)
 ///
 /// and takes up to d vectors by it. The first round is the interpolative decomposition of the vectors;
 /// every further one takes those farthest from all codes, in directions that differ. The codes cover
@@ -14,14 +14,18 @@ import LowRank
 public enum SkeletonCodes {
   /// Chooses among vectors `[n, d]`.
   ///
+  /// - Parameter weights: how much the difference of each vector counts; all the same where it is nil.
   /// - Returns: different vectors, `count` of them or as many as there are.
-  public static func choose(_ count: Int, of vectors: [Float], dimension: Int) -> [Int] {
-    choose(count, of: vectors, dimension: dimension, beforeEach: {})
+  public static func choose(
+    _ count: Int, of vectors: [Float], dimension: Int, weights: [Double]? = nil
+  ) -> [Int] {
+    choose(count, of: vectors, dimension: dimension, weights: weights, beforeEach: {})
   }
 
   /// The same; `beforeEach` is called before each pass over the vectors, and may throw to end the work.
   public static func choose(
-    _ count: Int, of vectors: [Float], dimension: Int, beforeEach: () throws -> Void
+    _ count: Int, of vectors: [Float], dimension: Int, weights: [Double]? = nil,
+    beforeEach: () throws -> Void
   ) rethrows -> [Int] {
     let set = ChannelBlocks(vectors, dimension: dimension)
     var chosen: [Int] = []
@@ -29,7 +33,7 @@ public enum SkeletonCodes {
     var owners = [Int](repeating: -1, count: set.blocks * 8)
     while chosen.count < count {
       var factors = PivotedGramSchmidt(
-        differences(vectors, dimension, owners, count: set.count), keepingRows: false)
+        differences(vectors, dimension, owners, weights, count: set.count), keepingRows: false)
       var round: [Int] = []
       while round.count < min(dimension, count - chosen.count), let next = factors.takeNext() {
         try beforeEach()
@@ -49,7 +53,7 @@ public enum SkeletonCodes {
 
   /// What the codes so far leave of every vector, `[d, n]`.
   private static func differences(
-    _ vectors: [Float], _ dimension: Int, _ owners: [Int], count: Int
+    _ vectors: [Float], _ dimension: Int, _ owners: [Int], _ weights: [Double]?, count: Int
   ) -> Matrix {
     var elements: [Double] = []
     elements.reserveCapacity(dimension * count)
@@ -57,8 +61,9 @@ public enum SkeletonCodes {
       for vector in 0..<count {
         let number = Double(vectors[vector * dimension + channel])
         let owner = owners[vector]
-        elements.append(
-          owner < 0 ? number : number - Double(vectors[owner * dimension + channel]))
+        let difference =
+          owner < 0 ? number : number - Double(vectors[owner * dimension + channel])
+        elements.append(difference * (weights?[vector] ?? 1))
       }
     }
     return Matrix(rows: dimension, columns: count, elements: elements)

@@ -1,4 +1,5 @@
 import Files
+import Compression
 import Configuration
 import Datasets
 import Execution
@@ -66,7 +67,8 @@ public struct Failure: Error, CustomStringConvertible {
       if case .file(let error) = error { return code(of: error) }
       return .badData
     case let error as TokenFileError: return code(of: error)
-    case is CodecError, is MemoryShortage, is PriorError, is VectorError: return .badData
+    case is CodecError, is MemoryShortage, is PriorError, is VectorError, is CompressionError:
+      return .badData
     default: return .internal
     }
   }

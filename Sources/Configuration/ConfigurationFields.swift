@@ -87,8 +87,12 @@ public struct ConfigurationFields {
   }
 
   /// Declares a field that is an object with fields of its own.
+  ///
+  /// - Parameter isWritten: whether it is part of the resolved text; what is seldom set is left out where
+  ///   it says nothing.
   public mutating func object<Value: Configurable>(
-    _ name: String, _ value: inout Value, _ meaning: String
+    _ name: String, _ value: inout Value, isWritten: (Value) -> Bool = { _ in true },
+    _ meaning: String
   ) {
     var inner: JSONObject?
     var mismatch: JSONValue?
@@ -106,6 +110,7 @@ public struct ConfigurationFields {
       adopt(child)
     }
     record(name, child.resolved, schema: child.objectSchema(summary: meaning))
+    if !isWritten(value) { members[name] = nil }
     declared += child.declared
     if child.mustBeGiven { required.append(name) }
   }
@@ -123,8 +128,8 @@ public struct ConfigurationFields {
   mutating func close() {
     guard let input, !isOpen else { return }
     let isChanged = tag.map { overridden.contains(path(of: $0)) } ?? false
-    let siblings = members.keys
-    for key in input.keys where members[key] == nil {
+    let siblings = properties.keys
+    for key in input.keys where properties[key] == nil {
       let key = UnknownKey(
         path: path(of: key), key: key, siblings: siblings, variants: foreign[key] ?? [])
       let isOfText = !overridden.contains { $0 == key.path || isKey($0, inside: key.path) }

@@ -68,6 +68,39 @@ extension ConfigurationFields {
     }
   }
 
+  /// Declares an object of integers by names that are not known beforehand.
+  public mutating func integers(
+    _ name: String, _ value: inout [String: Int], each: Bounds<Int> = .any, _ meaning: String,
+    remedy: String = ""
+  ) {
+    let schema = JSONObject([
+      "type": .string("object"), "additionalProperties": .object(Self.integerSchema(each)),
+    ])
+    field(
+      name, &value, schema, meaning, remedy: remedy,
+      write: { integers in
+        var object = JSONObject()
+        for name in integers.keys.sorted() { object[name] = .integer(integers[name] ?? 0) }
+        return .object(object)
+      }
+    ) { (json) throws(Mismatch) in
+      guard case .object(let object) = json else {
+        throw Self.mismatch("an object { \"name\": integer, ... }", json)
+      }
+      var integers: [String: Int] = [:]
+      for key in object.keys {
+        do throws(Mismatch) {
+          integers[key] = try Self.integer(object[key] ?? .null, each)
+        } catch {
+          var located = error
+          located.place = "." + key
+          throw located
+        }
+      }
+      return integers
+    }
+  }
+
   /// Declares a number.
   ///
   /// - Parameter isSingle: whether it is computed with as a 32-bit float; one that would become

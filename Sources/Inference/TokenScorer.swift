@@ -20,15 +20,22 @@ public final class TokenScorer<B: Backend> {
     self.space = space
     places = configuration.transformer.order.places(rows: space.rows, columns: space.columns)
     rows = max(1, Self.idsPerReplay / space.ids)
+    let losses = Self.record(configuration, space, images: rows)
+    session = Session(
+      Plan(losses.graph, outputs: ["losses": losses], on: parameters.backend),
+      parameters: parameters, lanes: lanes, pool: pool)
+  }
+
+  /// The record of the pass over the ids of some images: what each id costs.
+  public static func record(
+    _ configuration: PriorConfiguration, _ space: TokenSpace, images: Int
+  ) -> Tensor {
     let graph = Graph()
-    let ids: Shape = [rows, space.tokens, space.depth]
-    let losses = Prior(configuration, space, in: Scope(graph)).losses(
-      classes: graph.input("classes", [rows], type: .index),
+    let ids: Shape = [images, space.tokens, space.depth]
+    return Prior(configuration, space, in: Scope(graph)).losses(
+      classes: graph.input("classes", [images], type: .index),
       entries: graph.input("entries", ids, type: .index),
       targets: graph.input("targets", ids, type: .index))
-    session = Session(
-      Plan(graph, outputs: ["losses": losses], on: parameters.backend), parameters: parameters,
-      lanes: lanes, pool: pool)
   }
 
   /// The negative log-likelihood of each image's ids in nats.

@@ -17,11 +17,19 @@ public struct Conv2D {
     case orthogonal
   }
 
-  let weight: Tensor
-  let bias: Tensor
-  let convolution: Convolution
+  /// One map, or two in turn where the layer is compressed.
+  private let maps: [Map]
+
+  private struct Map {
+    let weight: Tensor
+    let bias: Tensor?
+    let convolution: Convolution
+  }
 
   /// A convolution that keeps the image's size, unless a stride or padding says otherwise.
+  ///
+  /// Where the scope gives it a rank r, it is the product of two, declared as `0` and `1`: one that filters
+  /// and one of 1x1, whose bias is the second one's, with r channels between them.
   ///
   /// - Parameters:
   ///   - inputs: channels of the image.
@@ -36,23 +44,44 @@ public struct Conv2D {
     _ inputs: Int, _ outputs: Int, kernel: Int = 3, stride: Int = 1,
     padding: Convolution.Padding? = nil, start: Start = .damping, in scope: Scope
   ) {
-    let bound = 1 / Float(kernel * kernel * inputs).squareRoot()
-    let initializer: Initializer
-    switch start {
-    case .damping: initializer = .uniform(bound: bound)
-    case .preservingVariance: initializer = .uniform(bound: bound * Float(3).squareRoot())
-    case .orthogonal: initializer = .orthogonal
-    }
-    weight = scope.parameter(
-      "weight", [kernel, kernel, inputs, outputs], initializer, layout: .convolution, decays: true)
-    bias = scope.parameter("bias", [outputs], .uniform(bound: bound))
-    convolution = Convolution(
+    let filtering = Convolution(
       stride: stride, padding: padding ?? Convolution.Padding(all: kernel / 2))
+    func map(
+      _ inputs: Int, _ outputs: Int, _ kernel: Int, hasBias: Bool, _ scope: Scope,
+      _ convolution: Convolution
+    ) -> Map {
+      let bound = 1 / Float(kernel * kernel * inputs).squareRoot()
+      let initializer: Initializer
+      switch start {
+      case .damping: initializer = .uniform(bound: bound)
+      case .preservingVariance: initializer = .uniform(bound: bound * Float(3).squareRoot())
+      case .orthogonal: initializer = .orthogonal
+      }
+      return Map(
+        weight: scope.parameter(
+          "weight", [kernel, kernel, inputs, outputs], initializer, layout: .convolution,
+          decays: true),
+        bias: hasBias ? scope.parameter("bias", [outputs], .uniform(bound: bound)) : nil,
+        convolution: convolution)
+    }
+    guard let rank = scope.rank else {
+      maps = [map(inputs, outputs, kernel, hasBias: true, scope, filtering)]
+      return
+    }
+    let (first, second) = scope.isPointwiseFirst ? (1, kernel) : (kernel, 1)
+    maps = [
+      map(
+        inputs, rank, first, hasBias: false, scope["0"],
+        scope.isPointwiseFirst ? Convolution() : filtering),
+      map(
+        rank, outputs, second, hasBias: true, scope["1"],
+        scope.isPointwiseFirst ? filtering : Convolution()),
+    ]
   }
 
   /// The convolved image.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    x.convolved(with: weight, bias: bias, convolution)
+    maps.reduce(x) { $0.convolved(with: $1.weight, bias: $1.bias, $1.convolution) }
   }
 }
 
@@ -92,7 +121,9 @@ public struct Upsample {
 ///     y = conv2(silu(norm2(conv1(silu(norm1(x)))))) + shortcut(x)
 ///
 /// The shortcut is a 1x1 convolution where the number of channels changes, else the input
-/// itself. Source: He et al., "Identity mappings in deep residual networks", 2016.
+/// itself. Where the scope gives the block a width, only so many channels lie between the two
+/// convolutions: whole groups of `norm2`, which then has fewer groups of the same size. Source: He et
+/// al., "Identity mappings in deep residual networks", 2016.
 public struct ResidualBlock {
   let norm1, norm2: GroupNorm
   let conv1, conv2: Conv2D
@@ -101,9 +132,11 @@ public struct ResidualBlock {
   /// A block from some number of channels to another, both multiples of `groups`.
   public init(_ inputs: Int, _ outputs: Int, groups: Int, in scope: Scope) {
     norm1 = GroupNorm(inputs, groups: groups, activation: .silu, in: scope["norm1"])
-    conv1 = Conv2D(inputs, outputs, in: scope["conv1"])
-    norm2 = GroupNorm(outputs, groups: groups, activation: .silu, in: scope["norm2"])
-    conv2 = Conv2D(outputs, outputs, in: scope["conv2"])
+    let inner = scope.width ?? outputs
+    conv1 = Conv2D(inputs, inner, in: scope["conv1"])
+    norm2 = GroupNorm(
+      inner, groups: inner * groups / outputs, activation: .silu, in: scope["norm2"])
+    conv2 = Conv2D(inner, outputs, in: scope["conv2"])
     shortcut =
       inputs == outputs ? nil : Conv2D(inputs, outputs, kernel: 1, in: scope["conv_shortcut"])
   }
@@ -119,10 +152,14 @@ public struct ResidualBlock {
 /// Input `[..., inputs]`, result `[..., outputs]`. It is a 1x1 convolution whose weight a checkpoint
 /// stores as `[outputs, inputs]`.
 public struct Linear {
-  let weight: Tensor
-  let bias: Tensor?
+  /// One map, or two in turn where the layer is compressed.
+  private let weights: [Tensor]
+  private let bias: Tensor?
 
   /// A linear map.
+  ///
+  /// Where the scope gives it a rank r, it is the product of two, declared as `0` and `1`, with r channels
+  /// between them.
   ///
   /// - Parameters:
   ///   - inputs: channels of a row.
@@ -134,27 +171,42 @@ public struct Linear {
   public init(
     _ inputs: Int, _ outputs: Int, hasBias: Bool = true, start: Initializer? = nil, in scope: Scope
   ) {
-    let uniform = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
-    weight = scope.parameter(
-      "weight", [1, 1, inputs, outputs], start ?? uniform, layout: .linear, decays: true)
+    func weight(_ inputs: Int, _ outputs: Int, _ scope: Scope) -> Tensor {
+      scope.parameter(
+        "weight", [1, 1, inputs, outputs],
+        start ?? .uniform(bound: 1 / Float(inputs).squareRoot()), layout: .linear, decays: true)
+    }
+    let last: Scope
+    if let rank = scope.rank {
+      last = scope["1"]
+      weights = [weight(inputs, rank, scope["0"]), weight(rank, outputs, last)]
+    } else {
+      last = scope
+      weights = [weight(inputs, outputs, scope)]
+    }
     // A map that starts at zero does so with its bias.
-    let ofBias = start == .constant(0) ? .constant(0) : uniform
-    bias = hasBias ? scope.parameter("bias", [outputs], ofBias) : nil
+    let ofBias =
+      start == .constant(0)
+      ? Initializer.constant(0) : .uniform(bound: 1 / Float(inputs).squareRoot())
+    bias = hasBias ? last.parameter("bias", [outputs], ofBias) : nil
   }
 
   /// The mapped image or rows.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    if x.shape.rank == 4 { return x.convolved(with: weight, bias: bias, Convolution()) }
-    return x.reshaped([1, 1, x.shape.rows, x.shape.channels])
-      .convolved(with: weight, bias: bias, Convolution())
-      .reshaped(Shape(x.shape.dimensions.dropLast() + [weight.shape[3]]))
+    var y = x.shape.rank == 4 ? x : x.reshaped([1, 1, x.shape.rows, x.shape.channels])
+    for (index, weight) in weights.enumerated() {
+      y = y.convolved(
+        with: weight, bias: index == weights.count - 1 ? bias : nil, Convolution())
+    }
+    return x.shape.rank == 4
+      ? y : y.reshaped(Shape(x.shape.dimensions.dropLast() + [y.shape.channels]))
   }
 
   /// The mapped rows `[N, outputs]` of few rows `[N, inputs]`, as a step of a sequence has.
   ///
   /// The weights are arranged for them once an update. It has no gradient.
   public func applied(toFewRows x: Tensor) -> Tensor {
-    let y = x.fewRows(times: weight)
+    let y = weights.reduce(x) { $0.fewRows(times: $1) }
     return bias.map { y + $0.broadcast(to: y.shape) } ?? y
   }
 }

@@ -53,6 +53,7 @@ public struct ContinuousPrior {
   public init(_ configuration: ContinuousConfiguration, _ grid: VectorGrid, in scope: Scope) {
     self.grid = grid
     let shape = configuration.transformer
+    let scope = scope.reducing(shape.compression)
     classTable = Embedding(grid.classes + 1, shape.width, in: scope["class_embedding"])
     input = Linear(
       grid.numbers, shape.width, start: .normal(deviation: 0.02), in: scope["vector_input"])

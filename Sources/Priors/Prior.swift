@@ -60,6 +60,7 @@ public struct Prior {
   public init(_ configuration: PriorConfiguration, _ space: TokenSpace, in scope: Scope) {
     self.space = space
     let shape = configuration.transformer
+    let scope = scope.reducing(shape.compression)
     isFlattened = space.depth == 1 || configuration.depth == .flattened
     embedding = Embedding(space.vocabulary, shape.width, in: scope["model"]["embed_tokens"])
     transformer = Transformer(

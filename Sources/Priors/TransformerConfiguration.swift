@@ -1,4 +1,6 @@
+import Autodiff
 import Configuration
+import Layers
 
 /// The shape of a decoder-only transformer over the places of a grid.
 public struct TransformerConfiguration: Sendable, Equatable {
@@ -26,6 +28,8 @@ public struct TransformerConfiguration: Sendable, Equatable {
   public var dropout: Double
   /// The share of sequences that are trained without their class, for guidance.
   public var classDropout: Double
+  /// Layers of the model that were made smaller after training.
+  public var compression = ReducedLayers()
 
   /// Describes a transformer.
   public init(
@@ -63,6 +67,7 @@ public struct TransformerConfiguration: Sendable, Equatable {
     fields.number(
       "classDropout", &classDropout, in: .between(0, 1),
       "Fraction of images trained without their class, which classifier-free guidance needs.")
+    fields.compression(&compression)
     let (width, heads, part) = (width, heads, positions == .rope2d ? 4 : 2)
     fields.check(
       "heads", with: ["width", "positions"], width % (heads * part) == 0,

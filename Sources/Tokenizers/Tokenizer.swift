@@ -25,6 +25,7 @@ public struct Tokenizer {
   /// part of the tokenizer it then uses, so that they can share one memory.
   public init(_ configuration: TokenizerConfiguration, in scope: Scope) {
     let model = configuration.model
+    let scope = scope.reducing(model.compression)
     let dimension = configuration.quantizer.codeDimension
     let outputs = configuration.quantizer.chosen.outputsPerChannel
     encoder = Encoder(model, outputsPerChannel: outputs, in: scope["encoder"])
@@ -97,6 +98,21 @@ extension TokenizerConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.object("model", &model, ModelConfiguration.summary)
     fields.object("quantizer", &quantizer, QuantizerConfiguration.summary)
+    checkCompression(&fields)
+  }
+
+  /// Checks that compressed layers are layers of the networks.
+  public func checkCompression(_ fields: inout ConfigurationFields) {
+    var whole = self
+    whole.model.compression = ReducedLayers()
+    fields.check(
+      model.compression, in: "model.compression", with: ["model", "quantizer"],
+      groups: model.normGroups
+    ) {
+      let graph = Graph()
+      _ = Tokenizer(whole, in: Scope(graph))
+      return graph.parameters
+    }
   }
 }
 
@@ -123,6 +139,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   ///
   /// Divides each entry of `channels`.
   public var normGroups: Int
+  /// Layers that were made smaller after training.
+  public var compression = ReducedLayers()
 
   /// Describes an encoder and a decoder.
   public init(
@@ -168,6 +186,7 @@ extension ModelConfiguration: Configurable {
     fields.integer(
       "normGroups", &normGroups, in: .between(1, 8192),
       "Groups of every group normalization; divides each entry of channels.")
+    fields.compression(&compression)
     let (levels, groups) = (channels.count, normGroups)
     fields.check(
       "channels", with: ["normGroups"], channels.allSatisfy { $0 % groups == 0 },

@@ -76,6 +76,7 @@ extension RunConfiguration: Configurable {
     fields.object("quantizer", &quantizer, QuantizerConfiguration.summary)
     fields.object("training", &training, TrainingConfiguration.summary)
     fields.object("monitor", &monitor, MonitorConfiguration.summary)
+    tokenizer.checkCompression(&fields)
     let (side, factor, levels) = (data.imageSize, model.downsampling, model.channels.count)
     var lower: Int { max(side / factor, 1) * factor }
     fields.check(

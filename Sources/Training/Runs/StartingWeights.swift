@@ -34,27 +34,14 @@ public struct StartingWeights: Sendable, Equatable {
     let opened = try checkpoint.open(file)
     let names = Set(opened.entries.map(\.name))
     let codebooks = Tokenizer.codebookNames(quantizer)
-    for (index, parameter) in parameters.layout.parameters.enumerated() {
-      let isOfQuantizer = parameter.name.hasPrefix("quantize.")
-      if isOfQuantizer, !names.contains(parameter.name) { continue }
+    try checkShapes(of: parameters.layout, in: opened)
+    for (index, parameter) in parameters.layout.parameters.enumerated()
+    where names.contains(parameter.name) {
       do {
         try opened.withFloats(parameter.name, shape: parameter.fileShape.dimensions) {
           parameters.write($0, toParameter: index)
         }
-      } catch {
-        switch error {
-        case .shape(let path, let name, let expected, let found):
-          throw TrainingError.doesNotFit(
-            file: path,
-            reason: "tensor \"\(name)\" has shape \(found), and the model needs \(expected)")
-        case .noSuchTensor(let path, let name, _, _):
-          throw TrainingError.doesNotFit(
-            file: path,
-            reason: "it has no tensor \"\(name)\", which the model needs with shape "
-              + "\(parameter.fileShape.dimensions)")
-        default: throw TrainingError(error)
-        }
-      }
+      } catch { throw TrainingError(error) }
     }
     if let name = parameters.firstNonFinite() {
       throw TrainingError.damaged(
@@ -65,6 +52,33 @@ public struct StartingWeights: Sendable, Equatable {
       step: Checkpoint.step(in: opened.metadata) ?? 0,
       weights: opened.metadata["weights"] ?? "last",
       hasCodebooks: codebooks.allSatisfy(names.contains))
+  }
+
+  /// Refuses weights of another architecture, and says which tensors differ.
+  private func checkShapes(
+    of layout: ParameterLayout, in opened: SafetensorsFile
+  ) throws(TrainingError) {
+    let shapes = Dictionary(
+      opened.entries.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+    var differences: [String] = []
+    for parameter in layout.parameters {
+      let needed = parameter.fileShape.dimensions
+      if let found = shapes[parameter.name] {
+        guard found != needed else { continue }
+        differences.append(
+          "tensor \"\(parameter.name)\" has shape \(found), and the model needs \(needed)")
+      } else if !parameter.name.hasPrefix("quantize.") {
+        differences.append(
+          "it has no tensor \"\(parameter.name)\", which the model needs with shape \(needed)")
+      }
+    }
+    guard !differences.isEmpty else { return }
+    var reason = differences.prefix(3).joined(separator: "; ")
+    if differences.count > 3 { reason += "; \(differences.count - 3) more tensors differ" }
+    if !configuration.model.compression.isEmpty {
+      reason += ". It is compressed (model.compression in its config.json)"
+    }
+    throw .doesNotFit(file: checkpoint.path(file), reason: reason)
   }
 
   /// The identity that token files of the checkpoint carry.

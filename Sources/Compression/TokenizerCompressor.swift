@@ -1,0 +1,428 @@
+import Autodiff
+import Evaluation
+import Execution
+import Imaging
+import Inference
+import LowRank
+import Tokenizers
+
+/// How parts of a model are made smaller.
+public enum CompressionMethod: String, Sendable, CaseIterable {
+  /// Each layer becomes two, by a singular value decomposition of its weight.
+  case svd
+  /// Each residual block keeps some of its inner channels, by an interpolative decomposition of its
+  /// activations.
+  case id
+}
+
+/// How far a model is made smaller.
+public enum CompressionGoal: Sendable, Equatable {
+  /// Each part keeps this share of its energy: of the squares of its weights, or of its activations.
+  case energy(Double)
+  /// So much of the time, or of the parameters, is to remain.
+  case share(Double, of: Budget)
+  /// As small as it gets without losing more than so many dB of PSNR.
+  case loss(Double)
+
+  /// What is counted.
+  public enum Budget: String, Sendable, CaseIterable {
+    /// Measured seconds of encoding and decoding.
+    case time
+    /// Weights.
+    case parameters
+  }
+}
+
+/// A part of a tokenizer that may be made smaller.
+public enum TokenizerPart: String, Sendable, CaseIterable {
+  /// The encoder with `quant_conv`.
+  case encoder
+  /// The decoder with `post_quant_conv`.
+  case decoder
+
+  /// Whether a layer belongs to it.
+  func holds(_ layer: String) -> Bool {
+    switch self {
+    case .encoder: layer.hasPrefix("encoder.") || layer == "quant_conv"
+    case .decoder: layer.hasPrefix("decoder.") || layer == "post_quant_conv"
+    }
+  }
+}
+
+/// A model that was made smaller.
+public struct CompressedModel: Sendable {
+  /// One part that is smaller now.
+  public struct Part: Sendable {
+    /// The layer, or the residual block.
+    public let name: String
+    /// Its rank, or its inner channels.
+    public let size: Int
+    /// What that was.
+    public let wholeSize: Int
+    /// What it cost.
+    public let before: LayerCost
+    /// What it costs.
+    public let after: LayerCost
+    /// The PSNR in dB that reducing it alone loses; nil where that was not measured.
+    public let loss: Double?
+  }
+
+  /// What was made smaller, in the order of the model.
+  public let parts: [Part]
+  /// What of it goes into the configuration.
+  public let layers: ReducedLayers
+  /// The tensors that are new, in the order of a checkpoint, by name.
+  public let tensors: [String: [Float]]
+}
+
+/// Why a model could not be compressed.
+public enum CompressionError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// Nothing becomes smaller within what was asked for.
+  case nothingGained(reason: String)
+  /// The budget cannot be met.
+  case outOfReach(asked: Double, least: Double)
+  /// A matrix that cannot be decomposed.
+  case layer(String, LowRankError)
+
+  /// What happened, and what to do.
+  public var description: String {
+    switch self {
+    case .nothingGained(let reason): "nothing was gained: \(reason)"
+    case .outOfReach(let asked, let least):
+      "--keep \(asked): expected at least \((least * 1000).rounded(.up) / 1000), which the smallest ranks leave. "
+        + "Keep more, or use another --method"
+    case .layer(let name, let error): "\(name): \(error)"
+    }
+  }
+}
+
+/// Makes a tokenizer smaller, by what given images lose.
+///
+/// Each part is tried at several sizes by itself: how long it takes is measured on the device, and how much
+/// the squared error of the images grows by putting the reduced weights in the place of the whole ones.
+public final class TokenizerCompressor<B: Backend> {
+  private let configuration: TokenizerConfiguration
+  private let parameters: ParameterMemory<B>
+  private let codec: Codec<B>
+  private let images: [Image]
+  private let layers: [CompressibleLayer]
+  private let graph: Graph
+  private let weights: [String: [Float]]
+  private let clock: LayerClock<B>
+
+  /// Rows of activations that channels are chosen by, about.
+  private static var rows: Int { 8192 }
+
+  /// A compressor of a tokenizer whose weights may be changed meanwhile; they are put back.
+  ///
+  /// - Parameter images: squares of the tokenizer's size; empty where only energies are asked for.
+  public init(
+    _ configuration: TokenizerConfiguration, imageSize: Int, parameters: ParameterMemory<B>,
+    codec: Codec<B>, images: [Image]
+  ) {
+    self.configuration = configuration
+    self.parameters = parameters
+    self.codec = codec
+    self.images = images
+    graph = Graph()
+    let tokenizer = Tokenizer(configuration, in: Scope(graph))
+    _ = tokenizer(graph.input("images", [1, imageSize, imageSize, 3]))
+    layers = CompressibleLayer.all(in: graph)
+    weights = parameters.tensors
+    clock = LayerClock(on: parameters.backend)
+  }
+
+  /// Makes it smaller.
+  ///
+  /// - Parameters:
+  ///   - method: how.
+  ///   - goal: how far.
+  ///   - parts: what of it.
+  ///   - progress: called with the number of measurements that are done and of all; may throw to end the
+  ///     work.
+  public func compress(
+    _ method: CompressionMethod, to goal: CompressionGoal,
+    parts: Set<TokenizerPart> = Set(TokenizerPart.allCases),
+    progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
+  ) throws -> CompressedModel {
+    let families = try families(method).filter { family in
+      parts.contains { $0.holds(family[0].name) }
+    }
+    if case .energy(let share) = goal {
+      return try CompressedModel(
+        families.compactMap { family in
+          family.chosen(keepingEnergy: share).map { ($0.reduction, $0.size, nil) }
+        }, clock: clock)
+    }
+    let budget: CompressionGoal.Budget
+    if case .share(_, let asked) = goal { budget = asked } else { budget = .time }
+    let baseline = try meanSquaredError()
+    let whole = families.map { clock.cost($0[0], size: nil) }
+    var tried: [[(reduction: any Reduction, size: Int)]] = []
+    var choices: [[Choice]] = []
+    for (family, cost) in zip(families, whole) {
+      var list: [(reduction: any Reduction, size: Int)] = []
+      var costs = [Choice(reduction: nil, cost: value(cost, budget), error: baseline)]
+      for reduction in family {
+        for size in reduction.sizes {
+          let reduced = value(clock.cost(reduction, size: size), budget)
+          // Less than that is noise, and a layer more is a layer more.
+          guard reduced < 0.97 * costs[0].cost else { continue }
+          costs.append(Choice(reduction: list.count, size: size, cost: reduced, error: 0))
+          list.append((reduction, size))
+        }
+      }
+      tried.append(list)
+      choices.append(costs)
+    }
+    let count = choices.reduce(0) { $0 + $1.count - 1 }
+    var done = 0
+    for part in choices.indices {
+      for index in choices[part].indices.dropFirst() {
+        try progress(done, count)
+        let (reduction, size) = tried[part][index - 1]
+        choices[part][index].error = try measured([(reduction, size)])
+        done += 1
+      }
+    }
+    try progress(count, count)
+    for part in choices.indices {
+      for index in choices[part].indices { choices[part][index].error -= baseline }
+    }
+    let path = CompressionPath(choices)
+    func selected(_ stage: Int) -> [(reduction: any Reduction, size: Int, loss: Double?)] {
+      path.stages[stage].sorted { $0.key < $1.key }.map { part, choice in
+        let (reduction, size) = tried[part][choice.reduction!]
+        return (reduction, size, Self.decibels(from: baseline, adding: choice.error))
+      }
+    }
+    let stage: Int
+    switch goal {
+    case .energy: preconditionFailure("an energy needs no path")
+    case .share(let share, _):
+      let total = try total(whole, budget)
+      let sum = whole.reduce(0) { $0 + value($1, budget) }
+      let most = share * total - (total - sum)
+      guard let found = path.stage(costing: most, whole: whole.map { value($0, budget) }) else {
+        let last = path.stages.last!
+        let least = whole.enumerated().reduce(total - sum) {
+          $0 + (last[$1.offset]?.cost ?? value($1.element, budget))
+        }
+        throw CompressionError.outOfReach(asked: share, least: least / total)
+      }
+      stage = found
+    case .loss(let decibels):
+      stage = try path.last { stage in
+        let error = try measured(selected(stage).map { ($0.reduction, $0.size) })
+        return Self.decibels(from: baseline, adding: error - baseline) <= decibels
+      }
+    }
+    guard stage > 0 else {
+      throw CompressionError.nothingGained(
+        reason: "no part becomes cheaper within what was asked for. Allow a larger loss, or use "
+          + "another --method")
+    }
+    return try CompressedModel(selected(stage), clock: clock)
+  }
+
+  // MARK: Parts
+
+  /// What may be reduced, each in one way or more.
+  private func families(_ method: CompressionMethod) throws -> [[any Reduction]] {
+    switch method {
+    case .svd: return try Factorization.families(of: layers, weights)
+    case .id:
+      let blocks = layers.compactMap { layer in
+        layer.name.hasSuffix(".conv2") ? String(layer.name.dropLast(".conv2".count)) : nil
+      }
+      let activations = activations(of: blocks)
+      return try blocks.map { block in
+        do throws(LowRankError) {
+          return [
+            try ChannelSelection(
+              block, layers, groups: configuration.model.normGroups,
+              activations: activations[block]!, weights: weights)
+          ]
+        } catch { throw CompressionError.layer(block, error) }
+      }
+    }
+  }
+
+  /// What conv2 of each block reads, rows spread over the images.
+  private func activations(of blocks: [String]) -> [String: Matrix] {
+    var outputs: [String: Tensor] = [:]
+    for block in blocks {
+      let layer = layers.first { $0.name == block + ".conv2" }!
+      outputs[block] = graph.tensor(of: layer.source)
+    }
+    let plan = Plan(graph, outputs: outputs, on: parameters.backend)
+    let session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
+    let perImage = max(16, (Self.rows + images.count - 1) / images.count)
+    var rows: [String: [Double]] = [:]
+    let side = images[0].width * images[0].height * 3
+    var pixels = [Float](repeating: 0, count: side)
+    for image in images {
+      pixels.withUnsafeMutableBufferPointer { image.write(normalizedTo: $0.baseAddress!) }
+      session.feed = { replay in
+        pixels.withUnsafeBufferPointer { replay.write("images", $0.baseAddress!) }
+      }
+      var read: [String: [Float]] = [:]
+      session.collect = { replay in
+        for block in blocks {
+          var numbers = [Float](repeating: 0, count: replay.words(ofOutput: block))
+          replay.read(block, intoWords: &numbers)
+          read[block] = numbers
+        }
+      }
+      session.run(items: 1)
+      for (block, numbers) in read {
+        let channels = outputs[block]!.shape.channels
+        let places = numbers.count / channels
+        let taken = min(perImage, places)
+        for index in 0..<taken {
+          let place = (2 * index + 1) * places / (2 * taken)
+          rows[block, default: []] += numbers[place * channels..<(place + 1) * channels].map(
+            Double.init)
+        }
+      }
+    }
+    var matrices: [String: Matrix] = [:]
+    for (block, numbers) in rows {
+      let columns = outputs[block]!.shape.channels
+      matrices[block] = Matrix(
+        rows: numbers.count / columns, columns: columns, elements: numbers)
+    }
+    return matrices
+  }
+
+  // MARK: Measuring
+
+  private func value(_ cost: LayerCost, _ budget: CompressionGoal.Budget) -> Double {
+    budget == .time ? cost.seconds : Double(cost.parameters)
+  }
+
+  /// What the whole model costs, with all that is not reduced.
+  private func total(_ parts: [LayerCost], _ budget: CompressionGoal.Budget) throws -> Double {
+    guard budget == .time else { return Double(parameters.layout.count) }
+    // One image on one thread, as the parts were measured.
+    let plan = Plan(
+      graph, outputs: ["images": graph.tensor(of: graph.nodes.last!.outputs[0])],
+      on: parameters.backend)
+    let session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
+    let pixels = [Float](repeating: 0.1, count: session.plan.inputs["images"]!.shape.count)
+    session.feed = { replay in
+      pixels.withUnsafeBufferPointer { replay.write("images", $0.baseAddress!) }
+    }
+    session.run(items: 1)
+    let clock = ContinuousClock()
+    let seconds = (0..<5).map { _ in clock.measure { session.run(items: 1) } / .seconds(1) }.min()!
+    return max(seconds, parts.reduce(0) { $0 + $1.seconds })
+  }
+
+  /// The mean squared error of the images' reconstructions, of 8-bit values.
+  public func meanSquaredError() throws -> Double {
+    let results = try codec.reconstruct(images)
+    let sum = zip(images, results).reduce(0.0) {
+      $0 + PeakSignalToNoise.meanSquaredError($1.0.pixels, $1.1.image.pixels)
+    }
+    return sum / Double(images.count)
+  }
+
+  /// The same with reduced parts in the place of the whole ones.
+  private func measured(_ parts: [(reduction: any Reduction, size: Int)]) throws -> Double {
+    var changed: [String] = []
+    defer { for name in changed { write(weights[name]!, to: name) } }
+    for (reduction, size) in parts {
+      do throws(LowRankError) {
+        for (name, numbers) in try reduction.standIns(size: size) {
+          write(numbers, to: name)
+          changed.append(name)
+        }
+      } catch { throw CompressionError.layer(reduction.name, error) }
+    }
+    return try meanSquaredError()
+  }
+
+  private func write(_ numbers: [Float], to name: String) {
+    let index = parameters.layout.parameters.firstIndex { $0.name == name }!
+    parameters.write(numbers, toParameter: index)
+  }
+
+  /// How much PSNR falls where the squared error grows.
+  private static func decibels(from error: Double, adding more: Double) -> Double {
+    guard error > 0 else { return more > 0 ? .infinity : 0 }
+    return PeakSignalToNoise.decibels(meanSquaredError: error)
+      - PeakSignalToNoise.decibels(
+        meanSquaredError: max(error + more, Double.leastNonzeroMagnitude))
+  }
+}
+
+// MARK: - The result
+
+extension CompressedModel {
+  /// The model in which some parts have smaller sizes.
+  init<B: Backend>(
+    _ chosen: [(reduction: any Reduction, size: Int, loss: Double?)], clock: LayerClock<B>
+  ) throws {
+    guard !chosen.isEmpty else {
+      throw CompressionError.nothingGained(
+        reason: "every part needs as much as it has. Keep a smaller share, or use another --method")
+    }
+    var layers = ReducedLayers()
+    var tensors: [String: [Float]] = [:]
+    parts = try chosen.map { reduction, size, loss in
+      reduction.note(size: size, in: &layers)
+      do throws(LowRankError) {
+        tensors.merge(try reduction.tensors(size: size)) { $1 }
+      } catch { throw CompressionError.layer(reduction.name, error) }
+      return Part(
+        name: reduction.name, size: size, wholeSize: reduction.wholeSize,
+        before: clock.cost(reduction, size: nil), after: clock.cost(reduction, size: size),
+        loss: loss)
+    }
+    (self.layers, self.tensors) = (layers, tensors)
+  }
+
+  /// Writes the weights of the compressed model: its own tensors, and of the whole model what stayed.
+  public func write<B: Backend>(to small: ParameterMemory<B>, from whole: ParameterMemory<B>) {
+    let places = Dictionary(
+      uniqueKeysWithValues: whole.layout.parameters.enumerated().map { ($1.name, $0) })
+    for (index, parameter) in small.layout.parameters.enumerated() {
+      small.write(
+        tensors[parameter.name] ?? whole.read(parameter: places[parameter.name]!),
+        toParameter: index)
+    }
+  }
+}
+
+// MARK: - Any model
+
+/// Makes the linear maps of any recorded model smaller by the energy of their weights.
+public enum LayerFactorization {
+  /// Factors of all layers of which two with that share of the energy are cheaper than the whole one.
+  ///
+  /// - Parameters:
+  ///   - graph: the model's forward pass.
+  ///   - parameters: its weights.
+  ///   - share: the share of the squares of each weight that is kept.
+  /// - Throws: ``CompressionError``.
+  public static func compress<B: Backend>(
+    _ graph: Graph, _ parameters: ParameterMemory<B>, keepingEnergy share: Double
+  ) throws -> CompressedModel {
+    let families = try Factorization.families(
+      of: CompressibleLayer.all(in: graph).filter { $0.name != "lm_head" },
+      parameters.tensors)
+    return try CompressedModel(
+      families.compactMap { family in
+        family.chosen(keepingEnergy: share).map { ($0.reduction, $0.size, nil) }
+      }, clock: LayerClock(on: parameters.backend))
+  }
+}
+
+extension ParameterMemory {
+  /// All tensors by name, in the order of a checkpoint.
+  var tensors: [String: [Float]] {
+    Dictionary(
+      uniqueKeysWithValues: layout.parameters.enumerated().map { ($1.name, read(parameter: $0)) })
+  }
+}
