@@ -193,6 +193,42 @@ extension ConfigurationFields {
     }
   }
 
+  /// Declares a list of some of several words, whose order does not count.
+  ///
+  /// It is written in the order of the cases.
+  public mutating func choices<Choice: RawRepresentable & CaseIterable & Hashable>(
+    _ name: String, _ value: inout Set<Choice>, _ meaning: String
+  ) where Choice.RawValue == String {
+    let words = Choice.allCases.map(\.rawValue)
+    let schema = JSONObject([
+      "type": .string("array"),
+      "items": .object(JSONObject(["enum": .array(words.map(JSONValue.string))])),
+    ])
+    let write = { (choices: Set<Choice>) -> JSONValue in
+      .array(Choice.allCases.filter(choices.contains).map { .string($0.rawValue) })
+    }
+    field(name, &value, schema, meaning, remedy: "", write: write) { (json) throws(Mismatch) in
+      guard case .array(let items) = json else {
+        var mismatch = Self.unknownWord(json, among: words)
+        mismatch.expected = "a list of " + mismatch.expected
+        if case .string(let word) = json, words.contains(word) {
+          mismatch.remedy = "Write [\"\(word)\"]."
+        }
+        throw mismatch
+      }
+      var choices: Set<Choice> = []
+      for (index, item) in items.enumerated() {
+        guard case .string(let word) = item, let choice = Choice(rawValue: word) else {
+          var mismatch = Self.unknownWord(item, among: words)
+          mismatch.place = "[\(index)]"
+          throw mismatch
+        }
+        choices.insert(choice)
+      }
+      return choices
+    }
+  }
+
   /// The error for a value that is none of several words.
   static func unknownWord(_ json: JSONValue, among words: [String]) -> Mismatch {
     var mismatch = Mismatch(

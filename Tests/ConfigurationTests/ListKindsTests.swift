@@ -5,6 +5,7 @@ private struct Orchard: Configurable {
   var trees: [Tree] = []
   var tools: [String] = []
   var signs: [String: String] = [:]
+  var seasons: Set<Season> = []
   static let summary = "An orchard."
   static let standard = Orchard()
   mutating func declare(_ fields: inout ConfigurationFields) {
@@ -12,7 +13,12 @@ private struct Orchard: Configurable {
       "trees", &trees, count: .atLeast(1), isRequired: true, "Its trees.", remedy: "Plant one.")
     fields.strings("tools", &tools, "Tools.")
     fields.table("signs", &signs, "Signs.")
+    fields.choices("seasons", &seasons, "When it is open.")
   }
+}
+
+private enum Season: String, CaseIterable {
+  case spring, summer, autumn
 }
 
 private struct Tree: Configurable {
@@ -40,12 +46,16 @@ private struct Tree: Configurable {
   @Test func listsAreReadAndWrittenBack() throws {
     let orchard = try Orchard.parse(
       #"{"trees": [{"kind": "oak"}, {"kind": "ash", "height": 3}], "tools": ["saw"], "#
-        + #""signs": {"b": "exit", "a": ""}}"#)
+        + #""signs": {"b": "exit", "a": ""}, "seasons": ["autumn", "spring", "autumn"]}"#)
     #expect(orchard.trees.map(\.kind) == ["oak", "ash"])
     #expect(orchard.trees.map(\.height) == [1, 3])
     #expect(orchard.tools == ["saw"])
     #expect(orchard.signs == ["a": "", "b": "exit"])
+    #expect(orchard.seasons == [.spring, .autumn])
     #expect(try Orchard.parse(orchard.resolved) == orchard)
+    // Their order is that of the cases, so that equal sets are equal texts.
+    let written = orchard.resolved.filter { !$0.isWhitespace }
+    #expect(written.contains(#""seasons":["spring","autumn"]"#), "\(written)")
   }
 
   @Test(arguments: [
@@ -91,6 +101,8 @@ private struct Tree: Configurable {
     #expect(schema.contains("\"minItems\": 1"))
     #expect(schema.contains("\"A tree.\""))
     #expect(
-      Orchard.keys.map(\.path) == ["trees", "trees[].kind", "trees[].height", "tools", "signs"])
+      Orchard.keys.map(\.path)
+        == ["trees", "trees[].kind", "trees[].height", "tools", "signs", "seasons"])
+    #expect(Orchard.keys.last?.kind == #"list of "spring", "summer", "autumn""#)
   }
 }
