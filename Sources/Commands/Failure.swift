@@ -97,7 +97,7 @@ public struct Failure: Error, CustomStringConvertible {
     case .noCheckpoint, .nothingSaved, .imagesMoved: return .noInput
     case .outputExists, .weightsExist, .foreignFile, .folderInUse, .cannotMakeFolder:
       return .cannotCreate
-    case .alreadyDone, .patienceEnded: return .usage
+    case .alreadyDone, .patienceEnded, .frozenAtRandom: return .usage
     case .version, .damaged, .doesNotFit, .otherKind, .otherConfiguration, .otherImages,
       .noEvaluationImages:
       return .badData

@@ -246,6 +246,7 @@ public struct TrainCommand: DocumentedCommand {
       }
       let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
       let given = try configuration(start, terminal)
+      try given.checkFrozen(hasWeights: resume || start != nil)
       let folder = try outputFolder()
       // Images take time: what cannot fit is refused before they are read.
       let run = try TokenizerTrainer<Device>.choosingLanes(

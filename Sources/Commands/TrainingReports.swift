@@ -22,7 +22,7 @@ struct RunDescription {
       let numbers = Double(channels * grid * grid) / Double(side * side)
       return "\(run.quantizer.kind) \(run.quantizer.chosen.sizeText): \(side)x\(side) pixels -> "
         + "\(grid)x\(grid)x\(channels) latents, \(Display.significant(numbers, 3)) latents/pixel; "
-        + Display.count(parameters, "parameter")
+        + Display.count(parameters, "parameter") + frozen
     }
     let depth = run.quantizer.depth
     let tokens = "\(grid)x\(grid)\(depth > 1 ? "x\(depth)" : "") tokens"
@@ -30,7 +30,12 @@ struct RunDescription {
     return "\(quantizer): \(side)x\(side) pixels -> \(tokens) of "
       + "\(Display.count(run.quantizer.codebookSize, "code")), "
       + "\(Display.decimals(bitsPerPixel, bitsPerPixel < 1 ? 3 : 2)) bits/pixel; "
-      + Display.count(parameters, "parameter")
+      + Display.count(parameters, "parameter") + frozen
+  }
+
+  /// The parts that are not trained.
+  private var frozen: String {
+    run.frozenParts.isEmpty ? "" : "; \(run.frozenParts.joined(separator: " and ")) frozen"
   }
 
   /// Bits of the tokens of an image over its pixels.

@@ -41,6 +41,9 @@ public struct ParameterLayout: Sendable, Equatable {
     parameters.reduce(0) { $0 + ($1.isTrained ? $1.shape.count : 0) }
   }
 
+  /// The number of all numbers, trained or not.
+  public var totalCount: Int { parameters.reduce(0) { $0 + $1.shape.count } }
+
   /// The parameters that lie in a range of words, or parts of them.
   func pieces(of range: Range<Int>) -> [(parameter: Int, range: Range<Int>)] {
     parameters.indices.compactMap { index in

@@ -21,6 +21,7 @@
 @_exported import struct Tokenizers.ResidualConfiguration
 @_exported import struct Tokenizers.ResidualFiniteScalarConfiguration
 @_exported import struct Tokenizers.SimVQConfiguration
+@_exported import enum Tokenizers.TokenizerPart
 @_exported import struct Tokenizers.VectorConfiguration
 @_exported import struct Training.AdamConfiguration
 @_exported import struct Training.AdamWConfiguration

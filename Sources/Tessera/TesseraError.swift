@@ -84,7 +84,8 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
     case .notFinite: .notFinite
     case .noCheckpoint, .nothingSaved, .imagesMoved: .notFound
     case .outputExists, .weightsExist, .foreignFile, .folderInUse, .cannotMakeFolder: .output
-    case .alreadyDone, .patienceEnded, .otherConfiguration, .otherImages, .noEvaluationImages:
+    case .alreadyDone, .patienceEnded, .otherConfiguration, .otherImages, .noEvaluationImages,
+      .frozenAtRandom:
       .configuration
     case .version, .damaged, .doesNotFit, .otherKind: .badFile
     case .file(let error): kind(of: error)
@@ -119,6 +120,9 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
       "\(folder) was started with another configuration; these differ: "
         + differences.joined(separator: ", ")
         + ". Set them back to resume it, or start a new run in another folder."
+    case .frozenAtRandom(let parts):
+      "training.freeze: \(parts.joined(separator: " and ")) would keep random weights. Start from a "
+        + "checkpoint (startingFrom), or freeze nothing."
     case .alreadyDone(let folder, let step):
       "\(folder) is already at step \(step). Raise training.steps to train it further."
     case .cannotMakeFolder(let folder, let reason):

@@ -28,15 +28,19 @@ public struct Tokenizer {
     let scope = scope.reducing(model.compression)
     let dimension = configuration.quantizer.codeDimension
     let outputs = configuration.quantizer.chosen.outputsPerChannel
-    encoder = Encoder(model, outputsPerChannel: outputs, in: scope["encoder"])
+    func part(_ name: String) -> Scope {
+      let isFrozen = configuration.frozen.contains(TokenizerPart(ofParameter: name))
+      return isFrozen ? scope[name].frozen : scope[name]
+    }
+    encoder = Encoder(model, outputsPerChannel: outputs, in: part("encoder"))
     quantConv = Conv2D(
       outputs * model.latentChannels, outputs * dimension, kernel: 1, start: .orthogonal,
-      in: scope["quant_conv"])
-    bottleneck = configuration.quantizer.chosen.bottleneck(in: scope["quantize"])
+      in: part("quant_conv"))
+    bottleneck = configuration.quantizer.chosen.bottleneck(in: part("quantize"))
     postQuantConv = Conv2D(
       dimension, model.latentChannels, kernel: 1, start: .orthogonal,
-      in: scope["post_quant_conv"])
-    decoder = Decoder(model, in: scope["decoder"])
+      in: part("post_quant_conv"))
+    decoder = Decoder(model, in: part("decoder"))
   }
 
   /// The vectors before quantization: images `[N, H, W, 3]` to `[N, H / f, W / f, d]`; with means and
@@ -77,8 +81,10 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   public var model: ModelConfiguration
   /// The bottleneck.
   public var quantizer: QuantizerConfiguration
+  /// The parts that are not trained: no file says it, and nothing that is encoded depends on it.
+  public var frozen: Set<TokenizerPart> = []
 
-  /// Describes a tokenizer.
+  /// Describes a tokenizer of which all parts are trained.
   public init(
     model: ModelConfiguration = ModelConfiguration(),
     quantizer: QuantizerConfiguration = .fsq(FiniteScalarConfiguration())

@@ -30,7 +30,9 @@ import Training
     ("num_workers=3", "training.lanes"), ("device=cuda", "on the CPU alone"),
     ("fp16=true", "32-bit floats"), ("training.clip=1", "training.gradientClip"),
     ("optimizer.lr=1", "training.optimizer"), ("scheduler=cosine", "training.schedule.type"),
-    ("n_embed=512", "quantizer.codebookSize"), ("quantizer.beta=1", "quantizer.commitmentWeight"),
+    ("freeze_encoder=true", "training.freeze"), ("requires_grad=false", "training.freeze"),
+    ("model.freeze=true", "training.freeze"), ("n_embed=512", "quantizer.codebookSize"),
+    ("quantizer.beta=1", "quantizer.commitmentWeight"),
     // Misspelt, and in the wrong object.
     ("learnignRate=1", "training.optimizer.learningRate"),
     ("model.imgSize=64", "data.imageSize"), ("data.latentChanels=4", "model.latentChannels"),

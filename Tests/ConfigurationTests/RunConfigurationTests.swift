@@ -181,12 +181,50 @@ private let smallest = #"{"data": {"train": "d"}, "quantizer": {"type": "fsq"}}"
       "training.optimizer.nesterov", "Set momentum above 0."
     ),
     (["monitor.logEvery=0"], "monitor.logEvery", "at least 1"),
+    ([#"training.freeze=["encodr"]"#], "training.freeze[0]", "Did you mean \"encoder\"?"),
+    (["training.freeze=[true]"], "training.freeze[0]", "found true"),
+    (["training.freeze=decoder"], "training.freeze", "Write [\"decoder\"]."),
+    (
+      [#"training.freeze=["decoder", "quantizer", "encoder"]"#], "training.freeze",
+      "nothing would be trained, found [\"encoder\", \"quantizer\", \"decoder\"]"
+    ),
+    ([#"training.freeze=["encoder", "decoder"]"#], "training.freeze", "type \"fsq\""),
+    (
+      [
+        #"training.freeze=["encoder", "decoder"]"#,
+        #"quantizer={"type": "vq", "codebookLearning": "ema"}"#,
+      ], "training.freeze", "type \"vq\""
+    ),
+    (
+      [#"training.freeze=["quantizer"]"#, "training.deferQuantization=5"],
+      "training.deferQuantization", "a frozen quantizer"
+    ),
+    (
+      [
+        #"training.freeze=["quantizer"]"#, #"quantizer={"type": "vq"}"#,
+        "training.averaging.codebook=reestimated",
+      ], "training.averaging.codebook", "a frozen quantizer"
+    ),
   ])
   func wrongValuesAreFoundBeforeStepOne(overrides: [String], key: String, text: String) {
     let problems = problems(overrides)
     #expect(problems.count == 1)
     #expect(problems.first?.key == key)
     #expect(problems.first?.description.contains(text) == true, "\(problems)")
+  }
+
+  @Test(arguments: [
+    [#"training.freeze=["encoder", "decoder"]"#, #"quantizer={"type": "vq"}"#],
+    [#"training.freeze=["encoder", "decoder"]"#, #"quantizer={"type": "simvq"}"#],
+    // What a checkpoint's configuration asks of its codebooks need not be taken back.
+    [
+      #"training.freeze=["encoder", "quantizer"]"#,
+      #"quantizer={"type": "vq", "codebookLearning": "ema", "reviveEvery": 5}"#,
+    ],
+    [#"training.freeze=["encoder"]"#, "training.deferQuantization=5"],
+  ])
+  func partsThatLeaveSomethingToTrainCanBeFrozen(_ overrides: [String]) {
+    #expect(problems(overrides) == [])
   }
 
   @Test func aMissingQuantizerAndFolderAreNamed() {

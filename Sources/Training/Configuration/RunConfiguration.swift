@@ -46,13 +46,31 @@ public struct RunConfiguration: Sendable, Equatable {
 
   /// Whether codes that the optimizer trains are replaced between steps.
   var replacesTrainedCodes: Bool {
-    guard quantizer.initialization != nil, quantizer.upkeep?.learning != .ema else { return false }
-    return quantizer.upkeep?.reviveEvery ?? 0 > 0 || training.deferQuantization > 0
+    guard let upkeep, upkeep.learning != .ema else { return false }
+    return upkeep.reviveEvery > 0 || training.deferQuantization > 0
+  }
+
+  /// Updates of codebooks between steps; nil where there are none, and where the quantizer is frozen.
+  var upkeep: CodebookUpkeep? {
+    training.freeze.contains(.quantizer) ? nil : quantizer.upkeep
+  }
+
+  /// Whether images keep the tokens, or latents, that they have before the first step.
+  var keepsTokens: Bool {
+    training.freeze.contains(.encoder)
+      && (training.freeze.contains(.quantizer) || !quantizer.hasWeights)
   }
 
   /// What the weights depend on.
   public var tokenizer: TokenizerConfiguration {
     TokenizerConfiguration(model: model, quantizer: quantizer)
+  }
+
+  /// The same with the parts that the run does not train: what its graphs are recorded of.
+  var trainedTokenizer: TokenizerConfiguration {
+    var tokenizer = tokenizer
+    tokenizer.frozen = training.freeze
+    return tokenizer
   }
 }
 
@@ -87,6 +105,7 @@ extension RunConfiguration: Configurable {
     checkSizes(&fields)
     checkDeferral(&fields)
     checkLatents(&fields)
+    checkFreezing(&fields)
     let hasEntries = quantizer.initialization != nil
     fields.check(
       "training.averaging.codebook", with: ["quantizer"],
@@ -122,6 +141,28 @@ extension RunConfiguration: Configurable {
       "quantizer.channels", with: ["model.latentChannels"], channels <= latent,
       expected: "at most model.latentChannels = \(latent), as quant_conv can make no more of fewer",
       remedy: "Or set model.latentChannels to \(channels).")
+  }
+
+  /// Checks that frozen parts leave something to train, and that nothing else asks to change them.
+  private func checkFreezing(_ fields: inout ConfigurationFields) {
+    let (frozen, kind) = (training.freeze, quantizer.kind)
+    let isFixed = frozen.contains(.quantizer)
+    fields.check(
+      "training.freeze", with: ["quantizer"],
+      !frozen.isSuperset(of: [.encoder, .decoder])
+        || !isFixed && quantizer.hasTrainedWeights,
+      expected: isFixed
+        ? "at most two of the three parts, as nothing would be trained"
+        : "one of encoder and decoder to be left, as the optimizer trains nothing of "
+          + "quantizer.type \"\(kind)\"")
+    fields.check(
+      "training.deferQuantization", with: ["training.freeze"],
+      !isFixed || training.deferQuantization == 0,
+      expected: "0 with a frozen quantizer (training.freeze), whose codebooks are not made again")
+    fields.check(
+      "training.averaging.codebook", with: ["training.freeze"],
+      !isFixed || training.averaging.codebook == .averaged,
+      expected: "\"averaged\" with a frozen quantizer (training.freeze), which keeps its codebooks")
   }
 
   /// Checks that a quantizer supports deferred quantization.
@@ -191,6 +232,11 @@ extension RunConfiguration {
     KeyHabit(
       "clip", "grad_clip", "clip_grad", "max_grad_norm", "gradient_clip_val", "clip_norm",
       path: "training.gradientClip"),
+    KeyHabit(
+      "freeze_encoder", "freeze_decoder", "freeze_quantizer", "freeze_codebook", "frozen",
+      "requires_grad", "trainable",
+      note: "training.freeze lists the parts that are not trained, as in --set "
+        + #"'training.freeze=["encoder", "quantizer"]'."#),
     KeyHabit("loss", "recon_loss", "loss_type", path: "training.reconstructionLoss"),
     KeyHabit("random_seed", path: "training.seed"),
     KeyHabit("ema", "use_ema", "model_ema", path: "training.averaging.ema"),

@@ -1,4 +1,5 @@
 import Configuration
+import Tokenizers
 
 /// How a model is trained: how long, in what portions, by which rule.
 public struct TrainingConfiguration: Sendable, Equatable {
@@ -47,6 +48,11 @@ public struct TrainingConfiguration: Sendable, Equatable {
   ///
   /// 0 is off.
   public var gradientClip: Double
+  /// The parts of a tokenizer that keep the weights they begin with.
+  ///
+  /// They get no gradient, no update and no weight decay, and averages hold them as they are. Nothing
+  /// is done to the codebooks of a frozen quantizer: no EMA updates, no revival, no initialization.
+  public var freeze: Set<TokenizerPart>
   /// Steps at the start in which the decoder sees vectors that are not quantized; 0 is none.
   ///
   /// Then codebooks are initialized from encoder outputs, and training continues quantized.
@@ -65,7 +71,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
     reconstructionLoss: ReconstructionLoss = .squared,
     optimizer: OptimizerConfiguration = .adamw(AdamWConfiguration()),
     schedule: ScheduleConfiguration = .constant(WarmupConfiguration()), gradientClip: Double = 1,
-    deferQuantization: Int = 0, averaging: AveragingConfiguration = AveragingConfiguration(),
+    freeze: Set<TokenizerPart> = [], deferQuantization: Int = 0,
+    averaging: AveragingConfiguration = AveragingConfiguration(),
     patience: Int = 0, minDelta: Double = 0
   ) {
     self.steps = steps
@@ -77,6 +84,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     self.optimizer = optimizer
     self.schedule = schedule
     self.gradientClip = gradientClip
+    self.freeze = freeze
     self.deferQuantization = deferQuantization
     self.averaging = averaging
     self.patience = patience
@@ -164,6 +172,12 @@ extension TrainingConfiguration: KindFields {
       "gradientClip", &gradientClip, in: .atLeast(0), isSingle: true,
       "Maximum global gradient norm (clipping); 0 is off.")
     if isTokenizer {
+      fields.choices(
+        "freeze", &freeze,
+        "Parts that keep the weights of the checkpoint that the run starts from (--from): the "
+          + "encoder with quant_conv, the quantizer, the decoder with post_quant_conv. With encoder "
+          + "and quantizer frozen, images keep their tokens. A frozen quantizer has no EMA updates, "
+          + "revival or initialization.")
       fields.integer(
         "deferQuantization", &deferQuantization, in: .atLeast(0),
         "Delayed quantization: for this many steps the decoder sees unquantized vectors; then "

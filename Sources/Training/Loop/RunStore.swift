@@ -14,6 +14,8 @@ final class RunStore<B: Backend> {
   private(set) var savedStep = 0
   /// What differs from the configuration before a resume.
   private(set) var changes: [ConfigurationChange] = []
+  /// What files of weights say beside the step.
+  var record: [String: String] = [:]
 
   private let observer: any RunObserver
   private let learningRate: Double
@@ -102,7 +104,8 @@ final class RunStore<B: Backend> {
       throw notFinite("the parameter \(name)", step: progress.step)
     }
     try weighing.withSavedWeights(isSaving: true) {
-      try checkpoint.writeModel(parameters, step: progress.step, weights: weighing.savedName)
+      try checkpoint.writeModel(
+        parameters, step: progress.step, weights: weighing.savedName, record: record)
     }
     var extras = extras
     extras.blocks = averages.blocks + extras.blocks
@@ -116,7 +119,8 @@ final class RunStore<B: Backend> {
   func saveBest(step: Int, _ weighing: AveragesEvaluation<B>) throws {
     try weighing.withSavedWeights {
       try checkpoint.writeModel(
-        parameters, to: Checkpoint.bestFile, step: step, weights: weighing.savedName)
+        parameters, to: Checkpoint.bestFile, step: step, weights: weighing.savedName,
+        record: record)
     }
   }
 

@@ -59,15 +59,17 @@ public struct Checkpoint: Sendable, Equatable {
   /// - Parameters:
   ///   - file: where: ``modelFile``, or ``bestFile``.
   ///   - weights: which ones those are, for whoever asks the file.
+  ///   - record: what else its metadata say.
   func writeModel<B: Backend>(
-    _ parameters: ParameterMemory<B>, to file: String = Self.modelFile, step: Int, weights: String
+    _ parameters: ParameterMemory<B>, to file: String = Self.modelFile, step: Int, weights: String,
+    record: [String: String] = [:]
   ) throws(TrainingError) {
     do {
       try write(
         [(.values, "")], of: parameters,
         metadata: [
           "format": "pt", "tessera": Self.version, "step": String(step), "weights": weights,
-        ], to: path(file))
+        ].merging(record) { $1 }, to: path(file))
     } catch { throw TrainingError(error) }
   }
 
@@ -287,7 +289,7 @@ public struct Checkpoint: Sendable, Equatable {
     where block.holds(parameter) {
       do {
         try file.withFloats(prefix + parameter.name, shape: parameter.fileShape.dimensions) {
-          hash.add($0)
+          hash.add($0, of: parameter.name)
           parameters.write($0, toParameter: index, of: block)
         }
       } catch {

@@ -44,6 +44,9 @@ extension Checkpoint {
     public var weights: String
     /// Whether its codebooks were taken over, so that none is to be made of vectors.
     public var hasCodebooks: Bool
+    /// The fingerprints of the tokenizers whose tokens the run keeps: its own, and of those that it
+    /// keeps the tokens of; none where encoder or quantizer are trained.
+    public var tokensOf: [String] = []
   }
 }
 
@@ -104,10 +107,12 @@ extension Checkpoint {
 extension Checkpoint.Origin {
   /// What states and logs record of it.
   var line: JSONObject {
-    JSONObject([
+    var line = JSONObject([
       "folder": .string(folder), "fingerprint": .string(fingerprint), "step": .integer(step),
       "weights": .string(weights), "codebooks": .flag(hasCodebooks),
     ])
+    if !tokensOf.isEmpty { line["tokensOf"] = .array(tokensOf.map(JSONValue.string)) }
+    return line
   }
 
   init?(_ object: JSONObject) {
@@ -119,5 +124,7 @@ extension Checkpoint.Origin {
     self.init(
       folder: folder, fingerprint: fingerprint, step: step, weights: weights,
       hasCodebooks: hasCodebooks)
+    guard case .array(let list)? = object["tokensOf"] else { return }
+    tokensOf = list.compactMap { if case .string(let text) = $0 { text } else { nil } }
   }
 }

@@ -24,6 +24,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   case damaged(file: String, reason: String)
   /// The weights to begin with lack a tensor of the model, or hold it in another shape.
   case doesNotFit(file: String, reason: String)
+  /// Parts are frozen that would begin with drawn weights.
+  case frozenAtRandom(parts: [String])
   /// The run to resume was started with another configuration.
   case otherConfiguration(folder: String, differences: [String], canBeAllowed: Bool = false)
   /// The run to resume was started with other images; nil if it is unknown which.
@@ -80,6 +82,11 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     case .doesNotFit(let file, let reason):
       return "\(file): \(reason). Weights to start from must have the shapes of the new model: set "
         + "model and quantizer as in the checkpoint's config.json, or remove --config."
+    case .frozenAtRandom(let parts):
+      let names = parts.joined(separator: " and ")
+      return "training.freeze: expected the weights of a checkpoint for \(names) to keep, found a "
+        + "run that begins with random ones. Add --from with its folder, or set training.freeze to "
+        + "[]."
     case .otherConfiguration(let folder, let differences, let canBeAllowed):
       return "\(folder) was started with another configuration; these differ: "
         + differences.joined(separator: ", ")

@@ -32,7 +32,7 @@ final class CodebookKeeper<B: Backend>: TrainingCallback {
   ///
   /// - Parameter isNew: whether a resumed run begins with it.
   init?(_ run: RunConfiguration, _ codebooks: [CodebookMemory<B>], isNew: Bool = false) {
-    guard let upkeep = run.quantizer.upkeep, upkeep.isNeeded else { return nil }
+    guard let upkeep = run.upkeep, upkeep.isNeeded else { return nil }
     self.run = run
     self.isNew = isNew
     quantizer = run.quantizer

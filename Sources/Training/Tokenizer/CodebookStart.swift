@@ -10,7 +10,7 @@ import Tokenizers
 /// Where a run's codebooks come from: before the first step, and again where quantization was deferred.
 ///
 /// As a callback it ends deferral: the codebooks are then made of what the encoder has learned while the
-/// decoder saw its outputs unquantized.
+/// decoder saw its outputs unquantized. The codebooks of a frozen quantizer are never made.
 final class CodebookStart<B: Backend>: TrainingCallback {
   private let run: RunConfiguration
   private let codebooks: [CodebookMemory<B>]
@@ -59,7 +59,9 @@ final class CodebookStart<B: Backend>: TrainingCallback {
   private func make(
     named name: String, write: (_ depth: Int, _ codes: [Float]) -> Void
   ) throws {
-    guard let start = run.quantizer.initialization, start.isOfVectors else { return }
+    guard !run.training.freeze.contains(.quantizer),
+      let start = run.quantizer.initialization, start.isOfVectors
+    else { return }
     let initialization = CodebookInitialization(
       quantizer: run.quantizer, initialization: start, codec: codec, backend: backend, pool: pool,
       shouldStop: shouldStop)

@@ -39,7 +39,7 @@ final class QuantizerMonitor<B: Backend>: TrainingCallback {
     window = CodeWindow(codes: quantizer.codebookSize)
     diagnosedUsage = window.usage
     watches = Self.watchNames(depth: quantizer.depth).map { _ in CodebookWatch() }
-    if quantizer.upkeep?.reviveEvery ?? 0 > 0 { revived = 0 }
+    if run.upkeep?.reviveEvery ?? 0 > 0 { revived = 0 }
   }
 
   func readers(ofStep step: Int) -> [any ReplayReader] {

@@ -67,16 +67,16 @@ extension TokenizerTrainer {
     let lanes = run.training.lanes
     let blocks =
       ParameterBlock.trained + averages.blocks + OptimizationDiagnostics<B>.blocks(run.monitor)
-    let parameterWords = parameters.layout.words
+    let layout = parameters.layout
     return RunMeasurement(
       steps: measured, stepSeconds: total / Double(max(1, measured)),
       evaluationSeconds: try evaluationSeconds(), firstStep: firstStep,
-      evaluationImages: evaluationSet.count, parameters: parameters.layout.count,
+      evaluationImages: evaluationSet.count, parameters: layout.count,
       arenaBytes: plan.arenaWords * word * lanes + plan.sharedWords * word,
       gradientBytes: plan.parameters.words * word * lanes,
-      parameterBytes: parameterWords * word * blocks.count,
-      modelFileBytes: parameters.layout.count * word,
-      stateFileBytes: parameters.layout.count * word * blocks.count)
+      parameterBytes: layout.words * word * blocks.count,
+      modelFileBytes: layout.totalCount * word,
+      stateFileBytes: (layout.totalCount + layout.count * (blocks.count - 1)) * word)
   }
 
   /// Seconds of an evaluation, from that of a few images.
@@ -180,7 +180,7 @@ extension MemoryNeed {
     }
     addWeights(
       "weights, their moments and averages", of: run.tokenizer,
-      layout: Codec<B>.parameterLayout(run.tokenizer), blocks: Self.blocks(run))
+      layout: Codec<B>.parameterLayout(run.trainedTokenizer), blocks: Self.blocks(run))
     let model = TokenizerModel(run)
     let plans = model.variants.map { model.record($0).plan(model.batch($0), on: backend) }
       .sorted { $0.arenaWords > $1.arenaWords }

@@ -57,7 +57,7 @@ struct TokenizerModel: TrainableModel {
     step.statistics[Self.squaredError] = pass.squaredError
     if let quantized = pass.quantized {
       if quantized.hasIndices { step.outputs = TokenReader.outputs(quantized) }
-      if run.quantizer.upkeep?.isNeeded ?? false {
+      if run.upkeep?.isNeeded ?? false {
         step.outputs.merge(CodeAssignments.outputs(quantized)) { $1 }
       }
       if run.monitor.quantizer {
@@ -91,17 +91,13 @@ struct TokenizerModel: TrainableModel {
   }
 
   func module(ofParameter name: String) -> String {
-    switch name.prefix(while: { $0 != "." }) {
-    case "encoder", "quant_conv": "encoder"
-    case "quantize": "quantizer"
-    default: "decoder"
-    }
+    TokenizerPart(ofParameter: name).rawValue
   }
 
   var outsideOptimizer: OutsideOptimizer {
     var outside: OutsideOptimizer = []
     if run.replacesTrainedCodes { outside.insert(.replacesTrained) }
-    if run.quantizer.upkeep?.learning == .ema { outside.insert(.movesOthers) }
+    if run.upkeep?.learning == .ema { outside.insert(.movesOthers) }
     return outside
   }
 
@@ -125,7 +121,7 @@ private struct ForwardRecord {
     _ run: RunConfiguration, _ variant: TokenizerModel.Variant, _ batch: BatchShape, side: Int,
     drawsNoise: Bool = false
   ) {
-    let model = Tokenizer(run.tokenizer, in: Scope(graph))
+    let model = Tokenizer(run.trainedTokenizer, in: Scope(graph))
     let originals = graph.input("images", [batch.itemsPerReplay, side, side, 3])
     let latents = model.latents(of: originals)
     if variant.isDeferred {

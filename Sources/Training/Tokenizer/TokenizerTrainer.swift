@@ -55,6 +55,7 @@ public final class TokenizerTrainer<B: Backend> {
   ) throws {
     guard dataset.validation.count > 0 else { throw TrainingError.noEvaluationImages }
     let run = try Self.choosingLanes(run, cores: threads, folder: isResuming ? folder : nil)
+    try run.checkFrozen(hasWeights: isResuming || start != nil)
     self.run = run
     self.isResuming = isResuming
     self.allowed = allowed
@@ -64,11 +65,12 @@ public final class TokenizerTrainer<B: Backend> {
     heldLock = lock
     checkpoint = Checkpoint(folder: folder)
     images = RunImages(run, dataset, in: checkpoint, observer: observer)
-    parameters = ParameterMemory(Codec<B>.parameterLayout(run.tokenizer), on: backend)
+    parameters = ParameterMemory(Codec<B>.parameterLayout(run.trainedTokenizer), on: backend)
     pool = LanePool(threads: min(threads, run.training.lanes))
-    codec = Codec(run.tokenizer, parameters: parameters, lanes: run.training.lanes, pool: pool)
+    codec = Codec(
+      run.trainedTokenizer, parameters: parameters, lanes: run.training.lanes, pool: pool)
     parameters.initialize(seed: run.seed)
-    origin = try start?.load(into: parameters, run.quantizer)
+    origin = try start?.load(into: parameters, run)
     evaluationSet = try FixedSet(
       dataset.validation, count: run.monitor.evaluationImages, shouldStop: shouldStop)
     averages = IterateAverages(run.training, parameters: parameters)
@@ -95,6 +97,10 @@ public final class TokenizerTrainer<B: Backend> {
       isResuming
       ? try resume(store, &change) : (try begin(store), Checkpoint.StateExtras())
     images.begin(progress)
+    if let kept = progress.origin?.tokensOf, !kept.isEmpty {
+      store.record =
+        KeptTokens(of: kept, run.tokenizer, WeightsHash(parameters)).metadata
+    }
     let start = codebookStart
     do {
       if progress.step == 0, progress.origin?.hasCodebooks != true { try start.makeFirst() }
@@ -229,7 +235,9 @@ public final class TokenizerTrainer<B: Backend> {
     let evaluation = ImageEvaluation(
       run, codec: codec, images: evaluationSet.images, heldOutCount: count,
       forward: try steps.forward(.init()), observer: observer, shouldStop: shouldStop)
-    guard !codebooks.isEmpty, count > 0 else { return (evaluation, nil) }
+    guard !codebooks.isEmpty, count > 0, !run.training.freeze.contains(.quantizer) else {
+      return (evaluation, nil)
+    }
     let fixed = try FixedSet(images.dataset.training, count: count, shouldStop: shouldStop)
     return (
       evaluation,
