@@ -6,14 +6,14 @@ import Inference
 import TokenFiles
 import Training
 
-/// Opens a prior for the tokens of a tokenizer.
+/// Opens a prior for the tokens of a tokenizer, or of others whose tokens it decodes.
 func openPrior(
-  _ folder: String, for identity: TokenizerIdentity, named tokenizer: String,
-  _ options: CommandOptions
+  _ folder: String, for identity: TokenizerIdentity, keeping kept: [String] = [],
+  named tokenizer: String, _ options: CommandOptions
 ) throws -> OpenedPrior<Device> {
   let prior = try OpenedPrior(
     folder: folder, weights: Checkpoint.modelFile, backend: Device(), threads: options.threadCount)
-  guard prior.tokens.tokenizer == identity else {
+  guard prior.tokens.tokenizer.isDecoded(by: identity, keeping: kept) else {
     throw PriorError.foreignPrior(
       folder: folder, found: "\(tokenizer) (\(identity.fingerprint))",
       expected: prior.tokens.tokenizer.fingerprint)

@@ -26,7 +26,8 @@ public struct DecodeCommand: DocumentedCommand {
 
   static let help = HelpText(
     paragraphs: [
-      "Tokens can only be decoded by the checkpoint that produced them. Each image goes to "
+      "Tokens can only be decoded by the checkpoint that produced them, or by one that was trained "
+        + "from it with its encoder and quantizer frozen (training.freeze). Each image goes to "
         + "the output folder under the name that it was encoded from, with the new extension; "
         + "if a.png and a.jpg would both become a.png, they become a.png.png and a.jpg.png. "
         + "Images encoded at their native size get that size again. A PNG file holds the exact "
@@ -113,7 +114,8 @@ public struct DecodeCommand: DocumentedCommand {
       let coded = try CodedInput(tokens, prior: prior)
       defer { coded?.remove() }
       if let coded, let prior {
-        let opened = try openPrior(prior, for: tokenizer.identity, named: checkpoint, options)
+        let opened = try openPrior(
+          prior, for: tokenizer.identity, keeping: tokenizer.kept, named: checkpoint, options)
         if let format = TokenFormat(path: output) {
           let room = try TokenOutput(path: output, format: format)
           try room.checkRoom(isForced: force)
@@ -151,18 +153,18 @@ public struct DecodeCommand: DocumentedCommand {
     let isContinuous = tokenizer.run.quantizer.isContinuous
     if isContinuous, let file = try? TokenFile.open(path: path) {
       // Says that this checkpoint has no tokens.
-      try file.check(against: tokenizer.identity)
+      try file.check(against: tokenizer.identity, keeping: tokenizer.kept)
     }
     if isContinuous || LatentFile.holdsLatents(path) {
       let file = try LatentFile.open(path: path)
-      try file.check(against: tokenizer.identity)
+      try file.check(against: tokenizer.identity, keeping: tokenizer.kept)
       return .latents(file)
     }
     let file = try TokenFile.open(
       path: path,
       assuming: TokenAssumption(
         identity: tokenizer.identity, gridHeight: grid, gridWidth: grid))
-    try file.check(against: tokenizer.identity)
+    try file.check(against: tokenizer.identity, keeping: tokenizer.kept)
     if file.isAssumed {
       terminal.say(
         "\(tokens) does not name its tokenizer: its ids are assumed to be those of \(checkpoint)")

@@ -22,6 +22,8 @@ struct OpenedTokenizer {
   let parameters: ParameterMemory<Device>
   /// What token files record of it.
   let identity: TokenizerIdentity
+  /// The fingerprints of others whose tokens it decodes.
+  let kept: [String]
   /// Encodes and decodes.
   let codec: Codec<Device>
 
@@ -61,8 +63,14 @@ struct OpenedTokenizer {
           + "finite. The weights are damaged, or training diverged; use another checkpoint.")
     }
     identity = Checkpoint.identity(run.tokenizer, weights)
+    kept = try checkpoint.keptTokens(file, run.tokenizer, weights)
     codec = Codec(
       run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+  }
+
+  /// Whether it decodes what a tokenizer encodes.
+  func decodes(_ other: TokenizerIdentity) -> Bool {
+    other.isDecoded(by: identity, keeping: kept)
   }
 
   /// The tokenizer of an identity among the runs that lie beside a folder; nil where there is none.

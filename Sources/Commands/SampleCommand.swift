@@ -320,7 +320,7 @@ public struct SampleCommand: DocumentedCommand {
     let expected = prior.tokens.tokenizer
     if let tokenizer {
       let opened = try OpenedTokenizer(checkpoint: tokenizer, threads: options.threadCount)
-      guard opened.identity == expected else {
+      guard opened.decodes(expected) else {
         throw PriorError.foreignPrior(
           folder: checkpoint, found: "\(tokenizer) (\(opened.identity.fingerprint))",
           expected: expected.fingerprint)

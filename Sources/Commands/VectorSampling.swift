@@ -209,7 +209,7 @@ struct VectorPixels {
     }
     if let named = command.tokenizer {
       let opened = try OpenedTokenizer(checkpoint: named, threads: threads)
-      guard opened.identity == expected else {
+      guard opened.decodes(expected) else {
         throw VectorError.foreignPrior(
           folder: prior.folder, found: "\(named) (\(opened.identity.fingerprint))",
           expected: expected.fingerprint)

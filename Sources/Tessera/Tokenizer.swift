@@ -47,6 +47,9 @@ public final class Tokenizer: Sendable {
   public let configuration: RunConfiguration
   /// What token files record of the tokenizer: quantizer, codebook, a hash of the weights.
   public let identity: TokenizerIdentity
+  /// The fingerprints of other tokenizers whose tokens it decodes: of those that it was trained from with
+  /// encoder and quantizer frozen.
+  public let keptFingerprints: [String]
   /// Threads that compute.
   public let threads: Int
 
@@ -88,12 +91,15 @@ public final class Tokenizer: Sendable {
     self.threads = threads
     configuration = opened.run
     identity = Checkpoint.identity(opened.run.tokenizer, opened.hash)
+    keptFingerprints = opened.kept
     codecs = CodecPool(opened.run.tokenizer, opened.parameters, threads: threads)
   }
 
   private static func open(
     _ checkpoint: Checkpoint, _ weights: Weights
-  ) throws -> (run: RunConfiguration, parameters: ParameterMemory<Device>, hash: WeightsHash) {
+  ) throws -> (
+    run: RunConfiguration, parameters: ParameterMemory<Device>, hash: WeightsHash, kept: [String]
+  ) {
     let run = try checkpoint.readConfiguration()
     let file = weights == .best ? Checkpoint.bestFile : Checkpoint.modelFile
     if weights == .best, !checkpoint.hasBest {
@@ -114,7 +120,7 @@ public final class Tokenizer: Sendable {
         "\(checkpoint.folder)/\(file): the tensor \"\(name)\" holds a number that is not finite. The "
           + "weights are damaged, or training diverged; use another checkpoint.")
     }
-    return (run, parameters, hash)
+    return (run, parameters, hash, try checkpoint.keptTokens(file, run.tokenizer, hash))
   }
 
   // MARK: Encoding

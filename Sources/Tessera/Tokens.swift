@@ -162,9 +162,9 @@ public struct TokenFile: Sendable, Sequence {
   /// - Parameters:
   ///   - path: `tokens.safetensors`, `tokens.npy` or `tokens.bin`; of shards the name without their
   ///     numbers.
-  ///   - tokenizer: the one that is to decode them, which is refused where another made them; with
-  ///     it, ids without metadata can be read as well, as another program writes them: integers
-  ///     `[N, rows, columns]`.
+  ///   - tokenizer: the one that is to decode them, which is refused where another made them whose
+  ///     tokens it does not keep (``Tokenizer/keptFingerprints``); with it, ids without metadata can be
+  ///     read as well, as another program writes them: integers `[N, rows, columns]`.
   /// - Throws: ``TesseraError``: `notFound`; `badFile` where something is damaged, no tokens, or of
   ///   another tokenizer.
   /// - Complexity: linear in the bytes of the file.
@@ -175,7 +175,9 @@ public struct TokenFile: Sendable, Sequence {
         return TokenAssumption(identity: tokenizer.identity, gridHeight: side, gridWidth: side)
       }
       let file = try TokenFiles.TokenFile.open(path: path, assuming: assumption)
-      if let tokenizer { try file.check(against: tokenizer.identity) }
+      if let tokenizer {
+        try file.check(against: tokenizer.identity, keeping: tokenizer.keptFingerprints)
+      }
       return file
     }
   }

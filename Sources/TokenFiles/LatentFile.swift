@@ -176,8 +176,12 @@ public struct LatentFile: Sendable {
   }
 
   /// Refuses latents that were not made by this autoencoder.
-  public func check(against autoencoder: TokenizerIdentity) throws(TokenFileError) {
-    guard identity == autoencoder else {
+  ///
+  /// - `kept`: the fingerprints of others whose latents it decodes.
+  public func check(
+    against autoencoder: TokenizerIdentity, keeping kept: [String] = []
+  ) throws(TokenFileError) {
+    guard identity.isDecoded(by: autoencoder, keeping: kept) else {
       throw .foreignTokenizer(path: path, tokens: identity, tokenizer: autoencoder)
     }
   }

@@ -179,8 +179,12 @@ public struct TokenFile: Sendable {
   }
 
   /// Refuses tokens that were not made by this tokenizer.
-  public func check(against tokenizer: TokenizerIdentity) throws(TokenFileError) {
-    guard identity == tokenizer else {
+  ///
+  /// - `kept`: the fingerprints of others whose tokens it decodes.
+  public func check(
+    against tokenizer: TokenizerIdentity, keeping kept: [String] = []
+  ) throws(TokenFileError) {
+    guard identity.isDecoded(by: tokenizer, keeping: kept) else {
       throw .foreignTokenizer(path: pieces[0].path, tokens: identity, tokenizer: tokenizer)
     }
   }

@@ -285,6 +285,19 @@ public struct TokenizerIdentity: Codable, Equatable, Sendable {
       fingerprint: fingerprint, quantizer: bottleneck, codebookSize: 0, downsampling: downsampling)
   }
 
+  /// Whether a tokenizer decodes what this one encodes: its own tokens, and those of tokenizers whose
+  /// encoder and quantizer it has.
+  ///
+  /// - `kept`: the fingerprints of these.
+  public func isDecoded(by tokenizer: TokenizerIdentity, keeping kept: [String] = []) -> Bool {
+    guard kept.contains(fingerprint) else { return self == tokenizer }
+    return self
+      == TokenizerIdentity(
+        fingerprint: fingerprint, quantizer: tokenizer.quantizer, levels: tokenizer.levels,
+        codebookSize: tokenizer.codebookSize, depth: tokenizer.depth,
+        downsampling: tokenizer.downsampling)
+  }
+
   /// Whether it makes latents and no tokens.
   public var isContinuous: Bool { codebookSize == 0 }
 
