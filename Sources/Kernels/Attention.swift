@@ -38,6 +38,9 @@ public struct AttentionGeometry: Sendable, Hashable {
   /// Queries and keys at a time: 32 x 64 scores and the rows that make them stay in the first cache.
   static let queryBlock = 32
   static let keyBlock = 64
+  /// Queries at a time for which the causal form computes equally many scores, and keys at a time for
+  /// which it sums over equally many queries: a vector of keys, less of which saves nothing.
+  static let group = 16
 
   /// Keys in whole blocks.
   var paddedKeys: Int {
@@ -63,6 +66,12 @@ public struct AttentionGeometry: Sendable, Hashable {
   /// Behind the last key that any of some queries sees.
   @inline(__always)
   func keysSeen(byQueriesBefore end: Int) -> Int { isCausal ? min(keys, end) : keys }
+
+  /// The keys of a block, from its first on, that any of the queries before `end` sees.
+  @inline(__always)
+  func keysOfBlock(_ first: Int, seenByQueriesBefore end: Int) -> Int {
+    min(Self.keyBlock, keysSeen(byQueriesBefore: end) - first)
+  }
 }
 
 // MARK: - Forward
@@ -73,8 +82,9 @@ public struct AttentionGeometry: Sendable, Hashable {
 ///
 /// Yields also logSums[n, i, h] = log of the sum over j of e^(scale q . k), by which the gradient finds
 /// the weights p again. No matrix of all scores is stored: blocks of 32 queries pass over blocks of 64
-/// keys with a running maximum, sum and mean of values. What a query gets does not depend on the
-/// queries beside it. Source: Dao et al., "FlashAttention", 2022.
+/// keys with a running maximum, sum and mean of values; in the causal form a group of 16 queries ends
+/// with the last key that one of them sees. What a query gets does not depend on the queries beside it.
+/// Source: Dao et al., "FlashAttention", 2022.
 public func attend(
   _ g: AttentionGeometry, query: UnsafePointer<Float>, key: UnsafePointer<Float>,
   value: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
@@ -102,12 +112,22 @@ public func attend(
         fill(count: rows, with: 0, into: sums)
         let end = g.keysSeen(byQueriesBefore: first + rows)
         for start in stride(from: 0, to: end, by: AttentionGeometry.keyBlock) {
-          let count = g.keysOfBlock(start)
-          score(g, rows: rows, first: first, keys: keys, start: start, queries, into: scores)
-          weigh(rows: rows, count, scores, tops: tops, sums: sums, means: means, padded)
-          PackedMatrix(inner: count, columns: head).multiply(
-            rows: rows, scores, leading: AttentionGeometry.keyBlock,
-            values + start * padded, into: means, leading: padded, accumulate: true)
+          let packed = PackedMatrix(inner: g.keysOfBlock(start), columns: head)
+          for group in stride(from: 0, to: rows, by: AttentionGeometry.group) {
+            let count = min(AttentionGeometry.group, rows - group)
+            let (means, scores) = (
+              means + group * padded, scores + group * AttentionGeometry.keyBlock
+            )
+            let seen = score(
+              g, rows: count, first: first + group, keys: keys, start: start,
+              queries + group * padded, into: scores)
+            weigh(
+              rows: count, seen, scores, tops: tops + group, sums: sums + group, means: means,
+              padded)
+            packed.multiply(
+              rows: count, scores, leading: AttentionGeometry.keyBlock, values + start * padded,
+              into: means, leading: padded, accumulate: true, terms: seen)
+          }
         }
         for row in 0..<rows {
           let (y, mean) = (y + (place + row * g.channels), means + row * padded)
@@ -120,33 +140,38 @@ public func attend(
   }
 }
 
-/// Scores of some queries with a block of keys: `[rows, keyBlock]`; -inf where a query does not see a key.
+/// Scores of some queries with the keys of a block that any of them sees: `[rows, keyBlock]`, of which
+/// so many columns are written, in whole vectors; -inf where a query does not see a key.
+///
+/// - Returns: the number of these keys.
 @inline(__always)
 private func score(
   _ g: AttentionGeometry, rows: Int, first: Int, keys: UnsafePointer<Float>, start: Int,
   _ queries: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>
-) {
+) -> Int {
   let width = AttentionGeometry.keyBlock
-  let count = g.keysOfBlock(start)
-  PackedMatrix(inner: g.head, columns: count).multiply(
+  let seen = g.keysOfBlock(start, seenByQueriesBefore: first + rows)
+  PackedMatrix(inner: g.head, columns: g.keysOfBlock(start)).multiply(
     rows: rows, queries, leading: g.paddedHead, keys + start * g.paddedHead, into: scores,
-    leading: width)
+    leading: width, columns: seen)
   for row in 0..<rows {
-    let seen = g.isCausal ? min(count, max(0, first + row + 1 - start)) : count
-    for j in seen..<width { scores[row * width + j] = -.infinity }
+    let own = g.keysOfBlock(start, seenByQueriesBefore: first + row + 1)
+    for j in own..<(seen + 15) & ~15 { scores[row * width + j] = -.infinity }
   }
+  return seen
 }
 
-/// Turns scores into weights relative to a running maximum, and scales what was summed before.
+/// Turns scores of `count` keys into weights relative to a running maximum, and scales what was summed
+/// before.
 @inline(__always)
 private func weigh(
   rows: Int, _ count: Int, _ scores: UnsafeMutablePointer<Float>,
   tops: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>,
   means: UnsafeMutablePointer<Float>, _ padded: Int
 ) {
-  let width = AttentionGeometry.keyBlock
+  let width = (count + 15) & ~15
   for row in 0..<rows {
-    let scores = scores + row * width
+    let scores = scores + row * AttentionGeometry.keyBlock
     var highest = scores.vector(0)
     for j in stride(from: 16, to: width, by: 16) { highest = larger(highest, scores.vector(j)) }
     let top = max(tops[row], largestLane(highest))
@@ -262,29 +287,47 @@ public func attendGradient(
         let (q, dy) = (queries + first * padded, gradients + first * padded)
         let end = g.keysSeen(byQueriesBefore: first + count)
         for start in stride(from: 0, to: end, by: width) {
-          let seen = g.keysOfBlock(start)
-          score(g, rows: count, first: first, keys: transposedKeys, start: start, q, into: weights)
-          PackedMatrix(inner: head, columns: seen).multiply(
-            rows: count, dy, leading: padded, transposedValues + start * padded, into: slopes,
-            leading: width)
-          for row in 0..<count {
-            let logSum = logSums[(n * g.queries + first + row) * g.heads + h]
-            let (w, s) = (weights + row * width, slopes + row * width)
-            for j in vectors((seen + 15) & ~15) {
-              let p = exponential(w[j] - logSum)
-              w[j] = p
-              s[j] = p * (s[j] - along[first + row])
+          let whole = g.keysOfBlock(start)
+          for group in stride(from: 0, to: count, by: AttentionGeometry.group) {
+            let rows = min(AttentionGeometry.group, count - group)
+            let (w, s) = (weights + group * width, slopes + group * width)
+            let seen = score(
+              g, rows: rows, first: first + group, keys: transposedKeys, start: start,
+              q + group * padded, into: w)
+            PackedMatrix(inner: head, columns: whole).multiply(
+              rows: rows, dy + group * padded, leading: padded, transposedValues + start * padded,
+              into: s, leading: width, columns: seen)
+            for row in 0..<rows {
+              let query = first + group + row
+              let logSum = logSums[(n * g.queries + query) * g.heads + h]
+              let (w, s) = (w + row * width, s + row * width)
+              for j in vectors((seen + 15) & ~15) {
+                let p = exponential(w[j] - logSum)
+                w[j] = p
+                s[j] = p * (s[j] - along[query])
+              }
             }
+            PackedMatrix(inner: whole, columns: head).multiply(
+              rows: rows, s, leading: width, keys + start * padded,
+              into: dq + (first + group) * padded, leading: padded, accumulate: true, terms: seen)
           }
-          multiplyTransposed(
-            rows: seen, columns: padded, terms: count, weights, leading: width, dy,
-            leading: padded, into: dv + start * padded, leading: padded, accumulate: true)
-          multiplyTransposed(
-            rows: seen, columns: padded, terms: count, slopes, leading: width, q,
-            leading: padded, into: dk + start * padded, leading: padded, accumulate: true)
-          PackedMatrix(inner: seen, columns: head).multiply(
-            rows: count, slopes, leading: width, keys + start * padded,
-            into: dq + first * padded, leading: padded, accumulate: true)
+          let seen = g.keysOfBlock(start, seenByQueriesBefore: first + count)
+          for group in stride(from: 0, to: seen, by: AttentionGeometry.group) {
+            // Queries before the first of these keys see none of them.
+            let above = g.isCausal ? max(0, start + group - first) : 0
+            func sum(
+              _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+              to c: UnsafeMutablePointer<Float>
+            ) {
+              multiplyTransposed(
+                rows: min(AttentionGeometry.group, seen - group), columns: padded,
+                terms: count - above, a + (above * width + group), leading: width,
+                b + above * padded, leading: padded, into: c + (start + group) * padded,
+                leading: padded, accumulate: true)
+            }
+            sum(weights, dy, to: dv)
+            sum(slopes, q, to: dk)
+          }
         }
       }
       for i in 0..<g.queries {

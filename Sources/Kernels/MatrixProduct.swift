@@ -87,27 +87,33 @@ struct PackedMatrix {
   /// C has `paddedColumns` columns, and rows `leading` floats apart. Sums are made of sums of
   /// `longestRun` terms or, with `inStages`, of half of `longestSum` where they are longer than that.
   ///
-  /// - Parameter start: a row of `paddedColumns` values to begin with, in place of zeros.
+  /// - Parameters:
+  ///   - start: a row of `paddedColumns` values to begin with, in place of zeros.
+  ///   - terms: the terms that are summed, the first ones; all unless something else is said.
+  ///   - columns: the columns that are computed, in whole vectors; all unless something else is said.
   func multiply(
     rows: Int, _ a: UnsafePointer<Float>, leading lda: Int, _ packed: UnsafePointer<Float>,
     into c: UnsafeMutablePointer<Float>, leading ldc: Int, accumulate: Bool = false,
-    startingAt start: UnsafePointer<Float>? = nil, inStages: Bool = false
+    startingAt start: UnsafePointer<Float>? = nil, inStages: Bool = false, terms: Int? = nil,
+    columns: Int? = nil
   ) {
+    let terms = terms ?? inner
+    let columns = columns.map { ($0 + 15) & ~15 } ?? paddedColumns
     guard RegisterTiles.areUsed else {
       if let start {
-        for row in 0..<rows { copy(paddedColumns, start, into: c + row * ldc) }
+        for row in 0..<rows { copy(columns, start, into: c + row * ldc) }
       }
       return gemm(
-        rows, paddedColumns, inner, a, leading: lda, packed, leading: paddedColumns,
+        rows, columns, terms, a, leading: lda, packed, leading: paddedColumns,
         beta: accumulate || start != nil ? 1 : 0, into: c, leading: ldc)
     }
-    let stage = inStages && inner > longestSum ? longestSum / 2 : max(min(inner, longestRun), 1)
-    let panels = (paddedColumns + panel - 1) / panel
+    let stage = inStages && terms > longestSum ? longestSum / 2 : max(min(terms, longestRun), 1)
+    let panels = (columns + panel - 1) / panel
     for block in stride(from: 0, to: rows, by: Self.block) {
       let count = min(Self.block, rows - block)
       // Each panel fetches one or two rows of each tile of the next block.
       let isLast = rows - block < 2 * Self.block
-      for first in stride(from: 0, to: inner, by: stage) {
+      for first in stride(from: 0, to: terms, by: stage) {
         let a = a + (block * lda + first)
         for index in 0..<panels {
           let column = index * panel
@@ -121,7 +127,8 @@ struct PackedMatrix {
             }
           }
           RegisterTiles.multiply(
-            rows: count, columns: width, inner: min(stage, inner - first), a, row: lda, term: 1,
+            rows: count, columns: min(width, columns - column), inner: min(stage, terms - first),
+            a, row: lda, term: 1,
             packed + (column * inner + first * width), stride: width,
             into: c + (block * ldc + column), leading: ldc, accumulate: accumulate || first > 0,
             startingAt: first == 0 ? start.map { $0 + column } : nil, prefetch: prefetch)
