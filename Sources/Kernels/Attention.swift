@@ -39,7 +39,7 @@ public struct AttentionGeometry: Sendable, Hashable {
   static let queryBlock = 32
   static let keyBlock = 64
   /// Queries at a time for which the causal form computes equally many scores, and keys at a time for
-  /// which it sums over equally many queries: a vector of keys, less of which saves nothing.
+  /// which it sums over equally many queries: a vector of keys, as scores come in whole vectors.
   static let group = 16
 
   /// Keys in whole blocks.
@@ -114,18 +114,18 @@ public func attend(
         for start in stride(from: 0, to: end, by: AttentionGeometry.keyBlock) {
           let packed = PackedMatrix(inner: g.keysOfBlock(start), columns: head)
           for group in stride(from: 0, to: rows, by: AttentionGeometry.group) {
-            let count = min(AttentionGeometry.group, rows - group)
+            let size = min(AttentionGeometry.group, rows - group)
             let (means, scores) = (
               means + group * padded, scores + group * AttentionGeometry.keyBlock
             )
             let seen = score(
-              g, rows: count, first: first + group, keys: keys, start: start,
+              g, rows: size, first: first + group, keys: keys, start: start,
               queries + group * padded, into: scores)
             weigh(
-              rows: count, seen, scores, tops: tops + group, sums: sums + group, means: means,
+              rows: size, seen, scores, tops: tops + group, sums: sums + group, means: means,
               padded)
             packed.multiply(
-              rows: count, scores, leading: AttentionGeometry.keyBlock, values + start * padded,
+              rows: size, scores, leading: AttentionGeometry.keyBlock, values + start * padded,
               into: means, leading: padded, accumulate: true, terms: seen)
           }
         }
@@ -289,15 +289,15 @@ public func attendGradient(
         for start in stride(from: 0, to: end, by: width) {
           let whole = g.keysOfBlock(start)
           for group in stride(from: 0, to: count, by: AttentionGeometry.group) {
-            let rows = min(AttentionGeometry.group, count - group)
+            let size = min(AttentionGeometry.group, count - group)
             let (w, s) = (weights + group * width, slopes + group * width)
             let seen = score(
-              g, rows: rows, first: first + group, keys: transposedKeys, start: start,
+              g, rows: size, first: first + group, keys: transposedKeys, start: start,
               q + group * padded, into: w)
             PackedMatrix(inner: head, columns: whole).multiply(
-              rows: rows, dy + group * padded, leading: padded, transposedValues + start * padded,
+              rows: size, dy + group * padded, leading: padded, transposedValues + start * padded,
               into: s, leading: width, columns: seen)
-            for row in 0..<rows {
+            for row in 0..<size {
               let query = first + group + row
               let logSum = logSums[(n * g.queries + query) * g.heads + h]
               let (w, s) = (w + row * width, s + row * width)
@@ -308,14 +308,14 @@ public func attendGradient(
               }
             }
             PackedMatrix(inner: whole, columns: head).multiply(
-              rows: rows, s, leading: width, keys + start * padded,
+              rows: size, s, leading: width, keys + start * padded,
               into: dq + (first + group) * padded, leading: padded, accumulate: true, terms: seen)
           }
           let seen = g.keysOfBlock(start, seenByQueriesBefore: first + count)
           for group in stride(from: 0, to: seen, by: AttentionGeometry.group) {
-            // Queries before the first of these keys see none of them.
+            // The queries before the first of these keys see none of them.
             let above = g.isCausal ? max(0, start + group - first) : 0
-            func sum(
+            func add(
               _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
               to c: UnsafeMutablePointer<Float>
             ) {
@@ -325,8 +325,8 @@ public func attendGradient(
                 b + above * padded, leading: padded, into: c + (start + group) * padded,
                 leading: padded, accumulate: true)
             }
-            sum(weights, dy, to: dv)
-            sum(slopes, q, to: dk)
+            add(weights, dy, to: dv)
+            add(slopes, q, to: dk)
           }
         }
       }
