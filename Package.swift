@@ -213,6 +213,12 @@ let package = Package(
     tests("CodebooksTests", ["Codebooks", "LowRank", "Randomness"]),
     tests("LowRankTests", ["LowRank", "Randomness"]),
     tests(
+      "CompressionTests",
+      [
+        "Compression", "LowRank", "Tokenizers", "Layers", "Inference", "Execution", "CPUBackend",
+        "Autodiff", "Configuration", "Imaging", "TestSupport",
+      ]),
+    tests(
       "EvaluationTests", ["Evaluation", "Randomness"], exclude: ["make_goldens.py"]),
     tests(
       "DatasetsTests", ["Datasets", "Imaging", "Randomness", "Configuration", "FileTestSupport"]),

@@ -3,6 +3,7 @@ import Autodiff
 import Compression
 import Formatting
 import Foundation
+import Tokenizers
 import Training
 
 extension CompressionMethod: ExpressibleByArgument {}
@@ -19,8 +20,8 @@ public struct CompressCommand: DocumentedCommand {
   static let help = HelpText(
     paragraphs: [
       "The result is a checkpoint that encode, decode, compare and train --from take as any other. Its "
-        + "token ids are others than those of the original unless only the decoder is compressed (--part "
-        + "decoder).",
+        + "token ids are others than those of the original unless only the decoder is compressed: with "
+        + "--part decoder it decodes the original's tokens too.",
       "--method svd splits convolutions and linear layers in two with few channels between them. --method "
         + "id keeps some of the channels inside each residual block, those from which the others are "
         + "best interpolated on the given images, and folds the others into the next convolution: nothing "
@@ -125,6 +126,10 @@ public struct CompressCommand: DocumentedCommand {
     try requireName("--checkpoint", checkpoint)
     try requireName("--output", output)
     try requireName("--data", data)
+    if part == .quantizer {
+      throw ValidationError(
+        "--part: expected encoder or decoder, found quantizer, whose codes --codebook reduces")
+    }
     let goals = [("--max-loss-db", maxLoss), ("--keep", keep), ("--energy", energy)]
       .filter { $0.1 != nil }
     if goals.count > 1 {

@@ -112,7 +112,10 @@ extension CompressCommand {
 
     // With fine-tuning the folder becomes that of the run, and what it began with lies inside.
     let place = fineTune == nil ? output : output + "/compressed"
-    try Checkpoint(folder: place).writeDerived(run, small, from: source, weights: weights.file)
+    let keepsTokens = part == .decoder && codebook == nil
+    try Checkpoint(folder: place).writeDerived(
+      run, small, from: source, weights: weights.file,
+      keepingTokensOf: keepsTokens ? [opened.identity.fingerprint] + opened.kept : [])
     if let map {
       try writeMap(map, from: opened, to: run, small, in: output)
     }

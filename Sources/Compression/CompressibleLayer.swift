@@ -16,7 +16,7 @@ public struct CompressibleLayer: Sendable {
   /// The shape of its input, `[n, h, w, inputs]`.
   let input: Shape
   /// What it reads, in the record.
-  let source: ValueID
+  package let source: ValueID
 
   /// Results of a channel, `n h w`.
   var places: Int {

@@ -1,12 +1,17 @@
 /// A size of one part of a model: what it saves, and what it costs in accuracy.
-struct Choice: Sendable, Equatable {
+package struct Choice: Sendable, Equatable {
   /// The part and the size; nil where the part is whole.
-  var reduction: Int?
-  var size = 0
+  package var reduction: Int?
+  package var size = 0
   /// What is to be saved, seconds or parameters.
-  var cost: Double
+  package var cost: Double
   /// How much the error grows where this part alone is reduced.
-  var error: Double
+  package var error: Double
+
+  /// A size of a part.
+  package init(reduction: Int?, size: Int = 0, cost: Double, error: Double) {
+    (self.reduction, self.size, self.cost, self.error) = (reduction, size, cost, error)
+  }
 }
 
 /// The path from a whole model to the smallest one, a part at a time, always by the step that saves most
@@ -15,12 +20,12 @@ struct Choice: Sendable, Equatable {
 /// The error of a model is taken to be the sum of those of its parts, each measured alone. Then the lower
 /// convex hull of the choices of each part holds every best model, and the steps along all hulls in the
 /// order of their slopes lead from one of these to the next.
-struct CompressionPath: Sendable {
+package struct CompressionPath: Sendable {
   /// Choices by part after each number of steps; the first has all parts whole.
-  let stages: [[Int: Choice]]
+  package let stages: [[Int: Choice]]
 
   /// The path of parts with choices; the first choice of each is the whole part.
-  init(_ parts: [[Choice]]) {
+  package init(_ parts: [[Choice]]) {
     var steps: [(part: Int, choice: Choice, slope: Double)] = []
     for (part, choices) in parts.enumerated() {
       var last = choices[0]
@@ -43,7 +48,7 @@ struct CompressionPath: Sendable {
   }
 
   /// The lower convex hull of choices, from the first one to smaller costs.
-  static func hull(_ choices: [Choice]) -> [Choice] {
+  package static func hull(_ choices: [Choice]) -> [Choice] {
     var hull = [choices[0]]
     let cheaper = choices.dropFirst().filter { $0.cost < choices[0].cost }
       .sorted { ($0.cost, $0.error) > ($1.cost, $1.error) }
@@ -65,14 +70,14 @@ struct CompressionPath: Sendable {
   }
 
   /// The first stage whose parts cost no more than so much together; nil where none does.
-  func stage(costing most: Double, whole: [Double]) -> Int? {
+  package func stage(costing most: Double, whole: [Double]) -> Int? {
     stages.firstIndex { stage in
       whole.enumerated().reduce(0) { $0 + (stage[$1.offset]?.cost ?? $1.element) } <= most
     }
   }
 
   /// The last stage that a test passes, by bisection: what it tests only gets worse along the path.
-  func last(where passes: (Int) throws -> Bool) rethrows -> Int {
+  package func last(where passes: (Int) throws -> Bool) rethrows -> Int {
     var (good, bad) = (0, stages.count)
     while bad - good > 1 {
       let middle = (good + bad) / 2

@@ -6,7 +6,7 @@ import LowRank
 ///
 /// A size is a rank or a number of channels. Each has two forms: the tensors of the smaller part, and
 /// weights for the whole part that compute the same, by which its effect is measured without another plan.
-protocol Reduction: Sendable {
+package protocol Reduction: Sendable {
   /// The layer or block.
   var name: String { get }
   /// The size at which nothing is reduced.
@@ -34,7 +34,7 @@ protocol Reduction: Sendable {
 extension [any Reduction] {
   /// Of several ways to reduce one part, the way and size that keep a share of its energy at the least
   /// cost; nil where that saves nothing.
-  func chosen(keepingEnergy share: Double) -> (reduction: any Reduction, size: Int)? {
+  package func chosen(keepingEnergy share: Double) -> (reduction: any Reduction, size: Int)? {
     let ways = map { ($0, $0.size(keepingEnergy: share)) }
     guard
       let (reduction, size) = ways.min(by: {
@@ -53,19 +53,19 @@ extension [any Reduction] {
 /// The filter comes first, `W [O, I k k] ~ A [O, r] B [r, I k k]`: a k x k convolution to r channels and a 1x1
 /// one to O. Or the 1x1 comes first, `W [O k k, I] ~ A [O k k, r] B [r, I]`. Each is the best approximation of
 /// that form by Eckart and Young's theorem; the roots of the singular values are on both sides.
-struct Factorization: Reduction {
-  let layer: CompressibleLayer
-  let isPointwiseFirst: Bool
+package struct Factorization: Reduction {
+  package let layer: CompressibleLayer
+  package let isPointwiseFirst: Bool
   private let decomposition: SingularValueDecomposition
   private let weight: [Float]
   private let bias: [Float]?
 
   /// Layers with fewer channels on one side have no rank to lose.
-  static let leastChannels = 16
+  package static let leastChannels = 16
   private static let mostSizes = 7
 
   /// Decomposes a layer's weight, given in the order of a checkpoint, `[O, I, k, k]`.
-  init(
+  package init(
     _ layer: CompressibleLayer, weight: [Float], bias: [Float]?, isPointwiseFirst: Bool
   ) throws(LowRankError) {
     (self.layer, self.isPointwiseFirst) = (layer, isPointwiseFirst)
@@ -81,7 +81,7 @@ struct Factorization: Reduction {
   }
 
   /// The layers with enough channels, each with the filter first and, where that differs, the 1x1 first.
-  static func families(
+  package static func families(
     of layers: [CompressibleLayer], _ weights: [String: [Float]]
   ) throws -> [[any Reduction]] {
     try layers.filter { min($0.inputs, $0.outputs) >= leastChannels }.map { layer in
@@ -98,12 +98,12 @@ struct Factorization: Reduction {
     }
   }
 
-  var name: String { layer.name }
-  var wholeSize: Int { min(layer.inputs, layer.outputs) }
-  var wholeCost: LayerCost { layer.cost }
-  var input: Shape { layer.input }
+  package var name: String { layer.name }
+  package var wholeSize: Int { min(layer.inputs, layer.outputs) }
+  package var wholeCost: LayerCost { layer.cost }
+  package var input: Shape { layer.input }
 
-  var sizes: [Int] {
+  package var sizes: [Int] {
     let useful = stride(from: 8, to: wholeSize, by: 8).filter {
       cost(size: $0).multiplyAdds < wholeCost.multiplyAdds
     }
@@ -112,7 +112,7 @@ struct Factorization: Reduction {
       \.element)
   }
 
-  func cost(size: Int) -> LayerCost {
+  package func cost(size: Int) -> LayerCost {
     let k = layer.kernel * layer.kernel
     let (first, second) = isPointwiseFirst ? (1, k) : (k, 1)
     // A pointwise map before a filter with a stride is computed at all places.
@@ -122,9 +122,9 @@ struct Factorization: Reduction {
       multiplyAdds: size * (before * first * layer.inputs + layer.places * second * layer.outputs))
   }
 
-  func size(keepingEnergy share: Double) -> Int { decomposition.rank(keepingEnergy: share) }
+  package func size(keepingEnergy share: Double) -> Int { decomposition.rank(keepingEnergy: share) }
 
-  func standIns(size: Int) throws(LowRankError) -> [String: [Float]] {
+  package func standIns(size: Int) throws(LowRankError) -> [String: [Float]] {
     let (left, right) = try decomposition.factors(rank: size)
     let product = left.times(right)
     let (i, k) = (layer.inputs, layer.kernel * layer.kernel)
@@ -137,7 +137,7 @@ struct Factorization: Reduction {
     ]
   }
 
-  func tensors(size: Int) throws(LowRankError) -> [String: [Float]] {
+  package func tensors(size: Int) throws(LowRankError) -> [String: [Float]] {
     let (left, right) = try decomposition.factors(rank: size)
     let k = layer.kernel * layer.kernel
     var tensors = [name + ".0.weight": right.elements.map(Float.init)]
@@ -151,12 +151,12 @@ struct Factorization: Reduction {
     return tensors
   }
 
-  func note(size: Int, in layers: inout ReducedLayers) {
+  package func note(size: Int, in layers: inout ReducedLayers) {
     layers.ranks[name] = size
     if isPointwiseFirst { layers.pointwiseFirst.insert(name) }
   }
 
-  func record(size: Int?, _ x: Tensor, in scope: Scope) -> Tensor {
+  package func record(size: Int?, _ x: Tensor, in scope: Scope) -> Tensor {
     var reduced = ReducedLayers()
     if let size {
       reduced.ranks["layer"] = size
@@ -178,8 +178,8 @@ struct Factorization: Reduction {
 /// Channels are actual ones, so that the activation between the convolutions sees what it saw; what the
 /// others held is folded into conv2. They are kept by whole groups of norm2, whose statistics so stay what
 /// they were; the sum with the block's input keeps all of its channels.
-struct ChannelSelection: Reduction {
-  let name: String
+package struct ChannelSelection: Reduction {
+  package let name: String
   /// The block's two convolutions.
   private let first, second: CompressibleLayer
   private let groupSize: Int
@@ -198,7 +198,7 @@ struct ChannelSelection: Reduction {
   ///   - groups: groups of its normalization.
   ///   - activations: rows of what conv2 reads, `[n, C]`.
   ///   - weights: the model's tensors by name.
-  init(
+  package init(
     _ block: String, _ layers: [CompressibleLayer], groups: Int, activations: Matrix,
     weights: [String: [Float]]
   ) throws(LowRankError) {
@@ -214,18 +214,18 @@ struct ChannelSelection: Reduction {
     _ = try kept(groupSize)
   }
 
-  var wholeSize: Int { first.outputs }
-  var wholeCost: LayerCost { first.cost + second.cost }
-  var input: Shape { first.input }
+  package var wholeSize: Int { first.outputs }
+  package var wholeCost: LayerCost { first.cost + second.cost }
+  package var input: Shape { first.input }
 
-  var sizes: [Int] {
+  package var sizes: [Int] {
     let unit = (7 + groupSize) / groupSize * groupSize
     let all = stride(from: unit, to: wholeSize, by: unit).map { $0 }
     let step = max(1, (all.count + Self.mostSizes - 1) / Self.mostSizes)
     return all.enumerated().filter { $0.offset % step == step - 1 }.map(\.element)
   }
 
-  func cost(size: Int) -> LayerCost {
+  package func cost(size: Int) -> LayerCost {
     let share = { (number: Int) in number / wholeSize * size }
     let (a, b) = (first.cost, second.cost)
     return LayerCost(
@@ -234,7 +234,7 @@ struct ChannelSelection: Reduction {
       multiplyAdds: share(a.multiplyAdds) + share(b.multiplyAdds))
   }
 
-  func size(keepingEnergy share: Double) -> Int {
+  package func size(keepingEnergy share: Double) -> Int {
     let most = (1 - share).squareRoot() * activations.frobeniusNorm
     // Errors fall with the number of groups.
     var (least, enough) = (1, groups)
@@ -288,7 +288,7 @@ struct ChannelSelection: Reduction {
     }
   }
 
-  func standIns(size: Int) throws(LowRankError) -> [String: [Float]] {
+  package func standIns(size: Int) throws(LowRankError) -> [String: [Float]] {
     let (channels, coefficients) = try kept(size)
     let (small, k) = (folded(coefficients), second.kernel * second.kernel)
     let (c, s) = (second.inputs, channels.count)
@@ -303,7 +303,7 @@ struct ChannelSelection: Reduction {
     return [second.name + ".weight": weight]
   }
 
-  func tensors(size: Int) throws(LowRankError) -> [String: [Float]] {
+  package func tensors(size: Int) throws(LowRankError) -> [String: [Float]] {
     let (channels, coefficients) = try kept(size)
     func selected(_ tensor: String) -> [Float] {
       let numbers = weights[name + "." + tensor]!
@@ -318,9 +318,9 @@ struct ChannelSelection: Reduction {
     return tensors
   }
 
-  func note(size: Int, in layers: inout ReducedLayers) { layers.widths[name] = size }
+  package func note(size: Int, in layers: inout ReducedLayers) { layers.widths[name] = size }
 
-  func record(size: Int?, _ x: Tensor, in scope: Scope) -> Tensor {
+  package func record(size: Int?, _ x: Tensor, in scope: Scope) -> Tensor {
     var reduced = ReducedLayers()
     reduced.widths["block"] = size
     return ResidualBlock(

@@ -33,22 +33,6 @@ public enum CompressionGoal: Sendable, Equatable {
   }
 }
 
-/// A part of a tokenizer that may be made smaller.
-public enum TokenizerPart: String, Sendable, CaseIterable {
-  /// The encoder with `quant_conv`.
-  case encoder
-  /// The decoder with `post_quant_conv`.
-  case decoder
-
-  /// Whether a layer belongs to it.
-  func holds(_ layer: String) -> Bool {
-    switch self {
-    case .encoder: layer.hasPrefix("encoder.") || layer == "quant_conv"
-    case .decoder: layer.hasPrefix("decoder.") || layer == "post_quant_conv"
-    }
-  }
-}
-
 /// A model that was made smaller.
 public struct CompressedModel: Sendable {
   /// One part that is smaller now.
@@ -146,7 +130,7 @@ public final class TokenizerCompressor<B: Backend> {
     progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
   ) throws -> CompressedModel {
     let families = try families(method).filter { family in
-      parts.contains { $0.holds(family[0].name) }
+      parts.contains(TokenizerPart(ofParameter: family[0].name))
     }
     if case .energy(let share) = goal {
       return try CompressedModel(
@@ -421,7 +405,7 @@ public enum LayerFactorization {
 
 extension ParameterMemory {
   /// All tensors by name, in the order of a checkpoint.
-  var tensors: [String: [Float]] {
+  package var tensors: [String: [Float]] {
     Dictionary(
       uniqueKeysWithValues: layout.parameters.enumerated().map { ($1.name, read(parameter: $0)) })
   }

@@ -16,10 +16,12 @@ extension Checkpoint {
   ///   - parameters: its weights.
   ///   - source: the checkpoint that they were made of.
   ///   - file: which of its weights.
+  ///   - kept: the checkpoints whose tokens it decodes beside its own, where its encoder
+  ///     and quantizer are theirs.
   /// - Throws: ``TrainingError`` where the folder is occupied or cannot be written.
   public func writeDerived<B: Backend>(
     _ run: some Configurable, _ parameters: ParameterMemory<B>, from source: Checkpoint,
-    weights file: String = Checkpoint.modelFile
+    weights file: String = Checkpoint.modelFile, keepingTokensOf kept: [String] = []
   ) throws {
     try checkIsFree()
     try makeFolder()
@@ -34,7 +36,12 @@ extension Checkpoint {
       } catch { throw TrainingError.file(error) }
     }
     try write(run)
+    var record: [String: String] = [:]
+    if !kept.isEmpty, let run = run as? RunConfiguration {
+      record = KeptTokens(of: kept, run.tokenizer, WeightsHash(parameters)).metadata
+    }
     try writeModel(
-      parameters, step: Self.step(in: metadata) ?? 0, weights: metadata["weights"] ?? "last")
+      parameters, step: Self.step(in: metadata) ?? 0, weights: metadata["weights"] ?? "last",
+      record: record)
   }
 }
