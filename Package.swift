@@ -107,7 +107,7 @@ let package = Package(
     wall("Priors", ["Layers", "Autodiff", "Configuration", "Solvers"]),
     wall("Datasets", ["Imaging", "Randomness", "Configuration", "Files", "Threads"]),
     wall("SceneRendering", ["Imaging", "Randomness", "Threads"]),
-    wall("Diagnostics", ["Evaluation", "Formatting", "Forms"]),
+    wall("Diagnostics", ["Evaluation", "LowRank", "Formatting", "Forms"]),
     wall("TokenFiles", ["Safetensors", "Files"]),
     // 4
     wall(

@@ -70,6 +70,14 @@ public struct VectorSet: Sendable, Equatable {
     let sums = channels.products(channels, isSymmetric: true, threads: threads)
     return SymmetricMatrix(size: size, elements: sums.map { $0 / Double(count - 1) })
   }
+
+  /// The scalar products of all pairs of vectors, `X X^T`; they do not depend on the threads.
+  ///
+  /// - Precondition: there is a vector at least.
+  package func gramMatrix(threads: Int) -> SymmetricMatrix {
+    SymmetricMatrix(
+      size: count, elements: products(self, isSymmetric: true, threads: threads))
+  }
 }
 
 // MARK: - Pairs of vectors
