@@ -59,16 +59,20 @@ public struct SeriesStyle: Sendable, Hashable {
   public let index: Int
   /// Which of several curves of one subject, from 0; nil where a subject has one curve a chart.
   public let variant: Int?
+  /// Whether it is one of many that stand behind the others: thin, pale and without a name.
+  public let isFaint: Bool
 
   /// The style of a subject, or of one of its curves.
-  public init(_ index: Int, variant: Int? = nil) {
+  public init(_ index: Int, variant: Int? = nil, isFaint: Bool = false) {
     self.index = index
     self.variant = variant
+    self.isFaint = isFaint
   }
 
   /// The classes that give an element colour and dashes.
   public var classes: String {
-    variant.map { "r\(index) v\($0 % Self.dashes.count)" } ?? "r\(index)"
+    (variant.map { "r\(index) v\($0 % Self.dashes.count)" } ?? "r\(index)")
+      + (isFaint ? " faint" : "")
   }
 
   /// Colours on a light ground, after Okabe and Ito's for the colour-blind; all are darkened or

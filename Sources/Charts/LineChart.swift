@@ -61,7 +61,8 @@ public struct LineChart: Chart {
     }
   }
 
-  /// How many curves are named at their ends: one needs no name, and more have no room.
+  /// How many curves are named at their ends: one needs no name, and more have no room; faint ones
+  /// are not.
   static let named = 2...14
 
   /// Points kept of each curve.
@@ -69,7 +70,7 @@ public struct LineChart: Chart {
 
   /// A sentence on what is to be seen, for those who do not see it.
   public let summary: String
-  /// The curves that have a point, with as many points as are drawn.
+  /// The curves that have a point, with as many points as are drawn; faint ones come last.
   public let lines: [Line]
   /// Levels.
   public let references: [Reference]
@@ -97,9 +98,10 @@ public struct LineChart: Chart {
     self.events = events
     self.decimals = decimals
     self.including = including
-    let drawable = lines.filter { line in
+    let visible = lines.filter { line in
       line.points.contains { $0.y.isFinite && (vertical == .linear || $0.y > 0) }
     }
+    let drawable = visible.filter { !$0.style.isFaint } + visible.filter(\.style.isFaint)
     let xs = drawable.flatMap { line in [line.points.first?.x, line.points.last?.x] }
       .compactMap { $0 }
     let x = Scale(
@@ -122,17 +124,21 @@ public struct LineChart: Chart {
     let y =
       range.map { Scale(vertical, from: $0.lowerBound, to: $0.upperBound) }
       ?? Scale(vertical, around: ys, including: including)
+    let strong = self.lines.filter { !$0.style.isFaint }
     frame = Frame(
       .init(title: horizontal.title, scale: x, ticks: 6), .init(title: "", scale: y),
-      labels: Self.named.contains(self.lines.count) ? self.lines.map(\.label) : [])
+      labels: Self.named.contains(strong.count) ? strong.map(\.label) : [])
   }
+
+  /// The curves that legend and labels name.
+  private var strong: [Line] { lines.filter { !$0.style.isFaint } }
 
   /// Whether no curve has a point.
   public var isEmpty: Bool { lines.isEmpty }
 
-  /// Every curve with its last value.
+  /// Every curve with its last value, but for faint ones.
   public var legend: [LegendEntry] {
-    lines.map { line in
+    strong.map { line in
       LegendEntry(
         line.name, line.style,
         value: line.value ?? text(line.points.last { $0.y.isFinite }?.y ?? .nan))
@@ -217,8 +223,8 @@ extension LineChart {
   /// All that is drawn, axes included.
   var content: String {
     let bands = lines.map(band).joined()
-    let curves = lines.map(curve).joined()
-    let labels = lines.compactMap { line -> Frame.EndLabel? in
+    let curves = (lines.filter(\.style.isFaint) + strong).map(curve).joined()
+    let labels = strong.compactMap { line -> Frame.EndLabel? in
       guard !line.label.isEmpty, let last = line.points.last(where: { frame.y($0.y).isFinite })
       else { return nil }
       let y = min(max(frame.y(last.y), frame.top), frame.height - frame.bottom)
@@ -226,7 +232,7 @@ extension LineChart {
     }
     // Words about levels lie on the curves, with a rim of the ground's colour.
     return frame.axes + levels.lines + events.map(event).joined() + bands + curves + levels.labels
-      + (Self.named.contains(lines.count) ? frame.endLabels(labels) : "")
+      + (Self.named.contains(strong.count) ? frame.endLabels(labels) : "")
   }
 
   private func curve(_ line: Line) -> String {

@@ -36,6 +36,26 @@ struct LineChartTests {
     #expect(ys == ys.sorted(by: >) && ys.allSatisfy { $0 >= 0 && $0 <= 226 })
   }
 
+  @Test("faint curves: drawn first, told last, without a name in legend and at their ends")
+  func faint() throws {
+    let faint = LineChart.Line("many", SeriesStyle(0, isFaint: true), Self.line.points)
+    let chart = Self.chart([
+      faint, .init("one", SeriesStyle(0, variant: 0), Self.line.points), faint,
+      .init("two", SeriesStyle(0, variant: 1), Self.line.points),
+    ])
+    #expect(chart.lines.map(\.name) == ["one", "two", "many", "many"])
+    #expect(chart.legend.map(\.name) == ["one", "two"])
+    let svg = chart.svg
+    #expect(svg.components(separatedBy: "class=\"s r0 faint\"").count == 3)
+    #expect(svg.components(separatedBy: "class=\"s direct").count == 3)
+    let (first, last) = (
+      try #require(svg.range(of: "<g class=\"s r0 v0\"")),
+      try #require(svg.range(of: "<g class=\"s r0 faint\"", options: .backwards))
+    )
+    #expect(last.lowerBound < first.lowerBound)
+    #expect(chart.table.header == ["step", "one", "two", "many", "many"])
+  }
+
   @Test("a file of its own: the same curves, with colours and a title within, every tag closed")
   func file() {
     let chart = Self.chart([Self.line, .init("a<b", SeriesStyle(3), Self.line.points)])

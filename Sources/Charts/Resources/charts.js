@@ -110,6 +110,8 @@
     return all;
   };
 
+  const faint = s => s.c.endsWith(' faint');
+
   // What holds for all charts whose horizontal axis is the step.
   const view = {axis: 'step', smooth: 0, grouped: false};
   const source = document.getElementById('view-data');
@@ -160,7 +162,8 @@
             variants.set(variant, [...(variants.get(variant) || []), s]);
           }
           for (const same of variants.values()) {
-            if (same.length < 2) continue;
+            // Of one run there may be many curves of a kind, of which none stands for the run.
+            if (same.length < 2 || new Set(same.map(s => s.r)).size < same.length) continue;
             const low = Math.max(...same.map(s => s.x[0]));
             const high = Math.min(...same.map(s => s.x[s.x.length - 1]));
             if (!(low < high)) continue;
@@ -249,7 +252,7 @@
         if (isKnown) {
           dots[i].setAttribute('cx', px(s.x[k]));
           dots[i].setAttribute('cy', Math.max(top - 4, Math.min(bottom + 2, py(s.y[k]))));
-          if (shownRun(s.r)) words.push(`${s.n} ${said(s.y[k])}`);
+          if (shownRun(s.r) && !faint(s)) words.push(`${s.n} ${said(s.y[k])}`);
         }
         if (values[i]) values[i].textContent = isKnown ? said(s.y[k]) : '–';
       });
@@ -308,12 +311,14 @@
         ready();
         show(nearest(places, x));
         // The nearest curve stands out where there are several.
-        let best = 24, name = null;
+        let best = 24, name = null, near = null;
         for (const s of shape.curves) {
           if (!s || !s.x.length || !shownRun(s.r)) continue;
           const distance = Math.abs(shape.py(s.y[nearest(s.x, xs[at])]) - y);
-          if (distance < best) [best, name] = [distance, `r${s.r}`];
+          if (distance < best) [best, name, near] = [distance, `r${s.r}`, s];
         }
+        // The legend does not name faint ones.
+        if (near && faint(near)) caption.textContent = near.n;
         if (name) figure.dataset.focus = name; else delete figure.dataset.focus;
       },
       // A part of the axis, in units of the picture, as it is dragged; drawn, or taken at the end.
@@ -391,7 +396,8 @@
     }).join('');
     const raws = curves.map(s => s.raw
       ? `<path class="s raw line ${s.c}" d="${path(s.x, s.raw)}"/>` : '').join('');
-    const all = curves.map(s =>
+    const strong = curves.filter(s => !faint(s));
+    const all = [...curves.filter(faint), ...strong].map(s =>
       `<g class="s ${s.c}"><title>${escaped(s.n)}</title><path class="mark line" d="${path(s.x, s.y)}"/></g>`)
       .join('');
     let levels = '';
@@ -408,8 +414,8 @@
         `<path class="flag" d="M${n1(x - 4)} ${bottom + 6}h8l-4 -6z"/></g>`;
     }).join('');
     const named = [];
-    if (curves.length > 1 && curves.length <= 14)
-      for (const s of curves) {
+    if (strong.length > 1 && strong.length <= 14)
+      for (const s of strong) {
         if (!s.l) continue;
         let k = s.x.length - 1;
         while (k >= 0 && !(s.x[k] <= shape.x1 && s.x[k] >= shape.x0 && Number.isFinite(py(s.y[k])))) k--;
