@@ -193,7 +193,7 @@ enum KeyListing {
       "", "# Priors", "",
       "A configuration with `\"kind\": \"prior\"` trains a transformer on the tokens of a tokenizer: see "
         + "[priors.md](priors.md). `training` and `monitor` have the keys above, but for those of images, "
-        + "codebooks and samples; `monitor.keepBest` is `\"none\"` or `\"bits\"`.",
+        + "codebooks, samples and spectra; `monitor.keepBest` is `\"none\"` or `\"bits\"`.",
     ]
     lines += tables(
       PriorRunConfiguration.keys.filter {

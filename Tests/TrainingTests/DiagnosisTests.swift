@@ -3,6 +3,7 @@ import Autodiff
 import CPUBackend
 import Configuration
 import Datasets
+import Diagnostics
 import Execution
 import Foundation
 import Imaging
@@ -179,6 +180,45 @@ struct DiagnosisTests {
     expect(last["pathLength"], recorder.reports.reduce(0) { $0 + 0.05 * $1.gradientNorm }, 1e-5)
   }
 
+  /// Each evaluation has the ranks of its own weights: those in the checkpoint, at the end.
+  @Test(arguments: ["fsq", "averaged", "simvq", "none"])
+  func effectiveRanksOfTheLayersAreThoseOfTheEvaluatedWeights(_ kind: String) throws {
+    let small = try SmallRun()
+    let folder = small.folder("run")
+    try SmallRun.train(SmallRun.configuration(kind, data: small.data), in: folder)
+    let all = Journal.lines(folder: folder)
+    let lines = all.filter { $0["kind"] == .string("spectra") }
+    let evaluations = all.filter { $0["kind"] == .string("evaluation") }
+    #expect(lines.map { $0["step"] } == [.integer(4), .integer(8), .integer(10)])
+    #expect(lines.map { $0["weights"] } == evaluations.map { $0["weights"] })
+    let file = try SafetensorsFile(path: folder + "/" + Checkpoint.modelFile)
+    let weights = file.entries.filter {
+      ($0.shape.count == 4 || $0.name.contains("attentions")) && $0.name.hasSuffix(".weight")
+        && !$0.name.contains("norm")
+    }
+    #expect(weights.count > 20)
+    let last = try #require(lines.last)
+    guard case .object(let stable)? = last["stableRank"],
+      case .object(let entropy)? = last["entropyRank"]
+    else {
+      Issue.record("no ranks in \(last.keys)")
+      return
+    }
+    #expect(Set(stable.keys) == Set(weights.map { String($0.name.dropLast(7)) }))
+    #expect(stable.keys == entropy.keys)
+    for entry in weights {
+      let shape = entry.shape + Array(repeating: 1, count: 4 - entry.shape.count)
+      let layer = try #require(
+        LayerSpectrum(
+          entry.name,
+          LayerShape(outputs: shape[0], inputs: shape[1], height: shape[2], width: shape[3]),
+          weights: try file.floats(entry.name), bothUnfoldings: false))
+      let name = String(entry.name.dropLast(7))
+      expect(stable[name], layer.stableRank, 1e-3)
+      expect(entropy[name], layer.entropyRank, 1e-3)
+    }
+  }
+
   @Test func whatIsOffIsNotWritten() throws {
     let small = try SmallRun()
     var run = SmallRun.vq(data: small.data, steps: 4)
@@ -186,6 +226,7 @@ struct DiagnosisTests {
     run.monitor.cosines = false
     run.monitor.decrease = false
     run.monitor.quantizer = false
+    run.monitor.spectra = false
     run.monitor.tensorBoard = false
     let (bare, full) = (small.folder("bare"), small.folder("full"))
     try SmallRun.train(run, in: bare)

@@ -68,6 +68,7 @@ struct EventLogTests {
         #expect(abs(value - point.value) <= 1e-6 * abs(point.value), "\(tag)")
       }
     }
+    #expect(found["scalars spectra/entropyRank/encoder.conv_in"]?.steps == [4, 8, 10])
     #expect(found["images samples"]?.steps == [4, 8, 10])
     #expect(found["histograms codes/uses"]?.steps == [2, 4, 6, 8, 10])
     #expect(found["histograms cosines/tensorCosines"]?.steps == [2, 4, 6, 8, 10])

@@ -27,14 +27,15 @@ struct JournalKeysTests {
     return keys
   }
 
-  /// Keys of a line, those of objects within it too; names of modules and averages are not keys.
+  /// Keys of a line, those of objects within it too; names of modules, layers and averages are not keys.
   private static func keys(_ object: JSONObject, isOuter: Bool = true) -> Set<String> {
     var keys: Set<String> = []
     for member in object.members where !["kind", "step"].contains(member.key) {
       if case .object(let inner) = member.value {
         let isName = inner.keys == ["average", "max"] || inner.keys == ["max"]
-        if isOuter, member.key == "modules" || isName { keys.insert(member.key) }
-        if !isName { keys.formUnion(Self.keys(inner, isOuter: false)) }
+        let isOfLayers = ["stableRank", "entropyRank"].contains(member.key)
+        if isOuter, member.key == "modules" || isName || isOfLayers { keys.insert(member.key) }
+        if !isName, !isOfLayers { keys.formUnion(Self.keys(inner, isOuter: false)) }
       } else {
         keys.insert(member.key)
       }

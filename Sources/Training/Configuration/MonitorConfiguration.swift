@@ -46,6 +46,8 @@ public struct MonitorConfiguration: Sendable, Equatable {
   public var decrease: Bool
   /// Whether to record what the quantizer does to vectors and gradients.
   public var quantizer: Bool
+  /// Whether evaluations of a tokenizer record stable and entropy rank of each layer.
+  public var spectra: Bool
   /// Whether event files are written, for TensorBoard.
   public var tensorBoard: Bool
   /// By what measure the best evaluated weights are kept, beside the last ones.
@@ -55,8 +57,8 @@ public struct MonitorConfiguration: Sendable, Equatable {
   public init(
     logEvery: Int = 10, evaluateEvery: Int = 200, evaluationImages: Int = 256, samples: Int = 8,
     checkpointEvery: Int = 500, diagnoseEvery: Int = 50, averageLoss: Bool = true,
-    cosines: Bool = true, decrease: Bool = true, quantizer: Bool = true, tensorBoard: Bool = true,
-    keepBest: Best = .none
+    cosines: Bool = true, decrease: Bool = true, quantizer: Bool = true, spectra: Bool = true,
+    tensorBoard: Bool = true, keepBest: Best = .none
   ) {
     self.logEvery = logEvery
     self.evaluateEvery = evaluateEvery
@@ -68,6 +70,7 @@ public struct MonitorConfiguration: Sendable, Equatable {
     self.cosines = cosines
     self.decrease = decrease
     self.quantizer = quantizer
+    self.spectra = spectra
     self.tensorBoard = tensorBoard
     self.keepBest = keepBest
   }
@@ -119,6 +122,9 @@ extension MonitorConfiguration: KindFields {
       fields.flag(
         "quantizer", &quantizer,
         "Whether to record what the quantizer does to vectors and gradients.")
+      fields.flag(
+        "spectra", &spectra,
+        "Whether evaluations record stable and entropy rank of each layer's weight.")
     }
     fields.flag("tensorBoard", &tensorBoard, "Whether TensorBoard event files are written.")
     switch kind {

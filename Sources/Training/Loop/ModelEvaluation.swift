@@ -41,12 +41,16 @@ package struct Evaluation {
   package let value: Double
   /// The line of the log.
   package let line: JSONObject
+  /// Lines that follow it.
+  package let others: [JSONObject]
   /// Tells whoever watches the run.
   package let tell: () -> Void
 
   /// A result.
-  package init(value: Double, line: JSONObject, tell: @escaping () -> Void = {}) {
-    (self.value, self.line, self.tell) = (value, line, tell)
+  package init(
+    value: Double, line: JSONObject, others: [JSONObject] = [], tell: @escaping () -> Void = {}
+  ) {
+    (self.value, self.line, self.others, self.tell) = (value, line, others, tell)
   }
 }
 

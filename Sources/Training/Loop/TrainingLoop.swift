@@ -265,7 +265,8 @@ final class TrainingLoop<B: Backend, Model: TrainableModel> {
     result.tell()
     if let comparison { observer.didCompare(comparison, step: step) }
     try diary.record(
-      [result.line, comparison?.line(step: step), averageLossLine].compactMap { $0 })
+      [result.line] + result.others
+        + [comparison?.line(step: step), averageLossLine].compactMap { $0 })
   }
 
   private var isExhausted: Bool { best.isExhausted(training.patience) }

@@ -150,11 +150,13 @@ extension JSONValue {
   /// A list of numbers with four significant digits each, `null` where one is not known: lists of all
   /// tensors are long, and come often.
   static func digits(_ numbers: [Double?]) -> JSONValue {
-    .array(
-      numbers.map { number in
-        guard let number, number.isFinite else { return .null }
-        return .number(Double(String(format: "%.4g", number)) ?? number)
-      })
+    .array(numbers.map(digits))
+  }
+
+  /// A number with four significant digits, `null` where it is not known.
+  static func digits(_ number: Double?) -> JSONValue {
+    guard let number, number.isFinite else { return .null }
+    return .number(Double(String(format: "%.4g", number)) ?? number)
   }
 }
 

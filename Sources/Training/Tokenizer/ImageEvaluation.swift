@@ -151,6 +151,7 @@ extension EvaluationResult {
 final class ImageEvaluation<B: Backend>: ModelEvaluation {
   private let run: RunConfiguration
   private let codec: Codec<B>
+  private let parameters: ParameterMemory<B>
   private let images: [Image]
   /// Those by which averages are compared: spread evenly over the set.
   private let heldOut: [Image]
@@ -161,14 +162,17 @@ final class ImageEvaluation<B: Backend>: ModelEvaluation {
   /// Evaluates on images.
   ///
   /// - Parameters:
+  ///   - parameters: the weights that the codec has.
   ///   - heldOutCount: how many of them averages are compared by.
   ///   - forward: the forward pass of a step.
   init(
-    _ run: RunConfiguration, codec: Codec<B>, images: [Image], heldOutCount: Int,
-    forward: ForwardPass<B>, observer: any TrainingObserver, shouldStop: @escaping () -> Bool
+    _ run: RunConfiguration, codec: Codec<B>, parameters: ParameterMemory<B>, images: [Image],
+    heldOutCount: Int, forward: ForwardPass<B>, observer: any TrainingObserver,
+    shouldStop: @escaping () -> Bool
   ) {
     self.run = run
     self.codec = codec
+    self.parameters = parameters
     self.images = images
     self.observer = observer
     self.shouldStop = shouldStop
@@ -198,9 +202,12 @@ final class ImageEvaluation<B: Backend>: ModelEvaluation {
         originals: samples.map { images[$0] }, reconstructions: reconstructions, columns: count)
       try request.diary.record(samples: sheet, step: step)
     }
+    let spectra =
+      run.monitor.spectra ? try parameters.layerSpectra(shouldStop: shouldStop) : nil
     return Evaluation(
       value: run.monitor.keepBest == .ssim ? result.ssim : result.psnr,
       line: result.line(step: step, seconds: request.seconds, weights: request.weights),
+      others: [spectra?.line(step: step, weights: request.weights)].compactMap { $0 },
       tell: { [observer] in observer.didEvaluate(result, step: step) })
   }
 

@@ -233,8 +233,9 @@ public final class TokenizerTrainer<B: Backend> {
   ) throws -> (ImageEvaluation<B>, CodebookReestimation<B>?) {
     let count = averages.kinds.isEmpty ? 0 : run.training.averaging.evaluationImages
     let evaluation = ImageEvaluation(
-      run, codec: codec, images: evaluationSet.images, heldOutCount: count,
-      forward: try steps.forward(.init()), observer: observer, shouldStop: shouldStop)
+      run, codec: codec, parameters: parameters, images: evaluationSet.images,
+      heldOutCount: count, forward: try steps.forward(.init()), observer: observer,
+      shouldStop: shouldStop)
     guard !codebooks.isEmpty, count > 0, !run.training.freeze.contains(.quantizer) else {
       return (evaluation, nil)
     }
