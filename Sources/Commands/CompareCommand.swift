@@ -33,8 +33,8 @@ public struct CompareCommand: DocumentedCommand {
         + "66.",
       "--html writes one self-contained page: verdicts with when a collapse began and which "
         + "sign came first, the differences between the runs' configurations, curves "
-        + "from their logs, code frequencies, cosines by layer, the codebook's projection, and "
-        + "images with their errors. It works with mouse, touch and keyboard.",
+        + "from their logs, code frequencies, cosines by layer, singular values of the layers' "
+        + "weights, the codebook's projection, and images with their errors. It works with mouse, touch and keyboard.",
       "A run that cannot be evaluated is listed as failed; the exit code is 65 then, or "
         + "that of its failure if no run could be evaluated.",
     ],
@@ -169,6 +169,9 @@ public struct CompareCommand: DocumentedCommand {
     }
   }
 
+  /// Whether singular values are wanted: the table has none.
+  private var measuresSpectra: Bool { html != nil || json != nil }
+
   /// Refuses options about images where there is nothing but priors.
   private func refuseImages(_ runs: [(String, Result<ComparedRun, any Error>)]) throws {
     let given = [
@@ -195,10 +198,13 @@ public struct CompareCommand: DocumentedCommand {
         return (.evaluated(result.run), result.details)
       }
       var result = try RecordedEntry.read(folder, configuration, withSamples: html != nil)
-      if besidePriors {
+      if besidePriors || measuresSpectra {
         let opened = try? OpenedTokenizer(
           checkpoint: folder, weights: weights.file, threads: options.threadCount)
-        result.run.fingerprint = opened?.identity.fingerprint
+        if besidePriors { result.run.fingerprint = opened?.identity.fingerprint }
+        if measuresSpectra, let parameters = opened?.parameters {
+          result.run.spectra = try parameters.layerSpectra(bothUnfoldings: true)
+        }
       }
       return (.recorded(result.run), result.details)
     case .model(let presentation, let configuration):
@@ -234,7 +240,7 @@ public struct CompareCommand: DocumentedCommand {
         images: try ComparisonImages(
           data: data, count: images, leader: leader.run, folder: leader.folder, terminal),
         weights: weights.file, threads: options.threadCount, makesPage: html != nil,
-        terminal: terminal)
+        measuresSpectra: measuresSpectra, terminal: terminal)
     } catch let missing as MissingImages {
       failures.append(missing.failure)
       return nil

@@ -24,6 +24,7 @@ final class ComparisonEvaluator {
   private(set) var gallery = ComparisonGallery()
 
   private let makesPage: Bool
+  private let measuresSpectra: Bool
   private var images: ComparisonImages
   private let weights: String
   private let threads: Int
@@ -36,12 +37,16 @@ final class ComparisonEvaluator {
 
   /// An evaluator; for a page it keeps images, and vectors in a plane.
   ///
-  /// - Parameter weights: which of a checkpoint's weights, a file's name.
+  /// - Parameters:
+  ///   - weights: which of a checkpoint's weights, a file's name.
+  ///   - measuresSpectra: whether the singular values of the layers are wanted.
   init(
-    images: ComparisonImages, weights: String, threads: Int, makesPage: Bool, terminal: Terminal
+    images: ComparisonImages, weights: String, threads: Int, makesPage: Bool,
+    measuresSpectra: Bool, terminal: Terminal
   ) {
     self.images = images
     self.makesPage = makesPage
+    self.measuresSpectra = measuresSpectra
     self.weights = weights
     self.threads = threads
     self.terminal = terminal
@@ -120,6 +125,9 @@ final class ComparisonEvaluator {
       evidence: evidence(run, result, compared.bottleneck, set.baseline, steps, details.history))
     evaluated.onset = CollapseOnset(details.history, of: evaluated)
     evaluated.fingerprint = opened.identity.fingerprint
+    if measuresSpectra {
+      evaluated.spectra = try opened.parameters.layerSpectra(bothUnfoldings: true)
+    }
     if run.quantizer.depth > 1 { evaluated.usageByDepth = result.depths.depths }
     return (evaluated, details)
   }

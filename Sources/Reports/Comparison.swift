@@ -212,6 +212,8 @@ public struct EvaluatedRun: Sendable {
   public var evidence: HealthEvidence
   /// Since when diagnostics of the run's log lie beyond their limits; nil without a log.
   public var onset: CollapseOnset?
+  /// The singular values of its layers, where they were asked for.
+  public var spectra: [LayerSpectrum] = []
   /// The verdict.
   public let health: CodebookHealth
 
@@ -281,6 +283,8 @@ public struct RecordedRun: Sendable {
   public var quality: QualityRecord?
   /// Hash of its weights and configuration, by which priors name it; nil where that is not known.
   public var fingerprint: String?
+  /// The singular values of its layers, where they were asked for and its weights can be read.
+  public var spectra: [LayerSpectrum] = []
   /// Numbers that were trained; nil where the weights could not be read.
   public var parameters: Int?
   /// Updates that were made.

@@ -1,3 +1,4 @@
+import Charts
 import Files
 import Configuration
 import Diagnostics
@@ -55,6 +56,13 @@ extension Comparison {
   ///                         deviations; a list of channels
   ///       parameters, steps
   ///       fingerprint       hash of weights and configuration, by which priors name the tokenizer
+  ///       spectra           [{layer, shape, unfolding, fullRank, stableRank, entropyRank,
+  ///                         singularValues, energy}] of each convolution and linear map, see
+  ///                         ``LayerSpectrum``: shape is that of the weight, [outputs, inputs,
+  ///                         height, width]; unfolding "output" or "input"; energy is {"0.99",
+  ///                         "0.95"} of {rank, factors}, factors {rank, first, multiplyAdds,
+  ///                         weights, pay} with first "3x3" or "1x1" and multiplyAdds a fraction
+  ///                         of the layer's; also where a run could not be evaluated, after recorded
   ///       trainingImagesPerSecond    null without a log
   ///       evaluationImagesPerSecond
   ///
@@ -173,6 +181,7 @@ extension Comparison {
       "recorded": .object(recorded),
     ])
     whole["quality"] = run.quality.map { .object($0.object) }
+    whole["spectra"] = spectra(run.spectra)
     return whole
   }
 
@@ -236,9 +245,45 @@ extension Comparison {
     object["parameters"] = .integer(run.parameters)
     object["steps"] = .integer(run.steps)
     if let fingerprint = run.fingerprint { object["fingerprint"] = .string(fingerprint) }
+    object["spectra"] = spectra(run.spectra)
     object["trainingImagesPerSecond"] = number(run.trainingRate)
     object["evaluationImagesPerSecond"] = number(run.evaluationRate)
     return object
+  }
+
+  /// The layers' singular values, with five significant digits; nil where there are none.
+  private static func spectra(_ layers: [LayerSpectrum]) -> JSONValue? {
+    guard !layers.isEmpty else { return nil }
+    func rounded(_ value: Double) -> JSONValue {
+      number(Double(Markup.jsonNumber(value, digits: 5)))
+    }
+    return .array(
+      layers.map { layer in
+        var energy = JSONObject()
+        for share in [0.99, 0.95] {
+          let factors = layer.factors(keeping: share)
+          energy[String(share)] = .object(
+            JSONObject([
+              "rank": .integer(layer.rank(keeping: share)),
+              "factors": .object(
+                JSONObject([
+                  "rank": .integer(factors.rank), "first": .string(factors.first),
+                  "multiplyAdds": rounded(factors.multiplyAdds),
+                  "weights": .integer(factors.weights), "pay": .flag(factors.pay),
+                ])),
+            ]))
+        }
+        let shape = layer.shape
+        return .object(
+          JSONObject([
+            "layer": .string(layer.name),
+            "shape": .array(
+              [shape.outputs, shape.inputs, shape.height, shape.width].map(JSONValue.integer)),
+            "unfolding": .string(layer.unfolding.rawValue), "fullRank": .integer(layer.fullRank),
+            "stableRank": rounded(layer.stableRank), "entropyRank": rounded(layer.entropyRank),
+            "singularValues": .array(layer.values.map(rounded)), "energy": .object(energy),
+          ]))
+      })
   }
 
   private static func object(_ onset: CollapseOnset.Onset) -> JSONObject {

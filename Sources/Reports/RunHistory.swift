@@ -23,6 +23,8 @@ public struct RunHistory: Sendable {
     case evaluation
     /// Use of the codebook over all batches of a window.
     case codes
+    /// Stable and entropy rank of each layer's weight, as `stableRank.LAYER`.
+    case spectra
     /// Lengths and angles between vectors and codes.
     case quantizer
     /// Names of the tensors, once.

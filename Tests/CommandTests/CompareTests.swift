@@ -459,6 +459,73 @@ struct CompareTests {
     #expect(image.height == 4 + 3 * 132)
   }
 
+  @Test("singular values: a planted rank, a layer of zeros; a weight that is no number is refused")
+  func spectra() throws {
+    let planted = runs.scratch.file("checkpoints/planted")
+    let (low, zero) = ("encoder.mid_block.resnets.0.conv1", "decoder.mid_block.resnets.1.conv2")
+    try Self.copy(runs.fsq, to: planted) { name, values in
+      if name == low + ".weight" {
+        // Rows of two kinds, by turns: [32, 32 * 9] of rank 2.
+        for index in values.indices where index >= 2 * 288 { values[index] = values[index % 576] }
+      }
+      if name == zero + ".weight" { values = values.map { _ in 0 } }
+    }
+    let (json, html) = (runs.scratch.file("spectra.json"), runs.scratch.file("spectra.html"))
+    // With images, and without any.
+    try runs.scratch.folder("no-images")
+    for images in [runs.scenes + "/validation", runs.scratch.file("no-images")] {
+      let outcome = try CommandRunner.run(
+        "compare", [planted, "--data", images, "--json", json, "--html", html])
+      #expect(outcome.code == (images.hasSuffix("validation") ? 0 : 66), "\(outcome)")
+      let run = try #require(try Self.runsOf(String(contentsOfFile: json, encoding: .utf8)).first)
+      guard case .array(let values)? = run["spectra"] else {
+        Issue.record("no spectra in \(run.keys)")
+        return
+      }
+      let layers = values.compactMap { if case .object(let layer) = $0 { layer } else { nil } }
+      // What a codebook's own map would be is no layer; the coder's 1x1 maps are.
+      #expect(layers.contains { $0["layer"] == .string("quant_conv") })
+      let cut = try #require(layers.first { $0["layer"] == .string(low) })
+      #expect(cut["shape"] == .array([32, 32, 3, 3].map(JSONValue.integer)))
+      #expect(cut["unfolding"] == .string("output") && cut["fullRank"] == .integer(32))
+      for share in ["0.99", "0.95"] {
+        guard case .object(let energy)? = cut["energy"],
+          case .object(let there)? = energy[share], case .object(let factors)? = there["factors"]
+        else {
+          Issue.record("no energy in \(cut)")
+          return
+        }
+        #expect(there["rank"] == .integer(2))
+        #expect(factors["rank"] == .integer(2) && factors["first"] == .string("3x3"))
+        #expect(factors["pay"] == .flag(true))
+        #expect(factors["multiplyAdds"] == .number(0.069444), "2 (288 + 32) of 9216")
+      }
+      let empty = try #require(layers.first { $0["layer"] == .string(zero) })
+      #expect(empty["stableRank"] == .number(0) && empty["entropyRank"] == .number(0))
+      let page = try String(contentsOfFile: html, encoding: .utf8)
+      for words in [
+        "Singular values of the layers",
+        "<td class=\"pays\">6.9%, 3x3 to 2",
+        "All zero: mid res 1 conv2.", "tessera compress --checkpoint",
+      ] {
+        #expect(page.contains(words), "\(words)")
+      }
+    }
+    let broken = runs.scratch.file("checkpoints/not-finite")
+    try Self.copy(runs.fsq, to: broken) { name, values in
+      if name == low + ".weight" { values[5] = .nan }
+    }
+    let refused = try CommandRunner.run("compare", [broken, "--json", json, "--images", "2"])
+    #expect(refused.code == 65 && refused.errors.contains(low + ".weight"), "\(refused)")
+    let text = try String(contentsOfFile: json, encoding: .utf8)
+    #expect(!text.contains("spectra"))
+    // The log of the run has the ranks over training.
+    let plain = try CommandRunner.run("compare", [runs.fsq, "--html", html, "--images", "2"])
+    #expect(plain.code == 0, "\(plain)")
+    #expect(
+      try String(contentsOfFile: html, encoding: .utf8).contains("fsq: entropy rank over k"))
+  }
+
   /// Copies a checkpoint with other weights.
   private static func copy(
     _ source: String, to folder: String, _ change: (String, inout [Float]) -> Void

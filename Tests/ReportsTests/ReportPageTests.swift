@@ -22,7 +22,8 @@ struct ReportPageTests {
   @Test("every section is there, in order, and linked")
   func sections() throws {
     let ids = [
-      "verdicts", "runs", "progress", "usage", "frequencies", "quantizer", "cosines", "averages",
+      "verdicts", "runs", "progress", "usage", "frequencies", "quantizer", "cosines", "spectra",
+      "averages",
       "bounds", "plane", "samples", "images", "protocol",
     ]
     #expect(try Self.matches("<section id=\"([a-z]+)\"") == ids)
@@ -135,6 +136,16 @@ struct ReportPageTests {
         [
           "vq: cosine by block", "enc down 0 res 0", "class=\"simpson\"", "kappa", "Decrease",
           "S2 in 6 of 12 diagnoses, S3 in 1 of 12 diagnoses.",
+        ]
+      ),
+      (
+        "spectra",
+        [
+          "vq: singular values, encoder", "vq: singular values, decoder", "1 down 0 res 0 conv1",
+          "faint", "dec out", "All zero: down 0 res 0 conv2.", "3.6%, 3x3 to 2",
+          "at 95% of the energy two factors pay in", "<code>tessera compress --checkpoint runs/vq",
+          "vq: entropy rank over k", "Mean stable rank over k",
+          "The log of old has no ‘spectra’ lines.",
         ]
       ),
       (

@@ -41,6 +41,29 @@ enum SyntheticComparison {
         plannedSteps: 600, evaluations: []))
   }
 
+  /// Layers of planted ranks: 2, none at all, one of a linear map, and full rank.
+  static func spectra() -> [LayerSpectrum] {
+    func layer(_ name: String, _ shape: LayerShape, _ weight: (Int) -> Float) -> LayerSpectrum? {
+      LayerSpectrum(
+        name, shape, weights: (0..<shape.count).map(weight), bothUnfoldings: true)
+    }
+    let wide = LayerShape(outputs: 64, inputs: 48, height: 3, width: 3)
+    func noise(_ index: Int) -> Float {
+      Float((index &* 7919 &+ index / 13 &* 104_729) % 997) / 997 - 0.5
+    }
+    return [
+      layer("encoder.conv_in", LayerShape(outputs: 48, inputs: 3, height: 3, width: 3), noise),
+      // Two columns times two rows.
+      layer("encoder.down_blocks.0.resnets.0.conv1", wide) {
+        let (output, place) = $0.quotientAndRemainder(dividingBy: 432)
+        return noise(output) * noise(place) + noise(output + 99) * noise(place + 1000)
+      },
+      layer("encoder.down_blocks.0.resnets.0.conv2", wide) { _ in 0 },
+      layer("quant_conv", LayerShape(outputs: 4, inputs: 4)) { $0 % 5 == 0 ? 1 : 0 },
+      layer("decoder.conv_out", LayerShape(outputs: 3, inputs: 48, height: 3, width: 3), noise),
+    ].compactMap { $0 }
+  }
+
   static func plane(codes: Int = 1000) -> CodePlane {
     CodePlane(
       vectors: (0..<3000).map { Float(($0 * 7919) % 97) / 97 },
@@ -105,15 +128,20 @@ enum SyntheticComparison {
       (SyntheticJournal.line("step", 100, "\"loss\":0.1,\"usage\":0.05,\"tokens\":4096")
         + SyntheticJournal.line("evaluation", 100, "\"psnr\":20,\"ssim\":0.8")
         + SyntheticJournal.line("evaluation", 200, "\"psnr\":21,\"ssim\":0.81")).utf8)
+    func measured(_ run: EvaluatedRun) -> EvaluatedRun {
+      var run = run
+      run.spectra = spectra()
+      return run
+    }
     let made = ComparisonPictures.Reconstruction(
       png: png, difference: png, psnr: 27.5, tokens: .init(width: 2, depth: 1, ids: [1, 2, 2, 3]))
     let row = [made, made]
     return ReportPage(
       Comparison(
         entries: [
-          .init(checkpoint: names[0], outcome: .evaluated(vector())),
-          .init(checkpoint: names[1], outcome: .evaluated(scalar())),
-          .init(checkpoint: names[2], outcome: .evaluated(vector(used: 700))),
+          .init(checkpoint: names[0], outcome: .evaluated(measured(vector()))),
+          .init(checkpoint: names[1], outcome: .evaluated(measured(scalar()))),
+          .init(checkpoint: names[2], outcome: .evaluated(measured(vector(used: 700)))),
           .init(checkpoint: names[3], outcome: .failed(reason: "no <checkpoint> & nothing else")),
         ],
         evaluationProtocol: EvaluationProtocol(

@@ -110,6 +110,12 @@ enum SyntheticJournal {
         "evaluation", step,
         "\"images\":20,\"psnr\":\(15 + log(t)),\"ssim\":0.8,\"usage\":0.5,\"usedCodes\":500,"
           + "\"codes\":1000,\"expectedUniformUsage\":0.9,\"perplexity\":300,\"weights\":\"last\"")
+      let ranks = [
+        "encoder.conv_in", "encoder.down_blocks.0.resnets.0.conv1", "quant_conv", "gone",
+      ].enumerated().map { "\"\($1)\":\(1 + Double($0) / 2 + noise)" }.joined(separator: ",")
+      text += line(
+        "spectra", step,
+        "\"weights\":\"last\",\"stableRank\":{\(ranks)},\"entropyRank\":{\(ranks)}")
       text += line(
         "averages", step,
         "\"images\":20,\"last\":{\"loss\":0.02,\"psnr\":\(15 + log(t))},"

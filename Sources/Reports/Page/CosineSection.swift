@@ -163,18 +163,20 @@ struct TensorBlocks {
     if let place = parts.firstIndex(where: inner.contains) {
       parts = Array(parts.prefix(place + 2))
     }
-    var words: [String] = []
-    for part in parts {
-      words.append(
-        [
-          "encoder": "enc", "decoder": "dec", "down_blocks": "down", "up_blocks": "up",
-          "mid_block": "mid", "resnets": "res", "attentions": "attn", "downsamplers": "pool",
-          "upsamplers": "grow", "conv_in": "in", "conv_out": "out", "conv_norm_out": "norm",
-          "quant_conv": "to code", "post_quant_conv": "from code", "quantize": "codebook",
-          "embedding": "",
-        ][part] ?? part)
-    }
-    let name = words.filter { !$0.isEmpty }.joined(separator: " ")
+    let name = words(parts)
     return name.count > 18 ? name.prefix(8) + "…" + name.suffix(9) : name
   }
+
+  /// The parts of a path in short words.
+  static func words(_ parts: [String]) -> String {
+    parts.map { shortWords[$0] ?? $0 }.filter { !$0.isEmpty }.joined(separator: " ")
+  }
+
+  private static let shortWords = [
+    "encoder": "enc", "decoder": "dec", "down_blocks": "down", "up_blocks": "up",
+    "mid_block": "mid", "resnets": "res", "attentions": "attn", "downsamplers": "pool",
+    "upsamplers": "grow", "conv_in": "in", "conv_out": "out", "conv_norm_out": "norm",
+    "conv_shortcut": "shortcut", "quant_conv": "to code", "post_quant_conv": "from code",
+    "quantize": "codebook", "embedding": "",
+  ]
 }

@@ -101,6 +101,10 @@ struct PageRun {
   let run: EvaluatedRun?
   /// What tokens cost under it; nil where it is no prior.
   let prior: PriorRun?
+  /// Its folder, as commands should name it.
+  let folder: String
+  /// The singular values of its layers; empty where its weights could not be read.
+  let spectra: [LayerSpectrum]
   /// What else is known.
   let details: RunDetails
   /// Where it comes from.

@@ -55,7 +55,8 @@ public struct ReportPage {
       }
       return PageRun(
         index: index, name: shared.names[index], label: labels[index], quantizer: quantizer,
-        run: entry.run, prior: entry.prior, details: details,
+        run: entry.run, prior: entry.prior, folder: entry.checkpoint,
+        spectra: entry.run?.spectra ?? entry.recorded?.spectra ?? [], details: details,
         facts: RunFacts(
           configuration: details.configuration, history: details.history,
           steps: entry.run?.steps ?? entry.recorded?.steps ?? entry.prior?.steps ?? 0,
@@ -194,9 +195,9 @@ public struct ReportPage {
       + (others.isEmpty ? [] : [ProgressSection(runs: others).section])
       + (isOfTokenizers ? use(of: others) : [])
       + [
-        CosineSection(runs: runs).section, AverageSection(runs: runs).section,
-        BoundSection(runs: runs).section,
-      ] + (isOfTokenizers ? pictures(of: others) : [])
+        CosineSection(runs: runs).section, SpectrumSection(runs: runs).section,
+        AverageSection(runs: runs).section, BoundSection(runs: runs).section,
+      ].compactMap { $0 } + (isOfTokenizers ? pictures(of: others) : [])
       + (isOfTokenizers || isOfPriors ? [explanation] : [])
   }
 
