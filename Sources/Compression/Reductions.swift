@@ -62,7 +62,7 @@ package struct Factorization: Reduction {
 
   /// Layers with fewer channels on one side have no rank to lose.
   package static let leastChannels = 16
-  private static let mostSizes = 7
+  private static let mostSizes = 6
 
   /// Decomposes a layer's weight, given in the order of a checkpoint, `[O, I, k, k]`.
   package init(
@@ -188,7 +188,7 @@ package struct ChannelSelection: Reduction {
   private let weights: [String: [Float]]
   private let activations: Matrix
 
-  private static let mostSizes = 7
+  private static let mostSizes = 6
 
   /// Decomposes what conv2 of a block reads.
   ///

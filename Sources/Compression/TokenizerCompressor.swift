@@ -96,6 +96,9 @@ public final class TokenizerCompressor<B: Backend> {
 
   /// Rows of activations that channels are chosen by, about.
   private static var rows: Int { 8192 }
+  /// Images that each part is tried on alone: hundreds of trials want no more, and what is chosen in the
+  /// end is measured on all.
+  private static var trialImages: Int { 16 }
 
   /// A compressor of a tokenizer whose weights may be changed meanwhile; they are put back.
   ///
@@ -140,7 +143,9 @@ public final class TokenizerCompressor<B: Backend> {
     }
     let budget: CompressionGoal.Budget
     if case .share(_, let asked) = goal { budget = asked } else { budget = .time }
-    let baseline = try meanSquaredError()
+    let count = min(Self.trialImages, images.count)
+    let sample = (0..<count).map { images[$0 * images.count / count] }
+    let baseline = try meanSquaredError(of: sample)
     let whole = families.map { clock.cost($0[0], size: nil) }
     var tried: [[(reduction: any Reduction, size: Int)]] = []
     var choices: [[Choice]] = []
@@ -159,17 +164,17 @@ public final class TokenizerCompressor<B: Backend> {
       tried.append(list)
       choices.append(costs)
     }
-    let count = choices.reduce(0) { $0 + $1.count - 1 }
+    let trials = choices.reduce(0) { $0 + $1.count - 1 }
     var done = 0
     for part in choices.indices {
       for index in choices[part].indices.dropFirst() {
-        try progress(done, count)
+        try progress(done, trials)
         let (reduction, size) = tried[part][index - 1]
-        choices[part][index].error = try measured([(reduction, size)])
+        choices[part][index].error = try measured([(reduction, size)], on: sample)
         done += 1
       }
     }
-    try progress(count, count)
+    try progress(trials, trials)
     for part in choices.indices {
       for index in choices[part].indices { choices[part][index].error -= baseline }
     }
@@ -196,9 +201,10 @@ public final class TokenizerCompressor<B: Backend> {
       }
       stage = found
     case .loss(let decibels):
+      let whole = try meanSquaredError(of: images)
       stage = try path.last { stage in
-        let error = try measured(selected(stage).map { ($0.reduction, $0.size) })
-        return Self.decibels(from: baseline, adding: error - baseline) <= decibels
+        let error = try measured(selected(stage).map { ($0.reduction, $0.size) }, on: images)
+        return Self.decibels(from: whole, adding: error - whole) <= decibels
       }
     }
     guard stage > 0 else {
@@ -303,8 +309,8 @@ public final class TokenizerCompressor<B: Backend> {
     return max(seconds, parts.reduce(0) { $0 + $1.seconds })
   }
 
-  /// The mean squared error of the images' reconstructions, of 8-bit values.
-  public func meanSquaredError() throws -> Double {
+  /// The mean squared error of images' reconstructions, of 8-bit values.
+  private func meanSquaredError(of images: [Image]) throws -> Double {
     let results = try codec.reconstruct(images)
     let sum = zip(images, results).reduce(0.0) {
       $0 + PeakSignalToNoise.meanSquaredError($1.0.pixels, $1.1.image.pixels)
@@ -313,7 +319,9 @@ public final class TokenizerCompressor<B: Backend> {
   }
 
   /// The same with reduced parts in the place of the whole ones.
-  private func measured(_ parts: [(reduction: any Reduction, size: Int)]) throws -> Double {
+  private func measured(
+    _ parts: [(reduction: any Reduction, size: Int)], on images: [Image]
+  ) throws -> Double {
     var changed: [String] = []
     defer { for name in changed { write(weights[name]!, to: name) } }
     for (reduction, size) in parts {
@@ -324,7 +332,7 @@ public final class TokenizerCompressor<B: Backend> {
         }
       } catch { throw CompressionError.layer(reduction.name, error) }
     }
-    return try meanSquaredError()
+    return try meanSquaredError(of: images)
   }
 
   private func write(_ numbers: [Float], to name: String) {

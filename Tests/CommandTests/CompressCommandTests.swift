@@ -78,7 +78,8 @@ struct CompressCommandTests {
     expect(
       try tessera(
         "train", "--from", "small", "--config", "whole/config.json", "--data", "scenes/train",
-        "--output", "other"), 65, "small/model.safetensors", "the model needs", "more tensors differ", "It is compressed")
+        "--output", "other"), 65, "small/model.safetensors", "the model needs",
+      "more tensors differ", "It is compressed")
   }
 
   private func compression(of name: String) throws -> JSONValue? {
