@@ -143,76 +143,106 @@ public final class TokenizerCompressor<B: Backend> {
     }
     let budget: CompressionGoal.Budget
     if case .share(_, let asked) = goal { budget = asked } else { budget = .time }
-    let count = min(Self.trialImages, images.count)
-    let sample = (0..<count).map { images[$0 * images.count / count] }
-    let baseline = try meanSquaredError(of: sample)
-    let whole = families.map { clock.cost($0[0], size: nil) }
-    var tried: [[(reduction: any Reduction, size: Int)]] = []
-    var choices: [[Choice]] = []
-    for (family, cost) in zip(families, whole) {
-      var list: [(reduction: any Reduction, size: Int)] = []
-      var costs = [Choice(reduction: nil, cost: value(cost, budget), error: baseline)]
-      for reduction in family {
-        for size in reduction.sizes {
-          let reduced = value(clock.cost(reduction, size: size), budget)
-          // Less than that is noise, and a layer more is a layer more.
-          guard reduced < 0.97 * costs[0].cost else { continue }
-          costs.append(Choice(reduction: list.count, size: size, cost: reduced, error: 0))
-          list.append((reduction, size))
-        }
-      }
-      tried.append(list)
-      choices.append(costs)
-    }
-    let trials = choices.reduce(0) { $0 + $1.count - 1 }
-    var done = 0
-    for part in choices.indices {
-      for index in choices[part].indices.dropFirst() {
-        try progress(done, trials)
-        let (reduction, size) = tried[part][index - 1]
-        choices[part][index].error = try measured([(reduction, size)], on: sample)
-        done += 1
-      }
-    }
-    try progress(trials, trials)
-    for part in choices.indices {
-      for index in choices[part].indices { choices[part][index].error -= baseline }
-    }
-    let path = CompressionPath(choices)
-    func selected(_ stage: Int) -> [(reduction: any Reduction, size: Int, loss: Double?)] {
-      path.stages[stage].sorted { $0.key < $1.key }.map { part, choice in
-        let (reduction, size) = tried[part][choice.reduction!]
-        return (reduction, size, Self.decibels(from: baseline, adding: choice.error))
-      }
-    }
-    let stage: Int
-    switch goal {
-    case .energy: preconditionFailure("an energy needs no path")
-    case .share(let share, _):
-      let total = try total(whole, budget)
-      let sum = whole.reduce(0) { $0 + value($1, budget) }
-      let most = share * total - (total - sum)
-      guard let found = path.stage(costing: most, whole: whole.map { value($0, budget) }) else {
-        let last = path.stages.last!
-        let least = whole.enumerated().reduce(total - sum) {
-          $0 + (last[$1.offset]?.cost ?? value($1.element, budget))
-        }
-        throw CompressionError.outOfReach(asked: share, least: least / total)
-      }
-      stage = found
-    case .loss(let decibels):
-      let whole = try meanSquaredError(of: images)
-      stage = try path.last { stage in
-        let error = try measured(selected(stage).map { ($0.reduction, $0.size) }, on: images)
-        return Self.decibels(from: whole, adding: error - whole) <= decibels
-      }
-    }
+    let trials = try trials(of: families, budget, progress)
+    let stage = try stage(of: trials, reaching: goal, budget)
     guard stage > 0 else {
       throw CompressionError.nothingGained(
         reason: "no part becomes cheaper within what was asked for. Allow a larger loss, or use "
           + "another --method")
     }
-    return try CompressedModel(selected(stage), clock: clock)
+    return try CompressedModel(trials.selected(stage), clock: clock)
+  }
+
+  // MARK: Trials
+
+  /// What each part costs and loses at several sizes, and the order to take them in.
+  private struct Trials {
+    /// What was tried of each part.
+    var tried: [[(reduction: any Reduction, size: Int)]] = []
+    /// What each part costs as it is.
+    var whole: [Double] = []
+    /// The squared error of the whole model on the images of the trials.
+    let baseline: Double
+    var path = CompressionPath([])
+
+    /// The parts that are smaller at a stage of the path, with what each loses alone.
+    func selected(_ stage: Int) -> [(reduction: any Reduction, size: Int, loss: Double?)] {
+      path.stages[stage].sorted { $0.key < $1.key }.map { part, choice in
+        let (reduction, size) = tried[part][choice.reduction!]
+        return (
+          reduction, size, TokenizerCompressor.decibels(from: baseline, adding: choice.error)
+        )
+      }
+    }
+  }
+
+  /// Tries every size of every part alone, if it makes the part cheaper.
+  private func trials(
+    of families: [[any Reduction]], _ budget: CompressionGoal.Budget,
+    _ progress: (_ done: Int, _ all: Int) throws -> Void
+  ) throws -> Trials {
+    let count = min(Self.trialImages, images.count)
+    let sample = (0..<count).map { images[$0 * images.count / count] }
+    var trials = Trials(baseline: try meanSquaredError(of: sample))
+    var choices: [[Choice]] = []
+    for family in families {
+      let whole = value(clock.cost(family[0], size: nil), budget)
+      var tried: [(reduction: any Reduction, size: Int)] = []
+      var costs = [Choice(reduction: nil, cost: whole, error: 0)]
+      for reduction in family {
+        for size in reduction.sizes {
+          let reduced = value(clock.cost(reduction, size: size), budget)
+          // Less than that is noise, and a layer more is a layer more.
+          guard reduced < 0.97 * whole else { continue }
+          costs.append(Choice(reduction: tried.count, size: size, cost: reduced, error: 0))
+          tried.append((reduction, size))
+        }
+      }
+      trials.whole.append(whole)
+      trials.tried.append(tried)
+      choices.append(costs)
+    }
+    let all = choices.reduce(0) { $0 + $1.count - 1 }
+    var done = 0
+    for part in choices.indices {
+      for index in choices[part].indices.dropFirst() {
+        try progress(done, all)
+        let error = try measured([trials.tried[part][index - 1]], on: sample)
+        choices[part][index].error = error - trials.baseline
+        done += 1
+      }
+    }
+    try progress(all, all)
+    trials.path = CompressionPath(choices)
+    return trials
+  }
+
+  /// How far along the path a goal leads.
+  private func stage(
+    of trials: Trials, reaching goal: CompressionGoal, _ budget: CompressionGoal.Budget
+  ) throws -> Int {
+    switch goal {
+    case .energy: preconditionFailure("an energy needs no path")
+    case .share(let share, _):
+      let total = try total(trials.whole.reduce(0, +), budget)
+      // What is not reduced stays.
+      let rest = total - trials.whole.reduce(0, +)
+      if let stage = trials.path.stage(costing: share * total - rest, whole: trials.whole) {
+        return stage
+      }
+      let last = trials.path.stages.last!
+      let least = trials.whole.enumerated().reduce(rest) {
+        $0 + (last[$1.offset]?.cost ?? $1.element)
+      }
+      throw CompressionError.outOfReach(asked: share, least: least / total)
+    case .loss(let decibels):
+      let whole = try meanSquaredError(of: images)
+      return try trials.path.last { stage in
+        let parts = trials.selected(stage).map { ($0.reduction, $0.size) }
+        let error = try measured(parts, on: images)
+        return Self.decibels(from: whole, adding: error - whole) <= decibels
+      }
+    }
   }
 
   // MARK: Parts
@@ -291,8 +321,8 @@ public final class TokenizerCompressor<B: Backend> {
     budget == .time ? cost.seconds : Double(cost.parameters)
   }
 
-  /// What the whole model costs, with all that is not reduced.
-  private func total(_ parts: [LayerCost], _ budget: CompressionGoal.Budget) throws -> Double {
+  /// What the whole model costs, with all that is not reduced; no less than its parts.
+  private func total(_ parts: Double, _ budget: CompressionGoal.Budget) throws -> Double {
     guard budget == .time else { return Double(parameters.layout.count) }
     // One image on one thread, as the parts were measured.
     let plan = Plan(
@@ -306,7 +336,7 @@ public final class TokenizerCompressor<B: Backend> {
     session.run(items: 1)
     let clock = ContinuousClock()
     let seconds = (0..<5).map { _ in clock.measure { session.run(items: 1) } / .seconds(1) }.min()!
-    return max(seconds, parts.reduce(0) { $0 + $1.seconds })
+    return max(seconds, parts)
   }
 
   /// The mean squared error of images' reconstructions, of 8-bit values.

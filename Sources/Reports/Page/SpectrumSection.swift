@@ -1,5 +1,6 @@
 import Charts
 import Diagnostics
+import Files
 import Formatting
 
 /// Singular values of the layers' weights: which layers could do with fewer channels within, and how
@@ -55,12 +56,19 @@ struct SpectrumSection {
       let pays = Double(left) < 0.95 * Double(Self.weights(run.spectra))
       let command =
         "tessera compress --checkpoint \(run.folder) --output \(run.folder)-compressed "
-        + "--energy 0.95"
+        + "--max-loss-db 0.3"
       return "<li><b class=\"name r\(run.index)\">\(Markup.escaped(run.name))</b>: "
         + Markup.escaped(words) + "."
-        + (pays ? " <code>\(Markup.escaped(command))</code>" : "") + "</li>"
+        + (pays && !Self.isCompressed(run) ? " <code>\(Markup.escaped(command))</code>" : "")
+        + "</li>"
     }
     return "<ul class=\"words\">\(items.joined())</ul>"
+  }
+
+  /// Whether its layers are smaller already: compress takes the checkpoint that it came from.
+  private static func isCompressed(_ run: PageRun) -> Bool {
+    guard case .object(let model)? = run.details.configuration?["model"] else { return false }
+    return model["compression"] != nil
   }
 
   /// "at 95% of the energy two factors pay in 12 of 26 layers: 10.2 million weights become 7.1
