@@ -97,7 +97,7 @@ extension CompressCommand {
       small = whole
     }
     let pair = MeasuredPair(
-      before: (opened.codec, opened.run.tokenizer), images: squares,
+      before: opened.codec, images: squares,
       after: Codec(
         run.tokenizer, parameters: small, lanes: options.threadCount,
         pool: LanePool(threads: options.threadCount)))
@@ -126,15 +126,16 @@ extension CompressCommand {
       try train(fineTune, from: place)
       let tuned = try OpenedTokenizer(
         checkpoint: output, weights: Checkpoint.modelFile, threads: options.threadCount)
-      let error = try MeasuredPair.meanSquaredError(tuned.codec, squares)
+      let error = try tuned.codec.meanSquaredError(of: squares)
       terminal.result(
         "  PSNR     \(Display.decimals(PeakSignalToNoise.decibels(meanSquaredError: error), 2)) dB after "
           + "fine-tuning for \(Display.count(fineTune, "step"))")
     }
-    if let comparison, comparison.secondsAfter > comparison.secondsBefore, energy != nil {
+    if let comparison, model != nil, comparison.secondsAfter > comparison.secondsBefore {
       terminal.say(
-        "note: it is smaller, but not faster here: --energy counts weights and products. --max-loss-db and "
-          + "--keep measure time")
+        "note: it is smaller, but not faster here"
+          + (energy == nil
+            ? "" : ": --energy counts weights and products. --max-loss-db and --keep measure time"))
     }
     guard model != nil else { return }
     terminal.say(
@@ -214,219 +215,5 @@ extension CompressCommand {
       "  PSNR    \(Display.decimals(pair.psnrBefore, 2)) -> \(Display.decimals(pair.psnrAfter, 2)) dB on "
         + Display.count(images, "image"),
     ].joined(separator: "\n")
-  }
-
-  // MARK: Codebooks
-
-  private func checkCodebook(_ run: RunConfiguration) throws {
-    guard let codebook else { return }
-    guard case .vq(let quantizer) = run.quantizer else {
-      throw Failure(
-        .badData,
-        "--codebook \(codebook): expected a quantizer of type \"vq\", whose codebook has entries of its own, "
-          + "found \"\(run.quantizer.kind)\" in \(checkpoint). Remove --codebook")
-    }
-    guard codebook < quantizer.codebook.size else {
-      throw Failure(
-        .badData,
-        "--codebook \(codebook): expected fewer than the \(quantizer.codebook.size) entries of \(checkpoint)"
-      )
-    }
-  }
-
-  private struct ReducedCodebook {
-    let chosen: CodebookReduction
-    let quantizer: QuantizerConfiguration
-    let parameters: ParameterMemory<Device>
-  }
-
-  /// Tries the ways to a smaller codebook on images, prints what each loses, and takes the best.
-  private func reduceCodebook(
-    _ opened: OpenedTokenizer, _ size: Int, _ images: [Image], _ terminal: Terminal
-  ) throws -> ReducedCodebook {
-    guard case .vq(var quantizer) = opened.run.quantizer else {
-      preconditionFailure("checked before")
-    }
-    let (dimension, count) = (quantizer.codebook.dimension, quantizer.codebook.size)
-    var usage = CodebookUsage(codes: count)
-    for grid in try opened.codec.encode(images) { usage.add(grid.indices) }
-    let name = Tokenizer.codebookNames(opened.run.quantizer)[0]
-    let index = opened.parameters.layout.parameters.firstIndex { $0.name == name }!
-    let codes = opened.parameters.read(parameter: index)
-    quantizer.codebook.size = size
-    var tokenizer = opened.run.tokenizer
-    tokenizer.quantizer = .vq(quantizer)
-    let before = try MeasuredPair.meanSquaredError(opened.codec, images)
-    var table = TextTable([
-      .init("codebook", isText: true), .init("codes"), .init("moved"), .init("PSNR dB"),
-    ])
-    func decibels(_ error: Double) -> String {
-      Display.decimals(PeakSignalToNoise.decibels(meanSquaredError: error), 2)
-    }
-    table.add(["before", String(count), "0", decibels(before)])
-    var best: (error: Double, reduced: ReducedCodebook)?
-    for method in codebookBy.map({ [$0] }) ?? CodebookReduction.Method.allCases {
-      let reduction = CodebookReduction(
-        method, of: codes, dimension: dimension, counts: usage.counts, size: size)
-      let parameters = ParameterMemory(Codec<Device>.parameterLayout(tokenizer), on: Device())
-      for (place, parameter) in parameters.layout.parameters.enumerated() {
-        let old = opened.parameters.layout.parameters.firstIndex { $0.name == parameter.name }!
-        parameters.write(
-          parameter.name == name ? reduction.codes : opened.parameters.read(parameter: old),
-          toParameter: place)
-      }
-      let codec = Codec(
-        tokenizer, parameters: parameters, lanes: options.threadCount,
-        pool: LanePool(threads: options.threadCount))
-      let error = try MeasuredPair.meanSquaredError(codec, images)
-      table.add([
-        method.rawValue, String(size), Display.significant(reduction.displacement, 3),
-        decibels(error),
-      ])
-      if error < best?.error ?? .infinity {
-        best = (
-          error,
-          ReducedCodebook(chosen: reduction, quantizer: tokenizer.quantizer, parameters: parameters)
-        )
-      }
-    }
-    guard let best else {
-      throw Failure(.internal, "\(checkpoint): no codebook of \(size) codes gives finite images")
-    }
-    terminal.result(table.text(width: CompareCommand.outputWidth))
-    terminal.result("taken: \(best.reduced.chosen.method.rawValue)")
-    return best.reduced
-  }
-
-  /// Writes the new id of each old one.
-  private func writeMap(
-    _ map: CodebookReduction, from opened: OpenedTokenizer, to run: RunConfiguration,
-    _ parameters: ParameterMemory<Device>, in folder: String
-  ) throws {
-    let identity = Checkpoint.identity(run.tokenizer, WeightsHash(parameters))
-    let object = JSONObject([
-      "from": .string(opened.identity.fingerprint), "to": .string(identity.fingerprint),
-      "method": .string(map.method.rawValue),
-      "ids": .array(map.ids.map { .integer(Int($0)) }),
-    ])
-    try AtomicFile.write(
-      JSONValue.object(object).compactText + "\n", to: folder + "/token-map.json")
-  }
-}
-
-// MARK: - Measuring
-
-/// A tokenizer and what was made of it, on the same images.
-private struct MeasuredPair {
-  struct Result {
-    var encodeBefore = 0.0, encodeAfter = 0.0
-    var decodeBefore = 0.0, decodeAfter = 0.0
-    var psnrBefore = 0.0, psnrAfter = 0.0
-
-    var secondsBefore: Double { encodeBefore + decodeBefore }
-    var secondsAfter: Double { encodeAfter + decodeAfter }
-  }
-
-  private static let rounds = 5
-
-  let before: (codec: Codec<Device>, configuration: TokenizerConfiguration)
-  let images: [Image]
-  let after: Codec<Device>
-
-  /// Seconds of all images, medians of rounds in turns, and PSNR.
-  func measure() throws -> Result {
-    var result = Result()
-    result.psnrBefore = PeakSignalToNoise.decibels(
-      meanSquaredError: try Self.meanSquaredError(before.codec, images))
-    result.psnrAfter = PeakSignalToNoise.decibels(
-      meanSquaredError: try Self.meanSquaredError(after, images))
-    var times: [[Double]] = [[], [], [], []]
-    for round in 0...Self.rounds {
-      for (index, codec) in [before.codec, after].enumerated() {
-        let (encode, decode) = try Self.seconds(codec, images)
-        // The first round makes plans.
-        guard round > 0 else { continue }
-        times[index].append(encode)
-        times[2 + index].append(decode)
-      }
-    }
-    let medians = times.map { $0.sorted()[$0.count / 2] }
-    (result.encodeBefore, result.encodeAfter) = (medians[0], medians[1])
-    (result.decodeBefore, result.decodeAfter) = (medians[2], medians[3])
-    return result
-  }
-
-  private static func seconds(
-    _ codec: Codec<Device>, _ images: [Image]
-  ) throws -> (encode: Double, decode: Double) {
-    func measure(_ work: () throws -> Void) rethrows -> Double {
-      let start = ContinuousClock.now
-      try work()
-      return start.duration(to: .now) / .seconds(1)
-    }
-    if codec.configuration.quantizer.isContinuous {
-      var latents: [LatentGrid] = []
-      let encode = try measure { latents = try codec.latents(of: images) }
-      return (encode, try measure { _ = try codec.decode(latents: latents) })
-    }
-    var grids: [TokenGrid] = []
-    let encode = try measure { grids = try codec.encode(images) }
-    return (encode, try measure { _ = try codec.decode(grids) })
-  }
-
-  /// The mean squared error of the images' reconstructions.
-  static func meanSquaredError(_ codec: Codec<Device>, _ images: [Image]) throws -> Double {
-    let results = try codec.reconstruct(images)
-    return zip(images, results).reduce(0.0) {
-      $0 + PeakSignalToNoise.meanSquaredError($1.0.pixels, $1.1.image.pixels)
-    } / Double(images.count)
-  }
-}
-
-/// What was made smaller, a layer a row.
-struct CompressionTable {
-  private let model: CompressedModel
-
-  init(_ model: CompressedModel) { self.model = model }
-
-  /// A line is as wide as it is: layers side by side would be hard to compare.
-  var text: String {
-    let isMeasured = model.parts.contains { $0.loss != nil }
-    var table = TextTable(
-      [
-        .init("layer", isText: true), .init("rank"), .init("weights k"), .init("M mul-adds"),
-        .init("ms"),
-      ] + (isMeasured ? [.init("dB alone")] : []))
-    func pair(_ a: Double, _ b: Double, _ digits: Int) -> String {
-      "\(Display.decimals(a, digits))->\(Display.decimals(b, digits))"
-    }
-    func row(
-      _ name: String, _ rank: String, _ a: LayerCost, _ b: LayerCost, _ loss: String
-    ) -> [String] {
-      [
-        name, rank, pair(Double(a.parameters) / 1e3, Double(b.parameters) / 1e3, 1),
-        pair(Double(a.multiplyAdds) / 1e6, Double(b.multiplyAdds) / 1e6, 1),
-        pair(a.seconds * 1e3, b.seconds * 1e3, 2),
-      ] + (isMeasured ? [loss] : [])
-    }
-    for part in model.parts {
-      table.add(
-        row(
-          part.name, "\(part.wholeSize)->\(part.size)", part.before, part.after,
-          part.loss.map { Display.decimals($0, 3) } ?? ""))
-    }
-    let (before, after) = (model.parts.map(\.before).sum, model.parts.map(\.after).sum)
-    table.add(row("together", "", before, after, ""))
-    return table.text(width: .max)
-  }
-}
-
-extension [LayerCost] {
-  fileprivate var sum: LayerCost {
-    reduce(into: LayerCost(parameters: 0, multiplyAdds: 0)) { sum, cost in
-      sum.parameters += cost.parameters
-      sum.multiplyAdds += cost.multiplyAdds
-      sum.seconds += cost.seconds
-    }
   }
 }

@@ -12,7 +12,6 @@ public struct CompressibleLayer: Sendable {
   public let kernel: Int
 
   let convolution: Convolution
-  let layout: Parameter.FileLayout
   /// The shape of its input, `[n, h, w, inputs]`.
   let input: Shape
   /// What it reads, in the record.
@@ -56,8 +55,7 @@ public struct CompressibleLayer: Sendable {
         CompressibleLayer(
           name: String(parameter.name.dropLast(".weight".count)), inputs: parameter.shape[2],
           outputs: parameter.shape[3], kernel: parameter.shape[0], convolution: convolution,
-          layout: parameter.fileLayout, input: graph.values[node.inputs[0].index].shape,
-          source: node.inputs[0]))
+          input: graph.values[node.inputs[0].index].shape, source: node.inputs[0]))
     }
     return layers
   }

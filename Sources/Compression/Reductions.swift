@@ -46,6 +46,14 @@ extension [any Reduction] {
   }
 }
 
+extension [Int] {
+  /// At most six of the sizes, evenly spread: enough to see how a part's loss grows.
+  fileprivate var thinned: [Int] {
+    let step = Swift.max(1, (count + 5) / 6)
+    return enumerated().filter { $0.offset % step == step - 1 }.map(\.element)
+  }
+}
+
 // MARK: - Two factors
 
 /// A layer as a product of two, by the singular value decomposition of its weight.
@@ -62,7 +70,6 @@ package struct Factorization: Reduction {
 
   /// Layers with fewer channels on one side have no rank to lose.
   package static let leastChannels = 16
-  private static let mostSizes = 6
 
   /// Decomposes a layer's weight, given in the order of a checkpoint, `[O, I, k, k]`.
   package init(
@@ -107,9 +114,7 @@ package struct Factorization: Reduction {
     let useful = stride(from: 8, to: wholeSize, by: 8).filter {
       cost(size: $0).multiplyAdds < wholeCost.multiplyAdds
     }
-    let step = max(1, (useful.count + Self.mostSizes - 1) / Self.mostSizes)
-    return useful.enumerated().filter { $0.offset % step == step - 1 || useful.count < step }.map(
-      \.element)
+    return useful.thinned
   }
 
   package func cost(size: Int) -> LayerCost {
@@ -188,8 +193,6 @@ package struct ChannelSelection: Reduction {
   private let weights: [String: [Float]]
   private let activations: Matrix
 
-  private static let mostSizes = 6
-
   /// Decomposes what conv2 of a block reads.
   ///
   /// - Parameters:
@@ -220,9 +223,7 @@ package struct ChannelSelection: Reduction {
 
   package var sizes: [Int] {
     let unit = (7 + groupSize) / groupSize * groupSize
-    let all = stride(from: unit, to: wholeSize, by: unit).map { $0 }
-    let step = max(1, (all.count + Self.mostSizes - 1) / Self.mostSizes)
-    return all.enumerated().filter { $0.offset % step == step - 1 }.map(\.element)
+    return stride(from: unit, to: wholeSize, by: unit).map { $0 }.thinned
   }
 
   package func cost(size: Int) -> LayerCost {

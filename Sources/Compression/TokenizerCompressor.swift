@@ -6,80 +6,6 @@ import Inference
 import LowRank
 import Tokenizers
 
-/// How parts of a model are made smaller.
-public enum CompressionMethod: String, Sendable, CaseIterable {
-  /// Each layer becomes two, by a singular value decomposition of its weight.
-  case svd
-  /// Each residual block keeps some of its inner channels, by an interpolative decomposition of its
-  /// activations.
-  case id
-}
-
-/// How far a model is made smaller.
-public enum CompressionGoal: Sendable, Equatable {
-  /// Each part keeps this share of its energy: of the squares of its weights, or of its activations.
-  case energy(Double)
-  /// So much of the time, or of the parameters, is to remain.
-  case share(Double, of: Budget)
-  /// As small as it gets without losing more than so many dB of PSNR.
-  case loss(Double)
-
-  /// What is counted.
-  public enum Budget: String, Sendable, CaseIterable {
-    /// Measured seconds of encoding and decoding.
-    case time
-    /// Weights.
-    case parameters
-  }
-}
-
-/// A model that was made smaller.
-public struct CompressedModel: Sendable {
-  /// One part that is smaller now.
-  public struct Part: Sendable {
-    /// The layer, or the residual block.
-    public let name: String
-    /// Its rank, or its inner channels.
-    public let size: Int
-    /// What that was.
-    public let wholeSize: Int
-    /// What it cost.
-    public let before: LayerCost
-    /// What it costs.
-    public let after: LayerCost
-    /// The PSNR in dB that reducing it alone loses; nil where that was not measured.
-    public let loss: Double?
-  }
-
-  /// What was made smaller, in the order of the model.
-  public let parts: [Part]
-  /// What of it goes into the configuration.
-  public let layers: ReducedLayers
-  /// The tensors that are new, in the order of a checkpoint, by name.
-  public let tensors: [String: [Float]]
-}
-
-/// Why a model could not be compressed.
-public enum CompressionError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// Nothing becomes smaller within what was asked for.
-  case nothingGained(reason: String)
-  /// The budget cannot be met.
-  case outOfReach(asked: Double, least: Double)
-  /// A matrix that cannot be decomposed.
-  case layer(String, LowRankError)
-
-  /// What happened, and what to do.
-  public var description: String {
-    switch self {
-    case .nothingGained(let reason): "nothing was gained: \(reason)"
-    case .outOfReach(let asked, let least):
-      "--keep \(asked): expected at least \((least * 1000).rounded(.up) / 1000), which the smallest ranks leave. "
-        + "Keep more, or use another --method"
-    case .layer(let name, let error): "\(name): \(error)"
-    }
-  }
-}
-
 /// Makes a tokenizer smaller, by what given images lose.
 ///
 /// Each part is tried at several sizes by itself: how long it takes is measured on the device, and how much
@@ -183,7 +109,7 @@ public final class TokenizerCompressor<B: Backend> {
   ) throws -> Trials {
     let count = min(Self.trialImages, images.count)
     let sample = (0..<count).map { images[$0 * images.count / count] }
-    var trials = Trials(baseline: try meanSquaredError(of: sample))
+    var trials = Trials(baseline: try codec.meanSquaredError(of: sample))
     var choices: [[Choice]] = []
     for family in families {
       let whole = value(clock.cost(family[0], size: nil), budget)
@@ -236,7 +162,7 @@ public final class TokenizerCompressor<B: Backend> {
       }
       throw CompressionError.outOfReach(asked: share, least: least / total)
     case .loss(let decibels):
-      let whole = try meanSquaredError(of: images)
+      let whole = try codec.meanSquaredError(of: images)
       return try trials.path.last { stage in
         let parts = trials.selected(stage).map { ($0.reduction, $0.size) }
         let error = try measured(parts, on: images)
@@ -339,16 +265,7 @@ public final class TokenizerCompressor<B: Backend> {
     return max(seconds, parts)
   }
 
-  /// The mean squared error of images' reconstructions, of 8-bit values.
-  private func meanSquaredError(of images: [Image]) throws -> Double {
-    let results = try codec.reconstruct(images)
-    let sum = zip(images, results).reduce(0.0) {
-      $0 + PeakSignalToNoise.meanSquaredError($1.0.pixels, $1.1.image.pixels)
-    }
-    return sum / Double(images.count)
-  }
-
-  /// The same with reduced parts in the place of the whole ones.
+  /// The squared error of images with reduced parts in the place of the whole ones.
   private func measured(
     _ parts: [(reduction: any Reduction, size: Int)], on images: [Image]
   ) throws -> Double {
@@ -362,12 +279,11 @@ public final class TokenizerCompressor<B: Backend> {
         }
       } catch { throw CompressionError.layer(reduction.name, error) }
     }
-    return try meanSquaredError(of: images)
+    return try codec.meanSquaredError(of: images)
   }
 
   private func write(_ numbers: [Float], to name: String) {
-    let index = parameters.layout.parameters.firstIndex { $0.name == name }!
-    parameters.write(numbers, toParameter: index)
+    parameters.write(numbers, toParameter: parameters.layout.index(of: name)!)
   }
 
   /// How much PSNR falls where the squared error grows.
@@ -379,72 +295,12 @@ public final class TokenizerCompressor<B: Backend> {
   }
 }
 
-// MARK: - The result
-
-extension CompressedModel {
-  /// The model in which some parts have smaller sizes.
-  init<B: Backend>(
-    _ chosen: [(reduction: any Reduction, size: Int, loss: Double?)], clock: LayerClock<B>
-  ) throws {
-    guard !chosen.isEmpty else {
-      throw CompressionError.nothingGained(
-        reason: "every part needs as much as it has. Keep a smaller share, or use another --method")
+extension Codec {
+  /// The mean squared error of images' reconstructions, of 8-bit values.
+  public func meanSquaredError(of images: [Image]) throws(CodecError) -> Double {
+    let sum = zip(images, try reconstruct(images)).reduce(0.0) {
+      $0 + PeakSignalToNoise.meanSquaredError($1.0.pixels, $1.1.image.pixels)
     }
-    var layers = ReducedLayers()
-    var tensors: [String: [Float]] = [:]
-    parts = try chosen.map { reduction, size, loss in
-      reduction.note(size: size, in: &layers)
-      do throws(LowRankError) {
-        tensors.merge(try reduction.tensors(size: size)) { $1 }
-      } catch { throw CompressionError.layer(reduction.name, error) }
-      return Part(
-        name: reduction.name, size: size, wholeSize: reduction.wholeSize,
-        before: clock.cost(reduction, size: nil), after: clock.cost(reduction, size: size),
-        loss: loss)
-    }
-    (self.layers, self.tensors) = (layers, tensors)
-  }
-
-  /// Writes the weights of the compressed model: its own tensors, and of the whole model what stayed.
-  public func write<B: Backend>(to small: ParameterMemory<B>, from whole: ParameterMemory<B>) {
-    let places = Dictionary(
-      uniqueKeysWithValues: whole.layout.parameters.enumerated().map { ($1.name, $0) })
-    for (index, parameter) in small.layout.parameters.enumerated() {
-      small.write(
-        tensors[parameter.name] ?? whole.read(parameter: places[parameter.name]!),
-        toParameter: index)
-    }
-  }
-}
-
-// MARK: - Any model
-
-/// Makes the linear maps of any recorded model smaller by the energy of their weights.
-public enum LayerFactorization {
-  /// Factors of all layers of which two with that share of the energy are cheaper than the whole one.
-  ///
-  /// - Parameters:
-  ///   - graph: the model's forward pass.
-  ///   - parameters: its weights.
-  ///   - share: the share of the squares of each weight that is kept.
-  /// - Throws: ``CompressionError``.
-  public static func compress<B: Backend>(
-    _ graph: Graph, _ parameters: ParameterMemory<B>, keepingEnergy share: Double
-  ) throws -> CompressedModel {
-    let families = try Factorization.families(
-      of: CompressibleLayer.all(in: graph).filter { $0.name != "lm_head" },
-      parameters.tensors)
-    return try CompressedModel(
-      families.compactMap { family in
-        family.chosen(keepingEnergy: share).map { ($0.reduction, $0.size, nil) }
-      }, clock: LayerClock(on: parameters.backend))
-  }
-}
-
-extension ParameterMemory {
-  /// All tensors by name, in the order of a checkpoint.
-  package var tensors: [String: [Float]] {
-    Dictionary(
-      uniqueKeysWithValues: layout.parameters.enumerated().map { ($1.name, read(parameter: $0)) })
+    return sum / Double(images.count)
   }
 }

@@ -38,8 +38,8 @@ public struct LayerShape: Sendable, Equatable {
 /// most k, and its singular values are `sigma_1 >= ... >= sigma_k`. In a layer of 1x1 both are one.
 ///
 /// They are roots of the eigenvalues of the narrower Gram matrix, with an error of about
-/// `1e-8 sigma_1`, finer than the rounding of weights. LAPACK is not asked: OpenBLAS waits for ever
-/// where memory is limited, and evaluations of every run compute this.
+/// `1e-8 sigma_1`, finer than the rounding of weights. LAPACK is not used: OpenBLAS can
+/// wait forever where memory is limited, and every run computes this at its evaluations.
 public struct LayerSpectrum: Sendable, Equatable {
   /// How a kernel becomes a matrix.
   public enum Unfolding: String, Sendable, CaseIterable {

@@ -72,7 +72,7 @@ public struct SingularValueDecomposition: Sendable {
   /// Two factors of the best approximation of rank r, with the roots of the singular values on each
   /// side: `U_r diag(sqrt(sigma))`, `[m, r]`, and `diag(sqrt(sigma)) V_r^T`, `[r, n]`.
   ///
-  /// Both have equal norms, which suits training that goes on from them.
+  /// Both have equal norms, which suits further training.
   ///
   /// - Throws: ``LowRankError/rank(_:most:)`` unless r is 1 to k.
   public func factors(rank: Int) throws(LowRankError) -> (Matrix, Matrix) {

@@ -8,7 +8,7 @@ import Safetensors
 extension Checkpoint {
   /// Writes configuration and weights into a new folder, with what is known of the images.
   ///
-  /// It encodes, decodes and is compared as any other, and `train --from` goes on from it; there is no state to
+  /// `encode`, `decode`, `compare` and `train --from` take it like any other checkpoint; it has no state to
   /// resume.
   ///
   /// - Parameters:
