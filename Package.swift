@@ -101,6 +101,7 @@ let package = Package(
     wall("Evaluation", ["Randomness", "Threads"]),
     wall("EventFiles", ["Files"]),
     wall("LowRank", ["COpenBLAS", "Randomness"]),
+    wall("TorchFiles", ["Safetensors", "Files"]),
     // 3
     wall("Codebooks", ["LowRank", "Randomness"]),
     wall("Tokenizers", ["Layers", "Autodiff", "Forms", "Configuration", "Files"]),
@@ -123,6 +124,9 @@ let package = Package(
       ],
       embedding: ["Resources/page.css", "Resources/page.js"]),
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
+    wall(
+      "WeightExchange",
+      ["Tokenizers", "Layers", "Autodiff", "TorchFiles", "Safetensors", "Files"]),
     // 5
     wall(
       "Training",
@@ -141,7 +145,8 @@ let package = Package(
     wall(
       "Commands",
       [
-        "Training", "Compression", "Inference", "Reports", "CPUBackend", "Tokenizers", "Priors",
+        "Training", "Compression", "WeightExchange", "TorchFiles", "Inference", "Reports",
+        "CPUBackend", "Tokenizers", "Priors",
         "Solvers", "Datasets", "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
@@ -183,7 +188,8 @@ let package = Package(
         "AllocationCounter",
       ]),
     tests(
-      "TokenizersTests", ["Tokenizers", "Autodiff", "Execution", "CPUBackend", "TestSupport"]),
+      "TokenizersTests",
+      ["Tokenizers", "Autodiff", "Configuration", "Execution", "CPUBackend", "TestSupport"]),
     tests(
       "InferenceTests",
       [
@@ -200,6 +206,13 @@ let package = Package(
       ]),
     tests("PriorsTests", ["Priors", "Autodiff", "Execution", "TestSupport"]),
     tests("SolversTests", ["Solvers"]),
+    tests("TorchFilesTests", ["TorchFiles", "Safetensors", "Files", "FileTestSupport"]),
+    tests(
+      "WeightExchangeTests",
+      [
+        "WeightExchange", "Tokenizers", "Autodiff", "Execution", "CPUBackend", "Safetensors",
+        "Layers", "Files", "TestSupport", "FileTestSupport",
+      ]),
     tests("FormattingTests", ["Formatting"]),
     tests("FilesTests", ["Files", "FileTestSupport"]),
     tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),

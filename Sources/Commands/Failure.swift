@@ -8,7 +8,9 @@ import Imaging
 import Inference
 import Safetensors
 import TokenFiles
+import TorchFiles
 import Training
+import WeightExchange
 
 /// What ended a command: one sentence for the user, and the exit code of `sysexits`.
 public struct Failure: Error, CustomStringConvertible {
@@ -66,8 +68,12 @@ public struct Failure: Error, CustomStringConvertible {
     case let error as SafetensorsError:
       if case .file(let error) = error { return code(of: error) }
       return .badData
+    case let error as TorchFileError:
+      if case .file(let error) = error { return code(of: error) }
+      return .badData
     case let error as TokenFileError: return code(of: error)
-    case is CodecError, is MemoryShortage, is PriorError, is VectorError, is CompressionError:
+    case is CodecError, is MemoryShortage, is PriorError, is VectorError, is CompressionError,
+      is ImportError:
       return .badData
     default: return .internal
     }

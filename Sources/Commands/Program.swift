@@ -163,7 +163,7 @@ public struct TesseraCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, EncodeCommand.self, DecodeCommand.self, CompareCommand.self,
       ScenesCommand.self, SweepCommand.self, SampleCommand.self, ScoreCommand.self,
-      QualityCommand.self, CompressCommand.self, ExportCommand.self,
+      QualityCommand.self, CompressCommand.self, ImportCommand.self, ExportCommand.self,
     ])
 
   /// A command as the parser fills it in.

@@ -369,7 +369,21 @@ public struct TrainCommand: DocumentedCommand {
     } else {
       throw Failure(.usage, "expected a configuration: a JSON file or the name of a preset")
     }
-    return try Preset.load(path, overrides: assignments) { terminal.say("note: " + $0) }
+    let run: RunConfiguration = try Preset.load(path, overrides: assignments) {
+      terminal.say("note: " + $0)
+    }
+    guard run.origin != .standard else { return run }
+    guard start != nil else {
+      throw Failure(
+        .usage,
+        "\(path) is the configuration of imported weights, and training from it would begin with random ones. "
+          + "Fine-tune them: train --from "
+          + shellQuoted(URL(fileURLWithPath: path).deletingLastPathComponent().relativePath)
+          + " --data with a folder of images")
+    }
+    // What is trained is not what was imported any more, and needs images.
+    let trained = ["origin.family=\"\"", "origin.file=\"\""]
+    return try Preset.load(path, overrides: assignments + trained) { _ in }
   }
 
   /// Where runs lie that may be like this one: `checkpoints/`, and beside the output.

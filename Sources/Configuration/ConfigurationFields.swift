@@ -110,10 +110,13 @@ public struct ConfigurationFields {
       adopt(child)
     }
     record(name, child.resolved, schema: child.objectSchema(summary: meaning))
-    if !isWritten(value) { members[name] = nil }
+    if !isWritten(value) { leaveOut(name) }
     declared += child.declared
     if child.mustBeGiven { required.append(name) }
   }
+
+  /// Leaves a recorded field out of the resolved text.
+  mutating func leaveOut(_ name: String) { members[name] = nil }
 
   /// Takes over what a visit further inside found wrong.
   mutating func adopt(_ child: ConfigurationFields) {

@@ -175,10 +175,14 @@ extension ConfigurationFields {
   }
 
   /// Declares one of several words: of all that there are, or of some.
-  /// - Parameter aliases: Other words that are read as one of them.
+  /// - Parameters:
+  ///   - aliases: Other words that are read as one of them.
+  ///   - isWritten: whether it is part of the resolved text; what is seldom set is left out where it says
+  ///     nothing.
   public mutating func choice<Choice: RawRepresentable & CaseIterable>(
     _ name: String, _ value: inout Choice, among choices: [Choice] = Array(Choice.allCases),
-    aliases: KeyValuePairs<String, Choice> = [:], _ meaning: String
+    aliases: KeyValuePairs<String, Choice> = [:], isWritten: (Choice) -> Bool = { _ in true },
+    _ meaning: String
   ) where Choice.RawValue == String {
     let words = choices.map(\.rawValue) + aliases.map(\.key)
     let schema = JSONObject(["enum": .array(words.map(JSONValue.string))])
@@ -191,6 +195,7 @@ extension ConfigurationFields {
       }
       throw Self.unknownWord(json, among: words)
     }
+    if !isWritten(value) { leaveOut(name) }
   }
 
   /// Declares a list of some of several words, whose order does not count.

@@ -10,6 +10,8 @@ public struct DataConfiguration: Sendable, Equatable {
 
   /// Folder of PNG and JPEG files to train on, searched with its subfolders.
   public var train: String
+  /// Whether ``train`` may be absent: of weights that were not trained here.
+  public var mayLackImages = false
   /// Folder of images to evaluate on.
   ///
   /// Without it a fraction of `train` is held out.
@@ -86,7 +88,7 @@ extension DataConfiguration: Configurable {
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
-      "train", &train, isRequired: true, isPath: true,
+      "train", &train, isRequired: !mayLackImages, canBeEmpty: mayLackImages, isPath: true,
       "Folder of PNG and JPEG files to train on, searched recursively.",
       remedy: "Name a folder, as in \"train\": \"data/photos\".")
     fields.string(

@@ -83,6 +83,7 @@ public struct LevelSaturation: Sendable, Equatable {
   ///
   ///     tanh     tanh(z + shift), shift = tan(1 / (2 half)) for an even number of levels L, else 0;
   ///              half = (L - 1)(1 - 1e-3) / 2
+  ///     tanh-wide  the same with shift = atanh(1 / (2 half)), half = (L - 1)(1 + 1e-3) / 2
   ///     sigmoid  2 sigmoid(z) - 1 = tanh(z / 2)
   ///     ifsq     2 sigmoid(1.6 z) - 1 = tanh(0.8 z)
   public typealias Bound = LevelBoundForm
@@ -106,6 +107,11 @@ public struct LevelSaturation: Sendable, Equatable {
     case .tanh:
       shifts = levels.map {
         $0 % 2 == 0 ? Float(tan(0.5 / (Double($0 - 1) * (1 - 1e-3) / 2))) : 0
+      }
+      least = Float(atanh(Self.limit))
+    case .tanhWide:
+      shifts = levels.map {
+        $0 % 2 == 0 ? Float(atanh(0.5 / (Double($0 - 1) * (1 + 1e-3) / 2))) : 0
       }
       least = Float(atanh(Self.limit))
     case .sigmoid:

@@ -3,6 +3,9 @@ public enum LevelBoundForm: String, Sendable, Hashable, CaseIterable {
   /// The hyperbolic tangent of the paper, shifted for even numbers of levels: Mentzer et al.,
   /// 2309.15505.
   case tanh
+  /// The hyperbolic tangent with half-widths of 1.001 instead of 0.999 levels, shifted by the inverse
+  /// function, as vector-quantize-pytorch and Cosmos have it.
+  case tanhWide = "tanh-wide"
   /// The logistic function, scaled to [0, levels - 1].
   case sigmoid
   /// The logistic function of 1.6 z, scaled likewise, by which a standard normal channel comes out

@@ -19,6 +19,8 @@
 /// tie, and the sum may round onto a tie that f was not on; so where the two ways to the digit
 /// differ, which only happens within rounding of a tie, y moves one step of Float towards the
 /// digit.
+///
+/// tanh-wide: the same with half = (L - 1) 1.001 / 2 and shift = atanh(offset / half).
 public func boundLevels(
   _ b: LevelBoundForm, rows: Int, channels: Int, levels: UnsafePointer<Int32>,
   _ z: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
@@ -33,7 +35,7 @@ public func boundLevels(
       switch b {
       case .sigmoid: v = bound.top * sigmoid(v)
       case .ifsq: v = bound.top * sigmoid(steepness * v)
-      case .tanh:
+      case .tanh, .tanhWide:
         let f = hyperbolicTangent(v + bound.shift) * bound.half - bound.offset
         let digit = f.rounded(.toNearestOrEven) + bound.middle
         v = f + bound.middle
@@ -68,7 +70,7 @@ public func boundLevelsGradient(
         switch b {
         case .sigmoid: bound.top * sigmoidSlope(v)
         case .ifsq: bound.top * steepness * sigmoidSlope(steepness * v)
-        case .tanh: bound.half * tangentSlope(v + bound.shift)
+        case .tanh, .tanhWide: bound.half * tangentSlope(v + bound.shift)
         }
       for k in 0..<count { inputGradient[start + k * channels] = g[k] * slope[k] }
       row += 16
@@ -89,12 +91,14 @@ private struct Bound {
 
   init(_ bound: LevelBoundForm, levels: Int32) {
     let l = Double(levels)
-    let exactHalf = (l - 1) * (1 - 1e-3) / 2
+    let isWide = bound == .tanhWide
+    let exactHalf = (l - 1) * (isWide ? 1 + 1e-3 : 1 - 1e-3) / 2
     let even = levels % 2 == 0
     top = Float(l - 1)
     half = Float(exactHalf)
     offset = even ? 0.5 : 0
-    shift = even ? Float(tan(0.5 / exactHalf)) : 0
+    let share = 0.5 / exactHalf
+    shift = even ? Float(isWide ? atanh(share) : tan(share)) : 0
     middle = Float(levels / 2)
   }
 }

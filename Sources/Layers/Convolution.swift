@@ -85,35 +85,42 @@ public struct Conv2D {
   }
 }
 
-/// Halves an image by a 3x3 convolution of stride 2, padded on the right and at the bottom.
+/// Halves an image by a 3x3 convolution of stride 2, padded on the right and at the bottom, or on all sides.
 ///
 /// `[N, 2H, 2W, C]` becomes `[N, H, W, C]`.
 public struct Downsample {
   let conv: Conv2D
 
   /// A halving of images of some number of channels.
-  public init(_ channels: Int, in scope: Scope) {
+  public init(_ channels: Int, isPaddedAround: Bool = false, in scope: Scope) {
     conv = Conv2D(
-      channels, channels, stride: 2, padding: .init(bottom: 1, right: 1), in: scope["conv"])
+      channels, channels, stride: 2,
+      padding: isPaddedAround ? .init(all: 1) : .init(bottom: 1, right: 1), in: scope["conv"])
   }
 
   /// The image at half size.
   public func callAsFunction(_ x: Tensor) -> Tensor { conv(x) }
 }
 
-/// Doubles an image by repeating its pixels, then smooths it by a 3x3 convolution.
+/// Doubles an image by repeating its pixels, then smooths it by a 3x3 convolution; or makes four times the
+/// channels by a 3x3 convolution, which become blocks of 2x2 pixels: channel `(2 r + s) C + c` is pixel (r, s) of
+/// channel c.
 ///
 /// `[N, H, W, C]` becomes `[N, 2H, 2W, C]`.
 public struct Upsample {
   let conv: Conv2D
+  let isDepthToSpace: Bool
 
   /// A doubling of images of some number of channels.
-  public init(_ channels: Int, in scope: Scope) {
-    conv = Conv2D(channels, channels, in: scope["conv"])
+  public init(_ channels: Int, isDepthToSpace: Bool = false, in scope: Scope) {
+    self.isDepthToSpace = isDepthToSpace
+    conv = Conv2D(channels, isDepthToSpace ? 4 * channels : channels, in: scope["conv"])
   }
 
   /// The image at double size.
-  public func callAsFunction(_ x: Tensor) -> Tensor { conv(x.upsampled(by: 2)) }
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    isDepthToSpace ? conv(x).depthToSpace(by: 2) : conv(x.upsampled(by: 2))
+  }
 }
 
 /// Two normalized convolutions, added to their input.
@@ -200,6 +207,12 @@ public struct Linear {
     }
     return x.shape.rank == 4
       ? y : y.reshaped(Shape(x.shape.dimensions.dropLast() + [y.shape.channels]))
+  }
+
+  /// A vector `[outputs]` of one value, as a tensor that depends on parameters alone; the map has a bias.
+  public func constant(_ value: Float) -> Tensor {
+    guard let bias else { preconditionFailure("a map with a bias") }
+    return bias.stoppingGradient() * 0 + value
   }
 
   /// The mapped rows `[N, outputs]` of few rows `[N, inputs]`, as a step of a sequence has.

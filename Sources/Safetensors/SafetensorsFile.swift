@@ -167,19 +167,8 @@ extension SafetensorsFile {
       }
       if let failure { throw failure }
       return floats
-    case .f16:
-      return try withBytes(of: entry) { bytes in
-        (0..<count).map {
-          widen(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
-        }
-      }
-    case .bf16:
-      return try withBytes(of: entry) { bytes in
-        (0..<count).map {
-          let half = bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)
-          return Float(bitPattern: UInt32(half) << 16)
-        }
-      }
+    case .f16, .bf16:
+      return try withBytes(of: entry) { entry.type.floats($0) ?? [] }
     case .f64:
       var beyond: (index: Int, value: Double)?
       let floats = try withBytes(of: entry) { bytes in
@@ -198,6 +187,38 @@ extension SafetensorsFile {
       throw .type(
         path: path, name: name, expected: "floating-point numbers (F32, F64, F16 or BF16)",
         found: entry.type)
+    }
+  }
+}
+
+extension ElementType {
+  /// Numbers of this type, which lie one after the other, as `Float`; nil where it is not a
+  /// floating-point type.
+  ///
+  /// F16 and BF16 widen exactly; F64 rounds to the nearest `Float`.
+  public func floats(_ bytes: UnsafeRawBufferPointer) -> [Float]? {
+    let count = bytes.count / byteCount
+    switch self {
+    case .f32:
+      return [Float](unsafeUninitializedCapacity: count) { floats, initialized in
+        UnsafeMutableRawBufferPointer(floats).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: bytes[..<(count * 4)]))
+        initialized = count
+      }
+    case .f16:
+      return (0..<count).map {
+        widen(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
+      }
+    case .bf16:
+      return (0..<count).map {
+        let half = bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)
+        return Float(bitPattern: UInt32(half) << 16)
+      }
+    case .f64:
+      return (0..<count).map {
+        Float(bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self))
+      }
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: return nil
     }
   }
 }

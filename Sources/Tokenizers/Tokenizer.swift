@@ -40,7 +40,7 @@ public struct Tokenizer {
     postQuantConv = Conv2D(
       dimension, model.latentChannels, kernel: 1, start: .orthogonal,
       in: part("post_quant_conv"))
-    decoder = Decoder(model, in: part("decoder"))
+    decoder = Decoder(model, codeDimension: dimension, in: part("decoder"))
   }
 
   /// The vectors before quantization: images `[N, H, W, 3]` to `[N, H / f, W / f, d]`; with means and
@@ -51,7 +51,7 @@ public struct Tokenizer {
 
   /// Decodes codes to images: `[N, h, w, d]` to `[N, f * h, f * w, 3]`.
   public func decode(_ codes: Tensor) -> Tensor {
-    decoder(postQuantConv(codes))
+    decoder(postQuantConv(codes), codes: codes)
   }
 
   /// The forward pass: images, quantized and decoded.
@@ -145,6 +145,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   ///
   /// Divides each entry of `channels`.
   public var normGroups: Int
+  /// Differences from the standard networks.
+  public var layout = ModelLayout()
   /// Layers that were made smaller after training.
   public var compression = ReducedLayers()
 
@@ -160,9 +162,6 @@ public struct ModelConfiguration: Sendable, Equatable {
     self.middleAttention = middleAttention
     self.normGroups = normGroups
   }
-
-  /// Image pixels per token along one side: 2 to the power of (levels - 1).
-  public var downsampling: Int { 1 << (channels.count - 1) }
 }
 
 extension ModelConfiguration: Configurable {
@@ -192,7 +191,10 @@ extension ModelConfiguration: Configurable {
     fields.integer(
       "normGroups", &normGroups, in: .between(1, 8192),
       "Groups of every group normalization; divides each entry of channels.")
+    fields.object(
+      "layout", &layout, isWritten: { $0 != .standard }, ModelLayout.summary)
     fields.compression(&compression)
+    checkLayout(&fields)
     let (levels, groups) = (channels.count, normGroups)
     fields.check(
       "channels", with: ["normGroups"], channels.allSatisfy { $0 % groups == 0 },

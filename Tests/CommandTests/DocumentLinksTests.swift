@@ -106,7 +106,7 @@ import Testing
       known[command] = Set(help.output.matches(of: /--[a-z][a-z-]*/).map { String($0.0) })
     }
     // Those that have no executable of their own.
-    for command in ["sample", "score", "quality", "compress", "export"] {
+    for command in ["sample", "score", "quality", "compress", "import", "export"] {
       let help = try CommandRunner.run("tessera", [command, "--help"])
       known[command] = Set(help.output.matches(of: /--[a-z][a-z-]*/).map { String($0.0) })
     }

@@ -11,7 +11,7 @@ struct InstallTests {
   }
   private static let commands = [
     "train", "encode", "decode", "compare", "scenes", "sweep", "sample", "score", "quality",
-    "compress", "export",
+    "compress", "import", "export",
   ]
 
   private let folder: ScratchFolder

@@ -5,6 +5,9 @@ public struct PythonPeer: Sendable {
   /// One that reads safetensors into arrays.
   public static let numpy = PythonPeer(
     importing: "safetensors.numpy, numpy", named: "safetensors and numpy")
+  /// One that writes files of weights as PyTorch does.
+  public static let torch = PythonPeer(
+    importing: "safetensors.torch, torch", named: "torch and safetensors")
   /// One that has the library whose tensor names checkpoints follow.
   public static let diffusers = PythonPeer(
     importing: "safetensors, torch, diffusers.models", named: "torch, diffusers and safetensors")

@@ -48,7 +48,7 @@ def write(folder, name, tensors, metadata):
 
     Written here and not by the safetensors library, which orders the metadata anew in each run.
     """
-    metadata = metadata | {"rule": RULE, "madeBy": "Tests/Golden/make_goldens.py"} | VERSIONS
+    metadata = {"rule": RULE, "madeBy": "Tests/Golden/make_goldens.py"} | metadata | VERSIONS
     header, body = {"__metadata__": dict(sorted(metadata.items()))}, b""
     for key, value in sorted(tensors.items()):
         assert numpy.isfinite(value).all(), f"{key} is not finite"

@@ -49,9 +49,9 @@ import Testing
     let l = Double(levels)
     if b == .sigmoid { return (l - 1) / (1 + exp(-z)) }
     if b == .ifsq { return (l - 1) / 2 * (2 / (1 + exp(-1.6 * z)) - 1) + (l - 1) / 2 }
-    let half = (l - 1) * (1 - 1e-3) / 2
+    let half = (l - 1) * (b == .tanhWide ? 1 + 1e-3 : 1 - 1e-3) / 2
     let offset = levels % 2 == 0 ? 0.5 : 0
-    let shift = offset == 0 ? 0 : tan(offset / half)
+    let shift = offset == 0 ? 0 : b == .tanhWide ? atanh(offset / half) : tan(offset / half)
     return tanh(z + shift) * half - offset + floor(l / 2)
   }
 
@@ -107,7 +107,7 @@ import Testing
     #expect(pack(rounded(s), levels) == [1200, 518])
   }
 
-  @Test(arguments: [LevelBoundForm.tanh, .sigmoid, .ifsq], [0, 1, 7, 8, 9, 15, 16, 17, 33])
+  @Test(arguments: LevelBoundForm.allCases, [0, 1, 7, 8, 9, 15, 16, 17, 33])
   func valuesAndSlopes(b: LevelBoundForm, rows: Int) {
     let levels: [Int32] = [2, 3, 4, 5, 8, 15, 1]
     let z = noise(rows * levels.count, seed: 1, size: 4)
@@ -125,8 +125,7 @@ import Testing
     #expect(distance(slope(b, g, z, levels), expected) < 1e-6)
   }
 
-  @Test(arguments: [LevelBoundForm.tanh, .sigmoid, .ifsq]) func digitsStayInRange(b: LevelBoundForm)
-  {
+  @Test(arguments: LevelBoundForm.allCases) func digitsStayInRange(b: LevelBoundForm) {
     let levels: [Int32] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 33, 64]
     let extremes: [Float] = [-.infinity, -1e30, -50, -9, 0, 9, 50, 1e30, .infinity]
     let z = extremes.flatMap { [Float](repeating: $0, count: levels.count) }
@@ -194,7 +193,7 @@ import Testing
   }
 
   @Test func aNaNStaysOne() {
-    for b in [LevelBoundForm.tanh, .sigmoid, .ifsq] {
+    for b in LevelBoundForm.allCases {
       #expect(rounded(bound(b, [.nan, 0], [4, 4]))[0].isNaN)
     }
   }

@@ -150,9 +150,11 @@ public enum Reference {
         let levels = Double(count)
         if form == .sigmoid { return (levels - 1) / (1 + exp(-z)) }
         if form == .ifsq { return (levels - 1) / 2 * (2 / (1 + exp(-1.6 * z)) - 1 + 1) }
-        let half = (levels - 1) * (1 - 1e-3) / 2
+        let isWide = form == .tanhWide
+        let half = (levels - 1) * (isWide ? 1 + 1e-3 : 1 - 1e-3) / 2
         let offset = count % 2 == 0 ? 0.5 : 0
-        return Foundation.tanh(z + tan(offset / half)) * half - offset + Double(count / 2)
+        let shift = isWide ? Foundation.atanh(offset / half) : tan(offset / half)
+        return Foundation.tanh(z + shift) * half - offset + Double(count / 2)
       }
     }
   }

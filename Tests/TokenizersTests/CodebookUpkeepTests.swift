@@ -42,7 +42,7 @@ struct CodebookUpkeepTests {
         CosineQuantizer(CosineConfiguration(codeDimension: 3), in: Scope(Graph())),
         VectorQuantizer(VectorConfiguration(codeDimension: 3), in: Scope(Graph())),
       ]
-    for quantizer in quantizers.prefix(3) {
+    for quantizer in quantizers.prefix(bounds.count) {
       let graph = Graph()
       let input = graph.input("z", [2, 3])
       let codes = quantizer.continuous(input)
@@ -59,7 +59,8 @@ struct CodebookUpkeepTests {
     let found = GraphRun(
       graph,
       outputs: [
-        "directions": quantizers[3].continuous(input), "same": quantizers[4].continuous(input),
+        "directions": quantizers[bounds.count].continuous(input),
+        "same": quantizers[bounds.count + 1].continuous(input),
       ]
     ).run(["z": z])
     #expect(found["same"] == z)

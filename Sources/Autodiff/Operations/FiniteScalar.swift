@@ -4,6 +4,7 @@
 ///
 ///     tanh     tanh(z + shift) * half - offset + floor(L / 2)
 ///              half = (L - 1)(1 - 1e-3) / 2, offset = 1/2 for even L, shift = tan(offset / half)
+///     tanh-wide  the same with half = (L - 1)(1 + 1e-3) / 2, shift = atanh(offset / half)
 ///     sigmoid  (L - 1) * sigmoid(z)
 ///     ifsq     (L - 1) * sigmoid(1.6 z), that is (L - 1) / 2 * (2 sigmoid(1.6 z) - 1) + (L - 1) / 2
 ///

@@ -13,6 +13,8 @@ public struct SquaredNorms: Operator {
 ///
 ///     k = argmin over j of |e_j|^2 - 2 z . e_j
 ///
+/// With zeros for the squared norms it is the row with the largest inner product.
+///
 /// Vectors `[..., d]`, codebook `[K, d]`, squared norms `[K]`, result `[...]`. Ties go to the
 /// lowest index; a vector that is not finite gets -1. No matrix of all distances is formed.
 public struct NearestCode: Operator {
@@ -82,6 +84,11 @@ extension Tensor {
   /// The index of the nearest row of a codebook, for each vector of this tensor.
   public func nearestCodes(in codebook: Tensor) -> Tensor {
     apply(NearestCode(), codebook, codebook.squaredNorms())
+  }
+
+  /// The index of the row of a codebook with the largest inner product, for each vector of this tensor.
+  public func mostAlignedCodes(in codebook: Tensor) -> Tensor {
+    apply(NearestCode(), codebook, codebook.squaredNorms() * 0)
   }
 
   /// The rows of this table at the given indices.

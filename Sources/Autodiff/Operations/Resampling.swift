@@ -73,3 +73,50 @@ extension Tensor {
     apply(NearestUpsampling(factor: factor))
   }
 }
+
+// MARK: - Pixels as channels
+
+extension Tensor {
+  /// Squares of `size * size` pixels as channels: `[N, H, W, C]` to `[N, H / size, W / size, C size^2]`.
+  ///
+  /// Channel `(c size + r) size + s` is pixel (r, s) of channel c, as in PyTorch's `pixel_unshuffle`. The sides are
+  /// multiples of `size`.
+  public func unshuffled(by size: Int) -> Tensor {
+    if size == 1 { return self }
+    guard shape.rank == 4, size > 1, shape[1] % size == 0, shape[2] % size == 0 else {
+      return graph.refuse(
+        "cannot make channels of squares of \(size)x\(size) pixels of \(shape); it takes [N, H, W, C]",
+        like: self)
+    }
+    let (n, h, w, c) = (shape[0], shape[1] / size, shape[2] / size, shape[3])
+    return reshaped([n * h, size, w, size, c]).permuted([0, 2, 4, 1, 3])
+      .reshaped([n, h, w, c * size * size])
+  }
+
+  /// Channels as squares of `size * size` pixels: undoes ``unshuffled(by:)``.
+  public func shuffled(by size: Int) -> Tensor {
+    if size == 1 { return self }
+    guard let (n, h, w, c) = blocks(of: size) else {
+      return graph.refuse(
+        "cannot make squares of \(size)x\(size) pixels of the channels of \(shape)", like: self)
+    }
+    return reshaped([n * h, w, c, size, size]).permuted([0, 3, 1, 4, 2])
+      .reshaped([n, h * size, w * size, c])
+  }
+
+  /// Channels as squares of `size * size` pixels: channel `(r size + s) C + c` is pixel (r, s) of channel c,
+  /// as in TensorFlow's `depth_to_space`.
+  public func depthToSpace(by size: Int) -> Tensor {
+    guard let (n, h, w, c) = blocks(of: size) else {
+      return graph.refuse(
+        "cannot make squares of \(size)x\(size) pixels of the channels of \(shape)", like: self)
+    }
+    return reshaped([n * h, w, size, size, c]).permuted([0, 2, 1, 3, 4])
+      .reshaped([n, h * size, w * size, c])
+  }
+
+  private func blocks(of size: Int) -> (n: Int, h: Int, w: Int, c: Int)? {
+    guard shape.rank == 4, size >= 1, shape[3] % (size * size) == 0 else { return nil }
+    return (shape[0], shape[1], shape[2], shape[3] / (size * size))
+  }
+}

@@ -14,6 +14,9 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
   /// The largest codebook, 2^24 tokens: an index up to here is exact in a float.
   public static let largestCodebook = 1 << 24
 
+  /// The most levels of a channel with `tanh-wide`, which reaches 0.0005 (L - 1) levels past the outermost ones.
+  static let mostWideLevels = 512
+
   /// The number of values of each channel.
   ///
   /// Their product is the codebook size.
@@ -40,7 +43,7 @@ public struct FiniteScalarConfiguration: Sendable, Equatable {
   public var levelWidths: [Double] {
     let slope =
       switch bound {
-      case .tanh: 0.5
+      case .tanh, .tanhWide: 0.5
       case .sigmoid: 0.25
       case .ifsq: 0.4
       }
@@ -64,9 +67,15 @@ extension FiniteScalarConfiguration: Quantizer {
       remedy: "A channel with one level carries no information: remove it.")
     fields.choice(
       "bound", &bound,
-      "The function that bounds a channel before rounding: tanh as in the paper, sigmoid, or ifsq, "
-        + "which uses the levels of a normally distributed channel evenly; ifsq is best with odd "
-        + "levels.")
+      "The function that bounds a channel before rounding: tanh as in the paper; tanh-wide as in "
+        + "vector-quantize-pytorch and Cosmos; sigmoid; or ifsq, which uses the levels of a normally "
+        + "distributed channel evenly and is best with odd levels.")
+    fields.check(
+      "levels", with: ["bound"],
+      bound != .tanhWide || levels.allSatisfy { $0 <= Self.mostWideLevels },
+      expected:
+        "at most \(Self.mostWideLevels) levels a channel with bound \"tanh-wide\", beyond which it "
+        + "reaches past the outermost ones")
     fields.check(
       "levels", product(of: levels, isAtMost: Self.largestCodebook),
       expected: "levels with a product of at most \(Self.largestCodebook)",
@@ -109,6 +118,7 @@ extension FiniteScalarConfiguration: Quantizer {
   ///     ifsq     (L - 1) sigmoid(1.6 z)
   ///     tanh     tanh(z + shift) half - offset + floor(L / 2),  half = 0.999 (L - 1) / 2,
   ///              offset = 1/2 and shift = tan(offset / half) for even L, else 0
+  ///     tanh-wide  the same with half = 1.001 (L - 1) / 2 and shift = atanh(offset / half)
   public func digits(of latents: [Float]) -> [Float] {
     latents.enumerated().map { index, latent in
       let count = levels[index % levels.count]
@@ -120,6 +130,10 @@ extension FiniteScalarConfiguration: Quantizer {
         let half = top * (1 - 1e-3) / 2
         let offset = count.isMultiple(of: 2) ? 0.5 : 0
         return Float(tanh(z + tan(offset / half)) * half - offset + Double(count / 2))
+      case .tanhWide:
+        let half = top * (1 + 1e-3) / 2
+        let offset = count.isMultiple(of: 2) ? 0.5 : 0
+        return Float(tanh(z + atanh(offset / half)) * half - offset + Double(count / 2))
       }
     }
   }
@@ -128,7 +142,7 @@ extension FiniteScalarConfiguration: Quantizer {
 /// Finite scalar quantization: each channel is bounded, then rounded to one of a few levels.
 ///
 ///     digit = round(bound(z))           0 to L - 1, straight-through gradient
-///     code  = (digit - floor(L / 2)) / floor(L / 2)    for tanh, as in the paper
+///     code  = (digit - floor(L / 2)) / floor(L / 2)    for tanh, as in the paper, and tanh-wide
 ///     code  = 2 digit / (L - 1) - 1                    for sigmoid and iFSQ
 ///     index = digit_0 + L_0 (digit_1 + L_1 (...))      channel 0 least significant
 ///
@@ -145,7 +159,7 @@ public struct FiniteScalarQuantizer: Bottleneck {
     form = configuration.bound
     scale =
       switch form {
-      case .tanh: configuration.levels.map { 1 / Float($0 / 2) }
+      case .tanh, .tanhWide: configuration.levels.map { 1 / Float($0 / 2) }
       case .sigmoid, .ifsq: configuration.levels.map { 2 / Float($0 - 1) }
       }
     offset = configuration.levels.map { _ in -1 }

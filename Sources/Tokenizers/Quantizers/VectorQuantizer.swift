@@ -8,8 +8,18 @@ import Configuration
 ///
 /// Van den Oord et al., "Neural Discrete Representation Learning", 1711.00937.
 public struct VectorConfiguration: Sendable, Equatable {
+  /// What makes a code the nearest.
+  public enum Metric: String, Sendable, CaseIterable {
+    /// The least distance.
+    case euclidean
+    /// The largest inner product: of IBQ.
+    case inner
+  }
+
   /// The codebook and its losses.
   public var codebook: CodebookConfiguration
+  /// What makes a code the nearest.
+  public var metric = Metric.euclidean
 
   /// Describes a vector quantizer.
   public init(
@@ -38,6 +48,9 @@ extension VectorConfiguration: CodebookQuantizer {
   /// Declares the fields.
   public mutating func declare(_ fields: inout ConfigurationFields) {
     codebook.declareReplacement(&fields)
+    fields.choice(
+      "metric", &metric, isWritten: { $0 != .euclidean },
+      "What makes a code the nearest: the least distance, or the largest inner product.")
     codebook.declareEntries(&fields)
   }
 
@@ -47,7 +60,7 @@ extension VectorConfiguration: CodebookQuantizer {
 
 /// Vector quantization: each vector becomes the nearest entry of a trained codebook.
 ///
-///     k = argmin over j of |z - e_j|^2,  q = e_k
+///     k = argmin over j of |z - e_j|^2, or argmax of z . e_j with the metric inner;  q = e_k
 ///     loss = codebookWeight |q - sg(z)|^2 + commitmentWeight |z - sg(q)|^2
 ///
 /// The squared norms are summed over the code dimension and averaged over vectors. The codebook
@@ -72,7 +85,9 @@ public struct VectorQuantizer: Bottleneck {
 
   /// Replaces each vector by its nearest code.
   public func quantize(_ z: Tensor) -> Quantized {
-    let indices = z.nearestCodes(in: codebook)
+    let indices =
+      configuration.metric == .inner
+      ? z.mostAlignedCodes(in: codebook) : z.nearestCodes(in: codebook)
     let replace = CodeReplacement(configuration: configuration.codebook)
     return replace(z, by: codebook.gathered(at: indices), at: indices)
   }

@@ -10,6 +10,8 @@ public struct RunConfiguration: Sendable, Equatable {
   public var kind = RunKind.tokenizer
   /// What the run trains, in what time, with what result.
   public var description: String
+  /// Where the weights come from, if they were not trained here.
+  public var origin = ImportedOrigin()
   /// The images.
   public var data: DataConfiguration
   /// The shape of the encoder and the decoder.
@@ -89,18 +91,20 @@ extension RunConfiguration: Configurable {
     fields.string(
       "description", &description, canBeEmpty: true,
       "What the run trains, in what time, with what result.")
+    fields.object(
+      "origin", &origin, isWritten: { $0 != .standard }, ImportedOrigin.summary)
+    data.mayLackImages = origin != .standard
     fields.object("data", &data, DataConfiguration.summary)
     fields.object("model", &model, ModelConfiguration.summary)
     fields.object("quantizer", &quantizer, QuantizerConfiguration.summary)
     fields.object("training", &training, TrainingConfiguration.summary)
     fields.object("monitor", &monitor, MonitorConfiguration.summary)
     tokenizer.checkCompression(&fields)
-    let (side, factor, levels) = (data.imageSize, model.downsampling, model.channels.count)
+    let (side, factor) = (data.imageSize, model.downsampling)
     var lower: Int { max(side / factor, 1) * factor }
     fields.check(
-      "data.imageSize", with: ["model.channels"], side % factor == 0,
-      expected: "a multiple of \(factor), as the model's \(levels) levels halve it "
-        + "\(levels - 1) times",
+      "data.imageSize", with: ["model.channels", "model.layout"], side % factor == 0,
+      expected: "a multiple of \(factor), as a token stands for \(factor)x\(factor) pixels",
       remedy: "The nearest are \(lower) and \(lower + factor).")
     checkSizes(&fields)
     checkDeferral(&fields)
@@ -180,6 +184,33 @@ extension RunConfiguration: Configurable {
       expected: "\"encoder\", \"k-means\" or \"skeleton\" with deferred quantization, as "
         + "random codes would lie far from the vectors",
       remedy: "Or set training.deferQuantization to 0.")
+  }
+}
+
+/// Where imported weights come from: part of the configuration of a checkpoint that `import` wrote.
+///
+/// Such a configuration needs no images. Training drops it.
+public struct ImportedOrigin: Sendable, Equatable {
+  /// The family of tokenizers, as `import --from` names it.
+  public var family = ""
+  /// The file that held the weights.
+  public var file = ""
+
+  /// Weights that were trained here.
+  public init(family: String = "", file: String = "") { (self.family, self.file) = (family, file) }
+}
+
+extension ImportedOrigin: Configurable {
+  /// Summary for the schema.
+  public static let summary =
+    "Where the weights come from, if they were imported; absent where they were trained here."
+  /// Weights that were trained here.
+  public static let standard = ImportedOrigin()
+
+  /// Declares the fields.
+  public mutating func declare(_ fields: inout ConfigurationFields) {
+    fields.string("family", &family, canBeEmpty: true, "The family of tokenizers.")
+    fields.string("file", &file, canBeEmpty: true, "The file that held the weights.")
   }
 }
 

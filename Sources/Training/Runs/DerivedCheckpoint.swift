@@ -1,8 +1,10 @@
+import Autodiff
 import Configuration
 import Execution
 import Files
 import Foundation
 import Safetensors
+import Tokenizers
 
 /// A checkpoint whose weights were made of another's instead of trained.
 extension Checkpoint {
@@ -43,5 +45,45 @@ extension Checkpoint {
     try writeModel(
       parameters, step: Self.step(in: metadata) ?? 0, weights: metadata["weights"] ?? "last",
       record: record)
+  }
+
+  /// Writes the configuration and weights of a tokenizer that was trained elsewhere, a tensor at a time.
+  ///
+  /// - Parameter floats: the numbers of a tensor by its name, in the layout of files.
+  /// - Throws: ``TrainingError`` where the folder is occupied or cannot be written, or a number is not
+  ///   finite; what `floats` throws.
+  public func writeImported(
+    _ run: RunConfiguration, floats: (String) throws -> [Float]
+  ) throws {
+    try checkIsFree()
+    let graph = Graph()
+    _ = Tokenizer(run.tokenizer, in: Scope(graph))
+    try makeFolder()
+    let lock = try lock()
+    defer { lock.release() }
+    do {
+      let writer = try SafetensorsWriter(
+        path: path(Self.modelFile),
+        tensors: graph.parameters.map {
+          TensorDeclaration(name: $0.name, type: .f32, shape: $0.fileShape.dimensions)
+        },
+        metadata: ["format": "pt", "tessera": Self.version, "step": "0", "weights": "imported"])
+      do {
+        for entry in writer.entries {
+          let numbers = try floats(entry.name)
+          if let place = numbers.firstIndex(where: { !$0.isFinite }) {
+            throw TrainingError.damaged(
+              file: run.origin.file,
+              reason: "element \(place) of \"\(entry.name)\" is \(numbers[place])")
+          }
+          try writer.append(numbers, to: entry.name)
+        }
+        try writer.finish()
+      } catch {
+        writer.cancel()
+        throw error
+      }
+    } catch let error as SafetensorsError { throw TrainingError(error) }
+    try write(run)
   }
 }

@@ -1,0 +1,86 @@
+import FileTestSupport
+import Foundation
+import SceneRendering
+import Testing
+
+/// `import` as its users run it; that ids are those of the peers is for `WeightExchangeTests`.
+@Suite("import by command")
+struct ImportCommandTests {
+  private let folder: ScratchFolder
+
+  init() throws {
+    folder = try ScratchFolder()
+    _ = try SceneDataset.write(
+      count: 4, validation: 4, size: 32, seed: 3, to: folder.file("scenes"))
+  }
+
+  private func tessera(_ arguments: String...) throws -> CommandRunner.Outcome {
+    try CommandRunner.run("tessera", arguments, in: folder.path)
+  }
+
+  private func expect(
+    _ outcome: CommandRunner.Outcome, _ code: Int32, _ words: String...,
+    location: SourceLocation = #_sourceLocation
+  ) {
+    #expect(outcome.code == code && !outcome.isKilled, "\(outcome)", sourceLocation: location)
+    let text = (outcome.output + outcome.errors).split(whereSeparator: \.isWhitespace)
+      .joined(separator: " ")
+    for word in words {
+      #expect(text.contains(word), "\(word) in \(outcome)", sourceLocation: location)
+    }
+  }
+
+  /// A checkpoint of ours is one of diffusers' too: it goes out and comes back with the same ids.
+  @Test func importedWeightsAreACheckpointAsAnyOther() throws {
+    let tiny = try TinyCheckpoint.of(.vq).path
+    try FileManager.default.copyItem(
+      atPath: tiny + "/model.safetensors", toPath: folder.file("w.safetensors"))
+    expect(
+      try tessera(
+        "import", "--weights", "w.safetensors", "--output", "in", "--norm-groups",
+        String(try groups(tiny)), "--image-size", "32"), 0,
+      "in: diffusers, vq", "tensors taken over")
+    expect(
+      try tessera("encode", "--checkpoint", "in", "--output", "a", "--verify", "scenes/train"), 0,
+      "4 of 4 images decode to the pixels of the forward pass")
+    expect(
+      try tessera("encode", "--checkpoint", tiny, "--output", "b", "--size", "32", "scenes/train"),
+      0)
+    expect(try tessera("decode", "--checkpoint", "in", "--output", "out", "a.safetensors"), 0)
+    expect(try tessera("compare", "in", "--data", "scenes/validation"), 0, "in")
+    // It has no images, so that training asks for some.
+    expect(
+      try tessera("train", "--from", "in", "--steps", "2", "--output", "tuned"), 65, "data.train")
+    expect(
+      try tessera(
+        "train", "--from", "in", "--data", "scenes/train", "--steps", "2", "--output", "tuned"), 0,
+      "tuned")
+    let tuned = try String(contentsOfFile: folder.file("tuned/config.json"), encoding: .utf8)
+    #expect(!tuned.contains("origin"))
+    expect(
+      try tessera("train", "--config", "in/config.json", "--output", "x"), 64, "--from in")
+    // What is there stays there.
+    expect(
+      try tessera("import", "--weights", "w.safetensors", "--output", "in"), 73, "in")
+  }
+
+  private func groups(_ checkpoint: String) throws -> Int {
+    let text = try String(contentsOfFile: checkpoint + "/config.json", encoding: .utf8)
+    let match = try #require(text.firstMatch(of: /"normGroups": (\d+)/))
+    return try #require(Int(match.1))
+  }
+
+  @Test func whatCannotBeImportedIsTold() throws {
+    expect(try tessera("import", "--weights", "nothing.pt", "--output", "o"), 66, "nothing.pt")
+    expect(
+      try tessera("import", "--weights", "scenes", "--output", "o"), 65,
+      "expected a file of weights, or a folder with one of")
+    try folder.write("hello, world", to: "text.pt")
+    expect(try tessera("import", "--weights", "text.pt", "--output", "o"), 65, "text.pt")
+    expect(
+      try tessera("import", "--weights", "text.pt", "--from", "x", "--output", "o"), 64, "llamagen")
+    expect(
+      try tessera("import", "--weights", "text.pt", "--image-size", "0", "--output", "o"), 64)
+    #expect(!FileManager.default.fileExists(atPath: folder.file("o")))
+  }
+}
