@@ -270,7 +270,7 @@ extension Renaming {
     }
   }
 
-  /// Gumbel: the largest logit w . z + b, and codes of another table v, as the nearest code of (w, s, v) to
+  /// Gumbel: the largest logit `w z + b`, and codes of another table v, as the nearest code of (w, s, v) to
   /// (z, 0, 0), where s makes all keys equally long but for their biases.
   private mutating func foldLogits() throws {
     let names = ["quantize.proj.weight", "quantize.proj.bias", "quantize.embed.weight"]
