@@ -5,12 +5,15 @@ public struct PythonPeer: Sendable {
   /// One that reads safetensors into arrays.
   public static let numpy = PythonPeer(
     importing: "safetensors.numpy, numpy", named: "safetensors and numpy")
-  /// One that writes files of weights as PyTorch does.
-  public static let torch = PythonPeer(
-    importing: "safetensors.torch, torch", named: "torch and safetensors")
+  /// One that has what `python/tessera.py` needs.
+  public static let torch = PythonPeer(importing: "numpy, torch", named: "torch and numpy")
   /// One that has the library whose tensor names checkpoints follow.
   public static let diffusers = PythonPeer(
     importing: "safetensors, torch, diffusers.models", named: "torch, diffusers and safetensors")
+  /// One that runs ONNX files.
+  public static let onnx = PythonPeer(
+    importing: "safetensors.numpy, numpy, onnx, onnxruntime",
+    named: "onnx, onnxruntime, safetensors and numpy")
   /// One that has the library whose Llama priors are exported to.
   public static let transformers = PythonPeer(
     importing: "safetensors, torch, transformers", named: "torch, transformers and safetensors")
