@@ -1,3 +1,5 @@
+import Files
+
 /// One event: when, at which step, and what.
 ///
 /// The numbers of the fields are those of TensorBoard's `event.proto` and `summary.proto`.
@@ -102,82 +104,6 @@ extension Histogram {
   }
 }
 
-// MARK: - Encoding
-
-/// A message in the wire format of Protocol Buffers, as its fields are added.
-///
-/// Only what events need; fields are written whatever their value, also where it is the default.
-/// Source: the encoding guide of Protocol Buffers.
-package struct ProtobufMessage {
-  /// The message so far.
-  package private(set) var bytes: [UInt8] = []
-
-  /// A message of no fields.
-  package init() {}
-
-  /// How a field's value is laid out.
-  private enum WireType: UInt64 {
-    case varint = 0
-    case fixed64 = 1
-    case lengthDelimited = 2
-    case fixed32 = 5
-  }
-
-  /// Adds an `int64`, `int32` or enumeration; negative ones take ten bytes.
-  package mutating func add(_ field: Int, integer value: Int) {
-    key(field, .varint)
-    varint(UInt64(bitPattern: Int64(value)))
-  }
-
-  /// Adds a `double`.
-  package mutating func add(_ field: Int, double value: Double) {
-    key(field, .fixed64)
-    bytes += littleEndian(value.bitPattern)
-  }
-
-  /// Adds a `float`.
-  package mutating func add(_ field: Int, float value: Float) {
-    key(field, .fixed32)
-    bytes += littleEndian(value.bitPattern)
-  }
-
-  /// Adds `bytes`.
-  package mutating func add(_ field: Int, bytes value: [UInt8]) {
-    key(field, .lengthDelimited)
-    varint(UInt64(value.count))
-    bytes += value
-  }
-
-  /// Adds a `string`.
-  package mutating func add(_ field: Int, text value: String) {
-    add(field, bytes: Array(value.utf8))
-  }
-
-  /// Adds a message within this one.
-  package mutating func add(_ field: Int, message value: ProtobufMessage) {
-    add(field, bytes: value.bytes)
-  }
-
-  /// Adds a packed `repeated double`.
-  package mutating func add(_ field: Int, doubles values: [Double]) {
-    add(field, bytes: values.flatMap { littleEndian($0.bitPattern) })
-  }
-
-  private mutating func key(_ field: Int, _ type: WireType) {
-    varint(UInt64(field) << 3 | type.rawValue)
-  }
-
-  /// Seven bits a byte, the lowest first; the top bit says that more follow.
-  private mutating func varint(_ value: UInt64) {
-    var rest = value
-    while rest > 0x7F {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
-    }
-    bytes.append(UInt8(rest))
-  }
-}
-
 // MARK: - Records
 
 /// The frame in which a message lies in an event file: a TFRecord.
@@ -187,20 +113,15 @@ package struct ProtobufMessage {
 package enum EventRecord {
   /// A message in its frame.
   package static func framed(_ message: [UInt8]) -> [UInt8] {
-    let length = littleEndian(UInt64(message.count))
+    let length = UInt64(message.count).littleEndianBytes
     var record: [UInt8] = []
     record.reserveCapacity(message.count + 16)
     record += length
-    record += littleEndian(CRC32C.masked(length))
+    record += CRC32C.masked(length).littleEndianBytes
     record += message
-    record += littleEndian(CRC32C.masked(message))
+    record += CRC32C.masked(message).littleEndianBytes
     return record
   }
-}
-
-/// The bytes of a number, lowest first.
-func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-  withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
 /// The cyclic redundancy check CRC-32C (Castagnoli), by which records are verified.

@@ -1,6 +1,6 @@
 import Testing
 
-import EventFiles
+import Files
 
 @Suite struct ProtobufMessageTests {
   /// The field's key, 1 << 3, and then seven bits a byte.
