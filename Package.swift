@@ -126,7 +126,10 @@ let package = Package(
     wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
     wall(
       "WeightExchange",
-      ["Tokenizers", "Layers", "Autodiff", "TorchFiles", "Safetensors", "Files"]),
+      [
+        "Tokenizers", "Layers", "Autodiff", "Forms", "TorchFiles", "Safetensors", "Configuration",
+        "Files",
+      ]),
     // 5
     wall(
       "Training",
@@ -146,8 +149,7 @@ let package = Package(
       "Commands",
       [
         "Training", "Compression", "WeightExchange", "TorchFiles", "Inference", "Reports",
-        "CPUBackend", "Tokenizers", "Priors",
-        "Solvers", "Datasets", "SceneRendering",
+        "CPUBackend", "Tokenizers", "Priors", "Solvers", "Datasets", "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
         "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
         argumentParser,
@@ -245,6 +247,7 @@ let package = Package(
         "Reports", "Tokenizers", "Charts", "Diagnostics", "Evaluation", "Configuration",
         "FileTestSupport",
       ]),
+    tests("WeightExchangeTests", ["WeightExchange", "Tokenizers", "Files"]),
     tests("TesseraTests", ["Tessera", "SceneRendering", "FileTestSupport"]),
     tests(
       "CommandTests",

@@ -1,44 +1,63 @@
 import ArgumentParser
 import CPUBackend
-import Configuration
+import Datasets
 import Files
 import Formatting
 import Foundation
-import Priors
-import Safetensors
+import TokenFiles
 import Training
+import WeightExchange
 
 /// Writes a checkpoint as other programs read it.
 public struct ExportCommand: DocumentedCommand {
   /// Name, summary and examples.
   public static let configuration = documented(
-    "export", "Writes a prior as a folder that transformers in Python loads.")
+    "export", "Writes a checkpoint as diffusers, ONNX Runtime or transformers load it.")
 
   static let help = HelpText(
     paragraphs: [
-      "The folder is one for LlamaForCausalLM.from_pretrained: config.json, model.safetensors, "
-        + "generation_config.json. Ids are 0 to K - 1; the classes follow, and the last entry of "
+      "diffusers: a folder for VQModel.from_pretrained, or AutoencoderKL.from_pretrained where the "
+        + "quantizer is kl. vq is written as it is, cosine-vq and simvq as the vq of the same ids; "
+        + "diffusers has no class for the other quantizers.",
+      "onnx: encode.onnx, from pixels (bytes [N, H, W, 3]) to tokens (int64 [N, h, w], or "
+        + "[N, h, w, depth]), and decode.onnx, from tokens to pixels; latents take the place of tokens "
+        + "where nothing is quantized. All quantizers and compressed checkpoints can be written.",
+      "transformers: a folder for LlamaForCausalLM.from_pretrained, of a prior. Ids are 0 to K - 1; "
+        + "the classes follow, and the last entry of "
         + "the vocabulary stands for no class: a sequence begins with one of them. "
-        + "generation_config.json keeps generate() from drawing these.",
-      "Priors with positions rope can be exported: rope2d turns by row and column, which Llama "
+        + "generation_config.json keeps generate() from drawing these. "
+        + "Priors with positions rope can be exported: rope2d turns by row and column, which Llama "
         + "does not know.",
+      "python/tessera.py of the sources loads every tokenizer without an export.",
     ],
     examples: [
       #"""
+      export --checkpoint checkpoints/vq --to diffusers \
+        --output vq-diffusers
+      """#,
+      #"""
+      export --checkpoint checkpoints/fsq --to onnx \
+        --output fsq-onnx
+      """#,
+      #"""
       export --checkpoint checkpoints/prior --to transformers \
         --output llama
-      """#
+      """#,
     ])
 
   /// Programs that a checkpoint can be written for.
   enum Target: String, ExpressibleByArgument, CaseIterable {
-    case transformers
+    case diffusers, onnx, transformers
   }
 
-  @Option(help: ArgumentHelp("Folder of the trained prior.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "Folder of the trained tokenizer; with --to transformers, of the prior.", valueName: "folder")
+  )
   var checkpoint: String
 
-  @Option(help: ArgumentHelp("What is to read it.", valueName: "transformers"))
+  @Option(
+    help: ArgumentHelp("What is to read it.", valueName: "diffusers|onnx|transformers"))
   var to: Target
 
   @Option(help: ArgumentHelp("Folder to write; created if missing.", valueName: "folder"))
@@ -63,115 +82,65 @@ public struct ExportCommand: DocumentedCommand {
   /// Exports.
   public func run() throws {
     try conclude(options) { terminal in
-      // Weights that are damaged are not passed on.
-      let prior = try OpenedPrior(
-        folder: checkpoint, weights: weights.file, backend: Device(), threads: 1)
-      let export = try LlamaExport(prior)
-      let files = LlamaExport.files.map { output + "/" + $0 }
-      if !force, let present = files.first(where: FileManager.default.fileExists) {
-        throw Failure(
-          .cannotCreate,
-          "\(present) is already there. Choose another --output, or add --force to replace it.")
+      // Weights that are damaged are not passed on: each opens the checkpoint as any command does.
+      switch to {
+      case .diffusers: terminal.result(try writeDiffusers())
+      case .onnx: terminal.result(try writeOnnx())
+      case .transformers: terminal.result(try writeTransformers())
       }
-      do throws(FileError) { try Folder.make(output) } catch {
-        throw Failure(cannotMakeFolder: output, error)
-      }
-      try export.write(to: output, weights: checkpoint + "/" + weights.file)
-      terminal.result(
-        "\(output): a LlamaForCausalLM of \(Display.count(export.vocabulary)) entries; a sequence "
-          + "begins with " + export.beginning)
     }
   }
-}
 
-/// A prior in the form of transformers' Llama.
-struct LlamaExport {
-  static let files = ["config.json", "generation_config.json", "model.safetensors"]
+  private func writeDiffusers() throws -> String {
+    let opened = try OpenedTokenizer(checkpoint: checkpoint, weights: weights.file, threads: 1)
+    let export = try DiffusersExport(
+      opened.run.tokenizer, imageSize: opened.run.data.imageSize, name: checkpoint)
+    try prepare(DiffusersExport.files)
+    try export.write(to: output, weights: path)
+    return "\(output): \(export.className).from_pretrained loads it; ids and pixels are those of "
+      + checkpoint
+  }
 
-  private let model: PriorConfiguration
-  private let space: TokenSpace
-  private let classes: [String]
+  private func writeOnnx() throws -> String {
+    let opened = try OpenedTokenizer(checkpoint: checkpoint, weights: weights.file, threads: 1)
+    let export = try OnnxExport(opened.run.tokenizer, name: checkpoint)
+    try prepare(OnnxExport.files)
+    let identity = opened.identity
+    try export.write(
+      to: output, weights: path,
+      metadata: [
+        ("fingerprint", identity.fingerprint), ("quantizer", identity.quantizer),
+        ("codebook_size", String(identity.codebookSize)), ("depth", String(identity.depth)),
+        ("downsampling", String(identity.downsampling)),
+      ])
+    let parts = zip(OnnxExport.files, export.nodeCounts).map { "\($0) of \($1) nodes" }
+    return "\(output): " + parts.joined(separator: ", ")
+      + "; sides of images are multiples of \(identity.downsampling)"
+  }
 
-  /// Refuses what Llama cannot do.
-  init(_ prior: OpenedPrior<Device>) throws {
-    (model, space, classes) = (prior.run.model, prior.space, prior.tokens.classes)
-    guard model.transformer.positions == .rope else {
+  private func writeTransformers() throws -> String {
+    let prior = try OpenedPrior(
+      folder: checkpoint, weights: weights.file, backend: Device(), threads: 1)
+    let export = try LlamaExport(prior)
+    try prepare(LlamaExport.files)
+    try export.write(to: output, weights: path)
+    return "\(output): a LlamaForCausalLM of \(Display.count(export.vocabulary)) entries; "
+      + "a sequence begins with " + export.beginning
+  }
+
+  /// The file of the weights.
+  private var path: String { checkpoint + "/" + weights.file }
+
+  /// Makes the folder, unless files of these names are in it that may not be replaced.
+  private func prepare(_ names: [String]) throws {
+    let files = names.map { output + "/" + $0 }
+    if !force, let present = files.first(where: FileManager.default.fileExists) {
       throw Failure(
-        .badData,
-        "\(prior.folder) was trained with model.positions \"\(model.transformer.positions.rawValue)\", "
-          + "which Llama does not have. Train one with --set model.positions=rope to export it.")
+        .cannotCreate,
+        "\(present) is already there. Choose another --output, or add --force to replace it.")
     }
-    guard space.depth == 1 || model.depth == .flattened else {
-      throw Failure(
-        .badData,
-        "\(prior.folder) predicts the ids of a token by heads of its own (model.depth \"heads\"), which "
-          + "Llama does not have. Train one with --set model.depth=flattened to export it.")
+    do throws(FileError) { try Folder.make(output) } catch {
+      throw Failure(cannotMakeFolder: output, error)
     }
   }
-
-  /// Entries of the vocabulary.
-  var vocabulary: Int { space.vocabulary }
-
-  /// What a sequence begins with, in words.
-  var beginning: String {
-    let none = Int(space.entry(ofClass: nil))
-    guard !classes.isEmpty else { return "\(none)" }
-    let first = Int(space.entry(ofClass: 0))
-    return "its class, \(first) (\(classes[0])) to \(none - 1), or \(none) for none"
-  }
-
-  func write(to folder: String, weights: String) throws {
-    try AtomicFile.write(text(configuration), to: folder + "/" + Self.files[0])
-    try AtomicFile.write(text(generation), to: folder + "/" + Self.files[1])
-    let file = try SafetensorsFile(path: weights)
-    let writer = try SafetensorsWriter(
-      path: folder + "/" + Self.files[2],
-      tensors: file.entries.map {
-        TensorDeclaration(name: $0.name, type: $0.type, shape: $0.shape)
-      }, metadata: ["format": "pt"])
-    for entry in writer.entries {
-      let outcome = try file.withBytes(of: file.entry(entry.name)) { bytes in
-        Result { () throws(SafetensorsError) in try writer.append(bytes, to: entry.name) }
-      }
-      try outcome.get()
-    }
-    try writer.finish()
-  }
-
-  private var configuration: JSONObject {
-    let shape = model.transformer
-    var object = JSONObject([
-      "architectures": .array([.string("LlamaForCausalLM")]), "model_type": .string("llama"),
-      "vocab_size": .integer(vocabulary), "hidden_size": .integer(shape.width),
-      "intermediate_size": .integer(shape.hiddenWidth),
-      "num_hidden_layers": .integer(shape.layers), "num_attention_heads": .integer(shape.heads),
-      "num_key_value_heads": .integer(shape.heads),
-      "head_dim": .integer(shape.width / shape.heads),
-      "max_position_embeddings": .integer(space.ids), "hidden_act": .string("silu"),
-      "rms_norm_eps": .number(1e-6), "rope_theta": .number(10_000),
-      "attention_bias": .flag(false), "mlp_bias": .flag(false),
-      "tie_word_embeddings": .flag(false), "bos_token_id": .integer(vocabulary - 1),
-      "eos_token_id": .null, "torch_dtype": .string("float32"),
-    ])
-    // Not of Llama: for whoever decodes what is drawn.
-    object["tessera"] = .object(
-      JSONObject([
-        "codebook_size": .integer(space.codes), "depth": .integer(space.depth),
-        "grid": .array([.integer(space.rows), .integer(space.columns)]),
-        "order": .string(shape.order.rawValue),
-        "classes": .array(classes.map(JSONValue.string)),
-      ]))
-    return object
-  }
-
-  private var generation: JSONObject {
-    JSONObject([
-      "bos_token_id": .integer(vocabulary - 1), "do_sample": .flag(true),
-      "max_new_tokens": .integer(space.ids), "min_new_tokens": .integer(space.ids),
-      "suppress_tokens": .array(
-        (Int(space.entry(ofClass: 0))..<vocabulary).map(JSONValue.integer)),
-    ])
-  }
-
-  private func text(_ object: JSONObject) -> String { JSONValue.object(object).prettyText + "\n" }
 }

@@ -73,7 +73,7 @@ public struct Failure: Error, CustomStringConvertible {
       return .badData
     case let error as TokenFileError: return code(of: error)
     case is CodecError, is MemoryShortage, is PriorError, is VectorError, is CompressionError,
-      is ImportError:
+      is ImportError, is ExportError:
       return .badData
     default: return .internal
     }
