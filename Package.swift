@@ -247,7 +247,6 @@ let package = Package(
         "Reports", "Tokenizers", "Charts", "Diagnostics", "Evaluation", "Configuration",
         "FileTestSupport",
       ]),
-    tests("WeightExchangeTests", ["WeightExchange", "Tokenizers", "Files"]),
     tests("TesseraTests", ["Tessera", "SceneRendering", "FileTestSupport"]),
     tests(
       "CommandTests",
