@@ -17,6 +17,8 @@ public struct PythonPeer: Sendable {
   /// One that has the library whose Llama priors are exported to.
   public static let transformers = PythonPeer(
     importing: "safetensors, torch, transformers", named: "torch, transformers and safetensors")
+  /// One that has the imaging library whose resize other tokenizers' pipelines use.
+  public static let pillow = PythonPeer(importing: "PIL.Image, numpy", named: "Pillow and numpy")
   /// One that has TensorBoard, for event files.
   public static let tensorboard = PythonPeer(
     importing: "tensorboard.backend.event_processing.plugin_event_accumulator",
