@@ -141,10 +141,19 @@ static void composite16(const uint8_t *rgba, size_t pixels, const uint8_t *backg
   }
 }
 
+// By a table: blends[256 alpha + sample].
+static void composite_by_table(const uint8_t *rgba, size_t pixels, const uint8_t *blends,
+                               uint8_t *rgb, size_t step) {
+  for (size_t x = 0; x < pixels; ++x, rgba += 4, rgb += step) {
+    const uint8_t *row = blends + 256 * (size_t)rgba[3];
+    for (int channel = 0; channel < 3; ++channel) rgb[channel] = row[rgba[channel]];
+  }
+}
+
 // Rows with alpha, one at a time. Of an interlaced image each pass comes as a small image of its own
 // (Adam7), whose pixels go to their places.
 static void read_over(struct session *session, uint32_t width, uint32_t height,
-                      const uint8_t *background, uint8_t *rgb) {
+                      const uint8_t *background, const uint8_t *blends, uint8_t *rgb) {
   png_structp png = session->png;
   int is_wide = png_get_bit_depth(png, session->info) == 16;
   int is_interlaced = png_get_interlace_type(png, session->info) != PNG_INTERLACE_NONE;
@@ -160,7 +169,9 @@ static void read_over(struct session *session, uint32_t width, uint32_t height,
     for (size_t y = top; y < height; y += down) {
       png_read_row(png, session->row, NULL);
       uint8_t *target = rgb + (y * width + left) * 3;
-      if (is_wide) {
+      if (blends != NULL) {
+        composite_by_table(session->row, columns, blends, target, (size_t)right * 3);
+      } else if (is_wide) {
         composite16(session->row, columns, background, target, (size_t)right * 3);
       } else {
         composite8(session->row, columns, background, target, (size_t)right * 3);
@@ -170,7 +181,7 @@ static void read_over(struct session *session, uint32_t width, uint32_t height,
 }
 
 int cpng_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height,
-                const uint8_t *background, uint8_t *rgb, char *message) {
+                const uint8_t *background, const uint8_t *blends, uint8_t *rgb, char *message) {
   struct session *const session = begin(message);
   if (session == NULL) return 1;
   if (setjmp(session->out) != 0) return end_reading(session, 1);
@@ -185,6 +196,7 @@ int cpng_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t hei
   png_set_gray_to_rgb(png);
   if (has_alpha && background != NULL) {
     png_set_expand(png);
+    if (blends != NULL) png_set_strip_16(png);
     png_read_update_info(png, session->info);
     size_t bytes_a_pixel = png_get_bit_depth(png, session->info) == 16 ? 8 : 4;
     if (png_get_channels(png, session->info) != 4) png_error(png, "rows are not RGBA");
@@ -192,7 +204,7 @@ int cpng_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t hei
     if (png_get_rowbytes(png, session->info) > (size_t)width * bytes_a_pixel) {
       png_error(png, "rows are not RGBA");
     }
-    read_over(session, width, height, background, rgb);
+    read_over(session, width, height, background, blends, rgb);
     png_read_end(png, NULL);
     return end_reading(session, 0);
   }

@@ -65,7 +65,7 @@ struct ComparisonImages {
     total = candidates.count
     terminal.tell(
       rejected: listing.leftOut, notes: listing.notes, transparentCount: 0,
-      background: leader.data.background)
+      transparency: leader.data.transparency)
     let first = try Self.hinted(data, folder, leaderFolder) { [self] _ in
       try read(size: leader.data.imageSize)
     }
@@ -102,10 +102,12 @@ struct ComparisonImages {
 
   /// How an image becomes a square, in words.
   var preparation: String {
+    let name = leader.data.recipe
+    if name != .tessera { return "the square in the middle, scaled by recipe = \(name.rawValue)" }
     switch leader.data.resize {
-    case .none: "the square in the middle, not scaled"
+    case .none: return "the square in the middle, not scaled"
     case .cover:
-      leader.data.augmentation.resizedSide == leader.data.imageSize
+      return leader.data.augmentation.resizedSide == leader.data.imageSize
         ? "the shorter side scaled to the square's, the square in the middle"
         : "the shorter side scaled to \(leader.data.augmentation.resizedSide) pixels for squares of "
           + "\(leader.data.imageSize), the square in the middle"
@@ -146,7 +148,7 @@ struct ComparisonImages {
     let (listing, chosen) = (self.listing, self.candidates)
     let taken = min(count, chosen.count)
     let places = (0..<taken).map { $0 * chosen.count / taken }
-    let decoder = ImageDecoder(background: leader.data.backgroundColor)
+    let decoder = leader.data.decoder
     let found = Mutex((results: [Found?](repeating: nil, count: taken), done: 0))
     let progress = ReadingProgress(terminal)
     concurrently(taken) { index in
@@ -185,7 +187,7 @@ struct ComparisonImages {
     if rejected.count > 10 {
       terminal.warn("skipped: \(rejected.count - 10) more files that cannot be decoded")
     }
-    terminal.tell(transparentCount: transparentCount, background: leader.data.background)
+    terminal.tell(transparentCount: transparentCount, transparency: leader.data.transparency)
     var baseline = MeanColourBaseline()
     for image in images { baseline.add(image.pixels) }
     return Squares(files: files, images: images, size: size, baseline: baseline.decibels ?? 0)
@@ -220,7 +222,7 @@ struct ComparisonImages {
       size: size, resize: own.resize,
       resizedSide: own.resize == .cover
         ? max(size, (own.resizedSide * size + own.size / 2) / own.size) : nil,
-      crop: .centre, flips: false)
+      crop: .centre, flips: false, recipe: own.recipe)
   }
 }
 

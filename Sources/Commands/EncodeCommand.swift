@@ -3,6 +3,7 @@ import Datasets
 import Files
 import Formatting
 import Foundation
+import Imaging
 import Inference
 import TokenFiles
 import Tokenizers
@@ -36,6 +37,9 @@ public struct EncodeCommand: DocumentedCommand {
         + "--standardize writes (x - mean) / deviation; decode undoes it.",
       "Transparent pixels are composited over the background of the checkpoint's configuration "
         + "(data.background).",
+      "--recipe prepares images by the rules of other programs, byte for byte, so that their tokenizers "
+        + "give their ids: adm (LlamaGen, DiT, RAR, MAR), torchvision (Resize and CenterCrop), chameleon, "
+        + "diffusers. Without it the checkpoint's own rules count.",
     ],
     examples: [
       #"""
@@ -58,6 +62,10 @@ public struct EncodeCommand: DocumentedCommand {
       encode --checkpoint checkpoints/fsq \
         --prior checkpoints/prior --output small.safetensors \
         photos
+      """#,
+      #"""
+      encode --checkpoint checkpoints/vq --recipe adm \
+        --size 256x256 --output t.safetensors photos
       """#,
       #"""
       encode --checkpoint checkpoints/kl --standardize \
@@ -85,6 +93,19 @@ public struct EncodeCommand: DocumentedCommand {
         + "as 256x192 that they are scaled to cover and cropped to; 256 is 256x256.",
       valueName: "model|native|WxH"))
   var size: SizeMode = .model
+
+  @Option(
+    help: ArgumentHelp(
+      "Rules by which files become pixels, instead of the checkpoint's own (data.recipe): this program's, "
+        + "or byte for byte those of the program whose tokenizer it is.",
+      valueName: ImageRecipe.Name.allCases.map(\.rawValue).joined(separator: "|")))
+  var recipe: ImageRecipe.Name?
+
+  @Option(
+    help: ArgumentHelp(
+      "Filter of --recipe torchvision; by default bilinear.", valueName: "bilinear|bicubic|lanczos")
+  )
+  var filter: PillowFilter?
 
   @Option(help: ArgumentHelp("Write shards of n images each.", valueName: "n"))
   var shard: Int?
@@ -128,6 +149,14 @@ public struct EncodeCommand: DocumentedCommand {
     if let shard, shard < 1 {
       throw ValidationError("--shard: expected at least 1 image per shard, found \(shard)")
     }
+    if filter != nil, recipe != .torchvision {
+      throw ValidationError("--filter is that of --recipe torchvision: add it, or remove --filter")
+    }
+    if let filter, !ImageRecipe.filters.contains(filter) {
+      throw ValidationError(
+        "--filter \(filter.rawValue): expected bilinear, bicubic or lanczos with --recipe torchvision"
+      )
+    }
     try requireName("--prior", prior)
     if prior != nil, shard != nil || resume || verify || (format ?? .safetensors) != .safetensors {
       throw ValidationError(
@@ -166,8 +195,11 @@ public struct EncodeCommand: DocumentedCommand {
       try checkOptions(tokenizer, target)
       let side = tokenizer.identity.downsampling
       try size.check(downsampling: side)
+      var augmentation = tokenizer.run.data.augmentation.withoutChance
+      if let recipe { augmentation = augmentation.following(ImageRecipe(recipe, filter: filter)) }
+      try size.check(augmentation.recipe)
       var preparation = Preparation(
-        mode: size, augmentation: tokenizer.run.data.augmentation.withoutChance, downsampling: side,
+        mode: size, augmentation: augmentation, downsampling: side,
         background: tokenizer.run.data.background)
       let codec = BoundedCodec(tokenizer)
       let tasks: [BoundedCodec.Task] = [.encode] + (verify ? [.reconstruct, .decode] : [])
@@ -199,7 +231,9 @@ public struct EncodeCommand: DocumentedCommand {
       }
       let progress = ItemProgress(terminal, "encoding", total: files.count)
       let outcome = try explainingPieces { try run.encode(files, terminal, progress) }
-      terminal.tell(transparentCount: outcome.transparent, background: preparation.background)
+      terminal.tell(
+        transparentCount: outcome.transparent,
+        transparency: preparation.rules.transparency(preparation.background))
       let rejected = outcome.rejected + unnamed
       if outcome.rejected == inputs.files.count {
         throw Failure(
@@ -278,7 +312,9 @@ public struct EncodeCommand: DocumentedCommand {
       threads: options.threadCount, alsoChecks: verify ? [.reconstruct, .decode] : [])
     let progress = ItemProgress(terminal, "encoding", total: inputs.files.count)
     let outcome = try explainingPieces { try run.encode(inputs.files, terminal, progress) }
-    terminal.tell(transparentCount: outcome.transparent, background: preparation.background)
+    terminal.tell(
+      transparentCount: outcome.transparent,
+      transparency: preparation.rules.transparency(preparation.background))
     let rejected = outcome.rejected + unnamed
     if outcome.rejected == inputs.files.count {
       throw Failure(

@@ -102,10 +102,11 @@ struct OpenedTokenizer {
 
   /// An image as the tokenizer takes it, by the recipe of token files.
   func prepared(_ path: String, _ recipe: Recipe) throws -> Image {
+    let rules = try ImageRecipe(recorded: recipe, in: folder)
     let preparation = Preparation(
       mode: SizeMode(argument: recipe.size) ?? .model,
-      augmentation: run.data.augmentation.withoutChance, downsampling: identity.downsampling,
-      background: run.data.background)
+      augmentation: run.data.augmentation.withoutChance.following(rules),
+      downsampling: identity.downsampling, background: recipe.background ?? run.data.background)
     return try preparation.read(path).image
   }
 

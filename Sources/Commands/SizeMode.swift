@@ -46,6 +46,17 @@ extension SizeMode: ExpressibleByArgument {
     }
   }
 
+  /// Checks that rules know what to do for a size.
+  func check(_ rules: ImageRecipe) throws {
+    guard case .fixed(let width, let height) = self, rules.needsSquare, width != height else {
+      return
+    }
+    throw Failure(
+      .usage,
+      "--size \(text): expected a square, as recipe \(rules.name.rawValue) makes no other shape. Use "
+        + "--size \(min(width, height)), or --recipe tessera.")
+  }
+
   /// Checks that a size is made of whole tokens.
   func check(downsampling side: Int) throws {
     guard case .fixed(let width, let height) = self else { return }
@@ -82,9 +93,9 @@ struct PreparedImage: Sendable {
 
 /// What is done to every image before it is encoded, and how token files record it.
 struct Preparation: Sendable {
-  /// Which size images get.
+  /// Which size images get; a square, but for `native`, where the rules need one.
   let mode: SizeMode
-  /// The resize and crop of the training, without chance.
+  /// The rules, and the resize and crop of the training, without chance.
   let augmentation: Augmentation
   /// Pixels per side of a token.
   let downsampling: Int
@@ -93,27 +104,34 @@ struct Preparation: Sendable {
   /// Images of more pixels are refused by their headers where they keep their size.
   var mostPixels = Int.max
 
+  /// The rules by which files become pixels.
+  var rules: ImageRecipe { augmentation.recipe }
+
   /// What the token file says of it.
   var recipe: Recipe {
+    let filter = rules.filter?.rawValue ?? "bicubic"
+    var recipe: Recipe
     switch mode {
     case .model:
-      Recipe(
-        size: mode.text, filter: augmentation.resize == .cover ? "bicubic" : "none",
+      let isScaled = augmentation.resize == .cover
+      recipe = Recipe(
+        size: mode.text, filter: isScaled ? filter : "none",
         crop: "centre \(augmentation.size)x\(augmentation.size)"
-          + (augmentation.resize == .cover
-            ? " of the image with its shorter side at \(augmentation.resizedSide)" : ""),
-        padding: "none", background: background)
+          + (isScaled ? " of the image with its shorter side at \(augmentation.resizedSide)" : ""),
+        padding: "none")
     case .native:
-      Recipe(
+      recipe = Recipe(
         size: mode.text, filter: "none", crop: "none",
-        padding: "right and bottom to multiples of \(downsampling), edge repeated",
-        background: background)
+        padding: "right and bottom to multiples of \(downsampling), edge repeated")
     case .fixed:
-      Recipe(
-        size: mode.text, filter: "bicubic",
-        crop: "centre \(mode.text) of the image scaled to cover it", padding: "none",
-        background: background)
+      recipe = Recipe(
+        size: mode.text, filter: filter,
+        crop: "centre \(mode.text) of the image scaled to cover it", padding: "none")
     }
+    if rules.isStretching { recipe.crop = "none" }
+    recipe.name = rules.name == .tessera ? nil : rules.name.rawValue
+    recipe.background = rules.background(background)
+    return recipe
   }
 
   /// Reads an image and brings it to its size.
@@ -122,7 +140,7 @@ struct Preparation: Sendable {
   ///
   /// Errors: whatever is wrong with the file; those of ``prepare(_:file:)``.
   func read(_ path: String) throws -> PreparedImage {
-    let file = try ImageDecoder(background: PixelColor(text: background)).open(path)
+    let file = try rules.decoder(background: PixelColor(text: background)).open(path)
     let (width, height) = (file.header.width, file.header.height)
     switch mode {
     case .model: _ = try augmentation.preparedSize(width: width, height: height, file: path)
@@ -154,14 +172,13 @@ struct Preparation: Sendable {
     let prepared: Image
     switch mode {
     case .model:
-      prepared = try augmentation.prepared(image, file: file)
-        .centreCropped(width: augmentation.size, height: augmentation.size)
+      prepared = try augmentation.middleSquare(of: image, file: file)
     case .native:
       return PreparedImage(
         image: image.padded(toMultipleOf: downsampling), width: image.width, height: image.height)
     case .fixed(let width, let height):
       try checkShape(image.width, image.height, width, height, file)
-      prepared = image.resizedToFill(width: width, height: height)
+      prepared = rules.filled(image, width: width, height: height)
     }
     return PreparedImage(image: prepared, width: prepared.width, height: prepared.height)
   }
@@ -179,7 +196,34 @@ struct Preparation: Sendable {
   }
 
   private func covers(_ width: Int, _ height: Int, _ across: Int, _ down: Int) -> Bool {
+    if rules.isStretching { return true }
     let (one, other) = (width * down, height * across)
     return max(one, other) <= min(one, other) * Augmentation.longestRatio
+  }
+}
+
+extension ImageRecipe.Name: ExpressibleByArgument {}
+
+extension PillowFilter: ExpressibleByArgument {}
+
+extension ImageRecipe {
+  /// The rules that a token file records.
+  ///
+  /// - Parameter file: the file, for messages.
+  ///
+  /// Errors: rules of another version of this program.
+  init(recorded recipe: Recipe, in file: String) throws {
+    guard let text = recipe.name else {
+      self = .tessera
+      return
+    }
+    guard let name = Name(rawValue: text) else {
+      throw Failure(
+        .badData,
+        "\(file): its images were prepared by the recipe \"\(text)\", expected one of "
+          + Name.allCases.map(\.rawValue).joined(separator: ", ")
+          + ". Use the version of this program that wrote it.")
+    }
+    self.init(name, filter: PillowFilter(rawValue: recipe.filter))
   }
 }

@@ -100,7 +100,7 @@ struct TrainingImages {
     }
     terminal.tell(
       rejected: dataset.rejected, doubtful: dataset.doubtful, notes: dataset.notes,
-      transparentCount: dataset.transparentCount, background: run.data.background)
+      transparentCount: dataset.transparentCount, transparency: run.data.transparency)
     return dataset
   }
 }
@@ -109,7 +109,7 @@ extension Terminal {
   /// Reports which files are not used, and what is done to some of the images.
   func tell(
     rejected: [RejectedImage], doubtful: [RejectedImage] = [], notes: [String],
-    transparentCount: Int, background: String
+    transparentCount: Int, transparency: String
   ) {
     var leftOut = LeftOut(self)
     for image in rejected { leftOut.tell(image.reason, kind: "") }
@@ -118,18 +118,36 @@ extension Terminal {
     for image in doubtful { used.tell(image.reason, kind: "") }
     used.finish()
     for note in notes { say(note) }
-    tell(transparentCount: transparentCount, background: background)
+    tell(transparentCount: transparentCount, transparency: transparency)
   }
 
   /// The label for damaged files that are used.
   static let used = "used although it is damaged"
 
-  /// Reports once how many images were composited.
-  func tell(transparentCount: Int, background: String) {
+  /// Reports once how many images have alpha, and what became of it.
+  func tell(transparentCount: Int, transparency: String) {
     guard transparentCount > 0 else { return }
     say(
       "\(Display.count(transparentCount, "image")) \(transparentCount == 1 ? "has" : "have") "
-        + "transparency (an alpha channel); composited over \(background) (data.background)")
+        + "transparency (an alpha channel); \(transparency)")
+  }
+}
+
+extension DataConfiguration {
+  /// What becomes of transparent pixels, in words.
+  var transparency: String { ImageRecipe(recipe).transparency(background) }
+}
+
+extension ImageRecipe {
+  /// What becomes of transparent pixels, in words.
+  ///
+  /// - Parameter set: `data.background`.
+  func transparency(_ set: String) -> String {
+    switch name {
+    case .tessera: "composited over \(set) (data.background)"
+    case .chameleon: "composited over white (recipe chameleon)"
+    case .adm, .torchvision, .diffusers: "alpha is dropped (recipe \(name.rawValue))"
+    }
   }
 }
 

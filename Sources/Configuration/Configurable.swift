@@ -266,7 +266,10 @@ extension Configurable {
 
   /// What a field accepts, in words.
   private static func kind(of field: JSONObject) -> String {
-    if let words = field["enum"]?.texts { return words.map { "\"\($0)\"" }.joined(separator: ", ") }
+    if let words = field["enum"]?.texts {
+      let names = words.map { "\"\($0)\"" }.joined(separator: ", ")
+      return names + (field["enum"]?.holdsNull == true ? ", null" : "")
+    }
     let types = field["type"]?.text.map { [$0] } ?? field["type"]?.texts ?? []
     let name =
       switch types.first {
@@ -310,5 +313,11 @@ extension JSONValue {
   fileprivate var texts: [String]? {
     guard case .array(let items) = self else { return nil }
     return items.compactMap(\.text)
+  }
+
+  /// Whether it is a list that `null` is in.
+  fileprivate var holdsNull: Bool {
+    guard case .array(let items) = self else { return false }
+    return items.contains(.null)
   }
 }

@@ -80,6 +80,9 @@ public struct ConfigurationFields {
     properties[name] = .object(schema)
   }
 
+  /// Leaves a field that was declared out of the resolved text.
+  mutating func leaveOut(_ name: String) { members[name] = nil }
+
   /// Records what is wrong with a field.
   mutating func report(_ name: String, _ message: String, remedy: String = "") {
     problems.append(

@@ -198,6 +198,23 @@ extension ConfigurationFields {
     if !isWritten(value) { leaveOut(name) }
   }
 
+  /// Declares one of some words that may be absent or `null`; it is part of the resolved text only where
+  /// it is there.
+  public mutating func choice<Choice: RawRepresentable>(
+    _ name: String, _ value: inout Choice?, among choices: [Choice], _ meaning: String
+  ) where Choice.RawValue == String {
+    let words = choices.map(\.rawValue)
+    let schema = JSONObject(["enum": .array(words.map(JSONValue.string) + [.null])])
+    optional(name, &value, schema, meaning, remedy: "", write: { .string($0.rawValue) }) {
+      (json) throws(Mismatch) in
+      if case .string(let word) = json, let choice = choices.first(where: { $0.rawValue == word }) {
+        return choice
+      }
+      throw Self.unknownWord(json, among: words)
+    }
+    if value == nil { leaveOut(name) }
+  }
+
   /// Declares a list of some of several words, whose order does not count.
   ///
   /// It is written in the order of the cases.

@@ -11,7 +11,7 @@ public struct Augmentation: Sendable, Equatable {
   public enum Resize: String, Sendable, CaseIterable {
     /// Nothing: the image must be at least as large as the crop.
     case none
-    /// The shorter side is scaled to `resizedSide` (antialiased bicubic).
+    /// The shorter side is scaled to `resizedSide`, as the recipe says.
     case cover
   }
 
@@ -40,6 +40,8 @@ public struct Augmentation: Sendable, Equatable {
   public var smallestCrop: Double
   /// The sides of training crops as multiples of `size`: see ``SizeSchedule``.
   public var sizeMultiples: [Int]
+  /// The rules by which files are decoded and scaled, and where the middle is.
+  public var recipe: ImageRecipe
 
   /// The longest side of an image that is resized, in its shorter sides.
   public static let longestRatio = 64
@@ -49,7 +51,8 @@ public struct Augmentation: Sendable, Equatable {
   /// - Precondition: the size is at least 1, and the resized side at least the size.
   public init(
     size: Int, resize: Resize = .none, resizedSide: Int? = nil, crop: Crop = .random,
-    flips: Bool = true, smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1]
+    flips: Bool = true, smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1],
+    recipe: ImageRecipe = .tessera
   ) {
     precondition(size > 0, "the crop is at least one pixel wide, not \(size)")
     precondition(smallestCrop > 0 && smallestCrop <= 1, "a fraction of a side")
@@ -60,13 +63,27 @@ public struct Augmentation: Sendable, Equatable {
     self.flips = flips
     self.smallestCrop = smallestCrop
     self.sizeMultiples = sizeMultiples
+    self.recipe = recipe
     precondition(self.resizedSide >= size, "the crop fits into the resized image")
   }
 
   /// The same recipe without chance, as images are evaluated: from the middle, never mirrored.
   public var withoutChance: Augmentation {
     Augmentation(
-      size: size, resize: resize, resizedSide: resizedSide, crop: .centre, flips: false)
+      size: size, resize: resize, resizedSide: resizedSide, crop: .centre, flips: false,
+      recipe: recipe)
+  }
+
+  /// The same by other rules, which scale every image; those that know one length only scale to `size`.
+  public func following(_ recipe: ImageRecipe) -> Augmentation {
+    guard recipe != self.recipe else { return self }
+    var other = self
+    other.recipe = recipe
+    if recipe.name != .tessera {
+      other.resize = .cover
+      if recipe.name != .torchvision { other.resizedSide = size }
+    }
+    return other
   }
 
   /// The least shorter side of an image that all crops fit into.
@@ -91,19 +108,26 @@ public struct Augmentation: Sendable, Equatable {
       }
       return (width, height)
     case .cover:
-      guard max(width, height) <= shorter * Self.longestRatio else {
+      guard recipe.isStretching || max(width, height) <= shorter * Self.longestRatio else {
         throw .tooThin(file: file, width: width, height: height)
       }
-      // Rounded to the nearest, in integers.
-      let longer = (2 * max(width, height) * resizedSide + shorter) / (2 * shorter)
-      return width < height ? (resizedSide, longer) : (longer, resizedSide)
+      return recipe.scaledSize(width: width, height: height, to: resizedSide)
     }
   }
 
   /// The image as it is kept: resized if the recipe says so.
   public func prepared(_ image: Image, file: String) throws(DatasetError) -> Image {
-    let target = try preparedSize(width: image.width, height: image.height, file: file)
-    return image.resized(to: target.width, target.height)
+    _ = try preparedSize(width: image.width, height: image.height, file: file)
+    return resize == .none ? image : recipe.scaled(image, to: resizedSide)
+  }
+
+  /// The square that an image is evaluated with: prepared, then cropped in the middle.
+  ///
+  /// - Throws: those of ``preparedSize(width:height:file:)``.
+  public func middleSquare(of image: Image, file: String) throws(DatasetError) -> Image {
+    let image = try prepared(image, file: file)
+    let (x, y) = (recipe.cropOffset(image.width - size), recipe.cropOffset(image.height - size))
+    return image.cropped(x: x, y: y, width: size, height: size)
   }
 
   /// Crops, flips and writes one sample as numbers in [-1, 1]: byte b becomes b / 127.5 - 1.
@@ -169,7 +193,8 @@ public struct Augmentation: Sendable, Equatable {
     let (width, height) = (image.width - side, image.height - side)
     precondition(width >= 0 && height >= 0, "the image is at least as large as the crop")
     if crop == .centre {
-      return Place(x: width / 2, y: height / 2, side: side, isFlipped: isFlipped)
+      return Place(
+        x: recipe.cropOffset(width), y: recipe.cropOffset(height), side: side, isFlipped: isFlipped)
     }
     let x = random.integer(below: width + 1)
     let y = random.integer(below: height + 1)

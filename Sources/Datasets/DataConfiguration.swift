@@ -20,6 +20,10 @@ public struct DataConfiguration: Sendable, Equatable {
   public var validationShare: Double
   /// Side in pixels of the square the model sees.
   public var imageSize: Int
+  /// The rules by which files become pixels of the model's size.
+  public var recipe: ImageRecipe.Name
+  /// The filter of recipe = torchvision; nil is bilinear.
+  public var filter: PillowFilter?
   /// How an image is scaled before it is cropped.
   public var resize: Resize
   /// Length in pixels the shorter side is scaled to; nil means `imageSize`.
@@ -41,7 +45,8 @@ public struct DataConfiguration: Sendable, Equatable {
   /// Describes the images of a run.
   public init(
     train: String, validation: String? = nil, validationShare: Double = 0.05,
-    imageSize: Int = 32, resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
+    imageSize: Int = 32, recipe: ImageRecipe.Name = .tessera, filter: PillowFilter? = nil,
+    resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
     smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1], flip: Bool = true,
     background: String = "white", cacheMegabytes: Int = 1024
   ) {
@@ -49,6 +54,8 @@ public struct DataConfiguration: Sendable, Equatable {
     self.validation = validation
     self.validationShare = validationShare
     self.imageSize = imageSize
+    self.recipe = recipe
+    self.filter = filter
     self.resize = resize
     self.resizeTo = resizeTo
     self.crop = crop
@@ -65,7 +72,15 @@ extension DataConfiguration {
   public var augmentation: Augmentation {
     Augmentation(
       size: imageSize, resize: resize, resizedSide: resize == .cover ? resizeTo : nil, crop: crop,
-      flips: flip, smallestCrop: smallestCrop, sizeMultiples: sizeMultiples)
+      flips: flip, smallestCrop: smallestCrop, sizeMultiples: sizeMultiples,
+      recipe: ImageRecipe(recipe, filter: filter))
+  }
+
+  /// What reads the run's files.
+  ///
+  /// - Precondition: the configuration is valid.
+  public var decoder: ImageDecoder {
+    ImageRecipe(recipe, filter: filter).decoder(background: backgroundColor)
   }
 
   /// The background as a colour.
@@ -102,6 +117,13 @@ extension DataConfiguration: Configurable {
       "imageSize", &imageSize, in: .between(1, 8192), "Side in pixels of the square the model sees."
     )
     fields.choice(
+      "recipe", &recipe, isWritten: { $0 != .tessera },
+      "Rules by which files become pixels: this program's, or those of other tokenizers' pipelines, "
+        + "byte for byte; see docs/images.md.")
+    fields.choice(
+      "filter", &filter, among: ImageRecipe.filters,
+      "Filter of recipe = torchvision; without it bilinear.")
+    fields.choice(
       "resize", &resize,
       "How an image is scaled before it is cropped: not at all, or so that its shorter side is "
         + "resizeTo pixels long.")
@@ -129,6 +151,7 @@ extension DataConfiguration: Configurable {
       "background", PixelColor(text: background) != nil,
       expected: "\"white\", \"black\" or a colour as \"#rrggbb\"",
       remedy: "As in \"#ff8000\" for orange.")
+    declareRecipeChecks(&fields)
     fields.integer(
       "cacheMegabytes", &cacheMegabytes, in: .between(0, 1 << 20),
       "Cache of decoded pixels, in megabytes of 1,000,000 bytes; 0 is off.")
@@ -149,5 +172,33 @@ extension DataConfiguration: Configurable {
       "resizeTo", with: ["resize"], cover || resizeTo == nil,
       expected: "null, as resize = none scales nothing",
       remedy: "Set resize to \"cover\" or remove resizeTo.")
+  }
+
+  /// What contradicts a recipe of other programs.
+  private func declareRecipeChecks(_ fields: inout ConfigurationFields) {
+    let (recipe, filter, side) = (recipe, filter, imageSize)
+    let isForeign = recipe != .tessera
+    let remedy = "Remove it, or set recipe to \"tessera\"."
+    fields.check(
+      "filter", with: ["recipe"], filter == nil || recipe == .torchvision,
+      expected: "null, as recipe = \(recipe.rawValue) has a filter of its own",
+      remedy: "Remove it, or set recipe to \"torchvision\".")
+    fields.check(
+      "resize", with: ["recipe"], !isForeign || resize == .cover,
+      expected: "\"cover\", as recipe = \(recipe.rawValue) scales every image", remedy: remedy)
+    fields.check(
+      "resizeTo", with: ["recipe", "imageSize"],
+      !isForeign || recipe == .torchvision || (resizeTo ?? side) == side,
+      expected: "null, as recipe = \(recipe.rawValue) scales to imageSize = \(side)", remedy: remedy
+    )
+    fields.check(
+      "crop", with: ["recipe"], !isForeign || crop != .resized,
+      expected: "\"centre\" or \"random\", as recipe = \(recipe.rawValue) scales before the crop",
+      remedy: "Other filters would follow: change crop, or set recipe to \"tessera\".")
+    fields.check(
+      "background", with: ["recipe"], !isForeign || background == "white",
+      expected: "\"white\" (the default), as recipe = \(recipe.rawValue) "
+        + (recipe == .chameleon ? "composites over white" : "drops alpha"),
+      remedy: remedy)
   }
 }

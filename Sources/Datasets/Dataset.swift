@@ -24,7 +24,8 @@ public struct Dataset: Sendable {
   ///   - validationShare: The share to hold out, 0...1.
   ///   - seed: Decides which images are held out.
   ///   - augmentation: What is made of an image.
-  ///   - background: What transparent pixels are composited over; nil drops alpha.
+  ///   - background: What transparent pixels are composited over where the recipe leaves it open; nil
+  ///     drops alpha.
   ///   - cacheMegabytes: How many MB (1,000,000 bytes) of pixels are kept in memory, both together.
   ///   - progress: Called with the files looked at and all files of a folder.
   public init(
@@ -32,7 +33,7 @@ public struct Dataset: Sendable {
     augmentation: Augmentation, background: PixelColor? = .white, cacheMegabytes: Int,
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
-    let decoder = ImageDecoder(background: background)
+    let decoder = augmentation.recipe.decoder(background: background)
     let store = try ImageStore(
       folder: ImageFolder(path: train), augmentation: augmentation,
       cacheMegabytes: cacheMegabytes, decoder: decoder, progress: progress)

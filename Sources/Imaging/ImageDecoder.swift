@@ -21,6 +21,8 @@ public struct ImageDecoder: Sendable {
   public let appliesOrientation: Bool
   /// What transparent pixels are composited over; nil drops alpha and keeps the stored colours.
   public let background: PixelColor?
+  /// Whether composited pixels are rounded down, in double precision, from 8 bits.
+  public let roundsBlendsDown: Bool
 
   /// No encoder writes more scans; each costs a walk over the image.
   private static let scanLimit: Int32 = 100
@@ -28,12 +30,20 @@ public struct ImageDecoder: Sendable {
   /// A decoder with a pixel limit that turns images upright and drops alpha, if nothing else is said.
   public init(
     pixelLimit: Int = defaultPixelLimit, appliesOrientation: Bool = true,
-    background: PixelColor? = nil
+    background: PixelColor? = nil, roundsBlendsDown: Bool = false
   ) {
     precondition(pixelLimit > 0, "the pixel limit is positive")
+    precondition(!roundsBlendsDown || background == .white, "known for white only")
     self.pixelLimit = pixelLimit
     self.appliesOrientation = appliesOrientation
     self.background = background
+    self.roundsBlendsDown = roundsBlendsDown
+  }
+
+  /// `(1 - a / 255) 255 + (a / 255) c` in double precision, rounded down, at 256 a + c.
+  private static let blendsOverWhite: [UInt8] = (0..<65536).map {
+    let (alpha, color) = (Double($0 / 256) / 255, Double($0 % 256))
+    return UInt8((1 - alpha) * 255 + alpha * color)
   }
 
   /// Decodes a file's bytes; `name` is for error messages.
@@ -56,8 +66,8 @@ public struct ImageDecoder: Sendable {
       switch format {
       case .png:
         status = cpng_decode(
-          bytes, bytes.count, UInt32(width), UInt32(height), background, pixels.baseAddress,
-          &message)
+          bytes, bytes.count, UInt32(width), UInt32(height), background,
+          roundsBlendsDown ? Self.blendsOverWhite : nil, pixels.baseAddress, &message)
       case .jpeg:
         status = cjpeg_decode(
           bytes, bytes.count, UInt32(width), UInt32(height), Self.scanLimit, pixels.baseAddress,

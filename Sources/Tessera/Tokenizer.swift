@@ -399,8 +399,7 @@ public final class Tokenizer: Sendable {
             height: image.height)
         case .model:
           let recipe = configuration.data.augmentation.withoutChance
-          let square = try recipe.prepared(image, file: "image \(index)")
-            .centreCropped(width: recipe.size, height: recipe.size)
+          let square = try recipe.middleSquare(of: image, file: "image \(index)")
           return Sized(image: square, width: recipe.size, height: recipe.size)
         }
       }

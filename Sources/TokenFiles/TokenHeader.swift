@@ -360,6 +360,8 @@ public struct Recipe: Codable, Equatable, Sendable {
   /// The only order of digits there is: id = sum over channels c of digit_c * product of levels before c.
   public static let channelZeroFirst = "channel 0 least significant"
 
+  /// The rules by which files became pixels; nil for this program's own.
+  public var name: String?
   /// "model" (the size it was trained with), "native" (the image's own), or "WxH".
   public var size: String
   /// The filter of the resize, or "none".
@@ -378,9 +380,11 @@ public struct Recipe: Codable, Equatable, Sendable {
 
   /// Describes a recipe; the defaults are what every Tessera model has.
   public init(
-    size: String, filter: String, crop: String, padding: String, pixelRange: String = "[-1,1]",
-    background: String? = nil, digitOrder: String = Recipe.channelZeroFirst
+    name: String? = nil, size: String, filter: String, crop: String, padding: String,
+    pixelRange: String = "[-1,1]", background: String? = nil,
+    digitOrder: String = Recipe.channelZeroFirst
   ) {
+    self.name = name
     self.size = size
     self.filter = filter
     self.crop = crop
@@ -402,7 +406,7 @@ public struct Recipe: Codable, Equatable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case size, filter, crop, padding, background
+    case name, size, filter, crop, padding, background
     case pixelRange = "pixel_range"
     case digitOrder = "digit_order"
   }
@@ -410,6 +414,7 @@ public struct Recipe: Codable, Equatable, Sendable {
   /// Reads a recipe; latents' has no order of digits.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
+    name = try container.decodeIfPresent(String.self, forKey: .name)
     size = try container.decode(String.self, forKey: .size)
     filter = try container.decode(String.self, forKey: .filter)
     crop = try container.decode(String.self, forKey: .crop)
@@ -422,6 +427,7 @@ public struct Recipe: Codable, Equatable, Sendable {
   /// Writes a recipe.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encodeIfPresent(name, forKey: .name)
     try container.encode(size, forKey: .size)
     try container.encode(filter, forKey: .filter)
     try container.encode(crop, forKey: .crop)

@@ -112,8 +112,8 @@ public struct QualityCommand: DocumentedCommand {
       let sets: QualitySets? =
         if let real, let drawn {
           try QualitySets(drawn: drawn, real: real, most: count, seed: seed, &reader) {
-            QualityPreparation(
-              tokenizer: source.tokenizer, recipeSize: run?.recipeSize, width: $0, height: $1)
+            try QualityPreparation(
+              tokenizer: source.tokenizer, recipe: run?.recipe, width: $0, height: $1)
           }
         } else { nil }
       let vectors: QualityFeatures? =
@@ -234,7 +234,7 @@ private struct RecordedRunFolder {
   }
 
   /// How the images of its tokens were prepared; nil where it has none.
-  var recipeSize: String? { tokens?.recipe.size }
+  var recipe: (recipe: Recipe, folder: String)? { tokens.map { ($0.recipe, folder) } }
 
   /// The tokenizer whose latents describe its images; nil where there is none to be found.
   func tokenizer(threads: Int) throws -> OpenedTokenizer? {

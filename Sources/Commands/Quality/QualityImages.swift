@@ -7,6 +7,7 @@ import Imaging
 import Randomness
 import Synchronization
 import Threads
+import TokenFiles
 import Training
 
 /// How real images get the size of the drawn ones.
@@ -15,26 +16,43 @@ struct QualityPreparation {
   let augmentation: Augmentation?
   /// The size of the drawn images.
   let width, height: Int
-  /// What transparent pixels are composited over.
+  /// The rules by which files become pixels.
+  let rules: ImageRecipe
+  /// What transparent pixels are composited over, where the rules leave it open.
   let background: String
 
   /// The preparation for drawn images of a size.
   ///
   /// - Parameters:
   ///   - tokenizer: the tokenizer whose images they are, or of the features; nil without.
-  ///   - recipeSize: how the tokens of a prior were made: `--size` of `encode`; nil without.
-  init(tokenizer: OpenedTokenizer?, recipeSize: String?, width: Int, height: Int) {
-    let training = tokenizer?.run.data.augmentation.withoutChance
+  ///   - recipe: how the images of a prior's tokens were prepared, with the run's folder; nil without.
+  ///
+  /// Errors: a recipe of another version of this program.
+  init(
+    tokenizer: OpenedTokenizer?, recipe: (recipe: Recipe, folder: String)?, width: Int, height: Int
+  ) throws {
+    var training = tokenizer?.run.data.augmentation.withoutChance
+    if let recipe {
+      let recorded = try ImageRecipe(recorded: recipe.recipe, in: recipe.folder)
+      training = training?.following(recorded)
+      rules = recorded
+    } else {
+      rules = training?.recipe ?? .tessera
+    }
     let isAsInTraining =
-      (recipeSize ?? SizeMode.model.text) == SizeMode.model.text && training?.size == width
+      (recipe?.recipe.size ?? SizeMode.model.text) == SizeMode.model.text && training?.size == width
       && width == height
     augmentation = isAsInTraining ? training : nil
     (self.width, self.height) = (width, height)
     background = tokenizer?.run.data.background ?? "white"
   }
 
+  /// What reads the files.
+  var decoder: ImageDecoder { rules.decoder(background: PixelColor(text: background)) }
+
   /// What it does, in words.
   var words: String {
+    if rules.name != .tessera { return "scaled by recipe \(rules.name.rawValue)" }
     guard let augmentation else { return "scaled to cover that and cropped in the middle" }
     return augmentation.resize == .cover
       ? "as in training: shorter side at \(augmentation.resizedSide), cropped in the middle"
@@ -45,15 +63,13 @@ struct QualityPreparation {
   ///
   /// - Throws: what makes an image unfit: too small for the crop, too long and thin to be scaled.
   func callAsFunction(_ image: Image, file: String) throws -> Image {
-    if let augmentation {
-      return try augmentation.prepared(image, file: file).centreCropped(
-        width: width, height: height)
-    }
+    if let augmentation { return try augmentation.middleSquare(of: image, file: file) }
     let (one, other) = (image.width * height, image.height * width)
     guard max(one, other) <= min(one, other) * Augmentation.longestRatio else {
       throw DatasetError.tooThin(file: file, width: image.width, height: image.height)
     }
-    return image.resizedToFill(width: width, height: height)
+    let rules = rules.needsSquare && width != height ? .tessera : rules
+    return rules.filled(image, width: width, height: height)
   }
 }
 
@@ -94,7 +110,7 @@ struct QualityReader {
   ///   - prepare: brings an image to its size; called by several threads.
   ///   - accept: called with each usable image in order; may throw what ends the command.
   mutating func images(
-    _ files: [String], most: Int, background: String, doing: String,
+    _ files: [String], most: Int, decoder: ImageDecoder, doing: String,
     prepare: @escaping @Sendable (Image, String) throws -> Image,
     accept: (Image, String) throws -> Void = { _, _ in }
   ) throws -> [Image] {
@@ -109,7 +125,7 @@ struct QualityReader {
     while images.count < most, next < files.count {
       let portion = files[next..<min(next + min(64 * threads, most - images.count), files.count)]
       next += portion.count
-      for (path, result) in zip(portion, read(Array(portion), background, prepare)) {
+      for (path, result) in zip(portion, read(Array(portion), decoder, prepare)) {
         do {
           let (image, doubt) = try result.get()
           try accept(image, path)
@@ -137,10 +153,9 @@ struct QualityReader {
   private typealias Read = Result<(image: Image, doubt: String?), any Error>
 
   private func read(
-    _ paths: [String], _ background: String,
+    _ paths: [String], _ decoder: ImageDecoder,
     _ prepare: @escaping @Sendable (Image, String) throws -> Image
   ) -> [Read] {
-    let decoder = ImageDecoder(background: PixelColor(text: background))
     let results = Mutex([Read?](repeating: nil, count: paths.count))
     concurrently(paths.count, threads: threads) { index in
       let path = paths[index]
@@ -180,15 +195,15 @@ struct QualitySets {
   init(
     drawn folder: String, real realFolder: String, most: Int, seed: UInt64,
     _ reader: inout QualityReader,
-    prepare: (_ width: Int, _ height: Int) -> QualityPreparation
+    prepare: (_ width: Int, _ height: Int) throws -> QualityPreparation
   ) throws {
     let (threads, terminal) = (reader.threads, reader.terminal)
     let files = try reader.files(of: folder, named: "drawn")
     let realFiles = try reader.files(of: realFolder, named: "real")
     var first: (path: String, width: Int, height: Int)?
-    let background = prepare(1, 1).background
+    let decoder = try prepare(1, 1).decoder
     let drawn = try reader.images(
-      files, most: most, background: background, doing: "reading drawn images"
+      files, most: most, decoder: decoder, doing: "reading drawn images"
     ) { image, _ in
       image
     } accept: { image, path in
@@ -212,9 +227,9 @@ struct QualitySets {
         "\(folder): expected at least \(Self.least) images to measure, found \(drawn.count)"
           + (reader.skipped > 0 ? " that can be used" : "") + ". Draw more of them.")
     }
-    let preparation = prepare(first.width, first.height)
+    let preparation = try prepare(first.width, first.height)
     let found = try reader.images(
-      realFiles, most: 2 * drawn.count, background: background, doing: "reading real images"
+      realFiles, most: 2 * drawn.count, decoder: decoder, doing: "reading real images"
     ) { try preparation($0, file: $1) }
     let n = min(drawn.count, found.count / 2)
     guard n >= Self.least else {
