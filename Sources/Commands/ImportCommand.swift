@@ -2,11 +2,24 @@ import ArgumentParser
 import Datasets
 import Formatting
 import Foundation
+import Imaging
 import Tokenizers
 import Training
 import WeightExchange
 
-extension TokenizerFamily: ExpressibleByArgument {}
+extension TokenizerFamily: ExpressibleByArgument {
+  /// How the authors' own code makes pixels of files; this program's way where theirs is not to be had.
+  fileprivate var recipe: (name: ImageRecipe.Name, filter: PillowFilter?) {
+    switch self {
+    case .diffusers, .amused: (.diffusers, nil)
+    case .llamagen: (.adm, nil)
+    case .chameleon: (.chameleon, nil)
+    case .rqvae, .openMUSE, .maskgit: (.torchvision, nil)
+    case .showO: (.torchvision, .bicubic)
+    case .taming, .gumbel, .janus, .ibq, .cosmos, .openMAGVIT2: (.tessera, nil)
+    }
+  }
+}
 
 /// Makes a checkpoint of another program's weights.
 public struct ImportCommand: DocumentedCommand {
@@ -133,7 +146,8 @@ public struct ImportCommand: DocumentedCommand {
     var run = RunConfiguration(
       description: "Imported from \(URL(fileURLWithPath: weights).lastPathComponent).",
       data: DataConfiguration(
-        train: "", imageSize: max(1, wanted / side) * side, crop: .centre),
+        train: "", imageSize: max(1, wanted / side) * side,
+        recipe: imported.family.recipe.name, filter: imported.family.recipe.filter, crop: .centre),
       model: imported.configuration.model, quantizer: imported.configuration.quantizer)
     run.origin = ImportedOrigin(
       family: imported.family.rawValue, file: URL(fileURLWithPath: weights).lastPathComponent)

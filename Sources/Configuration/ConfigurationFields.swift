@@ -118,9 +118,6 @@ public struct ConfigurationFields {
     if child.mustBeGiven { required.append(name) }
   }
 
-  /// Leaves a recorded field out of the resolved text.
-  mutating func leaveOut(_ name: String) { members[name] = nil }
-
   /// Takes over what a visit further inside found wrong.
   mutating func adopt(_ child: ConfigurationFields) {
     problems += child.problems
