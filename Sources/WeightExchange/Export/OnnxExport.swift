@@ -70,6 +70,25 @@ public struct OnnxExport {
     }
   }
 
+  /// Writes what a graph without parameters computes, for images of the recorded extents alone: how single
+  /// operations are tested.
+  package static func write(_ output: Tensor, of inputs: [Tensor], to path: String) throws {
+    let graph = output.graph
+    let primes = GridPrimes(avoiding: graph.values.flatMap(\.shape.dimensions))
+    let translator = OnnxTranslator(graph, primes: primes, name: "operation")
+    func port(_ name: String, _ tensor: Tensor) -> OnnxGraph.Port {
+      OnnxGraph.Port(
+        name: name, element: tensor.type == .index ? .int64 : .float,
+        extents: tensor.shape.dimensions.map { .known($0) })
+    }
+    for (index, input) in inputs.enumerated() {
+      translator.put(input.id, plain: translator.onnx.input(port("input\(index)", input)))
+    }
+    try translator.translate(upTo: output)
+    translator.onnx.output(port("output", output), from: try translator.plain(output.id))
+    try translator.onnx.write(to: path, metadata: []) { _ in [] }
+  }
+
   // MARK: Recording
 
   /// The graph of one direction, recorded with primes as extents.

@@ -5,13 +5,8 @@ import Autodiff
 extension Convolution: OnnxOperator {
   func translate(_ node: OnnxTranslator.Recorded, to t: OnnxTranslator) throws(ExportError) {
     let filter = t.shape(node.inputs[1])
-    let weight = try t.weight(
-      node.inputs[1], [filter[3], filter[2], filter[0], filter[1]],
-      layouts: [.convolution, .linear])
-    var inputs = [try t.planar(node.inputs[0]), weight]
-    if node.inputs.count > 2 {
-      inputs.append(try t.weight(node.inputs[2], [filter[3]], layouts: [.same]))
-    }
+    var inputs = [try t.planar(node.inputs[0]), try t.filter(node.inputs[1])]
+    if node.inputs.count > 2 { inputs.append(try t.plain(node.inputs[2])) }
     let name = t.node(
       node, "Conv", inputs,
       [
@@ -38,9 +33,8 @@ extension GroupNormalization: OnnxOperator {
       node, "InstanceNormalization", [rows, t.onnx.numbers(ones), t.onnx.numbers(zeros)],
       [("epsilon", .number(epsilon))])
     var y = t.node(node, "Reshape", [normal, t.node(node, "Shape", [x])])
-    let channels = [shape.channels, 1, 1]
-    y = t.node(node, "Mul", [y, try t.weight(node.inputs[1], channels, layouts: [.same])])
-    y = t.node(node, "Add", [y, try t.weight(node.inputs[2], channels, layouts: [.same])])
+    y = t.node(node, "Mul", [y, try t.column(node.inputs[1])])
+    y = t.node(node, "Add", [y, try t.column(node.inputs[2])])
     if activation == .silu { y = t.node(node, "Mul", [y, t.node(node, "Sigmoid", [y])]) }
     t.put(node.outputs[0], planar: y)
   }
@@ -151,7 +145,7 @@ private struct FormulaWriter {
     let name: String
     switch formula {
     case .argument(let index): name = inputs[index]
-    case .constant(let value): name = translator.onnx.number(value)
+    case .constant(let value): name = translator.number(value)
     case .unary(let function, let x): name = try unary(function, self.name(of: x))
     case .binary(let function, let a, let b):
       name = binary(function, try self.name(of: a), try self.name(of: b))

@@ -117,6 +117,20 @@ final class OnnxTranslator {
     return name
   }
 
+  /// A number of a formula: the degrees of freedom of a grid, its places less one, are computed, all others are
+  /// constants.
+  ///
+  /// That it is the one and not a constant like it shows where the graph is recorded with other extents.
+  func number(_ value: Float) -> String {
+    guard value == Float(primes.values[1] * primes.values[2] - 1) else {
+      return onnx.number(value)
+    }
+    let places = name(of: OnnxExtent(factor: 1, powers: [0, 1, 1]))
+    let count = onnx.node(
+      "Cast", [places], [("to", .integer(OnnxGraph.Element.float.rawValue))])
+    return onnx.node("Max", [onnx.node("Sub", [count, onnx.number(1)]), onnx.number(1)])
+  }
+
   // MARK: Values
 
   /// Gives a recorded value a name.
@@ -155,6 +169,24 @@ final class OnnxTranslator {
     let name = onnx.node("Transpose", [plain], [("perm", .integers([0, 3, 1, 2]))])
     places[id]?.planar = name
     return name
+  }
+
+  /// The name of a filter `[kh, kw, in, out]`, as `[out, in, kh, kw]`: a checkpoint holds it so.
+  func filter(_ id: ValueID) throws(ExportError) -> String {
+    let filter = shape(id)
+    if case .parameter = graph.values[id.index].role {
+      return try weight(
+        id, [filter[3], filter[2], filter[0], filter[1]], layouts: [.convolution, .linear])
+    }
+    return onnx.node("Transpose", [try plain(id)], [("perm", .integers([3, 2, 0, 1]))])
+  }
+
+  /// The name of a value of each channel `[C]`, as `[C, 1, 1]`: beside images with their channels in front.
+  func column(_ id: ValueID) throws(ExportError) -> String {
+    if case .parameter = graph.values[id.index].role {
+      return try weight(id, [shape(id).channels, 1, 1], layouts: [.same])
+    }
+    return onnx.node("Unsqueeze", [try plain(id), onnx.integers([1, 2])])
   }
 
   /// The name of a parameter under some extents, in the order of a checkpoint.
