@@ -18,7 +18,7 @@ public struct ExportCommand: DocumentedCommand {
     paragraphs: [
       "diffusers: a folder for VQModel.from_pretrained, or AutoencoderKL.from_pretrained where the "
         + "quantizer is kl. vq is written as it is, cosine-vq and simvq as the vq of the same ids; "
-        + "diffusers has no class for the other quantizers.",
+        + "diffusers has no class for the other quantizers. Compressed layers become whole again.",
       "onnx: encode.onnx, from pixels (bytes [N, H, W, 3]) to tokens (int64 [N, h, w], or "
         + "[N, h, w, depth]), and decode.onnx, from tokens to pixels; latents take the place of tokens "
         + "where nothing is quantized. All quantizers and compressed checkpoints can be written.",

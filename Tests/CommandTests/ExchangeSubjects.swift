@@ -46,8 +46,8 @@ struct ExchangeSubjects: Sendable {
     Subject(name: "none", quantizer: #""type": "none", "channels": 4"#),
   ]
 
-  /// Of the first one with split layers, and of one with narrow blocks.
-  static let compressed = ["fsq-svd", "fsq-id"]
+  /// Checkpoints with split layers (svd) and with narrow blocks (id) of one quantizer, and with attention.
+  static let compressed = ["fsq-svd", "fsq-id", "vq-svd", "vq-id"]
 
   /// All checkpoints.
   static let names = subjects.map(\.name) + compressed
@@ -81,12 +81,12 @@ struct ExchangeSubjects: Sendable {
     }
     try ScratchFolder.put(pixels, at: folder.file("pixels"))
     for subject in subjects { try train(subject, in: folder) }
-    try run(
-      folder, "tessera", "compress", "--checkpoint", "fsq-tanh", "--output", "fsq-svd",
-      "--energy", "0.9")
-    try run(
-      folder, "tessera", "compress", "--checkpoint", "fsq-tanh", "--output", "fsq-id",
-      "--method", "id", "--energy", "0.95", "--images", "2")
+    for (name, original) in [("fsq", "fsq-tanh"), ("vq", "vq")] {
+      let compress = ["compress", "--checkpoint", original, "--energy", "0.9", "--output"]
+      try run(folder, "tessera", compress + [name + "-svd"])
+      try run(
+        folder, "tessera", compress + [name + "-id", "--method", "id", "--images", "2"])
+    }
     for name in names {
       try run(
         folder, "encode", "--checkpoint", name, "--size", "native", "--output",
@@ -117,8 +117,15 @@ struct ExchangeSubjects: Sendable {
     try run(folder, "train", "--config", subject.name + ".json", "--output", subject.name)
   }
 
-  private static func run(_ folder: ScratchFolder, _ command: String, _ arguments: String...) throws
-  {
+  private static func run(
+    _ folder: ScratchFolder, _ command: String, _ arguments: String...
+  ) throws {
+    try run(folder, command, arguments)
+  }
+
+  private static func run(
+    _ folder: ScratchFolder, _ command: String, _ arguments: [String]
+  ) throws {
     let outcome = try CommandRunner.run(command, arguments, in: folder.path)
     guard outcome.code == 0 else {
       throw Broken(description: "\(command) \(arguments): \(outcome)")

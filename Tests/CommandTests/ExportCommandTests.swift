@@ -73,7 +73,7 @@ struct ExportCommandTests {
   /// `from_pretrained` alone loads each folder; ids, means and pixels are ours.
   @Test(.enabled(if: PythonPeer.diffusers.isHere, "\(PythonPeer.diffusers.absence)"))
   func diffusersLoadsTheFolders() throws {
-    let names = ["vq", "cosine-vq", "simvq", "kl"]
+    let names = ["vq", "cosine-vq", "simvq", "kl", "vq-svd", "vq-id"]
     for name in names {
       let outcome = try export(name, to: "diffusers", name)
       #expect(outcome.code == 0, "\(outcome)")
@@ -83,7 +83,7 @@ struct ExportCommandTests {
       import torch
       from diffusers import AutoencoderKL, VQModel
       x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-      for name in ("vq", "cosine-vq", "simvq", "kl"):
+      for name in sys.argv[5:]:
           kind = AutoencoderKL if name == "kl" else VQModel
           model, loading = kind.from_pretrained(f"{exports}/{name}", output_loading_info=True)
           assert not any(loading.values()), loading
@@ -102,7 +102,7 @@ struct ExportCommandTests {
           decoded = ((images.clamp(-1, 1) + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
           report(name, codes, decoded)
       """
-    let output = try PythonPeer.diffusers.run(script: Self.reading + script, arguments)
+    let output = try PythonPeer.diffusers.run(script: Self.reading + script, arguments + names)
     try check(results(output), names, output)
   }
 
@@ -193,7 +193,8 @@ struct ExportCommandTests {
       )
     }
     expect(
-      try export("fsq-svd", to: "diffusers", "svd"), 65, "model.compression", "python/tessera.py")
+      try export("fsq-svd", to: "diffusers", "svd"), 65, "quantizer.type \"fsq\"",
+      "python/tessera.py")
     expect(
       try export("kl-narrow", to: "diffusers", "narrow"), 65, "quantizer.channels 3",
       "model.latentChannels 6")

@@ -12,8 +12,8 @@ import Tokenizers
 ///     simvq       codebook rows mapped, e_j = W c_j
 ///     kl          as it is
 ///
-/// Ids, latents and pixels are the same. diffusers has no class for other quantizers, for split layers, or for
-/// the networks of other families.
+/// Ids, latents and pixels are the same. Compressed layers become whole again (``WholeLayers``). diffusers has
+/// no class for other quantizers, or for the networks of other families.
 public struct DiffusersExport {
   /// The files that are written.
   public static let files = ["config.json", "diffusion_pytorch_model.safetensors"]
@@ -28,7 +28,7 @@ public struct DiffusersExport {
   /// What of `model` diffusers can say; any other key that is written makes another network.
   private static let knownKeys: Set<String> = [
     "channels", "blocksPerLevel", "latentChannels", "attentionLevels", "middleAttention",
-    "normGroups",
+    "normGroups", "compression",
   ]
 
   /// Describes a tokenizer in the words of diffusers.
@@ -117,21 +117,33 @@ public struct DiffusersExport {
   ///   - weights: the path of the checkpoint's weights.
   public func write(to folder: String, weights path: String) throws {
     let file = try SafetensorsFile(path: path)
+    let layers = WholeLayers(reduced: tokenizer.model.compression, file: file)
+    var whole = tokenizer
+    whole.model.compression = ReducedLayers()
     let graph = Graph()
-    _ = Tokenizer(tokenizer, in: Scope(graph))
+    _ = Tokenizer(whole, in: Scope(graph))
     let codebook = try codebook(of: file)
-    let names = graph.parameters.map(\.name).filter { $0 != Self.map }
+    // The tensors that are not those of the file.
+    var made: [String: Parameter] = [:]
+    let parameters = graph.parameters.filter { $0.name != Self.map }
+    for parameter in parameters {
+      let isCodebook = parameter.name == Self.codebook
+      if try isCodebook ? codebook != nil : layers.isMade(parameter) {
+        made[parameter.name] = parameter
+      }
+    }
     let writer = try SafetensorsWriter(
       path: folder + "/" + Self.files[1],
-      tensors: try names.map { name in
-        let entry = try file.entry(name)
-        let isReplaced = name == Self.codebook && codebook != nil
-        return TensorDeclaration(
-          name: name, type: isReplaced ? .f32 : entry.type, shape: entry.shape)
+      tensors: try parameters.map { parameter in
+        TensorDeclaration(
+          name: parameter.name,
+          type: made[parameter.name] == nil ? try file.entry(parameter.name).type : .f32,
+          shape: parameter.fileShape.dimensions)
       }, metadata: ["format": "pt"])
     for entry in writer.entries {
-      if entry.name == Self.codebook, let codebook {
-        try writer.append(codebook, to: entry.name)
+      if let parameter = made[entry.name] {
+        let values = entry.name == Self.codebook ? codebook : nil
+        try writer.append(values ?? layers.values(of: parameter), to: entry.name)
         continue
       }
       let outcome = try file.withBytes(of: file.entry(entry.name)) { bytes in
