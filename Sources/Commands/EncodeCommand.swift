@@ -5,11 +5,49 @@ import Formatting
 import Foundation
 import Imaging
 import Inference
+import Safetensors
 import TokenFiles
 import Tokenizers
 import Training
 
-extension TokenFormat: ExpressibleByArgument {}
+/// What encode writes: a format of token files, or one of them with an index beside it.
+enum TokenCoat: String, CaseIterable, ExpressibleByArgument {
+  case safetensors, npy, bin
+  /// `.bin` with the index of Megatron-LM beside it.
+  case megatron
+
+  /// The format of the file with the ids.
+  var format: TokenFormat {
+    switch self {
+    case .safetensors: .safetensors
+    case .npy: .npy
+    case .bin, .megatron: .bin
+    }
+  }
+}
+
+/// The integers that ids are written as: `--dtype`.
+enum IdType: String, CaseIterable, ExpressibleByArgument {
+  case uint8, uint16, uint32
+
+  /// The type in a file.
+  var element: ElementType {
+    switch self {
+    case .uint8: .u8
+    case .uint16: .u16
+    case .uint32: .u32
+    }
+  }
+
+  /// The smallest that holds the ids of a tokenizer.
+  init(of identity: TokenizerIdentity) {
+    switch identity.idType {
+    case .u8: self = .uint8
+    case .u16: self = .uint16
+    default: self = .uint32
+    }
+  }
+}
 
 /// Turns images into tokens, or into latents where nothing is quantized.
 public struct EncodeCommand: DocumentedCommand {
@@ -28,7 +66,8 @@ public struct EncodeCommand: DocumentedCommand {
         + "path given, such as cats for photos/cats/a.png of photos. Images directly in that folder, "
         + "and files that are named themselves, have none. --no-labels leaves labels out.",
       "The file extension determines the format: .safetensors is a self-describing file; "
-        + ".npy and .bin hold only the ids, with the rest in a .json file beside them. With "
+        + ".npy and .bin hold only the ids, with the rest in .npy.json or .bin.json beside them. "
+        + "--format megatron adds the index with which Megatron-LM reads .bin, an image a sequence. With "
         + "--shard, numbered shards are written one by one, and --resume continues after "
         + "the last complete shard; without it nothing is written before all images are "
         + "encoded. With --force, existing output stays until the new tokens are complete.",
@@ -59,6 +98,10 @@ public struct EncodeCommand: DocumentedCommand {
         --size 256x256 --shard 10000 --resume photos
       """#,
       #"""
+      encode --checkpoint checkpoints/vq --output t.bin \
+        --format megatron --dtype uint16 photos
+      """#,
+      #"""
       encode --checkpoint checkpoints/fsq \
         --prior checkpoints/prior --output small.safetensors \
         photos
@@ -83,9 +126,15 @@ public struct EncodeCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Output format; by default that of the file extension.",
-      valueName: "safetensors|npy|bin"))
-  var format: TokenFormat?
+      "Output format; by default that of the file extension. megatron is bin with an index .idx.",
+      valueName: "safetensors|npy|bin|megatron"))
+  var format: TokenCoat?
+
+  @Option(
+    help: ArgumentHelp(
+      "Integers that ids are written as; by default the smallest that holds the codebook.",
+      valueName: "uint8|uint16|uint32"))
+  var dtype: IdType?
 
   @Option(
     help: ArgumentHelp(
@@ -158,9 +207,16 @@ public struct EncodeCommand: DocumentedCommand {
       )
     }
     try requireName("--prior", prior)
-    if prior != nil, shard != nil || resume || verify || (format ?? .safetensors) != .safetensors {
+    let isOther = (format ?? .safetensors) != .safetensors || dtype != nil
+    if prior != nil, shard != nil || resume || verify || isOther {
       throw ValidationError(
-        "--prior writes one safetensors file: remove --shard, --resume, --verify and --format")
+        "--prior writes one safetensors file of its own: remove --shard, --resume, --verify, --dtype and "
+          + "--format")
+    }
+    if format == .megatron, dtype == .uint32 {
+      throw ValidationError(
+        "--dtype uint32: Megatron-LM reads no such integers. Remove it: larger ids are written as int32"
+      )
     }
     if resume, force {
       throw ValidationError("--resume keeps existing output and --force replaces it: choose one")
@@ -170,7 +226,13 @@ public struct EncodeCommand: DocumentedCommand {
   /// Encodes.
   public func run() throws {
     try conclude(options) { terminal in
-      let target = try TokenOutput(path: output, format: format)
+      if format == .megatron, let named = TokenFormat(path: output), named != .bin {
+        throw Failure(
+          .usage,
+          "--output \(output) ends in .\(named.rawValue), but --format megatron writes .bin and .idx. "
+            + "Change the extension.")
+      }
+      let target = try TokenOutput(path: output, format: format?.format)
       guard prior == nil || target.format == .safetensors else {
         throw Failure(
           .usage,
@@ -265,6 +327,15 @@ public struct EncodeCommand: DocumentedCommand {
   /// Refuses options that make no sense for latents, or only for them.
   private func checkOptions(_ tokenizer: OpenedTokenizer, _ target: TokenOutput) throws {
     let kind = tokenizer.run.quantizer.kind
+    let codes = tokenizer.identity.codebookSize
+    if let dtype, !tokenizer.run.quantizer.isContinuous, codes > 1 << (dtype.element.byteCount * 8)
+    {
+      throw Failure(
+        .usage,
+        "--dtype \(dtype.rawValue): the ids of \(checkpoint) are 0 to \(codes - 1), and this type ends at "
+          + "\(1 << (dtype.element.byteCount * 8) - 1). Use --dtype "
+          + "\(IdType(of: tokenizer.identity).rawValue), or remove it.")
+    }
     guard tokenizer.run.quantizer.isContinuous else {
       guard standardize else { return }
       throw Failure(
@@ -274,6 +345,7 @@ public struct EncodeCommand: DocumentedCommand {
     }
     let refused: [(option: String, isThere: Bool, reason: String)] = [
       ("--prior", prior != nil, "a prior codes tokens"),
+      ("--dtype", dtype != nil, "they are 32-bit floats"),
       ("--shard", shard != nil, "their mean and deviation are those of one file"),
       ("--resume", resume, "they are written in one file"),
       (
@@ -349,7 +421,8 @@ public struct EncodeCommand: DocumentedCommand {
     do {
       return try TokenWriter(
         path: output.path, format: output.format, identity: identity, recipe: recipe,
-        classes: classes, shard: shard, resume: resume, replace: force || prior != nil)
+        classes: classes, idType: dtype?.element, hasIndex: format == .megatron, shard: shard,
+        resume: resume, replace: force || prior != nil)
     } catch {
       let failure = Failure(writing: error)
       guard case .otherClasses(_, let found, _) = error, found.isEmpty != noLabels else {

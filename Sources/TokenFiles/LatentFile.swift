@@ -90,7 +90,8 @@ public struct LatentFile: Sendable {
   /// NaN or infinity.
   public static func open(path: String) throws(TokenFileError) -> LatentFile {
     if path.hasSuffix(".json") {
-      return try open(flat: PieceName.withoutExtension(path) + ".npy")
+      let stem = PieceName.withoutExtension(path)
+      return try open(flat: TokenFormat(path: stem) == .npy ? stem : stem + ".npy")
     }
     switch TokenFormat(path: path) {
     case .npy: return try open(flat: path)
@@ -116,13 +117,13 @@ public struct LatentFile: Sendable {
       guard let found = names.first(where: PieceName.exists) else { return false }
       path = found
     }
-    switch TokenFormat(path: path) {
-    case .npy, .bin: path = PieceName.withoutExtension(path) + ".json"
-    case .safetensors, nil: break
-    }
-    if path.hasSuffix(".json") {
-      return FlatPair(sidecar: path).places.contains { (try? LatentHeader(sidecar: $0)) != nil }
-    }
+    let pair: FlatPair? =
+      switch TokenFormat(path: path) {
+      case .npy?: FlatPair(of: PieceName(stem: PieceName.withoutExtension(path), format: .npy))
+      case .bin?: FlatPair(of: PieceName(stem: PieceName.withoutExtension(path), format: .bin))
+      case .safetensors?, nil: path.hasSuffix(".json") ? FlatPair(sidecar: path) : nil
+      }
+    if let pair { return pair.places.contains { (try? LatentHeader(sidecar: $0)) != nil } }
     let file = try? SafetensorsFile(path: path)
     return file?.metadata["format"] == LatentHeader.formatName
   }
@@ -225,12 +226,12 @@ extension LatentFile {
 
   /// Opens a numpy array with the description that is of these very latents; see `FlatPair`.
   private static func open(flat path: String) throws(TokenFileError) -> LatentFile {
-    let sidecar = PieceName.withoutExtension(path) + ".json"
+    let pair = FlatPair(of: PieceName(stem: PieceName.withoutExtension(path), format: .npy))
     let file: ReadableFile
     do { file = try ReadableFile(path: path) } catch { throw .file(error) }
-    let places = FlatPair(sidecar: sidecar).places
+    let places = pair.places
     guard let first = places.first else {
-      throw .missingSidecar(path: path, sidecar: sidecar)
+      throw .missingSidecar(path: path, sidecar: pair.sidecar)
     }
     do { return try LatentFile(try raw(file, sidecar: first)) } catch {
       for other in places.dropFirst() {

@@ -217,9 +217,10 @@ public final class LatentWriter {
   /// Completes an interrupted replacement, and refuses a name whose JSON file belongs to something else.
   private static func settle(_ name: PieceName) throws(TokenFileError) {
     guard let sidecar = name.sidecar else { return }
-    let pair = FlatPair(sidecar: sidecar)
+    let pair = FlatPair(of: name)
     if PieceName.exists(name.data), !PieceName.exists(sidecar),
-      let found = pair.places.first(where: { (try? LatentHeader(sidecar: $0)) != nil })
+      let found = pair.places.first(where: { (try? LatentHeader(sidecar: $0)) != nil }),
+      found != name.earlierSidecar
     {
       _ = SystemCalls.current.rename(found, sidecar)
     }
@@ -331,13 +332,14 @@ public final class LatentWriter {
     let data = try AtomicFile(path: name.data)
     try data.append(NpyHeader(type: .f32, shape: shape).encoded())
     try latents(failing: { $0 }) { bytes throws(FileError) in try data.append(bytes) }
-    let sidecar = try AtomicFile(path: name.stem + ".json")
+    let pair = FlatPair(of: name)
+    let sidecar = try AtomicFile(path: pair.sidecar)
     try sidecar.append(header.encoded())
     // Both must be on the disk before either takes its place.
     try data.sync()
     try sidecar.sync()
-    try FlatPair(sidecar: name.stem + ".json").replace(name.data, with: sidecar) {
-      () throws(FileError) in try data.finish()
+    try pair.replace(name.data, with: sidecar) { () throws(FileError) in
+      try data.finish()
     }
   }
 }

@@ -14,6 +14,8 @@ struct PieceBuilder {
   private let identity: TokenizerIdentity
   private let recipe: Recipe
   private let classes: [String]
+  private let idType: ElementType
+  private let hasIndex: Bool
   private let spill: SpillFile
   private var checksum = Checksum()
   private var stream = Fingerprint.Stream()
@@ -26,8 +28,17 @@ struct PieceBuilder {
 
   var count: Int { paths.count }
 
-  init(identity: TokenizerIdentity, recipe: Recipe, classes: [String], spill: SpillFile) {
+  /// Begins a shard.
+  ///
+  /// - `idType`: the integers that ids are written as.
+  /// - `hasIndex`: whether a `MegatronIndex` is written beside flat ids.
+  init(
+    identity: TokenizerIdentity, recipe: Recipe, classes: [String], idType: ElementType,
+    hasIndex: Bool, spill: SpillFile
+  ) {
     self.identity = identity
+    self.idType = idType
+    self.hasIndex = hasIndex
     self.recipe = recipe
     self.classes = classes
     self.spill = spill
@@ -51,9 +62,10 @@ struct PieceBuilder {
   }
 
   mutating func append(_ record: TokenRecord) throws(FileError) {
-    switch identity.idType {
+    switch idType {
     case .u8: try append(ids: record.tokens.map { UInt8($0) })
     case .u16: try append(ids: record.tokens.map { UInt16($0) })
+    case .i32: try append(ids: record.tokens.map { Int32($0) })
     default: try append(ids: record.tokens)
     }
     grids.append(Extent(height: UInt32(record.gridHeight), width: UInt32(record.gridWidth)))
@@ -98,7 +110,7 @@ struct PieceBuilder {
     } catch {
       throw .output(path: name.data, reason: "\(error)")
     }
-    return [name.data] + (name.sidecar.map { [$0] } ?? [])
+    return name.files + (hasIndex ? [name.index] : [])
   }
 
   /// Whether all grids are equal, so that one array holds them.
@@ -108,7 +120,7 @@ struct PieceBuilder {
   private var shape: [Int] {
     let depth = identity.depth > 1 ? [identity.depth] : []
     if isUniform { return [count, Int(grids[0].height), Int(grids[0].width)] + depth }
-    return [spill.byteCount / identity.idType.byteCount / identity.depth] + depth
+    return [spill.byteCount / idType.byteCount / identity.depth] + depth
   }
 
   /// Where each image's tokens begin, and where the last one's end.
@@ -129,7 +141,7 @@ struct PieceBuilder {
   private func writeTensors(to path: String, _ header: TokenHeader) throws {
     let shape = shape
     var tensors = [
-      TensorDeclaration(name: "tokens", type: identity.idType, shape: shape),
+      TensorDeclaration(name: "tokens", type: idType, shape: shape),
       TensorDeclaration(name: "sizes", type: .u32, shape: [count, 2]),
       TensorDeclaration(name: "padded_sizes", type: .u32, shape: [count, 2]),
     ]
@@ -166,7 +178,7 @@ struct PieceBuilder {
     var header = header
     let shape = shape
     header.storage = name.format
-    header.dtype = identity.idType.rawValue
+    header.dtype = idType.rawValue
     header.shape = shape
     header.byteCount = spill.byteCount
     header.sizes = rows(sizes)
@@ -178,16 +190,21 @@ struct PieceBuilder {
     }
     let data = try AtomicFile(path: name.data)
     if name.format == .npy {
-      try data.append(NpyHeader(type: identity.idType, shape: shape).encoded())
+      try data.append(NpyHeader(type: idType, shape: shape).encoded())
     }
     try spill.read({ bytes throws(FileError) in try data.append(bytes) }, failing: { $0 })
-    let sidecar = try AtomicFile(path: name.stem + ".json")
+    let pair = FlatPair(of: name)
+    let sidecar = try AtomicFile(path: pair.sidecar)
     try sidecar.append(header.encoded())
     // Both must be on the disk before either takes its place.
     try data.sync()
     try sidecar.sync()
-    try FlatPair(sidecar: name.stem + ".json").replace(name.data, with: sidecar) {
-      () throws(FileError) in try data.finish()
+    try pair.replace(name.data, with: sidecar) { () throws(FileError) in
+      try MegatronIndex.puttingAside(of: name) { () throws(FileError) in try data.finish() }
+    }
+    if hasIndex {
+      let lengths = grids.map { Int($0.height) * Int($0.width) * identity.depth }
+      try MegatronIndex(type: idType, lengths: lengths).write(to: name.index)
     }
   }
 }
@@ -197,19 +214,39 @@ struct PieceBuilder {
 /// The ids and the JSON file that describes them, replaced together: at no moment does a JSON file lie
 /// beside ids that it does not describe, and at every moment the old pair or the new one can be read.
 ///
-/// The old description is put aside (`NAME.json.old`), the ids take their place, then the new
-/// description, which until then is complete under its partial name (`NAME.json.partial`). Between these
-/// steps a reader finds which of the two is of the ids that are there.
+/// The old description is put aside (`NAME.npy.json.old`), the ids take their place, then the new
+/// description, which until then is complete under its partial name (`NAME.npy.json.partial`). Between
+/// these steps a reader finds which of the two is of the ids that are there. A description under the name
+/// that earlier versions gave it is read as well, and makes way for a new one.
 struct FlatPair {
   /// Where the description lies.
   let sidecar: String
+  /// Of what it is; nil where only the description is named.
+  private let name: PieceName?
+
+  /// The pair of a file with flat ids.
+  ///
+  /// - Precondition: the format has a JSON file beside it.
+  init(of name: PieceName) {
+    guard let sidecar = name.sidecar else { preconditionFailure("\(name.data) is one file") }
+    self.sidecar = sidecar
+    self.name = name
+  }
+
+  /// The pair that a description names.
+  init(sidecar: String) {
+    self.sidecar = sidecar
+    name = nil
+  }
 
   /// Where an old description is while the ids are being replaced.
   private var aside: String { sidecar + ".old" }
 
   /// Where a description may be, the usual place first.
   var places: [String] {
-    [sidecar, sidecar + ".partial", aside].filter(PieceName.exists)
+    ([sidecar] + (name?.earlierSidecar.map { [$0] } ?? [])).flatMap {
+      [$0, $0 + ".partial", $0 + ".old"]
+    }.filter(PieceName.exists)
   }
 
   /// Puts both in their places; both are on the disk already.
@@ -219,14 +256,14 @@ struct FlatPair {
     _ data: String, with description: AtomicFile, placing place: () throws(FileError) -> Void
   ) throws(TokenFileError) {
     let calls = SystemCalls.current
-    let hasOld = PieceName.exists(sidecar)
-    if hasOld, calls.rename(sidecar, aside) != 0 {
-      throw .file(FileError(.write, sidecar, .system(errno)))
+    let old = PieceName.exists(sidecar) ? sidecar : name?.earlierDescription
+    if let old, calls.rename(old, aside) != 0 {
+      throw .file(FileError(.write, old, .system(errno)))
     }
     var doubt: FileError?
     do { try place() } catch {
       guard error.isInPlace else {
-        if hasOld { _ = calls.rename(aside, sidecar) }
+        if let old { _ = calls.rename(aside, old) }
         throw .file(error)
       }
       doubt = error
@@ -246,10 +283,12 @@ struct FlatPair {
   /// Gives a pair whose replacement was interrupted its usual names again.
   static func settle(_ name: PieceName) {
     guard let sidecar = name.sidecar, PieceName.exists(name.data) else { return }
-    let pair = FlatPair(sidecar: sidecar)
+    let pair = FlatPair(of: name)
     if PieceName.exists(sidecar) {
       unlink(pair.aside)
-    } else if let found = try? RawTokenPiece(path: name.data, assuming: nil).sidecar {
+    } else if let found = try? RawTokenPiece(path: name.data, assuming: nil).sidecar,
+      found != name.earlierSidecar
+    {
       if SystemCalls.current.rename(found, sidecar) == 0 { unlink(pair.aside) }
     }
   }

@@ -5,7 +5,8 @@ import Foundation
 
 /// The names of a token file, of its sidecar, and of its numbered shards.
 ///
-/// `tokens.safetensors`; `tokens.npy` + `tokens.json`; `tokens-00001.safetensors`, ...
+/// `tokens.safetensors`; `tokens.npy` + `tokens.npy.json`; `tokens-00001.safetensors`, ... Earlier versions
+/// wrote `tokens.json` beside either `tokens.npy` or `tokens.bin`.
 struct PieceName: Equatable {
   /// The path without its extension.
   let stem: String
@@ -34,7 +35,20 @@ struct PieceName: Equatable {
   var data: String { "\(stem).\(format.rawValue)" }
 
   /// The JSON file beside it, where the format needs one.
-  var sidecar: String? { format == .safetensors ? nil : stem + ".json" }
+  var sidecar: String? { format == .safetensors ? nil : data + ".json" }
+
+  /// The JSON file where earlier versions had it; one name for both formats.
+  var earlierSidecar: String? { format == .safetensors ? nil : stem + ".json" }
+
+  /// The JSON file where earlier versions had it, if there is one and it is of this format.
+  var earlierDescription: String? {
+    guard let path = earlierSidecar, Self.exists(path) else { return nil }
+    if (try? RawTokenPiece.header(sidecar: path))?.storage == format { return path }
+    return format == .npy && (try? LatentHeader(sidecar: path)) != nil ? path : nil
+  }
+
+  /// The index beside flat ids, where one is asked for; see `MegatronIndex`.
+  var index: String { stem + ".idx" }
 
   /// All its files, in the order in which they are written.
   var files: [String] { [data] + (sidecar.map { [$0] } ?? []) }
@@ -50,13 +64,17 @@ struct PieceName: Equatable {
 
   /// Removes its files, the one that seals it first.
   func remove() throws(TokenFileError) {
-    for file in files.reversed() where unlink(file) != 0 && errno != ENOENT {
+    let extra = [earlierDescription, MegatronIndex.found(beside: self)].compactMap(\.self)
+    for file in extra + files.reversed() where unlink(file) != 0 && errno != ENOENT {
       throw .file(FileError(.write, file, .system(errno)))
     }
   }
 
-  /// The file written last: if it exists, the shard is finished.
-  var seal: String { sidecar ?? data }
+  /// Whether all of it is there: what is written last is.
+  var isFinished: Bool {
+    guard let sidecar else { return Self.exists(data) }
+    return Self.exists(sidecar) || earlierDescription != nil
+  }
 
   /// The name of one of several shards, counted from 1.
   func numbered(_ number: Int) -> PieceName {
@@ -70,15 +88,14 @@ struct PieceName: Equatable {
     let slash = stem.lastIndex(of: "/")
     let folder = slash.map { $0 == stem.startIndex ? "/" : String(stem[..<$0]) } ?? "."
     let prefix = String(slash.map { stem[stem.index(after: $0)...] } ?? stem[...]) + "-"
-    let suffix = sidecar == nil ? ".safetensors" : ".json"
+    let suffix = "." + format.rawValue
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return names.compactMap { name in
       guard name.hasPrefix(prefix), name.hasSuffix(suffix),
         name.count > prefix.count + suffix.count
       else { return nil }
       let number = Self.number(name.dropFirst(prefix.count).dropLast(suffix.count))
-      // A sidecar of the same name may belong to the other format.
-      guard let number, Self.exists(numbered(number).data) else { return nil }
+      guard let number, numbered(number).isFinished else { return nil }
       return number
     }.sorted()
   }
@@ -175,20 +192,27 @@ struct PieceSwap {
   /// it goes last, so that a stopped move is made again.
   private static func move(_ new: PieceName, to old: PieceName) throws(TokenFileError) {
     func place() throws(FileError) {
-      if PieceName.exists(new.data) { try rename(new.data, to: old.data) }
+      guard PieceName.exists(new.data) else { return }
+      try MegatronIndex.puttingAside(of: old) { () throws(FileError) in
+        try rename(new.data, to: old.data)
+      }
     }
-    guard let description = new.sidecar, let sidecar = old.sidecar else {
+    guard let usual = new.sidecar, let sidecar = old.sidecar else {
       do { try place() } catch { throw .file(error) }
       return
     }
-    guard PieceName.exists(description) else { return }
+    let found = PieceName.exists(usual) ? usual : new.earlierDescription
+    guard let description = found else { return }
     let file: AtomicFile
     do {
       file = try AtomicFile(path: sidecar)
       try file.append(ReadableFile.contents(of: description))
       try file.sync()
     } catch { throw .file(error) }
-    try FlatPair(sidecar: sidecar).replace(old.data, with: file, placing: place)
+    try FlatPair(of: old).replace(old.data, with: file, placing: place)
+    if PieceName.exists(new.index) {
+      do { try rename(new.index, to: old.index) } catch { throw .file(error) }
+    }
     guard unlink(description) == 0 else {
       throw .file(FileError(.write, description, .system(errno)))
     }

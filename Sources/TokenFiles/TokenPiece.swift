@@ -22,6 +22,12 @@ struct TokenPiece: Sendable {
 
   var count: Int { paths.count }
 
+  /// The integers that the ids are.
+  var idType: ElementType { array.type }
+
+  /// How many ids each image has.
+  var lengths: [Int] { (0..<count).map { tokenRange(of: $0).count } }
+
   /// Opens a shard and checks all of it, every id included unless `checksIds` is false.
   init(
     path: String, assuming assumption: TokenAssumption? = nil, checksIds: Bool = true

@@ -134,23 +134,27 @@ struct RawTokenPiece {
 
 extension RawTokenPiece {
   private init(sidecar path: String) throws(TokenFileError) {
+    // tokens.npy.json, or tokens.json of earlier versions.
     let stem = PieceName.withoutExtension(path)
     let header = try Self.header(sidecar: path)
     guard let storage = header.storage, storage != .safetensors else {
       throw .metadata(path: path, key: "storage", reason: "expected \"npy\" or \"bin\"")
     }
-    try self.init(flat: PieceName(stem: stem, format: storage).data, assuming: nil)
+    let data =
+      TokenFormat(path: stem) == storage ? stem : PieceName(stem: stem, format: storage).data
+    try self.init(flat: data, assuming: nil)
   }
 
   private init(flat path: String, assuming assumption: TokenAssumption?) throws(TokenFileError) {
     let format: TokenFormat = TokenFormat(path: path) == .npy ? .npy : .bin
     let file: ReadableFile
     do { file = try ReadableFile(path: path) } catch { throw .file(error) }
-    let sidecar = PieceName.withoutExtension(path) + ".json"
-    let places = FlatPair(sidecar: sidecar).places
+    let pair = FlatPair(
+      of: PieceName(stem: PieceName.withoutExtension(path), format: format))
+    let places = pair.places
     guard let first = places.first else {
       guard let assumption, format == .npy else {
-        throw .missingSidecar(path: path, sidecar: sidecar)
+        throw .missingSidecar(path: path, sidecar: pair.sidecar)
       }
       self = try RawTokenPiece(bare: file, assumption)
       return

@@ -1,4 +1,5 @@
 import Files
+import Safetensors
 
 #if canImport(Darwin)
   import Darwin
@@ -27,6 +28,8 @@ public final class TokenWriter {
   private let identity: TokenizerIdentity
   private let recipe: Recipe
   private let classes: [String]
+  private let idType: ElementType
+  private let hasIndex: Bool
   private let name: PieceName
   private let shard: Int
   private let headerLimit: Int
@@ -48,6 +51,9 @@ public final class TokenWriter {
   /// - `format`: must agree with the path's extension, which may be omitted.
   /// - `classes`: the names that the images' labels are indices of, each once; without any, no labels
   ///   are written.
+  /// - `idType`: U8, U16 or U32; nil for the smallest that holds the codebook.
+  /// - `hasIndex`: whether an index is written beside flat ids, with which Megatron-LM reads them; U32
+  ///   are I32 then, since it knows no other.
   /// - `shard`: images per shard, 1 or more; nil for one file.
   /// - `resume`: keep the existing shards (`finishedPaths`) and continue after them. Without it,
   ///   shards from an earlier run are an error; a single file is replaced.
@@ -56,24 +62,29 @@ public final class TokenWriter {
   ///
   /// Until `finish()` no other writer can have the same output.
   ///
-  /// Errors: an identity that makes no sense, a name that does not fit, classes that repeat or are too
+  /// Errors: an identity that makes no sense, a name that does not fit, integers that do not hold the
+  /// ids, classes that repeat or are too
   /// many for a header, shards of another tokenizer, recipe or list of classes, a folder that does not
   /// exist or is full, another writer at work (`busy`).
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
-    classes: [String] = [], shard: Int? = nil, resume: Bool = false, replace: Bool = false
+    classes: [String] = [], idType: ElementType? = nil, hasIndex: Bool = false, shard: Int? = nil,
+    resume: Bool = false, replace: Bool = false
   ) throws(TokenFileError) {
     // Below the 100 MB that a safetensors header may take, with room for all the rest.
     try self.init(
       path: path, format: format, identity: identity, recipe: recipe, classes: classes,
-      shard: shard, resume: resume, replace: replace, headerLimit: 64 << 20)
+      idType: idType, hasIndex: hasIndex, shard: shard, resume: resume, replace: replace,
+      headerLimit: 64 << 20)
   }
 
   package init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
-    classes: [String] = [], shard: Int?, resume: Bool, replace: Bool = false, headerLimit: Int
+    classes: [String] = [], idType: ElementType? = nil, hasIndex: Bool = false, shard: Int?,
+    resume: Bool, replace: Bool = false, headerLimit: Int
   ) throws(TokenFileError) {
     precondition(!(resume && replace), "what is there is kept or replaced")
+    precondition(!hasIndex || format == .bin, "an index is of flat ids")
     if let (key, reason) = identity.problem {
       throw .metadata(path: path, key: key, reason: reason)
     }
@@ -96,6 +107,9 @@ public final class TokenWriter {
       throw .output(path: path, reason: "shards of \(shard) images. Use 1 or more")
     }
     name = try PieceName(output: path, format: format)
+    let type = try Self.type(idType, for: identity, hasIndex: hasIndex, path: path)
+    self.idType = type
+    self.hasIndex = hasIndex
     self.identity = identity
     self.recipe = recipe
     self.classes = classes
@@ -114,18 +128,20 @@ public final class TokenWriter {
       isStaged = replace && (!name.finishedNumbers().isEmpty || PieceName.exists(name.data))
     }
     let found = try Self.survey(
-      isStaged ? name.staged : name, identity, recipe, classes, isDivided: shard != nil,
+      isStaged ? name.staged : name, identity, recipe, classes, type, isDivided: shard != nil,
       resume: resume)
+    if hasIndex { try MegatronIndex.checkRoom(isStaged ? name.staged : name, found.pieces) }
     if isStaged { try Self.checkSidecar(name) }
     if shard != nil { try Self.checkSidecar(name.numbered(1)) }
     finishedPaths = found.paths
     pieceCount = found.pieceCount
-    files = found.files
-    foundCount = found.files.count
+    let hasIndex = hasIndex
+    files = found.pieces.flatMap { $0.name.files + (hasIndex ? [$0.name.index] : []) }
+    foundCount = files.count
     isComplete = found.isComplete
     isDivided = shard != nil || pieceCount > 0
     do { spill = try SpillFile(for: name) } catch { throw .file(error) }
-    builder = PieceBuilder(identity: identity, recipe: recipe, classes: classes, spill: spill)
+    builder = Self.builder(identity, recipe, classes, type, hasIndex, spill)
   }
 
   /// Adds one image.
@@ -194,7 +210,10 @@ public final class TokenWriter {
     } catch {
       throw remember(.output(path: name.data, reason: "\(error)"))
     }
-    files = (1...pieceCount).flatMap { name.numbered($0).files }
+    files = (1...pieceCount).flatMap { number in
+      let piece = name.numbered(number)
+      return piece.files + (hasIndex ? [piece.index] : [])
+    }
   }
 
   /// Writes out what has gathered.
@@ -207,7 +226,7 @@ public final class TokenWriter {
     } catch { throw remember(error) }
     do { try spill.clear() } catch { throw remember(.file(error)) }
     pieceCount += isDivided ? 1 : 0
-    builder = PieceBuilder(identity: identity, recipe: recipe, classes: classes, spill: spill)
+    builder = Self.builder(identity, recipe, classes, idType, hasIndex, spill)
   }
 
   /// Writes the last shard that was found once more if it does not say that it is the last.
@@ -216,7 +235,7 @@ public final class TokenWriter {
   private func markLast() throws(TokenFileError) {
     let last = try TokenPiece(path: piece(pieceCount).data)
     if last.isLast { return }
-    foundCount -= name.files.count
+    foundCount -= name.files.count + (hasIndex ? 1 : 0)
     for image in 0..<last.count {
       let record = try last.record(at: image)
       do { try builder.append(record) } catch { throw remember(.file(error)) }
@@ -237,18 +256,47 @@ extension TokenWriter {
   /// The shards of an earlier run.
   private struct Survey {
     var paths: Set<[UInt8]> = []
-    var files: [String] = []
     var pieceCount = 0
     var isComplete = false
+    var pieces: [(name: PieceName, piece: TokenPiece)] = []
+  }
+
+  /// A shard to fill.
+  private static func builder(
+    _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String], _ idType: ElementType,
+    _ hasIndex: Bool, _ spill: SpillFile
+  ) -> PieceBuilder {
+    PieceBuilder(
+      identity: identity, recipe: recipe, classes: classes, idType: idType, hasIndex: hasIndex,
+      spill: spill)
+  }
+
+  /// The integers that ids are written as.
+  private static func type(
+    _ wanted: ElementType?, for identity: TokenizerIdentity, hasIndex: Bool, path: String
+  ) throws(TokenFileError) -> ElementType {
+    let type = wanted ?? identity.idType
+    let bits = type.byteCount * 8
+    guard [.u8, .u16, .u32].contains(type), identity.codebookSize <= 1 << bits else {
+      throw .output(
+        path: path,
+        reason: "ids up to \(identity.codebookSize - 1) do not fit \(type.rawValue). "
+          + "Use \(identity.idType.rawValue)")
+    }
+    guard hasIndex, type == .u32 else { return type }
+    guard identity.codebookSize <= 1 << 31 else {
+      throw .output(path: path, reason: "an index knows no ids above 2147483647. Leave it out")
+    }
+    return .i32
   }
 
   private static func survey(
     _ name: PieceName, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String],
-    isDivided: Bool, resume: Bool
+    _ type: ElementType, isDivided: Bool, resume: Bool
   ) throws(TokenFileError) -> Survey {
     var found = Survey()
     let numbers = name.finishedNumbers()
-    let single = PieceName.exists(name.seal)
+    let single = name.isFinished
     try checkSidecar(name)
     guard resume else {
       if let number = numbers.first {
@@ -278,8 +326,14 @@ extension TokenWriter {
       guard ImageClasses.areSame(names, classes) else {
         throw .otherClasses(path: piece.data, found: names, expected: classes)
       }
+      guard opened.idType == type else {
+        throw .output(
+          path: piece.data,
+          reason: "its ids are \(opened.idType.rawValue), and those of this run would be "
+            + "\(type.rawValue). Ask for the same type, or encode everything again")
+      }
       found.paths.formUnion(opened.paths.map { Array($0.utf8) })
-      found.files += piece.files
+      found.pieces.append((piece, opened))
     }
     found.pieceCount = numbers.count
     found.isComplete = numbers.isEmpty && single

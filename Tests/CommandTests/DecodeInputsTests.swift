@@ -75,7 +75,7 @@ struct DecodeInputsTests {
   func contradictorySize() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let (folder, tokens) = try encoded(checkpoint, as: "t.bin")
-    let sidecar = URL(fileURLWithPath: folder.file("t.json"))
+    let sidecar = URL(fileURLWithPath: folder.file("t.bin.json"))
     var header = try #require(
       JSONSerialization.jsonObject(with: Data(contentsOf: sidecar)) as? [String: Any])
     header["sizes"] = [[33, 32]]

@@ -44,7 +44,7 @@ struct EncodeAdviceTests {
     let named = try checkpoint.encode(
       [folder.file("a.png")], to: folder.file("t.v2"), ["--format", "npy"])
     #expect(named.code == 0, "\(named)")
-    #expect(folder.files() == ["a.png", "t.v2.json", "t.v2.npy"])
+    #expect(folder.files() == ["a.png", "t.v2.npy", "t.v2.npy.json"])
     #expect(try checkpoint.encode([folder.file("a.png")], to: folder.file("run.1")).code == 0)
   }
 

@@ -126,10 +126,10 @@ struct EncodeLabelTests {
     try write(["in/a/1.png", "in/a/2.png", "in/b/3.png"])
     let shards = ["--shard", "2"]
     #expect(try encode(["in"], to: "t.npy", shards).code == 0)
-    let before = try ["t-00002.npy", "t-00002.json"].map {
+    let before = try ["t-00002.npy", "t-00002.npy.json"].map {
       try ScratchFolder.read(folder.file($0))
     }
-    for name in ["t-00002.npy", "t-00002.json"] {
+    for name in ["t-00002.npy", "t-00002.npy.json"] {
       try FileManager.default.removeItem(atPath: folder.file(name))
     }
     func refused(_ options: [String], _ words: [String]) throws {
@@ -145,7 +145,7 @@ struct EncodeLabelTests {
     try FileManager.default.removeItem(atPath: folder.file("in/c"))
     #expect(try encode(["in"], to: "t.npy", shards + ["--resume"]).code == 0)
     #expect(try classes("t.npy") == ["a/1.png: a", "a/2.png: a", "b/3.png: b"])
-    let after = try ["t-00002.npy", "t-00002.json"].map {
+    let after = try ["t-00002.npy", "t-00002.npy.json"].map {
       try ScratchFolder.read(folder.file($0))
     }
     #expect(after == before)

@@ -57,25 +57,25 @@ struct OutputTests {
     #expect(refused.errors.contains("--resume"), "\(refused)")
     let whole = try checkpoint.encode(inputs, to: tokens, ["--force"])
     #expect(whole.code == 0, "\(whole)")
-    #expect(folder.files().filter { $0.hasPrefix("t") } == ["t.bin", "t.json"])
+    #expect(folder.files().filter { $0.hasPrefix("t") } == ["t.bin", "t.bin.json"])
     #expect(try checkpoint.encode(inputs, to: tokens, ["--shard", "2"]).code == 73)
     let pieces = try checkpoint.encode(inputs, to: tokens, ["--shard", "2", "--force"])
     #expect(pieces.code == 0, "\(pieces)")
     #expect(
       folder.files().filter { $0.hasPrefix("t") }
-        == ["t-00001.bin", "t-00001.json", "t-00002.bin", "t-00002.json"])
+        == ["t-00001.bin", "t-00001.bin.json", "t-00002.bin", "t-00002.bin.json"])
   }
 
   @Test("a JSON file of something else is never replaced")
   func foreignSidecar() throws {
     let checkpoint = try TinyCheckpoint.of(.fsq)
     let folder = try images(1)
-    try folder.write(Array("{\"mine\": 1}".utf8), to: "t.json")
+    try folder.write(Array("{\"mine\": 1}".utf8), to: "t.npy.json")
     let outcome = try checkpoint.encode(
       [folder.file("in")], to: folder.file("t.npy"), ["--force"])
     #expect(outcome.code == 73, "\(outcome)")
-    #expect(outcome.errors.contains("t.json"), "\(outcome)")
-    #expect(try bytes(folder.file("t.json")) == Data("{\"mine\": 1}".utf8))
+    #expect(outcome.errors.contains("t.npy.json"), "\(outcome)")
+    #expect(try bytes(folder.file("t.npy.json")) == Data("{\"mine\": 1}".utf8))
   }
 
   @Test(
@@ -215,7 +215,7 @@ struct OutputTests {
     #expect(full.errors.contains("--resume"), "\(full)")
     #expect(
       folder.files().filter { $0.hasPrefix("t") }
-        == ["t-00001.bin", "t-00001.json", "t-00002.bin", "t-00002.json"])
+        == ["t-00001.bin", "t-00001.bin.json", "t-00002.bin", "t-00002.bin.json"])
     let resumed = try checkpoint.encode(
       [folder.file("in")], to: tokens, options + ["--resume", "--verify"])
     #expect(resumed.code == 0, "\(resumed)")

@@ -19,6 +19,12 @@ public struct PythonPeer: Sendable {
     importing: "safetensors, torch, transformers", named: "torch, transformers and safetensors")
   /// One that has the imaging library whose resize other tokenizers' pipelines use.
   public static let pillow = PythonPeer(importing: "PIL.Image, numpy", named: "Pillow and numpy")
+  /// One that has the data sets of Hugging Face.
+  public static let datasets = PythonPeer(
+    importing: "datasets, torch, numpy", named: "datasets, torch and numpy")
+  /// One that has the reader of indexed ids that Megatron-LM trains on.
+  public static let megatron = PythonPeer(
+    importing: "megatron.core.datasets.indexed_dataset", named: "megatron-core")
   /// One that has TensorBoard, for event files.
   public static let tensorboard = PythonPeer(
     importing: "tensorboard.backend.event_processing.plugin_event_accumulator",

@@ -73,9 +73,9 @@ import TokenFiles
     let (one, two) = (folder.file("one.npy"), folder.file("two.npy"))
     try Samples.write(Samples.uniform(2, identity), to: one, .npy, identity)
     try Samples.write(Samples.uniform(3, identity), to: two, .npy, identity)
-    let sidecar = folder.file("one.json")
+    let sidecar = folder.file("one.npy.json")
     let bytes = try ScratchFolder.read(sidecar)
-    try ScratchFolder.put(ScratchFolder.read(folder.file("two.json")), at: sidecar)
+    try ScratchFolder.put(ScratchFolder.read(folder.file("two.npy.json")), at: sidecar)
     says("it is U16 [2, 2, 3], but \(sidecar) says U16 [3, 2, 3]", opening: one)
 
     // Same shape, other ids.
@@ -83,7 +83,7 @@ import TokenFiles
     var swapped = Samples.uniform(2, identity)
     swapped[1].tokens.reverse()
     try Samples.write(swapped, to: two, .npy, identity)
-    try ScratchFolder.put(ScratchFolder.read(folder.file("two.json")), at: sidecar)
+    try ScratchFolder.put(ScratchFolder.read(folder.file("two.npy.json")), at: sidecar)
     says("it belongs to another JSON file", opening: one)
 
     try FileManager.default.removeItem(atPath: sidecar)

@@ -174,7 +174,7 @@ import TokenFiles
   @Test func sizesBeyondTheGridAreRefused() throws {
     let path = folder.file("t.npy")
     try Samples.write(Samples.uniform(2, identity), to: path, .npy, identity)
-    let sidecar = folder.file("t.json")
+    let sidecar = folder.file("t.npy.json")
     let text = String(decoding: try ScratchFolder.read(sidecar), as: UTF8.self)
     let huge = text.replacing("\"sizes\":[[15,24]", with: "\"sizes\":[[4294967295,4294967295]")
     try #require(huge != text)
@@ -188,7 +188,7 @@ import TokenFiles
     let path = folder.file("t.bin")
     let records = Samples.uniform(3, identity)
     try Samples.write(records, to: path, .bin, identity)
-    let sidecar = folder.file("t.json")
+    let sidecar = folder.file("t.bin.json")
     let text = String(decoding: try ScratchFolder.read(sidecar), as: UTF8.self)
     let ids = try ScratchFolder.read(path)
     var checksum = Checksum()

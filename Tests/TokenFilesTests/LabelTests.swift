@@ -62,7 +62,7 @@ import TokenFiles
       try Samples.write(
         records, to: folder.file("\(format).\(format)"), format, identity, classes: ["a", "b"])
       let text = String(
-        decoding: try ScratchFolder.read(folder.file("\(format).json")), as: UTF8.self)
+        decoding: try ScratchFolder.read(folder.file("\(format).\(format).json")), as: UTF8.self)
       #expect(text.contains(#""classes":["a","b"]"#) && text.contains(#""labels":[-1,0,1,-1]"#))
     }
   }

@@ -135,7 +135,7 @@ import TokenFiles
     #expect(try file.entry("labels").type == .i32 && file.entry("sizes").shape == [2, 2])
 
     _ = try write(records, to: "l.npy", classes: ["a", "b"], standardized: true)
-    let sidecar = String(decoding: try ScratchFolder.read(folder.file("l.json")), as: UTF8.self)
+    let sidecar = String(decoding: try ScratchFolder.read(folder.file("l.npy.json")), as: UTF8.self)
     for text in [
       #""format":"tessera-latents""#, #""standardized":true"#, #""labels":[1,-1]"#,
       #""dtype":"F32""#, #""shape":[2,2,3,3]"#, #""mean":["#,
@@ -172,8 +172,8 @@ import TokenFiles
   @Test func outputsThatCannotBe() throws {
     says(["there is no image in it"]) { _ = try write([], to: "l.npy") }
     says([".safetensors or .npy"]) { _ = try write([record(0)], to: "l.bin") }
-    try folder.write("{}", to: "o.json")
-    says(["o.json would be replaced"]) { _ = try write([record(0)], to: "o.npy") }
+    try folder.write("{}", to: "o.npy.json")
+    says(["o.npy.json would be replaced"]) { _ = try write([record(0)], to: "o.npy") }
     says(["no room for the names of more than 1"]) {
       let writer = try LatentWriter(
         path: folder.file("l"), format: .safetensors, identity: identity, recipe: Samples.recipe,
@@ -181,7 +181,7 @@ import TokenFiles
       try writer.append(record(0))
       try writer.append(record(1))
     }
-    #expect(try folder.contents().filter { !$0.hasSuffix(".lock") } == ["o.json"])
+    #expect(try folder.contents().filter { !$0.hasSuffix(".lock") } == ["o.npy.json"])
     // What is there is replaced, by either format's own.
     for _ in 0..<2 { _ = try write([record(0)], to: "l.npy") }
     #expect(try LatentFile.open(path: folder.file("l.npy")).count == 1)

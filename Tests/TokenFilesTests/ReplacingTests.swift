@@ -69,7 +69,7 @@ import TokenFiles
       #expect(found == old || found == new, "point \(number)")
       seen.insert(found == new)
       // For whoever reads the two files without looking further: never a pair that is none.
-      let sidecar = folder.file("t.json")
+      let sidecar = folder.file("t.\(format).json")
       if FileManager.default.fileExists(atPath: sidecar) {
         let text = String(decoding: try ScratchFolder.read(sidecar), as: UTF8.self)
         var sum = Fingerprint.Stream()
@@ -90,7 +90,8 @@ import TokenFiles
       try Samples.write(old, to: path, format, identity)
       #expect(
         try folder.contents()
-          == [format == .safetensors ? [] : ["t.json"], ["t.\(format)"]].flatMap(\.self).sorted())
+          == [format == .safetensors ? [] : ["t.\(format).json"], ["t.\(format)"]].flatMap(\.self)
+          .sorted())
     }
     #expect(number > 3)
     #expect(seen == [false, true])
@@ -115,7 +116,7 @@ import TokenFiles
     // And the next writer cleans up.
     try Samples.write(Samples.uniform(4, identity), to: path, .npy, identity)
     #expect(try TokenFile.open(path: path).records == Samples.uniform(4, identity))
-    #expect(!FileManager.default.fileExists(atPath: folder.file("t.json.partial")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("t.npy.json.partial")))
   }
 
   private func writer(
@@ -217,16 +218,17 @@ import TokenFiles
     withExtendedLifetime(first) {}
   }
 
-  /// npy and bin share the names of their JSON files.
+  /// npy and bin lie side by side, each with a JSON file of its own.
   @Test func piecesOfAnotherFormatAreNotReplaced() throws {
-    try Samples.write(Samples.uniform(3, identity), to: folder.file("t"), .npy, identity, shard: 2)
-    for replace in [false, true] {
-      let error = #expect(throws: TokenFileError.self) {
-        try writer(.bin, shard: 2, replace: replace)
-      }
-      #expect(error?.description.contains("t-00001.json would be replaced") == true)
-    }
-    #expect(try TokenFile.open(path: folder.file("t.npy")).count == 3)
+    let (three, five) = (Samples.uniform(3, identity), Samples.uniform(5, identity))
+    try Samples.write(three, to: folder.file("t"), .npy, identity, shard: 2)
+    try Samples.write(five, to: folder.file("t"), .bin, identity, shard: 2)
+    #expect(try TokenFile.open(path: folder.file("t.npy")).records == three)
+    #expect(try TokenFile.open(path: folder.file("t.bin")).records == five)
+    try Samples.write(three, to: folder.file("s.npy"), .npy, identity)
+    try Samples.write(five, to: folder.file("s.bin"), .bin, identity)
+    #expect(try TokenFile.open(path: folder.file("s.npy")).records == three)
+    #expect(try TokenFile.open(path: folder.file("s.bin.json")).records == five)
     let npy = try writer(.npy, shard: 2, resume: true)
     #expect(
       throws: TokenFileError.file(FileError(.write, folder.file("t.bin"), .busy))

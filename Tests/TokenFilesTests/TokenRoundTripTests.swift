@@ -103,7 +103,7 @@ import TokenFiles
         m = safetensors.safe_open("safetensors.safetensors", framework="numpy").metadata()
         a = t["tokens"]
         b = np.load("npy.npy", mmap_mode="r")
-        side = json.load(open("bin.json", encoding="utf8"))
+        side = json.load(open("bin.bin.json", encoding="utf8"))
         c = np.memmap("bin.bin", dtype="<u2", mode="r").reshape(side["shape"])
         assert a.shape == b.shape == c.shape == (3, 2, 3), (a.shape, b.shape, c.shape)
         assert a.dtype == b.dtype == c.dtype == np.uint16

@@ -118,7 +118,7 @@ import TokenFiles
     #expect(resumed.finishedPaths.count == 3)
     let error = #expect(throws: TokenFileError.self) { try resumed.append(records[0]) }
     #expect(error?.description.contains("it is complete") == true)
-    #expect(try resumed.finish() == [folder.file("t.npy"), folder.file("t.json")])
+    #expect(try resumed.finish() == [folder.file("t.npy"), folder.file("t.npy.json")])
     #expect(throws: TokenFileError.self) { try writer("t.npy", .npy, shard: 1) }
 
     try Samples.write(Array(records[..<2]), to: folder.file("t.npy"), .npy, identity)
@@ -126,11 +126,15 @@ import TokenFiles
   }
 
   @Test func otherJSONFilesAreNotReplaced() throws {
-    try ScratchFolder.put(Array(#"{"training": 1}"#.utf8), at: folder.file("config.json"))
+    try ScratchFolder.put(Array(#"{"training": 1}"#.utf8), at: folder.file("config.npy.json"))
     let error = #expect(throws: TokenFileError.self) { try writer("config.npy", .npy) }
     #expect(error?.description.contains("belongs to something else") == true)
+    // Where earlier versions had theirs, another file is left alone.
+    let foreign = Array(#"{"training": 2}"#.utf8)
+    try ScratchFolder.put(foreign, at: folder.file("t.json"))
     try Samples.write(Samples.uniform(1, identity), to: folder.file("t.npy"), .npy, identity)
-    #expect(throws: TokenFileError.self) { try writer("t.bin", .bin) }
+    #expect(try ScratchFolder.read(folder.file("t.json")) == foreign)
+    #expect(try TokenFile.open(path: folder.file("t.npy")).count == 1)
   }
 
   @Test func pathsThatFillTheHeaderOpenANewPiece() throws {
