@@ -168,6 +168,9 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Record no classes of images.")
   var noLabels = false
 
+  @Flag(help: "Encode the mirror image of each image too, right behind it.")
+  var flip = false
+
   @Option(
     help: ArgumentHelp(
       "Write the tokens in as few bits as this prior expects; decode needs it too.",
@@ -218,6 +221,11 @@ public struct EncodeCommand: DocumentedCommand {
         "--dtype uint32: Megatron-LM reads no such integers. Remove it: larger ids are written as int32"
       )
     }
+    if flip, let shard, shard % 2 != 0 {
+      throw ValidationError(
+        "--shard \(shard): expected an even number with --flip, so that no image is parted from its mirror "
+          + "image")
+    }
     if resume, force {
       throw ValidationError("--resume keeps existing output and --force replaces it: choose one")
     }
@@ -243,7 +251,8 @@ public struct EncodeCommand: DocumentedCommand {
       let output =
         prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)
       defer { if prior != nil { try? FileManager.default.removeItem(atPath: output.path) } }
-      let inputs = try ImageInputs(paths: paths, hasLabels: !noLabels)
+      var inputs = try ImageInputs(paths: paths, hasLabels: !noLabels)
+      if flip { try inputs.addMirrors() }
       for warning in inputs.warnings { terminal.warn(warning) }
       var leftOut = LeftOut(terminal)
       for image in inputs.leftOut {
@@ -266,6 +275,7 @@ public struct EncodeCommand: DocumentedCommand {
       let codec = BoundedCodec(tokenizer)
       let tasks: [BoundedCodec.Task] = [.encode] + (verify ? [.reconstruct, .decode] : [])
       preparation.mostPixels = codec.mostPixels(tasks)
+      preparation.hasMirrors = flip
       if case .fixed(let width, let height) = size {
         // Known before any image is: not to be found out once for each of them.
         try codec.check(tasks, height: height, width: width, name: "--size \(size.text)")
@@ -297,7 +307,7 @@ public struct EncodeCommand: DocumentedCommand {
         transparentCount: outcome.transparent,
         transparency: preparation.rules.transparency(preparation.background))
       let rejected = outcome.rejected + unnamed
-      if outcome.rejected == inputs.files.count {
+      if outcome.rejected == inputs.fileCount {
         throw Failure(
           .badData,
           "nothing was written: \(Display.count(rejected, "file")) skipped, for the reasons "
@@ -310,7 +320,7 @@ public struct EncodeCommand: DocumentedCommand {
       if let coder {
         let text = try coder.write(tokens, named: output.path, to: target.path, terminal)
         terminal.result(text)
-        return try tellRejected(rejected, of: inputs.files.count + unnamed, target.path)
+        return try tellRejected(rejected, of: inputs.fileCount + unnamed, target.path)
       }
       let summary = try TokenSummary(tokens).text(output.path, rate: progress.rate)
       terminal.result(summary + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
@@ -320,7 +330,7 @@ public struct EncodeCommand: DocumentedCommand {
           threads: options.threadCount)
         try verification.run(inputs.files, terminal)
       }
-      try tellRejected(rejected, of: inputs.files.count + unnamed, output.path)
+      try tellRejected(rejected, of: inputs.fileCount + unnamed, output.path)
     }
   }
 
@@ -346,6 +356,7 @@ public struct EncodeCommand: DocumentedCommand {
     let refused: [(option: String, isThere: Bool, reason: String)] = [
       ("--prior", prior != nil, "a prior codes tokens"),
       ("--dtype", dtype != nil, "they are 32-bit floats"),
+      ("--flip", flip, "a prior of latents would be judged by mirror images of what it learned"),
       ("--shard", shard != nil, "their mean and deviation are those of one file"),
       ("--resume", resume, "they are written in one file"),
       (

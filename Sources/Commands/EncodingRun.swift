@@ -71,10 +71,14 @@ struct EncodingRun {
             name: item.input.path)
           inputs.append(item.input)
           images.append(prepared)
+          // A file and its mirror image are one to whoever reads of them.
+          if item.input.isMirrored { continue }
           outcome.add(prepared)
           if let doubt = prepared.doubt { used.tell("\(item.input.path): \(doubt)", kind: "") }
         } catch let error as ImageError where error.isExhaustion {
           throw error
+        } catch  where item.input.isMirrored {
+          continue
         } catch {
           outcome.rejected += 1
           let (kind, advice) = Self.kind(of: error, preparation)

@@ -13,6 +13,8 @@ struct ImageInput: Sendable, Equatable {
   var name: String
   /// The index of its class in `ImageInputs.classes`; nil where it has none.
   var label: Int?
+  /// Whether it is the file's mirror image.
+  var isMirrored = false
 }
 
 /// The image files that paths on a command line stand for.
@@ -27,7 +29,7 @@ struct ImageInput: Sendable, Equatable {
 /// `photos/cats/young/a.png` of `photos`. Images directly in it, and files, have none.
 struct ImageInputs: Sendable, Equatable {
   /// The files, in order.
-  let files: [ImageInput]
+  private(set) var files: [ImageInput]
   /// The images' classes, in the order of their bytes; empty where no image has one.
   let classes: [String]
   /// What is wrong with folders that hold no image, where others do, and with folders in them.
@@ -88,6 +90,31 @@ struct ImageInputs: Sendable, Equatable {
     warnings = empty.map(\.description) + leftOut.filter { $0.imageCount == 0 }.map(\.reason)
     self.leftOut = leftOut.filter { $0.imageCount > 0 }
     self.notes = notes
+  }
+
+  /// How many files there are, mirror images not counted.
+  var fileCount: Int { files.count { !$0.isMirrored } }
+
+  /// Puts each file's mirror image behind it: `a.mirrored.png` behind `a.png`.
+  ///
+  /// Errors: a file that has such a name itself.
+  mutating func addMirrors() throws {
+    let names = Set(files.map { Array($0.name.utf8) })
+    files = try files.flatMap { file in
+      var mirror = file
+      mirror.isMirrored = true
+      let name = file.name.split(separator: "/").last ?? ""
+      let ending =
+        name.lastIndex(of: ".").flatMap { $0 == name.startIndex ? nil : name[$0...] } ?? ""
+      mirror.name = file.name.dropLast(ending.count) + ".mirrored" + ending
+      guard !names.contains(Array(mirror.name.utf8)) else {
+        throw Failure(
+          .badData,
+          "\(mirror.name): the mirror image of \(file.name) would have the same name. Rename the file, "
+            + "or leave out --flip.")
+      }
+      return [file, mirror]
+    }
   }
 
   /// Takes as few leading components as make all names different.
@@ -238,7 +265,7 @@ final class ImageStream: @unchecked Sendable {
   }
 
   private func read(_ input: ImageInput) -> Item {
-    let result = Result { try preparation.read(input.path) }
+    let result = Result { try preparation.read(input.path, isMirrored: input.isMirrored) }
     let pixels = (try? result.get()).map { $0.image.width * $0.image.height } ?? 0
     return Item(input: input, result: result, pixels: PortionLimit.counted(pixels))
   }

@@ -96,7 +96,7 @@ final class SampleOutput {
       guard let tokens else { return }
       do {
         writer = try TokenWriter(
-          path: path, format: format, identity: tokens.tokenizer, recipe: tokens.recipe,
+          path: path, format: format, identity: tokens.tokenizer, recipe: tokens.drawnRecipe,
           classes: classes, replace: force)
       } catch { throw Failure(writing: error) }
     case .folder:

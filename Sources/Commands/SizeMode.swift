@@ -101,6 +101,8 @@ struct Preparation: Sendable {
   let downsampling: Int
   /// What transparent pixels are composited over, as the configuration says it.
   let background: String
+  /// Whether each image is followed by its mirror image.
+  var hasMirrors = false
   /// Images of more pixels are refused by their headers where they keep their size.
   var mostPixels = Int.max
 
@@ -129,6 +131,7 @@ struct Preparation: Sendable {
         crop: "centre \(mode.text) of the image scaled to cover it", padding: "none")
     }
     if rules.isStretching { recipe.crop = "none" }
+    recipe.isMirrored = hasMirrors
     recipe.name = rules.name == .tessera ? nil : rules.name.rawValue
     recipe.background = rules.background(background)
     return recipe
@@ -138,8 +141,10 @@ struct Preparation: Sendable {
   ///
   /// What the header alone condemns is refused before the pixels are decoded.
   ///
+  /// - `isMirrored`: whether left becomes right, once it has its size.
+  ///
   /// Errors: whatever is wrong with the file; those of ``prepare(_:file:)``.
-  func read(_ path: String) throws -> PreparedImage {
+  func read(_ path: String, isMirrored: Bool = false) throws -> PreparedImage {
     let file = try rules.decoder(background: PixelColor(text: background)).open(path)
     let (width, height) = (file.header.width, file.header.height)
     switch mode {
@@ -158,7 +163,7 @@ struct Preparation: Sendable {
       }
     }
     let (image, doubt) = try file.decodeNoting()
-    var prepared = try prepare(image, file: path)
+    var prepared = try prepare(image, isMirrored: isMirrored, file: path)
     prepared.doubt = doubt
     prepared.isTransparent = file.header.hasTransparency
     prepared.original = PreparedImage.Extent(width: image.width, height: image.height)
@@ -168,18 +173,21 @@ struct Preparation: Sendable {
   /// Brings an image to its size.
   ///
   /// Errors: an image that is smaller than the crop, or too long and thin to be scaled.
-  func prepare(_ image: Image, file: String) throws -> PreparedImage {
-    let prepared: Image
+  func prepare(_ image: Image, isMirrored: Bool, file: String) throws -> PreparedImage {
+    var prepared: Image
     switch mode {
     case .model:
       prepared = try augmentation.middleSquare(of: image, file: file)
     case .native:
+      // Mirrored before it is padded: what is filled up lies on the right all the same.
+      let upright = isMirrored ? image.flippedHorizontally() : image
       return PreparedImage(
-        image: image.padded(toMultipleOf: downsampling), width: image.width, height: image.height)
+        image: upright.padded(toMultipleOf: downsampling), width: image.width, height: image.height)
     case .fixed(let width, let height):
       try checkShape(image.width, image.height, width, height, file)
       prepared = rules.filled(image, width: width, height: height)
     }
+    if isMirrored { prepared = prepared.flippedHorizontally() }
     return PreparedImage(image: prepared, width: prepared.width, height: prepared.height)
   }
 

@@ -370,6 +370,8 @@ public struct Recipe: Codable, Equatable, Sendable {
   public var crop: String
   /// How sides were filled up to a multiple of the downsampling, or "none".
   public var padding: String
+  /// Whether each image is followed by its mirror image.
+  public var isMirrored = false
   /// The range that pixels were brought to.
   public var pixelRange: String
   /// What transparent pixels were composited over: "white", "black" or "#rrggbb"; nil where alpha was
@@ -407,6 +409,7 @@ public struct Recipe: Codable, Equatable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case name, size, filter, crop, padding, background
+    case isMirrored = "mirrored"
     case pixelRange = "pixel_range"
     case digitOrder = "digit_order"
   }
@@ -417,6 +420,7 @@ public struct Recipe: Codable, Equatable, Sendable {
     name = try container.decodeIfPresent(String.self, forKey: .name)
     size = try container.decode(String.self, forKey: .size)
     filter = try container.decode(String.self, forKey: .filter)
+    isMirrored = try container.decodeIfPresent(Bool.self, forKey: .isMirrored) ?? false
     crop = try container.decode(String.self, forKey: .crop)
     padding = try container.decode(String.self, forKey: .padding)
     pixelRange = try container.decode(String.self, forKey: .pixelRange)
@@ -430,6 +434,7 @@ public struct Recipe: Codable, Equatable, Sendable {
     try container.encodeIfPresent(name, forKey: .name)
     try container.encode(size, forKey: .size)
     try container.encode(filter, forKey: .filter)
+    if isMirrored { try container.encode(true, forKey: .isMirrored) }
     try container.encode(crop, forKey: .crop)
     try container.encode(padding, forKey: .padding)
     try container.encode(pixelRange, forKey: .pixelRange)

@@ -110,6 +110,12 @@ public struct PriorTokens: Codable, Equatable, Sendable {
   public let tokenizer: TokenizerIdentity
   /// How images became its input.
   public let recipe: Recipe
+  /// The recipe of tokens that it draws: none is another's mirror image.
+  public var drawnRecipe: Recipe {
+    var recipe = recipe
+    recipe.isMirrored = false
+    return recipe
+  }
   /// Rows of tokens, and tokens in a row.
   public let rows, columns: Int
   /// The names of the classes.

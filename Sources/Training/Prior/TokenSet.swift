@@ -20,6 +20,8 @@ public struct TokenSet: Sendable {
   public let pixels: Int
   /// A hash of all ids and labels.
   let hash: UInt64
+  /// The images that belong together: each alone, or with its mirror image.
+  let groups: [Range<Int>]
 
   private let ids: Narrow
   private let labels: [Int32]
@@ -49,12 +51,17 @@ public struct TokenSet: Sendable {
 
     var half: [UInt16] = []
     var word: [UInt32] = []
+    var groups: [Range<Int>] = []
     let isHalf = identity.codebookSize <= 1 << 16
     let ids = rows * columns * identity.depth * count
     if isHalf { half.reserveCapacity(ids) } else { word.reserveCapacity(ids) }
     var (labels, pixels, sum) = ([Int32](), 0, [UInt64]())
     labels.reserveCapacity(count)
     for (path, file) in zip(paths, files) {
+      let (start, end) = (labels.count, labels.count + file.count)
+      for first in stride(from: start, to: end, by: file.recipe.isMirrored ? 2 : 1) {
+        groups.append(first..<min(first + (file.recipe.isMirrored ? 2 : 1), end))
+      }
       for index in 0..<file.count {
         let record = try file.record(at: index)
         guard record.gridHeight == rows, record.gridWidth == columns else {
@@ -74,6 +81,7 @@ public struct TokenSet: Sendable {
     }
     sum.append(labels.withUnsafeBytes { Fingerprint.hash($0) })
     hash = Fingerprint.hash(of: sum)
+    self.groups = groups
     self.ids = isHalf ? .half(half) : .word(word)
     (self.labels, self.pixels) = (labels, pixels)
   }
@@ -123,9 +131,9 @@ public struct TokenSet: Sendable {
 /// The tokens of a run: images to train on, and images to evaluate with.
 public struct PriorData: Sendable {
   /// Where the images to train on are, and which.
-  let training: (set: TokenSet, images: [Int])
+  package let training: (set: TokenSet, images: [Int])
   /// Where the others are, and which.
-  let validation: (set: TokenSet, images: [Int])
+  package let validation: (set: TokenSet, images: [Int])
 
   /// What tokens are.
   public var space: TokenSpace { training.set.space }
@@ -145,13 +153,15 @@ public struct PriorData: Sendable {
   public init(_ data: TokenDataConfiguration, seed: UInt64) throws {
     let set = try TokenSet(paths: data.tokens)
     if data.validation.isEmpty {
-      guard set.count > 1 else { throw PriorError.oneImage(path: data.tokens[0]) }
-      let share = Int((Double(set.count) * data.validationShare).rounded())
-      let held = min(max(1, share), set.count - 1)
+      // A mirror image stays with its image: to know one is to know the other.
+      let groups = set.groups
+      guard groups.count > 1 else { throw PriorError.oneImage(path: data.tokens[0]) }
+      let share = Int((Double(groups.count) * data.validationShare).rounded())
+      let held = min(max(1, share), groups.count - 1)
       var random = Generator(seed: seed).split(named: "validation split")
-      let order = random.permutation(of: set.count)
-      validation = (set, order[..<held].sorted())
-      training = (set, order[held...].sorted())
+      let order = random.permutation(of: groups.count)
+      validation = (set, order[..<held].sorted().flatMap { groups[$0] })
+      training = (set, order[held...].sorted().flatMap { groups[$0] })
     } else {
       let other = try TokenSet(paths: data.validation)
       try TokenSet.check(
