@@ -211,7 +211,7 @@ def held_out_bits(arguments, model, settings, autocast, tokens, validation):
 
 def read(path):
     """The ids of a token file `[N, T]`, and how many there may be."""
-    with open(path.removesuffix(".npy") + ".json") as file:
+    with open(path + ".json") as file:
         header = json.load(file)
     ids = np.load(path).astype(np.int64)
     assert ids.ndim == 3, f"{path}: expected ids [N, rows, columns], found {ids.shape}"

@@ -113,7 +113,7 @@ import Testing
           tokens, images,
         ])
       #expect(encoded.code == 0, "\(encoded)")
-      let sidecar = try String(contentsOfFile: scratch.file("\(weights).json"), encoding: .utf8)
+      let sidecar = try String(contentsOfFile: scratch.file("\(weights).npy.json"), encoding: .utf8)
       let found = try #require(sidecar.firstMatch(of: /"fingerprint": *"([0-9a-f]+)"/))
       fingerprints.insert(String(found.1))
       let decoded = try CommandRunner.run(
