@@ -71,6 +71,8 @@ public struct EncodeCommand: DocumentedCommand {
         + "--shard, numbered shards are written one by one, and --resume continues after "
         + "the last complete shard; without it nothing is written before all images are "
         + "encoded. With --force, existing output stays until the new tokens are complete.",
+      "--flip encodes the mirror image of each image too, as an image of its own right behind it, named "
+        + "a.mirrored.png for a.png.",
       "A checkpoint whose quantizer is kl or none makes latents, floats [N, h, w, d] of one grid, and "
         + "no tokens: .safetensors or .npy, in one file, with mean and deviation of each channel. "
         + "--standardize writes (x - mean) / deviation; decode undoes it.",

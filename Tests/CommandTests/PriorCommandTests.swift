@@ -212,6 +212,51 @@ struct PriorCommandTests {
     #expect(!FileManager.default.fileExists(atPath: folder.file(own + "-folder")))
   }
 
+  /// Photographs are prepared as the tokens were that the prior has learned, by whatever recipe; and of
+  /// pairs with mirror images, none is drawn.
+  @Test func aPhotographIsPreparedByTheRecipeOfTheTokens() throws {
+    let name = own + "-photo"
+    for number in 0..<3 {
+      try folder.write(SampleImages.png(61, 47, number: number), to: "\(name)/\(number).png")
+    }
+    func encode(_ recipe: String, _ options: String...) throws -> TokenFile {
+      let file = "\(own)-\(recipe).safetensors"
+      let outcome = try CommandRunner.run(
+        "tessera",
+        ["encode", "--checkpoint", "runs/fsq", "--recipe", recipe, "--output", file] + options
+          + [name], in: folder.path)
+      #expect(outcome.code == 0, "\(outcome)")
+      return try TokenFile.open(path: folder.file(file))
+    }
+    let plain = try encode("tessera")
+    let tokens = try encode("diffusers", "--flip")
+    expect(
+      try tessera(
+        "train", "--config", "p.json", "--output", own, "--data",
+        "\(own)-diffusers.safetensors", "--set", "training.batchSize=2"), 0)
+    expect(
+      try tessera(
+        "sample", "--checkpoint", own, "--tokenizer", "runs/fsq", "--complete", "\(name)/0.png",
+        "--rows", "5", "--count", "1", "--output", own + "-drawn.safetensors"), 0)
+    let drawn = try TokenFile.open(path: folder.file(own + "-drawn.safetensors"))
+    let kept = try drawn.record(at: 0).tokens.prefix(5 * 8)
+    #expect(kept == (try tokens.record(at: 0).tokens.prefix(5 * 8)))
+    #expect(kept != (try plain.record(at: 0).tokens.prefix(5 * 8)))
+    #expect(
+      drawn.recipe.name == "diffusers" && tokens.recipe.isMirrored && !drawn.recipe.isMirrored)
+    // Rules that this version does not know are not guessed.
+    let path = folder.file(own + "/tokens.json")
+    let text = String(decoding: try ScratchFolder.read(path), as: UTF8.self)
+    let changed = text.replacing("\"diffusers\"", with: "\"unheard\"")
+    try #require(changed != text)
+    try ScratchFolder.put(Array(changed.utf8), at: path)
+    expect(
+      try tessera(
+        "sample", "--checkpoint", own, "--tokenizer", "runs/fsq", "--complete", "\(name)/0.png",
+        "--rows", "5", "--count", "1", "--output", own + "-other.png"), 65, "unheard",
+      "expected one of tessera, adm")
+  }
+
   @Test func drawingRefusesNonsense() throws {
     func sample(_ options: String..., output: String? = nil) throws -> CommandRunner.Outcome {
       try CommandRunner.run(
