@@ -888,8 +888,13 @@ def _write_piece(path, tokens, part, shard):
     if facts:
         facts.update({name: value.tolist() for name, value in tensors.items()})
         facts.update(storage=path.suffix[1:], dtype=kind, shape=list(ids.shape), byte_count=ids.nbytes)
-        with _replacing(path.with_suffix(".json")) as file:
+        with _replacing(_sidecar(path)) as file:
             file.write(json.dumps(facts, sort_keys=True).encode() + b"\n")
+
+
+def _sidecar(path):
+    """The file that describes a .npy or .bin file."""
+    return path.with_name(path.name + ".json")
 
 
 def _read_piece(path):
@@ -917,7 +922,9 @@ def _read_piece(path):
 
 def _read_flat(path):
     """The arrays and the description of a .npy or .bin file, of which all but the ids are in the .json beside it."""
-    tensors, header, sidecar = {}, {}, path.with_suffix(".json")
+    tensors, header, sidecar = {}, {}, _sidecar(path)
+    if not sidecar.is_file() and path.with_suffix(".json").is_file():
+        sidecar = path.with_suffix(".json")  # as version 0.2 called it
     if sidecar.is_file():
         header = json.loads(sidecar.read_text())
         if header.get("storage") != path.suffix[1:]:

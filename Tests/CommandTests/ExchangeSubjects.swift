@@ -44,7 +44,27 @@ struct ExchangeSubjects: Sendable {
     Subject(name: "kl", quantizer: #""type": "kl", "channels": 6"#, model: large),
     Subject(name: "kl-narrow", quantizer: #""type": "kl", "channels": 3"#),
     Subject(name: "none", quantizer: #""type": "none", "channels": 4"#),
+    Subject(
+      name: "layout-patch",
+      quantizer: #""type": "fsq", "levels": [8, 5, 5], "bound": "tanh-wide""#,
+      model: foreign(
+        #""patch": 2, "inputScale": 0.5, "inputOffset": 0.5, "encoderBlocks": [2, 1]"#)),
+    Subject(
+      name: "layout-adaptive", quantizer: #""type": "lfq", "bits": 9"#,
+      model: foreign(
+        #""halvingPadding": "around", "doubling": "depth-to-space", "adaptiveNorm": true"#)),
+    Subject(
+      name: "layout-inner",
+      quantizer:
+        #""type": "vq", "metric": "inner", "codebookSize": 300, "codeDimension": 8, "initialization": "normal""#,
+      model: foreign(
+        #""decoderChannels": [16, 32], "decoderBlocks": [3, 1], "middleBlocks": 3"#)),
   ]
+
+  /// Networks as imported tokenizers have them.
+  private static func foreign(_ layout: String) -> String {
+    #""channels": [32, 64], "latentChannels": 6, "normGroups": 8, "layout": {\#(layout)}"#
+  }
 
   /// Checkpoints with split layers (svd) and with narrow blocks (id) of one quantizer, and with attention.
   static let compressed = ["fsq-svd", "fsq-id", "vq-svd", "vq-id"]

@@ -209,8 +209,8 @@ struct PythonModuleTests {
       refused(lambda: tessera.read_tokens("safetensors-native-2.safetensors"), "-00001", "cut short")
       with open("bin-native-0.bin", "ab") as file:
           file.write(b"0")
-      refused(lambda: tessera.read_tokens("bin-native-0.bin"), "bin-native-0.json", "bytes")
-      os.remove("npy-native-0.json"); os.rename("bin-native-0.json", "npy-native-0.json")
+      refused(lambda: tessera.read_tokens("bin-native-0.bin"), "bin-native-0.bin.json", "bytes")
+      os.remove("npy-native-0.npy.json"); os.rename("bin-native-0.bin.json", "npy-native-0.npy.json")
       refused(lambda: tessera.read_tokens("npy-native-0.npy"), "another kind")
       print("RESULT", "ok")
       """
