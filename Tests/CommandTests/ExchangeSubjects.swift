@@ -56,10 +56,13 @@ struct ExchangeSubjects: Sendable {
     Subject(
       name: "layout-inner",
       quantizer:
-        #""type": "vq", "metric": "inner", "codebookSize": 300, "codeDimension": 8, "initialization": "normal""#,
+        #""type": "vq", "metric": "inner", "codebookSize": 300, "codeDimension": 4, "initialization": "normal""#,
       model: foreign(
         #""decoderChannels": [16, 32], "decoderBlocks": [3, 1], "middleBlocks": 3"#)),
   ]
+
+  /// How many different ids there are at least: by inner products few codes are chosen, the longest.
+  static func leastKinds(_ name: String) -> Int { name == "layout-inner" ? 2 : 5 }
 
   /// Networks as imported tokenizers have them.
   private static func foreign(_ layout: String) -> String {
