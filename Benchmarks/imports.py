@@ -11,14 +11,13 @@ than the second, relative to the mean distance of the best; rounding decides whe
 
 Seconds are of `tessera encode` as a process, start and reading of weights included and subtracted by a run of one image, beside the
 forward pass of encoder and quantizer in PyTorch, onnxruntime and OpenVINO with weights in memory. --runtimes adds the last two,
-for which `tessera export --to onnx` makes the model.
+for which `tessera export --to onnx` makes the model. Memory is the peak of each process.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -119,13 +118,45 @@ def tensor(pixels):
 
 
 def command(*arguments):
-    """Seconds and peak memory in MB of a command."""
+    """Seconds and peak memory in MB of a command, and what it printed."""
     start = time.perf_counter()
-    process = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    process = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE, text=True)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, memory(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
         sys.exit(f"failed: {' '.join(map(str, arguments))}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return time.perf_counter() - start, peak, process.stdout.read()
+
+
+def memory(pid):
+    """The most memory of a process so far, in MB."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
+
+
+def peer(name, folder, options):
+    """PyTorch alone, in a process of its own: ids and margins into a file; prints seconds and MB."""
+    build, _, metric = FAMILIES[name]
+    folder = pathlib.Path(folder)
+    model = build().eval().requires_grad_(False)
+    model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True)["model"], strict=False)
+    paths = sorted((folder / "all").iterdir())
+    theirs, margins, seconds = [], [], 0.0
+    with torch.inference_mode():
+        for index in range(0, len(paths), options.batch):
+            x = tensor([numpy.asarray(Image.open(path)) for path in paths[index:index + options.batch]])
+            begin = time.perf_counter()
+            ids, margin = best_two(latents(model, x).flatten(0, 2), model.quantize.embedding.weight, metric)
+            seconds += time.perf_counter() - begin
+            theirs.append(ids.numpy())
+            margins.append(margin.numpy())
+    numpy.savez(folder / "peer.npz", ids=numpy.concatenate(theirs), margins=numpy.concatenate(margins))
+    print(json.dumps({"seconds": seconds, "memory": memory(os.getpid())}))
 
 
 def measure(name, options):
@@ -147,9 +178,9 @@ def measure(name, options):
         folder = pathlib.Path(folder)
         torch.save({"model": model.state_dict()}, folder / "weights.pt")
         size = (folder / "weights.pt").stat().st_size / 1e6
-        seconds, memory = command(
+        seconds, used, _ = command(
             TESSERA, "import", "--quiet", "--weights", folder / "weights.pt", "--from", family, "--output", folder / "c")
-        print(f"{name}: import of {size:.0f} MB in {seconds:.1f} s, {memory:.0f} MB of memory", flush=True)
+        print(f"{name}: import of {size:.0f} MB in {seconds:.1f} s, {used:.0f} MB of memory", flush=True)
         for part in ("all", "one"):
             (folder / part).mkdir()
             for index, image in enumerate(pixels[:1] if part == "one" else pixels):
@@ -159,32 +190,25 @@ def measure(name, options):
             return command(TESSERA, "encode", "--quiet", "--force", "--checkpoint", folder / "c", "--size", "native",
                            "--output", folder / f"{part}.safetensors", folder / part)
 
-        start, _ = encode("one")
-        whole, memory = encode("all")
+        start, _, _ = encode("one")
+        whole, used, _ = encode("all")
         ours = load_file(folder / "all.safetensors")["tokens"].reshape(len(pixels), -1).astype(numpy.int64)
         rate = (len(pixels) - 1) / (whole - start)
 
-        theirs, margins = [], []
-        seconds = 0.0
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        with torch.inference_mode():
-            for index in range(0, len(pixels), options.batch):
-                x = tensor(pixels[index:index + options.batch])
-                begin = time.perf_counter()
-                z = latents(model, x).flatten(0, 2)
-                ids, margin = best_two(z, codebook, metric)
-                seconds += time.perf_counter() - begin
-                theirs.append(ids.numpy())
-                margins.append(margin.numpy())
-        peer = len(pixels) / seconds
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        theirs, margins = numpy.concatenate(theirs), numpy.concatenate(margins)
+        del model
+        _, _, printed = command(
+            sys.executable, __file__, name, "--photos", options.photos, "--batch", options.batch, "--threads",
+            options.threads, "--alone", folder)
+        alone = json.loads(printed.splitlines()[-1])
+        rival = len(pixels) / alone["seconds"]
+        found = numpy.load(folder / "peer.npz")
+        theirs, margins = found["ids"], found["margins"]
         differ = ours.flatten() != theirs
         print(
             f"{name}: {len(differ) - differ.sum()} of {len(differ)} ids equal ({len(numpy.unique(theirs))} kinds); margins of "
             f"the others: {numpy.sort(margins[differ])[-5:]}, median margin {numpy.median(margins):.1e}\n"
-            f"{name}: {rate:.2f} images/s, PyTorch {peer:.2f}: {rate / peer:.2f} times; memory {memory:.0f} MB, PyTorch "
-            f"{after:.0f} MB (before encoding {before:.0f})", flush=True)
+            f"{name}: {rate:.2f} images/s, PyTorch {rival:.2f}: {rate / rival:.2f} times; memory {used:.0f} MB, PyTorch "
+            f"{alone['memory']:.0f} MB", flush=True)
         if options.runtimes:
             runtimes(name, folder, pixels, ours, rate, options)
 
@@ -228,8 +252,11 @@ def main():
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--runtimes", action="store_true")
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.alone:
+        return peer(options.families[0], options.alone, options)
     for name in FAMILIES if "all" in options.families else options.families:
         measure(name, options)
 
