@@ -1,5 +1,6 @@
 import FileTestSupport
 import Foundation
+import Safetensors
 import SceneRendering
 import Testing
 
@@ -82,5 +83,28 @@ struct ImportCommandTests {
     expect(
       try tessera("import", "--weights", "text.pt", "--image-size", "0", "--output", "o"), 64)
     #expect(!FileManager.default.fileExists(atPath: folder.file("o")))
+  }
+
+  /// A number that is not finite is told with its place, and nothing is left that looks like a checkpoint.
+  @Test func damagedNumbersAreTold() throws {
+    let tiny = try TinyCheckpoint.of(.vq).path
+    let whole = try SafetensorsFile(path: tiny + "/model.safetensors")
+    let writer = try SafetensorsWriter(
+      path: folder.file("nan.safetensors"),
+      tensors: whole.entries.map {
+        TensorDeclaration(name: $0.name, type: $0.type, shape: $0.shape)
+      }, metadata: [:])
+    for entry in writer.entries {
+      var numbers = try whole.floats(entry.name)
+      if entry.name == "quant_conv.bias" { numbers[1] = .nan }
+      try writer.append(numbers, to: entry.name)
+    }
+    try writer.finish()
+    expect(
+      try tessera(
+        "import", "--weights", "nan.safetensors", "--output", "o", "--norm-groups",
+        String(try groups(tiny))), 65, "nan.safetensors", "element 1 of \"quant_conv.bias\" is nan")
+    let left = try FileManager.default.contentsOfDirectory(atPath: folder.file("o"))
+    #expect(!left.contains { $0.hasSuffix(".safetensors") || $0 == "config.json" }, "\(left)")
   }
 }
