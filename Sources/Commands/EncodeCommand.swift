@@ -10,45 +10,6 @@ import TokenFiles
 import Tokenizers
 import Training
 
-/// What encode writes: a format of token files, or one of them with an index beside it.
-enum TokenCoat: String, CaseIterable, ExpressibleByArgument {
-  case safetensors, npy, bin
-  /// `.bin` with the index of Megatron-LM beside it.
-  case megatron
-
-  /// The format of the file with the ids.
-  var format: TokenFormat {
-    switch self {
-    case .safetensors: .safetensors
-    case .npy: .npy
-    case .bin, .megatron: .bin
-    }
-  }
-}
-
-/// The integers that ids are written as: `--dtype`.
-enum IdType: String, CaseIterable, ExpressibleByArgument {
-  case uint8, uint16, uint32
-
-  /// The type in a file.
-  var element: ElementType {
-    switch self {
-    case .uint8: .u8
-    case .uint16: .u16
-    case .uint32: .u32
-    }
-  }
-
-  /// The smallest that holds the ids of a tokenizer.
-  init(of identity: TokenizerIdentity) {
-    switch identity.idType {
-    case .u8: self = .uint8
-    case .u16: self = .uint16
-    default: self = .uint32
-    }
-  }
-}
-
 /// Turns images into tokens, or into latents where nothing is quantized.
 public struct EncodeCommand: DocumentedCommand {
   /// Name, summary and examples.
@@ -130,7 +91,7 @@ public struct EncodeCommand: DocumentedCommand {
     help: ArgumentHelp(
       "Output format; by default that of the file extension. megatron is bin with an index .idx.",
       valueName: "safetensors|npy|bin|megatron"))
-  var format: TokenCoat?
+  var format: EncodedFormat?
 
   @Option(
     help: ArgumentHelp(

@@ -76,7 +76,7 @@ struct FlipCommandTests {
     #expect(again.paths == file.paths && again.count == 6)
   }
 
-  @Test("a file that cannot be read is told once")
+  @Test("a file that cannot be read is reported once")
   func unreadable() throws {
     try folder.write("text", to: "in/c/x.png")
     let outcome = try encode("in", "t.npy", ["--flip"])

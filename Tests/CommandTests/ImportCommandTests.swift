@@ -85,7 +85,7 @@ struct ImportCommandTests {
     #expect(!FileManager.default.fileExists(atPath: folder.file("o")))
   }
 
-  /// A number that is not finite is told with its place, and nothing is left that looks like a checkpoint.
+  /// The error names the tensor and the element, and no file is left that looks like a checkpoint.
   @Test func damagedNumbersAreTold() throws {
     let tiny = try TinyCheckpoint.of(.vq).path
     let whole = try SafetensorsFile(path: tiny + "/model.safetensors")

@@ -228,7 +228,7 @@ struct PythonModuleTests {
     }
   }
 
-  /// What cannot be loaded, encoded or decoded is told with the way out.
+  /// Errors in loading, encoding and decoding say what to do.
   @Test func faultsAreTold() throws {
     let script = """
       import json

@@ -14,7 +14,7 @@ struct ForeignWeights {
   let tensors: [String: ForeignTensor]
   /// The `config.json` beside the weights, if there is one.
   let settings: JSONObject?
-  /// Files whose numbers are 16 bits wide, and what they are called.
+  /// The 16-bit formats among those of the tensors.
   let narrowTypes: [String]
 
   /// Files of weights in a folder, in the order in which they are looked for.
@@ -57,7 +57,7 @@ struct ForeignWeights {
     self.settings = try Self.settings(settings)
   }
 
-  /// Some tensors in place of a file: for tests, and for what was selected.
+  /// Some of the tensors of a file.
   init(path: String, tensors: [String: ForeignTensor], settings: JSONObject?, narrow: [String]) {
     (self.path, self.tensors, self.settings, narrowTypes) = (path, tensors, settings, narrow)
   }

@@ -1,6 +1,5 @@
 import Autodiff
 import Files
-import Layers
 import Safetensors
 import Tokenizers
 
