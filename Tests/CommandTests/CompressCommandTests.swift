@@ -29,20 +29,6 @@ struct CompressCommandTests {
     try CommandRunner.run("tessera", arguments, in: folder.path)
   }
 
-  private func expect(
-    _ outcome: CommandRunner.Outcome, _ code: Int32, _ words: String...,
-    location: SourceLocation = #_sourceLocation
-  ) {
-    #expect(outcome.code == code && !outcome.isKilled, "\(outcome)", sourceLocation: location)
-    let text = (outcome.output + outcome.errors).split(whereSeparator: \.isWhitespace)
-      .joined(separator: " ")
-    for word in words {
-      #expect(text.contains(word), "\(word) in \(outcome)", sourceLocation: location)
-    }
-    let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("error:") }
-    #expect(code == 0 || errors.count == 1, "\(outcome)", sourceLocation: location)
-  }
-
   // MARK: Whole ways
 
   @Test(arguments: ["svd", "id"])

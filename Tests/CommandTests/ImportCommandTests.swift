@@ -19,18 +19,6 @@ struct ImportCommandTests {
     try CommandRunner.run("tessera", arguments, in: folder.path)
   }
 
-  private func expect(
-    _ outcome: CommandRunner.Outcome, _ code: Int32, _ words: String...,
-    location: SourceLocation = #_sourceLocation
-  ) {
-    #expect(outcome.code == code && !outcome.isKilled, "\(outcome)", sourceLocation: location)
-    let text = (outcome.output + outcome.errors).split(whereSeparator: \.isWhitespace)
-      .joined(separator: " ")
-    for word in words {
-      #expect(text.contains(word), "\(word) in \(outcome)", sourceLocation: location)
-    }
-  }
-
   /// A checkpoint of ours is one of diffusers' too: it goes out and comes back with the same ids.
   @Test func importedWeightsAreACheckpointAsAnyOther() throws {
     let tiny = try TinyCheckpoint.of(.vq).path

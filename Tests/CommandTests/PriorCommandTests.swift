@@ -64,20 +64,6 @@ struct PriorCommandTests {
     try CommandRunner.run("tessera", arguments, in: folder.path)
   }
 
-  private func expect(
-    _ outcome: CommandRunner.Outcome, _ code: Int32, _ words: String...,
-    location: SourceLocation = #_sourceLocation
-  ) {
-    #expect(outcome.code == code, "\(outcome)", sourceLocation: location)
-    for word in words {
-      #expect(
-        (outcome.output + outcome.errors).contains(word), "\(word) in \(outcome)",
-        sourceLocation: location)
-    }
-    let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("error:") }
-    #expect(code == 0 || errors.count == 1, "\(outcome)", sourceLocation: location)
-  }
-
   // MARK: Training
 
   @Test func trainingTellsBits() throws {

@@ -60,21 +60,6 @@ struct QualityCommandTests {
     try CommandRunner.run("tessera", ["quality"] + arguments, in: folder.path)
   }
 
-  private func expect(
-    _ outcome: CommandRunner.Outcome, _ code: Int32, _ words: String...,
-    location: SourceLocation = #_sourceLocation
-  ) {
-    #expect(outcome.code == code && !outcome.isKilled, "\(outcome)", sourceLocation: location)
-    // Where lines end is not what is tested.
-    let text = (outcome.output + outcome.errors).split(whereSeparator: \.isWhitespace)
-      .joined(separator: " ")
-    for word in words {
-      #expect(text.contains(word), "\(word) in \(outcome)", sourceLocation: location)
-    }
-    let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("error:") }
-    #expect(code == 0 || errors.count == 1, "\(outcome)", sourceLocation: location)
-  }
-
   private func record(_ name: String) throws -> JSONObject {
     let text = try String(contentsOfFile: folder.file(name), encoding: .utf8)
     guard case .object(let object) = try JSONValue(parsing: text) else { throw NoNumber() }
