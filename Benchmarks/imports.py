@@ -1,7 +1,7 @@
 """Imported tokenizers of full size beside the code of their authors: equal ids, rate, memory.
 
     PEERS=FOLDER TESSERA=.build/release/tessera python Benchmarks/imports.py FAMILY... --photos FOLDER
-        [--tokens 100000] [--size 256] [--batch 1] [--runtimes]
+        [--tokens 100000] [--size 256] [--batch 1] [--decode] [--runtimes]
 
 PEERS holds checkouts of the authors' repositories by their names (LlamaGen, taming-transformers, SEED-Voken); diffusers is a
 package. Their weights cannot be had everywhere, so each network gets random ones that keep the variance, and a codebook
@@ -10,8 +10,9 @@ same crops of photographs, which need no resizing. Where ids differ, the margin 
 than the second, relative to the mean distance of the best; rounding decides where it is about 1e-6.
 
 Seconds are of `tessera encode` as a process, start and reading of weights included and subtracted by a run of one image, beside the
-forward pass of encoder and quantizer in PyTorch, onnxruntime and OpenVINO with weights in memory. --runtimes adds the last two,
-for which `tessera export --to onnx` makes the model. Memory is the peak of each process.
+forward pass of encoder and quantizer in PyTorch, onnxruntime and OpenVINO with weights in memory. --decode adds the way back, for
+which `tessera decode` writes PNG files; --runtimes adds the last two, for which `tessera export --to onnx` makes the
+models. Memory is the peak of each process.
 """
 
 import argparse
@@ -139,6 +140,14 @@ def memory(pid):
     return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
+def z_of(model):
+    return model.quantize.embedding.weight.shape[1]
+
+
+def pixels_of(images):
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+
 def peer(name, folder, options):
     """PyTorch alone, in a process of its own: ids and margins into a file; prints seconds and MB."""
     build, _, metric = FAMILIES[name]
@@ -155,8 +164,18 @@ def peer(name, folder, options):
             seconds += time.perf_counter() - begin
             theirs.append(ids.numpy())
             margins.append(margin.numpy())
-    numpy.savez(folder / "peer.npz", ids=numpy.concatenate(theirs), margins=numpy.concatenate(margins))
-    print(json.dumps({"seconds": seconds, "memory": memory(os.getpid())}))
+        used, back, images = memory(os.getpid()), 0.0, []
+        for row in theirs if options.decode else []:
+            side = int((len(row) / options.batch) ** 0.5)
+            codes = model.quantize.embedding(torch.from_numpy(row)).reshape(-1, side, side, z_of(model))
+            codes = torch.nn.functional.normalize(codes, dim=-1) if metric == "cosine" else codes
+            begin = time.perf_counter()
+            image = model.decoder(model.post_quant_conv(codes.permute(0, 3, 1, 2).contiguous()))
+            back += time.perf_counter() - begin
+            images.append(pixels_of(image))
+    numpy.savez(folder / "peer.npz", ids=numpy.concatenate(theirs), margins=numpy.concatenate(margins),
+                images=numpy.concatenate(images) if images else 0)
+    print(json.dumps({"seconds": seconds, "back": back, "memory": used, "both": memory(os.getpid())}))
 
 
 def measure(name, options):
@@ -198,7 +217,7 @@ def measure(name, options):
         del model
         _, _, printed = command(
             sys.executable, __file__, name, "--photos", options.photos, "--batch", options.batch, "--threads",
-            options.threads, "--alone", folder)
+            options.threads, "--alone", folder, *(["--decode"] if options.decode else []))
         alone = json.loads(printed.splitlines()[-1])
         rival = len(pixels) / alone["seconds"]
         found = numpy.load(folder / "peer.npz")
@@ -209,15 +228,59 @@ def measure(name, options):
             f"the others: {numpy.sort(margins[differ])[-5:]}, median margin {numpy.median(margins):.1e}\n"
             f"{name}: {rate:.2f} images/s, PyTorch {rival:.2f}: {rate / rival:.2f} times; memory {used:.0f} MB, PyTorch "
             f"{alone['memory']:.0f} MB", flush=True)
+        back = decoding(name, folder, theirs, len(pixels), found["images"], alone) if options.decode else None
         if options.runtimes:
-            runtimes(name, folder, pixels, ours, rate, options)
+            runtimes(name, folder, pixels, ours, rate, back, options)
 
 
-def runtimes(name, folder, pixels, ours, rate, options):
-    """onnxruntime and OpenVINO with the model that export writes."""
+def decoding(name, folder, ids, count, theirs, alone):
+    """`tessera decode` of the peer's ids; returns images a second."""
+    grid = ids.reshape(count, -1)
+    side = int(grid.shape[1] ** 0.5)
+    for part, rows in (("one", grid[:1]), ("all", grid)):
+        numpy.save(folder / f"{part}-ids.npy", rows.reshape(-1, side, side).astype("<u4"))
+
+    def decode(part):
+        return command(TESSERA, "decode", "--quiet", "--force", "--checkpoint", folder / "c", "--output",
+                       folder / f"{part}-decoded", folder / f"{part}-ids.npy")
+
+    start, _, _ = decode("one")
+    whole, used, _ = decode("all")
+    rate, rival = (count - 1) / (whole - start), count / alone["back"]
+    ours = numpy.stack([numpy.asarray(Image.open(path)) for path in sorted((folder / "all-decoded").iterdir())])
+    far = abs(ours.astype(int) - theirs)
+    print(f"{name}: decoding {rate:.2f} images/s, PyTorch {rival:.2f}: {rate / rival:.2f} times; memory {used:.0f} MB, PyTorch "
+          f"{alone['both']:.0f} MB; {100 * (far == 0).mean():.4f}% of bytes equal, the others differ by {far.max()} at most",
+          flush=True)
+    return rate
+
+
+def runtimes(name, folder, pixels, ours, rate, back, options):
+    """onnxruntime and OpenVINO with the models that export writes."""
     command(TESSERA, "export", "--quiet", "--checkpoint", folder / "c", "--to", "onnx", "--output", folder / "onnx")
-    path = str(folder / "onnx" / "encode.onnx")
-    engines = {}
+    side = int(ours.shape[1] ** 0.5)
+    grids = ours.reshape(-1, side, side)
+    for engine, encode in engines(folder / "onnx" / "encode.onnx").items():
+        ids, peer = timed(encode, pixels[:32], options.batch)
+        equal = (ids.reshape(len(ids), -1) == ours[:len(ids)]).mean()
+        print(f"{name}: {engine} {peer:.2f} images/s: Tessera {rate / peer:.2f} times; {100 * equal:.3f}% of its ids equal",
+              flush=True)
+    for engine, decode in engines(folder / "onnx" / "decode.onnx").items() if back else ():
+        _, peer = timed(decode, grids[:16], options.batch)
+        print(f"{name}: {engine} decodes {peer:.2f} images/s: Tessera {back / peer:.2f} times", flush=True)
+
+
+def timed(run, items, batch):
+    """What an engine makes of items, and items a second."""
+    run(numpy.stack(items[:batch]))
+    begin = time.perf_counter()
+    results = [run(numpy.stack(items[i:i + batch])) for i in range(0, len(items), batch)]
+    return numpy.concatenate(results), len(items) / (time.perf_counter() - begin)
+
+
+def engines(path):
+    """A function for each engine that Python has."""
+    path, engines = str(path), {}
     try:
         import onnxruntime
         settings = onnxruntime.SessionOptions()
@@ -232,15 +295,7 @@ def runtimes(name, folder, pixels, ours, rate, options):
         engines["OpenVINO"] = lambda x: next(iter(compiled({0: x}).values()))
     except ImportError:
         pass
-    for engine, encode in engines.items():
-        some = pixels[:32]
-        encode(numpy.stack(some[:options.batch]))
-        begin = time.perf_counter()
-        ids = [encode(numpy.stack(some[i:i + options.batch])) for i in range(0, len(some), options.batch)]
-        peer = len(some) / (time.perf_counter() - begin)
-        equal = (numpy.concatenate(ids).reshape(len(some), -1) == ours[:len(some)]).mean()
-        print(f"{name}: {engine} {peer:.2f} images/s: Tessera {rate / peer:.2f} times; {100 * equal:.3f}% of its ids equal",
-              flush=True)
+    return engines
 
 
 def main():
@@ -251,6 +306,7 @@ def main():
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--decode", action="store_true")
     parser.add_argument("--runtimes", action="store_true")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args()

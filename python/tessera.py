@@ -619,8 +619,11 @@ class Tokenizer(nn.Module):
         self.encoder = Encoder(shape, numbers * shape.latent_channels)
         self.quant_conv = nn.Conv2d(numbers * shape.latent_channels, numbers * quantizer.dimension, 1)
         self.quantize = quantizer
-        self.post_quant_conv = nn.Conv2d(quantizer.dimension, shape.latent_channels, 1)
-        self.decoder = Decoder(shape, quantizer.dimension)
+        # An import may be an encoder alone.
+        self.has_decoder = config.get("origin", {}).get("parts", "whole") == "whole"
+        if self.has_decoder:
+            self.post_quant_conv = nn.Conv2d(quantizer.dimension, shape.latent_channels, 1)
+            self.decoder = Decoder(shape, quantizer.dimension)
         compress(self, model.get("compression", {}))
 
     @property
@@ -670,6 +673,8 @@ class Tokenizer(nn.Module):
 
     def decode_codes(self, codes):
         """Codes [N, h, w, d] to images [N, 3, H, W], roughly in [-1, 1]."""
+        if not self.has_decoder:
+            raise TesseraError("an encoder alone, which decodes nothing; import a file that has the decoder too")
         codes = codes.to(next(self.parameters())).permute(0, 3, 1, 2)
         return self.decoder(self.post_quant_conv(codes), codes)
 

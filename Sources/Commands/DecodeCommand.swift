@@ -34,7 +34,9 @@ public struct DecodeCommand: DocumentedCommand {
         + "pixels of the model's forward pass. For numbered shards, name the whole set "
         + "(tokens.safetensors for tokens-00001.safetensors and so on) or one shard.",
       "Latents of a checkpoint whose quantizer is kl or none are decoded likewise; where they were "
-        + "standardized, that is undone.",
+        + "standardized or scaled, that is undone. Latents of other programs need no metadata either: floats "
+        + "[N, d, h, w], as diffusers has them, or [N, h, w, d], as tensor \"latents\" or .npy. --scaled "
+        + "says that they are (x - shiftFactor) * scalingFactor, as diffusion models draw them.",
       "Names are made safe: they never leave the output folder. Ids written by another program "
         + "need no metadata: integers [N, h, w] below the codebook size, as tensor "
         + "\"tokens\" of a safetensors file or as a .npy file. They are assumed to be "
@@ -76,6 +78,12 @@ public struct DecodeCommand: DocumentedCommand {
 
   @Option(help: ArgumentHelp("Quality of JPEG files, 1 to 100 (default: 95).", valueName: "n"))
   var quality: Int?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Latents without metadata are as generative models take them; undo the checkpoint's scaling.")
+  )
+  var scaled = false
 
   @Flag(help: "Replace existing files.")
   var force = false
@@ -156,9 +164,11 @@ public struct DecodeCommand: DocumentedCommand {
       try file.check(against: tokenizer.identity, keeping: tokenizer.kept)
     }
     if isContinuous || LatentFile.holdsLatents(path) {
-      let file = try LatentFile.open(path: path)
-      try file.check(against: tokenizer.identity, keeping: tokenizer.kept)
-      return .latents(file)
+      return .latents(try openLatents(path, tokenizer, terminal))
+    }
+    if scaled {
+      throw Failure(
+        .usage, "--scaled is for latents, and \(checkpoint) decodes tokens: remove it")
     }
     let file = try TokenFile.open(
       path: path,
@@ -170,6 +180,36 @@ public struct DecodeCommand: DocumentedCommand {
         "\(tokens) does not name its tokenizer: its ids are assumed to be those of \(checkpoint)")
     }
     return .tokens(file)
+  }
+
+  /// Opens latents; those that say nothing of their autoencoder are taken for this one's.
+  private func openLatents(
+    _ path: String, _ tokenizer: OpenedTokenizer, _ terminal: Terminal
+  ) throws -> LatentFile {
+    let quantizer = tokenizer.run.quantizer
+    if scaled, quantizer.latentScaling == nil {
+      throw Failure(
+        .usage,
+        "--scaled: \(checkpoint) has no quantizer.scalingFactor. Say it in its config.json, or remove "
+          + "--scaled")
+    }
+    let assumption = LatentAssumption(
+      identity: tokenizer.identity, channels: quantizer.codeDimension,
+      scaling: scaled ? quantizer.latentScaling : nil)
+    let file = try LatentFile.open(
+      path: path, assuming: quantizer.isContinuous ? assumption : nil)
+    try file.check(against: tokenizer.identity, keeping: tokenizer.kept)
+    if file.isAssumed {
+      terminal.say(
+        "\(path) does not name its autoencoder: its latents are assumed to be those of \(checkpoint), "
+          + (file.isChannelsFirst ? "[N, d, h, w]" : "[N, h, w, d]")
+          + (scaled ? ", scaled" : quantizer.latentScaling == nil ? "" : ", not scaled"))
+    } else if scaled {
+      throw Failure(
+        .usage,
+        "--scaled: \(path) says itself whether its latents were scaled: remove --scaled")
+    }
+    return file
   }
 
   /// Creates the folder, names the files in it, and warns of images that cannot have a name.

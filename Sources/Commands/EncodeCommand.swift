@@ -36,7 +36,9 @@ public struct EncodeCommand: DocumentedCommand {
         + "a.mirrored.png for a.png.",
       "A checkpoint whose quantizer is kl or none makes latents, floats [N, h, w, d] of one grid, and "
         + "no tokens: .safetensors or .npy, in one file, with mean and deviation of each channel. "
-        + "--standardize writes (x - mean) / deviation; decode undoes it.",
+        + "--standardize writes (x - mean) / deviation, --scale (x - shiftFactor) * scalingFactor of the "
+        + "checkpoint, as latent diffusion takes them; decode undoes both. Of a kl checkpoint they are means, "
+        + "unless --sample draws them.",
       "Transparent pixels are composited over the background of the checkpoint's configuration "
         + "(data.background).",
       "--recipe prepares images by the rules of other programs, byte for byte, so that their tokenizers "
@@ -76,6 +78,10 @@ public struct EncodeCommand: DocumentedCommand {
       #"""
       encode --checkpoint checkpoints/kl --standardize \
         --output latents.safetensors photos
+      """#,
+      #"""
+      encode --checkpoint checkpoints/sdxl-vae --scale \
+        --sample --output latents.safetensors photos
       """#,
     ])
 
@@ -143,6 +149,21 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Write latents of mean 0 and deviation 1 in each channel.")
   var standardize = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Write latents as generative models take them, (x - shiftFactor) * scalingFactor of the checkpoint."
+    ))
+  var scale = false
+
+  @Flag(help: "Draw latents from the distributions that a kl checkpoint makes, instead of means.")
+  var sample = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Seed of --sample; an image's draw depends on it and on the image's name (default: 1).",
+      valueName: "n"))
+  var seed: Int?
+
   @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
 
@@ -189,6 +210,17 @@ public struct EncodeCommand: DocumentedCommand {
         "--shard \(shard): expected an even number with --flip, so that no image is parted from its mirror "
           + "image")
     }
+    if scale, standardize {
+      throw ValidationError(
+        "--standardize and --scale are two ways to scale latents: choose one")
+    }
+    if let seed, !sample || seed < 0 {
+      throw ValidationError(
+        sample
+          ? "--seed: expected 0 or more, found \(seed)"
+          : "--seed is that of --sample: add it, or remove --seed"
+      )
+    }
     if resume, force {
       throw ValidationError("--resume keeps existing output and --force replaces it: choose one")
     }
@@ -225,7 +257,8 @@ public struct EncodeCommand: DocumentedCommand {
       for note in inputs.notes { terminal.say(note) }
       let unnamed = inputs.leftOut.reduce(0) { $0 + $1.imageCount }
       let tokenizer = try OpenedTokenizer(
-        checkpoint: checkpoint, weights: weights.file, threads: options.threadCount)
+        checkpoint: checkpoint, weights: weights.file, decodes: verify,
+        threads: options.threadCount)
       try checkOptions(tokenizer, target)
       let side = tokenizer.identity.downsampling
       try size.check(downsampling: side)
@@ -236,7 +269,8 @@ public struct EncodeCommand: DocumentedCommand {
         mode: size, augmentation: augmentation, downsampling: side,
         background: tokenizer.run.data.background)
       let codec = BoundedCodec(tokenizer)
-      let tasks: [BoundedCodec.Task] = [.encode] + (verify ? [.reconstruct, .decode] : [])
+      let tasks: [BoundedCodec.Task] =
+        [sample ? .draw : .encode] + (verify ? [.reconstruct, .decode] : [])
       preparation.mostPixels = codec.mostPixels(tasks)
       preparation.hasMirrors = flip
       if case .fixed(let width, let height) = size {
@@ -310,11 +344,25 @@ public struct EncodeCommand: DocumentedCommand {
           + "\(IdType(of: tokenizer.identity).rawValue), or remove it.")
     }
     guard tokenizer.run.quantizer.isContinuous else {
-      guard standardize else { return }
+      let given = [("--standardize", standardize), ("--scale", scale), ("--sample", sample)]
+      guard let option = given.first(where: \.1)?.0 else { return }
       throw Failure(
         .usage,
-        "--standardize is for latents, and \(checkpoint) (quantizer.type \"\(kind)\") makes tokens: "
+        "\(option) is for latents, and \(checkpoint) (quantizer.type \"\(kind)\") makes tokens: "
           + "remove it")
+    }
+    if sample, !tokenizer.run.quantizer.chosen.drawsNoise {
+      throw Failure(
+        .usage,
+        "--sample: the latents of \(checkpoint) (quantizer.type \"\(kind)\") are no distributions to draw "
+          + "from: remove it")
+    }
+    if scale, tokenizer.run.quantizer.latentScaling == nil {
+      throw Failure(
+        .usage,
+        "--scale: \(checkpoint) has no quantizer.scalingFactor other than 1"
+          + (kind == KLConfiguration.word ? ". Say it in its config.json, or use " : ". Use ")
+          + "--standardize")
     }
     let refused: [(option: String, isThere: Bool, reason: String)] = [
       ("--prior", prior != nil, "a prior codes tokens"),
@@ -323,8 +371,12 @@ public struct EncodeCommand: DocumentedCommand {
       ("--shard", shard != nil, "their mean and deviation are those of one file"),
       ("--resume", resume, "they are written in one file"),
       (
-        "--verify", verify && standardize,
+        "--verify", verify && (standardize || scale),
         "standardized latents are rounded, and decode to nearly the same pixels"
+      ),
+      (
+        "--verify", verify && sample,
+        "drawn ones decode to other pixels than the forward pass, which takes means"
       ),
     ]
     for (option, isThere, reason) in refused where isThere {
@@ -351,10 +403,11 @@ public struct EncodeCommand: DocumentedCommand {
       writer = try LatentWriter(
         path: target.path, format: target.format, identity: tokenizer.identity,
         recipe: preparation.recipe, channels: tokenizer.run.quantizer.codeDimension,
-        classes: inputs.classes, isStandardized: standardize)
+        classes: inputs.classes, form: latentForm(tokenizer.run.quantizer),
+        scaling: tokenizer.run.quantizer.latentScaling, seed: drawingSeed)
     } catch { throw Failure(writing: error) }
     let run = EncodingRun(
-      codec: codec, preparation: preparation, target: .latents(writer),
+      codec: codec, preparation: preparation, target: .latents(writer, drawnBy: drawingSeed),
       threads: options.threadCount, alsoChecks: verify ? [.reconstruct, .decode] : [])
     let progress = ItemProgress(terminal, "encoding", total: inputs.files.count)
     let outcome = try explainingPieces { try run.encode(inputs.files, terminal, progress) }
@@ -379,6 +432,14 @@ public struct EncodeCommand: DocumentedCommand {
       try verification.run(inputs.files, terminal)
     }
     try tellRejected(rejected, of: inputs.files.count + unnamed, target.path)
+  }
+
+  /// By which latents are drawn; nil where means are written.
+  private var drawingSeed: UInt64? { sample ? UInt64(seed ?? 1) : nil }
+
+  private func latentForm(_ quantizer: QuantizerConfiguration) -> LatentForm {
+    if scale, let scaling = quantizer.latentScaling { return .scaled(scaling) }
+    return standardize ? .standardized : .plain
   }
 
   private func tellRejected(_ rejected: Int, of all: Int, _ path: String) throws {

@@ -3,6 +3,7 @@ import Formatting
 import Foundation
 import Imaging
 import Inference
+import Randomness
 import Synchronization
 import Threads
 import TokenFiles
@@ -26,7 +27,13 @@ struct EncodingRun {
   /// The writer of a token file, or of latents.
   enum Target {
     case tokens(TokenWriter)
-    case latents(LatentWriter)
+    /// Means, or latents drawn by a seed.
+    case latents(LatentWriter, drawnBy: UInt64?)
+
+    /// What the codec does.
+    var task: BoundedCodec.Task {
+      if case .latents(_, .some) = self { .draw } else { .encode }
+    }
   }
 
   /// The outcome for all files.
@@ -67,7 +74,7 @@ struct EncodingRun {
         do {
           let prepared = try item.result.get()
           try codec.check(
-            [.encode] + alsoChecks, height: prepared.image.height, width: prepared.image.width,
+            [target.task] + alsoChecks, height: prepared.image.height, width: prepared.image.width,
             name: item.input.path)
           inputs.append(item.input)
           images.append(prepared)
@@ -97,8 +104,16 @@ struct EncodingRun {
               gridHeight: grid.height, gridWidth: grid.width,
               tokens: grid.indices.map { UInt32($0) }, label: input.label)
           }, by: { try writer.append($0) })
-      case .latents(let writer):
-        let grids = try codec.latents(images.map(\.image), names: inputs.map(\.name))
+      case .latents(let writer, let seed):
+        let names = inputs.map(\.name)
+        // By name, not by place: an image's draw does not depend on which others there are.
+        let keys = seed.map { seed in
+          names.map { name in
+            var generator = Generator(seed: seed).split(named: name)
+            return Int32(truncatingIfNeeded: generator.next())
+          }
+        }
+        let grids = try codec.latents(images.map(\.image), drawnBy: keys, names: names)
         try appending.append(
           zip(zip(inputs, images), grids).map { image, grid in
             let (input, prepared) = image

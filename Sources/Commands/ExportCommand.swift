@@ -102,9 +102,10 @@ public struct ExportCommand: DocumentedCommand {
   }
 
   private func writeOnnx() throws -> String {
-    let opened = try OpenedTokenizer(checkpoint: checkpoint, weights: weights.file, threads: 1)
+    let opened = try OpenedTokenizer(
+      checkpoint: checkpoint, weights: weights.file, decodes: false, threads: 1)
     let export = try OnnxExport(opened.run.tokenizer, name: checkpoint)
-    try prepare(OnnxExport.files)
+    try prepare(export.files)
     let identity = opened.identity
     try export.write(
       to: output, weights: path,
@@ -113,7 +114,7 @@ public struct ExportCommand: DocumentedCommand {
         ("codebook_size", String(identity.codebookSize)), ("depth", String(identity.depth)),
         ("downsampling", String(identity.downsampling)),
       ])
-    let parts = zip(OnnxExport.files, export.nodeCounts).map { "\($0) of \($1) nodes" }
+    let parts = zip(export.files, export.nodeCounts).map { "\($0) of \($1) nodes" }
     return "\(output): " + parts.joined(separator: ", ")
       + "; sides of images are multiples of \(identity.downsampling)"
   }

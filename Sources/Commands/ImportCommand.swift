@@ -150,7 +150,8 @@ public struct ImportCommand: DocumentedCommand {
         recipe: imported.family.recipe.name, filter: imported.family.recipe.filter, crop: .centre),
       model: imported.configuration.model, quantizer: imported.configuration.quantizer)
     run.origin = ImportedOrigin(
-      family: imported.family.rawValue, file: URL(fileURLWithPath: weights).lastPathComponent)
+      family: imported.family.rawValue, file: URL(fileURLWithPath: weights).lastPathComponent,
+      parts: imported.configuration.hasDecoder ? .whole : .encoder)
     run.data.mayLackImages = true
     return run
   }

@@ -29,9 +29,12 @@ struct OpenedTokenizer {
 
   /// Reads a checkpoint's configuration and weights.
   ///
-  /// - Parameter file: which of its weights.
+  /// - Parameters:
+  ///   - file: which of its weights.
+  ///   - decodes: whether images are made; an encoder alone is refused then.
   init(
-    checkpoint folder: String, weights file: String = Checkpoint.modelFile, threads: Int
+    checkpoint folder: String, weights file: String = Checkpoint.modelFile, decodes: Bool = true,
+    threads: Int
   ) throws {
     if folder.hasSuffix("/" + Checkpoint.modelFile) || folder == Checkpoint.modelFile,
       FileManager.default.fileExists(atPath: folder)
@@ -47,6 +50,7 @@ struct OpenedTokenizer {
     self.folder = folder
     let checkpoint = Checkpoint(folder: folder)
     run = try checkpoint.readConfiguration()
+    if decodes { try Self.requireDecoder(run, folder: folder) }
     if file == Checkpoint.bestFile, !checkpoint.hasBest {
       throw Failure(
         .noInput,
@@ -66,6 +70,15 @@ struct OpenedTokenizer {
     kept = try checkpoint.keptTokens(file, run.tokenizer, weights)
     codec = Codec(
       run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+  }
+
+  /// Refuses a checkpoint that holds an encoder alone, for what makes images.
+  static func requireDecoder(_ run: RunConfiguration, folder: String) throws {
+    guard run.origin.parts == .encoder else { return }
+    throw Failure(
+      .usage,
+      "\(folder) holds an encoder alone, imported from \(run.origin.file), which makes tokens and no "
+        + "images. encode works; for the rest import a file that has the decoder too.")
   }
 
   /// Whether it decodes what a tokenizer encodes.
@@ -197,10 +210,15 @@ final class BoundedCodec {
     }
   }
 
-  /// The latents of images, where nothing is quantized; `names` are for errors.
-  func latents(_ images: [Image], names: [String]) throws -> [LatentGrid] {
-    try split(.encode, images.map { ($0.height, $0.width) }, names) { codec, members in
-      try codec.latents(of: members.map { images[$0] })
+  /// The latents of images, where nothing is quantized: means, or drawn by a key for each image; `names`
+  /// are for errors.
+  func latents(
+    _ images: [Image], drawnBy keys: [Int32]? = nil, names: [String]
+  ) throws -> [LatentGrid] {
+    let task: Task = keys == nil ? .encode : .draw
+    return try split(task, images.map { ($0.height, $0.width) }, names) { codec, members in
+      try codec.latents(
+        of: members.map { images[$0] }, drawnBy: keys.map { keys in members.map { keys[$0] } })
     }
   }
 

@@ -373,6 +373,7 @@ public struct TrainCommand: DocumentedCommand {
       terminal.say("note: " + $0)
     }
     guard run.origin != .standard else { return run }
+    if let start { try OpenedTokenizer.requireDecoder(run, folder: start.checkpoint.folder) }
     guard start != nil else {
       throw Failure(
         .usage,
@@ -382,7 +383,7 @@ public struct TrainCommand: DocumentedCommand {
           + " --data with a folder of images")
     }
     // What is trained is not what was imported any more, and needs images.
-    let trained = ["origin.family=\"\"", "origin.file=\"\""]
+    let trained = ["origin.family=\"\"", "origin.file=\"\"", "origin.parts=\"whole\""]
     return try Preset.load(path, overrides: assignments + trained) { _ in }
   }
 

@@ -107,7 +107,8 @@ extension ConfigurationFields {
   ///   infinite, zero or out of bounds there is refused.
   public mutating func number(
     _ name: String, _ value: inout Double, in bounds: Bounds<Double> = .any,
-    isSingle: Bool = false, _ meaning: String, remedy: String = ""
+    isSingle: Bool = false, isWritten: (Double) -> Bool = { _ in true }, _ meaning: String,
+    remedy: String = ""
   ) {
     var schema = JSONObject(["type": .string("number")])
     bounds.describe(in: &schema) { .number($0) }
@@ -128,6 +129,7 @@ extension ConfigurationFields {
       }
       return number
     }
+    if !isWritten(value) { leaveOut(name) }
   }
 
   /// Declares a switch.

@@ -23,6 +23,8 @@ public final class Codec<B: Backend> {
   public enum Task: Hashable, Sendable {
     /// From pixels to tokens, or latents.
     case encode
+    /// From pixels to latents drawn from their distributions.
+    case draw
     /// From pixels to the vectors before quantization.
     case vectors
     /// From tokens, or latents, to pixels.
@@ -144,23 +146,34 @@ public final class Codec<B: Backend> {
   /// distributions, their means.
   ///
   /// Only of a tokenizer whose bottleneck is continuous.
-  public func latents(of images: [Image]) throws(CodecError) -> [LatentGrid] {
-    try latents(images.map { ($0.height, $0.width) }) { image, numbers in
+  ///
+  /// - Parameters:
+  ///   - images: of any sizes.
+  ///   - keys: of each image, to draw from its distributions by noise that is a function of the key.
+  public func latents(
+    of images: [Image], drawnBy keys: [Int32]? = nil
+  ) throws(CodecError) -> [LatentGrid] {
+    try latents(images.map { ($0.height, $0.width) }, drawnBy: keys) { image, numbers in
       images[image].write(normalizedTo: numbers)
     }
   }
 
   /// The latents of images that are given as numbers; see ``encode(_:write:)``.
   public func latents(
-    _ sizes: [(height: Int, width: Int)],
+    _ sizes: [(height: Int, width: Int)], drawnBy keys: [Int32]? = nil,
     write: @escaping (_ image: Int, _ numbers: UnsafeMutablePointer<Float>) -> Void
   ) throws(CodecError) -> [LatentGrid] {
     precondition(configuration.quantizer.isContinuous, "tokens are no latents")
+    precondition(
+      keys == nil || configuration.quantizer.chosen.drawsNoise, "latents that are no distributions")
     let (f, d) = (configuration.model.downsampling, configuration.quantizer.codeDimension)
     let grids = group(sizes) { height, width, members in
       let (h, w) = (height / f, width / f)
-      return replay(.encode, height, width, count: members.count) { place, session, staging in
+      let task: Task = keys == nil ? .encode : .draw
+      return replay(task, height, width, count: members.count) { place, session, staging in
         staging.write(to: session, place) { write(members[place.item], $0) }
+        guard var key = keys?[members[place.item]] else { return }
+        session.write("keys", element: place.slot, words: &key)
       } collect: { place, session in
         LatentGrid(
           height: h, width: w, channels: d,

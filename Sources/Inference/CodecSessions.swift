@@ -132,6 +132,10 @@ final class CodecSessions<B: Backend> {
       let latents = tokenizer.latents(of: graph.input("images", shape))
       let quantized = tokenizer.bottleneck.quantize(latents)
       outputs = isContinuous ? ["latents": quantized.codes] : ["indices": quantized.indices]
+    case .draw:
+      let latents = tokenizer.latents(of: graph.input("images", shape))
+      let keys = graph.input("keys", [images], type: .index)
+      outputs = ["latents": tokenizer.bottleneck.draw(latents, keys: keys).codes]
     case .vectors:
       let latents = tokenizer.latents(of: graph.input("images", shape))
       outputs = ["latents": tokenizer.bottleneck.quantize(latents).vectors]

@@ -192,6 +192,14 @@ extension SafetensorsFile {
 }
 
 extension ElementType {
+  /// Whether its numbers have a fraction.
+  public var isFloat: Bool {
+    switch self {
+    case .f64, .f32, .f16, .bf16: true
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: false
+    }
+  }
+
   /// Numbers of this type, which lie one after the other, as `Float`; nil where it is not a
   /// floating-point type.
   ///

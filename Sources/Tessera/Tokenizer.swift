@@ -56,6 +56,8 @@ public final class Tokenizer: Sendable {
   /// Whether nothing is quantized, as with `quantizer.type` `kl` and `none`: then there are latents,
   /// ``latents(of:sizing:)-(Image,_)`` and ``decode(latents:)-(Latents)``, and no tokens.
   public var isContinuous: Bool { identity.isContinuous }
+  /// Whether there is a decoder; imported weights may be an encoder alone.
+  public var canDecode: Bool { configuration.tokenizer.hasDecoder }
   /// Channels of a latent vector; nil where there are tokens.
   public var latentChannels: Int? {
     isContinuous ? configuration.quantizer.codeDimension : nil
@@ -233,6 +235,7 @@ public final class Tokenizer: Sendable {
   /// - Throws: as ``decode(_:)-(Tokens)``.
   public func decode(_ tokens: [Tokens]) throws(TesseraError) -> [Image] {
     try requireTokens()
+    try requireDecoder()
     var sizes: [(height: Int, width: Int)] = []
     for (index, tokens) in tokens.enumerated() { sizes.append(try size(of: tokens, index)) }
     let images = try translatingErrors {
@@ -308,6 +311,7 @@ public final class Tokenizer: Sendable {
   /// - Throws: as ``decode(latents:)-(Latents)``.
   public func decode(latents: [Latents]) throws(TesseraError) -> [Image] {
     try requireLatents()
+    try requireDecoder()
     var sizes: [(height: Int, width: Int)] = []
     for (index, latents) in latents.enumerated() {
       guard latents.channels == latentChannels else {
@@ -328,6 +332,14 @@ public final class Tokenizer: Sendable {
       image.cropped(
         x: 0, y: 0, width: latents.width ?? image.width, height: latents.height ?? image.height)
     }
+  }
+
+  private func requireDecoder() throws(TesseraError) {
+    guard !canDecode else { return }
+    throw TesseraError(
+      .argument,
+      "\(checkpoint) holds an encoder alone, imported from \(configuration.origin.file), which makes tokens "
+        + "and no images: import a file that has the decoder too")
   }
 
   private func requireTokens() throws(TesseraError) {
@@ -361,6 +373,7 @@ public final class Tokenizer: Sendable {
   public func evaluate(
     _ images: [Image], sizing: Sizing = .model
   ) throws(TesseraError) -> EvaluationResult {
+    try requireDecoder()
     guard !images.isEmpty else {
       throw TesseraError(.argument, "expected at least one image to evaluate with, found none")
     }

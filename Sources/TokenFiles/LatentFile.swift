@@ -10,7 +10,8 @@ import Safetensors
 ///
 /// `mean` and `deviation` are those of each channel over all latents of the file, before they were
 /// standardized. Where the file is standardized, the latents in it are `(x - mean) / deviation`, and 0
-/// in a channel whose deviation is 0.
+/// in a channel whose deviation is 0; where it was scaled for generative models, `mean` and `deviation`
+/// are the shift and the inverse of the factor instead.
 ///
 /// Opening checks everything: the arrays against each other, every number for being finite, the
 /// latents against their checksum. `paths`, `sizes`, `padded_sizes`, the recipe, checksums, classes and
@@ -40,55 +41,57 @@ public struct LatentFile: Sendable {
   public let columns: Int
   /// Channels of a latent vector.
   public let channels: Int
-  /// The mean of each channel over all images and places, before standardization.
+  /// The mean of each channel over all images and places, before standardization; the shift where latents
+  /// were scaled.
   public let mean: [Float]
-  /// The standard deviation of each channel (over N, not N - 1), before standardization.
+  /// The standard deviation of each channel (over N, not N - 1), before standardization; the inverse of the
+  /// factor where latents were scaled.
   public let deviation: [Float]
-  /// Whether the latents in the file were standardized.
+  /// Whether the latents in the file were standardized, or scaled.
   public let isStandardized: Bool
+  /// The autoencoder's word on how generative models take its latents; nil where the file has none.
+  public let scaling: LatentScaling?
+  /// By which the latents were drawn; nil where they are means.
+  public let seed: UInt64?
 
-  private let source: Source
+  /// Whether the file says nothing of its autoencoder, so that the assumption was taken.
+  public let isAssumed: Bool
+  /// Whether channels stand before rows and columns in the file, `[N, d, h, w]`.
+  public var isChannelsFirst: Bool { storage.isChannelsFirst }
+
+  private let storage: LatentStorage
   private let labels: ImageClasses
   private let sizes: [Extent]?
-
-  /// Where the latents lie.
-  private enum Source: Sendable {
-    case tensor(SafetensorsFile, TensorEntry)
-    case flat(ReadableFile, start: Int)
-
-    func read(
-      into target: UnsafeMutableRawBufferPointer, at offset: Int
-    ) throws(TokenFileError) {
-      switch self {
-      case .flat(let file, let start):
-        do { try file.read(into: target, at: start + offset) } catch { throw .file(error) }
-      case .tensor(let file, let entry):
-        do { try file.read(entry, from: offset, into: target) } catch {
-          if case .file(let error) = error { throw .file(error) }
-          throw .safetensors(error)
-        }
-      }
-    }
-  }
 
   /// What was found in a file, before it is checked.
   private struct Raw {
     let path: String
     let header: LatentHeader
-    let source: Source
-    let shape: [Int]
-    let mean: [Float]?
-    let deviation: [Float]?
-    let sizes: [Extent]?
-    let paddedSizes: [Extent]?
-    let labels: [Int]?
+    let storage: LatentStorage
+    var mean: [Float]?
+    var deviation: [Float]?
+    var sizes: [Extent]?
+    var paddedSizes: [Extent]?
+    var labels: [Int]?
+    var isAssumed = false
   }
 
   /// Opens `latents.safetensors`, `latents.npy` or the `.json` beside the latter.
   ///
+  /// - `assumption`: what is taken for granted of latents that come without any metadata, `[N, d, h, w]` or
+  ///   `[N, h, w, d]`; nil refuses them.
+  ///
   /// Errors: a file that cannot be read, holds no latents, contradicts itself or its checksum, or holds
   /// NaN or infinity.
-  public static func open(path: String) throws(TokenFileError) -> LatentFile {
+  public static func open(
+    path: String, assuming assumption: LatentAssumption? = nil
+  ) throws(TokenFileError) -> LatentFile {
+    if let assumption, !path.hasSuffix(".json"), TokenFormat(path: path) != .bin,
+      PieceName.exists(path),
+      let storage = try LatentStorage.bare(path: path, channels: assumption.channels)
+    {
+      return try LatentFile(raw(storage, assumption, path: path))
+    }
     if path.hasSuffix(".json") {
       let stem = PieceName.withoutExtension(path)
       return try open(flat: TokenFormat(path: stem) == .npy ? stem : stem + ".npy")
@@ -149,9 +152,7 @@ public struct LatentFile: Sendable {
     _ index: Int, to target: UnsafeMutablePointer<Float>
   ) throws(TokenFileError) {
     precondition((0..<count).contains(index), "image \(index) of \(count)")
-    let bytes = numbers * MemoryLayout<Float>.stride
-    try source.read(
-      into: UnsafeMutableRawBufferPointer(start: target, count: bytes), at: index * bytes)
+    try storage.read(index, into: target)
   }
 
   /// The latents of one image as the autoencoder's decoder takes them, `[rows, columns, channels]`:
@@ -188,7 +189,7 @@ public struct LatentFile: Sendable {
   }
 
   /// Numbers of one image.
-  private var numbers: Int { rows * columns * channels }
+  private var numbers: Int { storage.numbers }
 }
 
 // MARK: - Reading
@@ -217,11 +218,25 @@ extension LatentFile {
       }
     }
     return Raw(
-      path: path, header: header, source: .tensor(file, entry), shape: entry.shape,
+      path: path, header: header,
+      storage: LatentStorage(place: .tensor(file, entry), type: .f32, shape: entry.shape),
       mean: try floats("mean"), deviation: try floats("deviation"),
       sizes: try RawTokenPiece.extents("sizes", in: file),
       paddedSizes: try RawTokenPiece.extents("padded_sizes", in: file),
       labels: try RawTokenPiece.labels(in: file))
+  }
+
+  /// Latents without a word on them, as they are assumed to be.
+  private static func raw(
+    _ storage: LatentStorage, _ assumption: LatentAssumption, path: String
+  ) -> Raw {
+    var header = LatentHeader(identity: assumption.identity, recipe: .generated)
+    let scaling = assumption.scaling
+    header.standardized = scaling != nil
+    return Raw(
+      path: path, header: header, storage: storage,
+      mean: scaling?.mean(channels: assumption.channels),
+      deviation: scaling?.deviation(channels: assumption.channels), isAssumed: true)
   }
 
   /// Opens a numpy array with the description that is of these very latents; see `FlatPair`.
@@ -266,7 +281,8 @@ extension LatentFile {
         reason: "it holds \(file.byteCount - start) bytes of latents, not those of F32 \(shape)")
     }
     return Raw(
-      path: path, header: header, source: .flat(file, start: start), shape: shape,
+      path: path, header: header,
+      storage: LatentStorage(place: .flat(file, start: start), type: .f32, shape: shape),
       mean: header.mean, deviation: header.deviation,
       sizes: try RawTokenPiece.extents(header.sizes, "sizes", path: sidecar),
       paddedSizes: try RawTokenPiece.extents(header.paddedSizes, "padded_sizes", path: sidecar),
@@ -275,7 +291,7 @@ extension LatentFile {
 
   /// Checks what was found.
   private init(_ raw: Raw) throws(TokenFileError) {
-    let (path, header, shape) = (raw.path, raw.header, raw.shape)
+    let (path, header, shape) = (raw.path, raw.header, raw.storage.shape)
     identity = header.identity
     if let (key, reason) = identity.latentProblem {
       throw .metadata(path: path, key: key, reason: reason)
@@ -285,8 +301,11 @@ extension LatentFile {
         path: path, reason: "\"latents\" has shape \(shape), expected [N, h, w, d] of 1 or more")
     }
     self.path = path
-    (count, rows, columns, channels) = (shape[0], shape[1], shape[2], shape[3])
-    source = raw.source
+    storage = raw.storage
+    isAssumed = raw.isAssumed
+    (count, rows, columns, channels) = (
+      storage.count, storage.rows, storage.columns, storage.channels
+    )
     recipe = (header.recipe ?? .generated).ofLatents
     labels = try ImageClasses(
       checking: header.classes, labels: raw.labels, count: count, path: path)
@@ -297,6 +316,8 @@ extension LatentFile {
     paths = header.paths ?? (1...count).map(TokenPiece.number)
     sizes = raw.sizes
     isStandardized = header.standardized ?? false
+    scaling = try Self.scaling(header, path: path)
+    seed = header.seed
     let scan = try Self.scan(raw, paths: paths)
     (mean, deviation) = try Self.moments(raw, measured: scan.moments)
     try Self.checkSizes(raw, identity)
@@ -308,14 +329,12 @@ extension LatentFile {
     _ raw: Raw, paths: [String]
   ) throws(TokenFileError) -> (checksum: IdsChecksum, moments: ChannelMoments) {
     var checksum = IdsChecksum(checksum: raw.header.checksum, xxh64: raw.header.xxh64)
-    var moments = ChannelMoments(channels: raw.shape[3])
-    let numbers = raw.shape[1] * raw.shape[2] * raw.shape[3]
-    var block = [Float](repeating: 0, count: numbers)
-    for image in 0..<raw.shape[0] {
-      try block.withUnsafeMutableBytes { bytes in
+    var moments = ChannelMoments(channels: raw.storage.channels)
+    var block = [Float](repeating: 0, count: raw.storage.numbers)
+    for image in 0..<raw.storage.count {
+      try block.withUnsafeMutableBufferPointer { block in
         Result { () throws(TokenFileError) in
-          try raw.source.read(into: bytes, at: image * bytes.count)
-          checksum.add(UnsafeRawBufferPointer(bytes))
+          try raw.storage.read(image, into: block.baseAddress!) { checksum.add($0) }
         }
       }.get()
       guard block.allSatisfy(\.isFinite) else {
@@ -338,7 +357,7 @@ extension LatentFile {
       }
       return (measured.mean, measured.deviation)
     }
-    let channels = raw.shape[3]
+    let channels = raw.storage.channels
     guard mean.count == channels, deviation.count == channels else {
       throw .layout(
         path: raw.path,
@@ -353,20 +372,35 @@ extension LatentFile {
     return (mean, deviation)
   }
 
+  private static func scaling(
+    _ header: LatentHeader, path: String
+  ) throws(TokenFileError) -> LatentScaling? {
+    guard header.scalingFactor != nil || header.shiftFactor != nil else { return nil }
+    let scaling = LatentScaling(
+      factor: header.scalingFactor ?? 1, shift: header.shiftFactor ?? 0)
+    guard scaling.factor > 0, scaling.factor.isFinite else {
+      throw .metadata(
+        path: path, key: "scaling_factor",
+        reason: "expected a number above 0, found \(scaling.factor)")
+    }
+    return scaling
+  }
+
   private static func checkSizes(
     _ raw: Raw, _ identity: TokenizerIdentity
   ) throws(TokenFileError) {
-    let height = raw.shape[1].multipliedReportingOverflow(by: identity.downsampling)
-    let width = raw.shape[2].multipliedReportingOverflow(by: identity.downsampling)
+    let storage = raw.storage
+    let height = storage.rows.multipliedReportingOverflow(by: identity.downsampling)
+    let width = storage.columns.multipliedReportingOverflow(by: identity.downsampling)
     guard !height.overflow, !width.overflow, height.partialValue < 1 << 32,
       width.partialValue < 1 << 32
-    else { throw .layout(path: raw.path, reason: "its grid is too large, \(raw.shape)") }
+    else { throw .layout(path: raw.path, reason: "its grid is too large, \(storage.shape)") }
     for (name, extents) in [("sizes", raw.sizes), ("padded_sizes", raw.paddedSizes)] {
       guard let extents else { continue }
-      guard extents.count == raw.shape[0] else {
+      guard extents.count == storage.count else {
         throw .layout(
           path: raw.path,
-          reason: "it holds \(raw.shape[0]) images but \"\(name)\" of \(extents.count)")
+          reason: "it holds \(storage.count) images but \"\(name)\" of \(extents.count)")
       }
       for (image, extent) in extents.enumerated() {
         let (h, w) = (Int(extent.height), Int(extent.width))

@@ -15,6 +15,11 @@ struct LatentHeader: Codable {
   var quantizer: String
   var downsampling: Int
   var standardized: Bool?
+  /// The autoencoder's word on how generative models take its latents.
+  var scalingFactor: Float?
+  var shiftFactor: Float?
+  /// By which latents were drawn; means where it is absent.
+  var seed: UInt64?
   var recipe: Recipe?
   var paths: [String]?
   var classes: [String]?
@@ -35,7 +40,10 @@ struct LatentHeader: Codable {
   enum CodingKeys: String, CodingKey, CaseIterable {
     case format
     case formatVersion = "format_version"
-    case fingerprint, quantizer, downsampling, standardized, recipe, paths, classes, checksum, xxh64
+    case fingerprint, quantizer, downsampling, standardized
+    case scalingFactor = "scaling_factor"
+    case shiftFactor = "shift_factor"
+    case seed, recipe, paths, classes, checksum, xxh64
     case storage, dtype, shape
     case byteCount = "byte_count"
     case mean, deviation, sizes
@@ -64,6 +72,9 @@ extension LatentHeader {
       .fingerprint: fingerprint, .quantizer: quantizer, .downsampling: String(downsampling),
       .standardized: String(standardized ?? false),
     ]
+    texts[.scalingFactor] = try scalingFactor.map(TokenHeader.json)
+    texts[.shiftFactor] = try shiftFactor.map(TokenHeader.json)
+    texts[.seed] = seed.map { String($0) }
     texts[.recipe] = try recipe.map(TokenHeader.json)
     texts[.paths] = try paths.map(TokenHeader.json)
     texts[.classes] = try classes.map(TokenHeader.json)
@@ -104,6 +115,9 @@ extension LatentHeader {
     quantizer = try text(.quantizer)
     downsampling = try value(Int.self, .downsampling)
     standardized = try optional(Bool.self, .standardized)
+    scalingFactor = try optional(Float.self, .scalingFactor)
+    shiftFactor = try optional(Float.self, .shiftFactor)
+    seed = try optional(UInt64.self, .seed)
     recipe = try optional(Recipe.self, .recipe)
     paths = try optional([String].self, .paths)
     classes = try optional([String].self, .classes)

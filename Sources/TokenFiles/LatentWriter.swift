@@ -42,7 +42,9 @@ public final class LatentWriter {
   private let recipe: Recipe
   private let classes: [String]
   private let channels: Int
-  private let isStandardized: Bool
+  private let form: LatentForm
+  private let scaling: LatentScaling?
+  private let seed: UInt64?
   private let name: PieceName
   private let spill: SpillFile
   private let headerLimit: Int
@@ -62,7 +64,9 @@ public final class LatentWriter {
   /// - `channels`: of a latent vector.
   /// - `classes`: the names that the images' labels are indices of, each once; without any, no labels
   ///   are written.
-  /// - `isStandardized`: whether `(x - mean) / deviation` is written of each channel instead of x.
+  /// - `form`: what is written of each number.
+  /// - `scaling`: the autoencoder's word on how generative models take its latents, to be recorded.
+  /// - `seed`: that by which latents were drawn, to be recorded; nil where they are means.
   ///
   /// Until `finish()` no other writer can have the same output.
   ///
@@ -70,17 +74,19 @@ public final class LatentWriter {
   /// that does not exist or is full, another writer at work (`busy`).
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe, channels: Int,
-    classes: [String] = [], isStandardized: Bool = false
+    classes: [String] = [], form: LatentForm = .plain,
+    scaling: LatentScaling? = nil, seed: UInt64? = nil
   ) throws(TokenFileError) {
     // Below the 100 MB that a safetensors header may take, with room for all the rest.
     try self.init(
       path: path, format: format, identity: identity, recipe: recipe, channels: channels,
-      classes: classes, isStandardized: isStandardized, headerLimit: 64 << 20)
+      classes: classes, form: form, scaling: scaling, seed: seed, headerLimit: 64 << 20)
   }
 
   package init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe, channels: Int,
-    classes: [String] = [], isStandardized: Bool = false, headerLimit: Int
+    classes: [String] = [], form: LatentForm = .plain,
+    scaling: LatentScaling? = nil, seed: UInt64? = nil, headerLimit: Int
   ) throws(TokenFileError) {
     precondition(channels > 0, "latent vectors have channels")
     if let (key, reason) = identity.latentProblem {
@@ -101,7 +107,9 @@ public final class LatentWriter {
     self.recipe = recipe.ofLatents
     self.channels = channels
     self.classes = classes
-    self.isStandardized = isStandardized
+    self.form = form
+    self.scaling = scaling
+    self.seed = seed
     self.headerLimit = headerLimit
     headerSize = PieceBuilder.headerSize(of: classes)
     moments = ChannelMoments(channels: channels)
@@ -236,15 +244,21 @@ public final class LatentWriter {
     }
   }
 
+  /// What the file says of each channel: what was subtracted, and what divided by, where anything was.
+  private var affine: (mean: [Float], deviation: [Float]) {
+    guard case .scaled(let scaling) = form else { return (moments.mean, moments.deviation) }
+    return (scaling.mean(channels: channels), scaling.deviation(channels: channels))
+  }
+
   /// Hands over the latents as they are to be written, in blocks of whole vectors or less.
   private func latents<E: Error>(
     failing: (FileError) -> E, _ body: (UnsafeRawBufferPointer) throws(E) -> Void
   ) throws(E) {
-    let (mean, deviation) = (moments.mean, moments.deviation)
+    let (mean, deviation) = affine
     var position = 0
     try spill.read(
       { bytes throws(E) in
-        guard isStandardized else { return try body(bytes) }
+        guard form != .plain else { return try body(bytes) }
         var numbers = Array(bytes.bindMemory(to: Float.self))
         for index in numbers.indices {
           let channel = (position + index) % channels
@@ -267,7 +281,10 @@ public final class LatentWriter {
       stream.add(bytes)
     }
     var header = LatentHeader(identity: identity, recipe: recipe)
-    header.standardized = isStandardized
+    header.standardized = form != .plain
+    header.scalingFactor = scaling?.factor
+    header.shiftFactor = scaling?.shift
+    header.seed = seed
     header.paths = paths
     header.classes = classes.isEmpty ? nil : classes
     header.checksum = checksum.hexadecimal
@@ -304,8 +321,8 @@ public final class LatentWriter {
         try latents(failing: SafetensorsError.file) { bytes throws(SafetensorsError) in
           try writer.append(bytes, to: "latents")
         }
-      case "mean": try writer.append(moments.mean, to: "mean")
-      case "deviation": try writer.append(moments.deviation, to: "deviation")
+      case "mean": try writer.append(affine.mean, to: "mean")
+      case "deviation": try writer.append(affine.deviation, to: "deviation")
       case "labels": try labels.withUnsafeBytes { try writer.append($0, to: "labels") }
       case "sizes": try sizes.withUnsafeBytes { try writer.append($0, to: "sizes") }
       default:
@@ -324,8 +341,8 @@ public final class LatentWriter {
     header.dtype = ElementType.f32.rawValue
     header.shape = shape
     header.byteCount = spill.byteCount
-    header.mean = moments.mean
-    header.deviation = moments.deviation
+    header.mean = affine.mean
+    header.deviation = affine.deviation
     header.sizes = rows(sizes)
     header.paddedSizes = rows(paddedSizes)
     header.labels = classes.isEmpty ? nil : labels.map { TokenHeader.Label(value: Int($0)) }

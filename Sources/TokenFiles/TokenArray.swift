@@ -239,13 +239,13 @@ struct NpyHeader: Equatable {
       "|u1": .u8, "<u1": .u8, "<u2": .u16, "<u4": .u32, "<u8": .u64,
       "|i1": .i8, "<i1": .i8, "<i2": .i16, "<i4": .i32, "<i8": .i64,
     ]
-    if latents, descr != "<f4" {
+    if latents, descr != "<f4", descr != "<f2" {
       throw .notLatents(
         path: path,
         reason: "its numbers are '\(descr.prefix(20))', expected '<f4'. "
           + "Save them as latents.astype(\"<f4\")")
     }
-    guard let type = latents ? .f32 : types[descr] else {
+    guard let type = latents ? (descr == "<f2" ? .f16 : .f32) : types[descr] else {
       throw .notTokens(
         path: path,
         reason: "its numbers are '\(descr.prefix(20))', expected little-endian integers. "

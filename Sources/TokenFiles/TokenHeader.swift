@@ -213,7 +213,8 @@ extension TokenHeader {
 
   static func expectation(of type: any Any.Type) -> String {
     switch type {
-    case is Int.Type: "an integer"
+    case is Int.Type, is UInt64.Type: "an integer"
+    case is Float.Type: "a number"
     case is Bool.Type: "true or false"
     case is [Int].Type: "a list of integers"
     case is [String].Type, is String.Type: "text"

@@ -9,15 +9,16 @@ import Layers
 /// Images are RGB in [-1, 1], `[N, H, W, 3]`, with sides that are multiples of the
 /// configuration's downsampling. Architecture, parameter names and layouts in checkpoints are
 /// those of the `VQModel` of diffusers; FSQ keeps encoder and decoder, and its bottleneck has no
-/// weights. With the bottleneck `kl` it is the `AutoencoderKL` of diffusers, and makes no tokens.
+/// weights. With the bottleneck `kl` it is the `AutoencoderKL` of diffusers, and makes no tokens. One whose
+/// decoder was never published encodes alone.
 public struct Tokenizer {
   /// The bottleneck.
   public let bottleneck: any Bottleneck
 
   let encoder: Encoder
   let quantConv: Conv2D
-  let postQuantConv: Conv2D
-  let decoder: Decoder
+  /// From codes to images; nil where there are no weights for it.
+  private let synthesis: (postQuantConv: Conv2D, decoder: Decoder)?
 
   /// Declares a tokenizer's parameters.
   ///
@@ -37,10 +38,16 @@ public struct Tokenizer {
       outputs * model.latentChannels, outputs * dimension, kernel: 1, start: .orthogonal,
       in: part("quant_conv"))
     bottleneck = configuration.quantizer.chosen.bottleneck(in: part("quantize"))
-    postQuantConv = Conv2D(
-      dimension, model.latentChannels, kernel: 1, start: .orthogonal,
-      in: part("post_quant_conv"))
-    decoder = Decoder(model, codeDimension: dimension, in: part("decoder"))
+    guard configuration.hasDecoder else {
+      synthesis = nil
+      return
+    }
+    synthesis = (
+      Conv2D(
+        dimension, model.latentChannels, kernel: 1, start: .orthogonal,
+        in: part("post_quant_conv")),
+      Decoder(model, codeDimension: dimension, in: part("decoder"))
+    )
   }
 
   /// The vectors before quantization: images `[N, H, W, 3]` to `[N, H / f, W / f, d]`; with means and
@@ -49,9 +56,10 @@ public struct Tokenizer {
     quantConv(encoder(images))
   }
 
-  /// Decodes codes to images: `[N, h, w, d]` to `[N, f * h, f * w, 3]`.
+  /// Decodes codes to images: `[N, h, w, d]` to `[N, f * h, f * w, 3]`; not without a decoder.
   public func decode(_ codes: Tensor) -> Tensor {
-    decoder(postQuantConv(codes), codes: codes)
+    guard let synthesis else { preconditionFailure("an encoder alone decodes nothing") }
+    return synthesis.decoder(synthesis.postQuantConv(codes), codes: codes)
   }
 
   /// The forward pass: images, quantized and decoded.
@@ -83,6 +91,8 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   public var quantizer: QuantizerConfiguration
   /// The parts that are not trained: no file says it, and nothing that is encoded depends on it.
   public var frozen: Set<TokenizerPart> = []
+  /// Whether there are weights to decode with; the weights' origin says it.
+  public var hasDecoder = true
 
   /// Describes a tokenizer of which all parts are trained.
   public init(

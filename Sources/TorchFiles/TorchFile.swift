@@ -129,6 +129,36 @@ public struct TorchFile: Sendable {
     return tensor.isContiguous ? floats : Self.gathered(floats, tensor)
   }
 
+  /// The numbers of a tensor of integers, in row-major order.
+  ///
+  /// - Throws: as ``floats(_:)``; where it is no tensor of 32 or 64 bits, signed.
+  public func integers(_ tensor: Tensor) throws(TorchFileError) -> [Int] {
+    let name = folder + "data/" + tensor.storage
+    let size = tensor.type.byteCount
+    guard let entry = archive.entries[name], tensor.isContiguous,
+      tensor.offset + tensor.count <= entry.byteCount / size
+    else { throw .damaged(path, "\"\(tensor.name)\" reaches beyond what lies in \(name)") }
+    let start = try archive.start(of: entry) + tensor.offset * size
+    let bytes = try file.slice(start, tensor.count * size)
+    let integers: [Int]? = bytes.withUnsafeBytes { bytes in
+      switch tensor.type {
+      case .i32:
+        (0..<tensor.count).map {
+          Int(Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)))
+        }
+      case .i64:
+        (0..<tensor.count).map {
+          Int(Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)))
+        }
+      default: nil
+      }
+    }
+    guard let integers else {
+      throw .damaged(path, "\"\(tensor.name)\" holds \(tensor.type.rawValue), expected I32 or I64")
+    }
+    return integers
+  }
+
   /// Numbers that lie some way apart, one after the other.
   private static func gathered(_ storage: [Float], _ tensor: Tensor) -> [Float] {
     var result: [Float] = []

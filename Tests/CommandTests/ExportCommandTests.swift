@@ -106,6 +106,69 @@ struct ExportCommandTests {
     try check(results(output), names, output)
   }
 
+  /// Latents of either go to the other's decoder: ours are [N, h, w, d], theirs [N, d, h, w] and scaled.
+  @Test(.enabled(if: PythonPeer.diffusers.isHere, "\(PythonPeer.diffusers.absence)"))
+  func latentsAreExchanged() throws {
+    let folder = scratch.file("scaled")
+    try FileManager.default.copyItem(
+      atPath: try ExchangeSubjects.folder() + "/kl", toPath: folder)
+    let path = folder + "/config.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try text.replacing(
+      #""type": "kl","#, with: #""type": "kl", "scalingFactor": 0.3611, "shiftFactor": 0.1159,"#
+    ).write(toFile: path, atomically: true, encoding: .utf8)
+    func tessera(_ arguments: String...) throws {
+      expect(try CommandRunner.run("tessera", arguments, in: scratch.path), 0)
+    }
+    try tessera("export", "--checkpoint", "scaled", "--to", "diffusers", "--output", "kl")
+    try tessera(
+      "encode", "--checkpoint", "scaled", "--output", "ours", "--scale",
+      try ExchangeSubjects.folder() + "/in")
+    try tessera("decode", "--checkpoint", "scaled", "--output", "own", "ours.safetensors")
+    let script = """
+      import json, numpy, sys, torch
+      from PIL import Image
+      from diffusers import AutoencoderKL
+      from safetensors import safe_open
+      from safetensors.torch import load_file, save_file
+      folder = sys.argv[1]
+      vae = AutoencoderKL.from_pretrained(f"{folder}/kl")
+      c = vae.config
+      assert (c.scaling_factor, c.shift_factor) == (0.3611, 0.1159)
+      with safe_open(f"{folder}/ours.safetensors", "pt") as file:
+          facts = file.metadata()
+          assert float(facts["scaling_factor"]) == 0.3611 and float(facts["shift_factor"]) == 0.1159
+          names = json.loads(facts["paths"])
+          latents = file.get_tensor("latents").permute(0, 3, 1, 2)
+      with torch.no_grad():
+          images = vae.decode(latents / c.scaling_factor + c.shift_factor).sample
+          own = [numpy.asarray(Image.open(f"{folder}/own/{n.rsplit('.', 1)[0]}.png")) for n in names]
+          own = torch.from_numpy(numpy.stack(own)).permute(0, 3, 1, 2).float()
+          decoded = ((images.clamp(-1, 1) + 1) * 127.5).round()
+          assert (decoded - own).abs().max() <= 1
+          again = (vae.encode(own / 127.5 - 1).latent_dist.mode() - c.shift_factor) * c.scaling_factor
+          save_file({"latents": again.half().contiguous()}, f"{folder}/theirs.safetensors")
+          numpy.save(f"{folder}/theirs.npy", again.contiguous().numpy())
+          images = vae.decode(again / c.scaling_factor + c.shift_factor).sample
+          decoded = ((images.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+          numpy.save(f"{folder}/expected.npy", decoded.numpy())
+      """
+    _ = try PythonPeer.diffusers.run(script: script, [scratch.path])
+    let compare = """
+      import numpy, sys
+      from PIL import Image
+      expected = numpy.load(f"{sys.argv[1]}/expected.npy").astype(int)
+      for index, image in enumerate(expected):
+          found = numpy.asarray(Image.open(f"{sys.argv[1]}/{sys.argv[2]}/{index + 1:05}.png")).astype(int)
+          assert abs(found - image).max() <= int(sys.argv[3]), (index, abs(found - image).max())
+      """
+    for (file, tolerance) in [("theirs.npy", "1"), ("theirs.safetensors", "4")] {
+      let output = file + ".out"
+      try tessera("decode", "--checkpoint", "scaled", "--scaled", "--output", output, file)
+      _ = try PythonPeer.diffusers.run(script: compare, [scratch.path, output, tolerance])
+    }
+  }
+
   /// Without Python: the tensors of the chosen weights, under diffusers' name, and the words of its configuration.
   @Test func chosenWeightsAreWritten() throws {
     let best = try ExchangeSubjects.folder() + "/vq/best.safetensors"

@@ -53,6 +53,49 @@ struct ImportCommandTests {
       try tessera("import", "--weights", "w.safetensors", "--output", "in"), 73, "in")
   }
 
+  /// What encodes alone encodes as the whole does; whatever makes images is refused with a way out.
+  @Test func anEncoderAloneEncodes() throws {
+    let tiny = try TinyCheckpoint.of(.vq).path
+    let whole = try SafetensorsFile(path: tiny + "/model.safetensors")
+    let kept = whole.entries.filter {
+      !$0.name.hasPrefix("decoder.") && !$0.name.hasPrefix("post_quant_conv.")
+    }
+    try SafetensorsWriter.write(
+      try kept.map { ($0.name, $0.shape, try whole.floats($0.name)) }, metadata: [:],
+      to: folder.file("encoder.safetensors"))
+    let options = ["--norm-groups", String(try groups(tiny)), "--image-size", "32"]
+    for (file, output) in [("encoder.safetensors", "half"), (tiny + "/model.safetensors", "whole")]
+    {
+      let outcome = try CommandRunner.run(
+        "tessera", ["import", "--weights", file, "--output", output] + options, in: folder.path)
+      expect(outcome, 0, "tensors taken over")
+      #expect(outcome.errors.contains("an encoder alone") == (output == "half"), "\(outcome)")
+      expect(
+        try tessera("encode", "--checkpoint", output, "--output", output + ".npy", "scenes/train"),
+        0)
+    }
+    #expect(
+      try Data(contentsOf: URL(fileURLWithPath: folder.file("half.npy")))
+        == Data(contentsOf: URL(fileURLWithPath: folder.file("whole.npy"))))
+    let refusal = "half holds an encoder alone, imported from encoder.safetensors"
+    for arguments in [
+      ["decode", "--checkpoint", "half", "--output", "out", "half.npy"],
+      ["encode", "--checkpoint", "half", "--output", "v.npy", "--verify", "scenes/train"],
+      ["train", "--from", "half", "--data", "scenes/train", "--steps", "1", "--output", "x"],
+      ["export", "--checkpoint", "half", "--to", "diffusers", "--output", "x"],
+      ["compress", "--checkpoint", "half", "--energy", "0.9", "--output", "x"],
+    ] {
+      expect(try CommandRunner.run("tessera", arguments, in: folder.path), 64, refusal)
+    }
+    let compared = try tessera("compare", "half", "whole", "--data", "scenes/validation")
+    #expect(compared.code != 0 && compared.errors.contains(refusal), "\(compared)")
+    expect(
+      try tessera("export", "--checkpoint", "half", "--to", "onnx", "--output", "onnx"), 0,
+      "encode.onnx of")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.file("onnx")) == ["encode.onnx"])
+  }
+
   private func groups(_ checkpoint: String) throws -> Int {
     let text = try String(contentsOfFile: checkpoint + "/config.json", encoding: .utf8)
     let match = try #require(text.firstMatch(of: /"normGroups": (\d+)/))

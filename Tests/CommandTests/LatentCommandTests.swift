@@ -165,6 +165,139 @@ import Training
     }
   }
 
+  /// Latents of one file, image by image.
+  private func latents(_ name: String) throws -> [[Float]] {
+    let file = try LatentFile.open(path: folder.file(name))
+    return try (0..<file.count).map { try file.latents(of: $0) }
+  }
+
+  @Test("drawn latents are a function of seed and name, about their means")
+  func sampled() throws {
+    for (name, options) in [
+      ("mean.npy", []), ("a.npy", ["--sample"]), ("b.npy", ["--sample", "--threads", "1"]),
+      ("c.npy", ["--sample", "--seed", "7"]),
+    ] {
+      let outcome = try encode(runs.kl, name, options)
+      #expect(outcome.code == 0, "\(outcome)")
+    }
+    let (mean, a) = (try latents("mean.npy"), try latents("a.npy"))
+    #expect(a == (try latents("b.npy")))
+    #expect(a != (try latents("c.npy")) && a != mean)
+    #expect(try LatentFile.open(path: folder.file("a.npy")).seed == 1)
+    #expect(try LatentFile.open(path: folder.file("mean.npy")).seed == nil)
+    // An image alone is drawn as among others.
+    let file = try LatentFile.open(path: folder.file("a.npy"))
+    let alone = try CommandRunner.run(
+      "encode",
+      ["--checkpoint", runs.kl, "--output", folder.file("one.npy"), "--sample"]
+        + [runs.images + "/" + file.paths[2]])
+    #expect(alone.code == 0, "\(alone)")
+    #expect(try latents("one.npy")[0] == a[2])
+    // The draw is the bottleneck's own: the mean of many is the mean, their spread that of exp(logvar / 2).
+    let codec = try codec(runs.kl)
+    let image = try SampleImages.read(runs.images + "/" + file.paths[0])
+    let draws = try codec.latents(
+      of: Array(repeating: image, count: 400), drawnBy: (0..<400).map { Int32($0) })
+    let divergence = try codec.reconstruct([image])[0].divergences
+    for place in [0, 100, 500] {
+      let values = draws.map { Double($0.numbers[place]) }
+      let average = values.reduce(0, +) / 400
+      let variance = values.reduce(0) { $0 + ($1 - average) * ($1 - average) } / 399
+      #expect(abs(average - Double(mean[0][place])) < 5 * (variance / 400).squareRoot())
+      // KL = 1/2 (m^2 + v - 1 - log v) holds for the v that was drawn with.
+      let m = Double(mean[0][place])
+      let expected = (m * m + variance - 1 - log(variance)) / 2
+      #expect(abs(expected - Double(divergence[place])) < 0.1 * max(1, Double(divergence[place])))
+    }
+    try refused(64, ["are no distributions to draw from"]) {
+      try encode(runs.none, "n.npy", ["--sample"])
+    }
+    try refused(64, ["--seed is that of --sample"]) {
+      try encode(runs.kl, "n.npy", ["--seed", "1"])
+    }
+    try refused(64, ["--verify", "forward pass"]) {
+      try encode(runs.kl, "n.npy", ["--sample", "--verify"])
+    }
+    try refused(64, ["--sample is for latents"]) { try encode(runs.fsq, "n.npy", ["--sample"]) }
+  }
+
+  @Test("scaled latents are those of generative models, and decode alike")
+  func scaled() throws {
+    try refused(64, ["no quantizer.scalingFactor"]) { try encode(runs.kl, "s.npy", ["--scale"]) }
+    let scaled = folder.file("scaled")
+    try FileManager.default.copyItem(atPath: runs.kl, toPath: scaled)
+    let path = scaled + "/config.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try text.replacing(
+      #""type": "kl","#, with: #""type": "kl", "scalingFactor": 0.25, "shiftFactor": 0.5,"#
+    ).write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(try encode(scaled, "plain.safetensors").code == 0)
+    #expect(try encode(scaled, "s.safetensors", ["--scale"]).code == 0)
+    let (file, plain) = (
+      try LatentFile.open(path: folder.file("s.safetensors")),
+      try LatentFile.open(path: folder.file("plain.safetensors"))
+    )
+    let scaling = LatentScaling(factor: 0.25, shift: 0.5)
+    #expect(file.scaling == scaling && file.isStandardized)
+    #expect(plain.scaling == scaling && !plain.isStandardized)
+    var numbers = [Float](repeating: 0, count: 16 * 16 * 3)
+    for image in 0..<4 {
+      try numbers.withUnsafeMutableBufferPointer { try file.copy(image, to: $0.baseAddress!) }
+      let expected = try plain.latents(of: image)
+      for (a, b) in zip(numbers, expected) { #expect(abs(a - (b - 0.5) * 0.25) < 1e-6) }
+      for (a, b) in zip(try file.latents(of: image), expected) { #expect(abs(a - b) < 1e-6) }
+    }
+    #expect(try decode(scaled, "s.safetensors").code == 0)
+    try refused(64, ["says itself whether"]) {
+      try decode(scaled, "s.safetensors", ["--scaled", "--force"])
+    }
+    try refused(64, ["choose one"]) { try encode(scaled, "n.npy", ["--scale", "--standardize"]) }
+
+    // Other programs: channels first, scaled or not, of 16 or 32 bits, without a word on it.
+    let first = try plain.latents(of: 0)
+    func channelsFirst(_ change: (Float) -> Float) -> [Float] {
+      (0..<first.count).map { change(first[$0 % 256 * 3 + $0 / 256]) }
+    }
+    func put(_ numbers: [Float], _ name: String = "latents") throws {
+      try SafetensorsWriter.write(
+        [(name, [1, 3, 16, 16], numbers)], metadata: [:], to: folder.file("theirs.safetensors"))
+    }
+    let expected = try SampleImages.read(
+      folder.file("out/" + plain.paths[0].replacing(".jpg", with: ".png")))
+    for (name, options, change) in [
+      ("latents", [], { $0 }), ("z", [], { $0 }),
+      ("latents", ["--scaled"], { ($0 - 0.5) * 0.25 }),
+    ] as [(String, [String], (Float) -> Float)] {
+      try put(channelsFirst(change), name)
+      let outcome = try decode(scaled, "theirs.safetensors", ["--force"] + options)
+      #expect(outcome.code == 0, "\(outcome)")
+      #expect(
+        outcome.errors.contains("assumed to be those of \(scaled), [N, d, h, w]"), "\(outcome)")
+      let image = try SampleImages.read(folder.file("out/00001.png"))
+      #expect(zip(image.pixels, expected.pixels).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
+    }
+    try put(channelsFirst { $0.isFinite ? .nan : $0 })
+    try refused(65, ["theirs.safetensors", "00001"]) {
+      try decode(scaled, "theirs.safetensors", ["--force"])
+    }
+    try SafetensorsWriter.write(
+      [("latents", [1, 5, 16, 16], [Float](repeating: 0, count: 1280))], metadata: [:],
+      to: folder.file("theirs.safetensors"))
+    try refused(65, ["[1, 5, 16, 16]", "expected [N, 3, h, w] or [N, h, w, 3]"]) {
+      try decode(scaled, "theirs.safetensors", ["--force"])
+    }
+    try SafetensorsWriter.write(
+      [("a", [1, 3, 1, 1], [1, 2, 3]), ("b", [1, 3, 1, 1], [1, 2, 3])], metadata: [:],
+      to: folder.file("theirs.safetensors"))
+    try refused(65, ["2 tensors, none of them named \"latents\""]) {
+      try decode(scaled, "theirs.safetensors", ["--force"])
+    }
+    try refused(64, ["--scaled is for latents"]) {
+      _ = try encode(runs.fsq, "t.safetensors")
+      return try decode(runs.fsq, "t.safetensors", ["--scaled"])
+    }
+  }
+
   @Test("options of tokens are refused with a sentence")
   func options() throws {
     for (options, word) in [

@@ -8,7 +8,7 @@ images are those that the rule of hashed_values.py gives to the peers' own names
 
     FAMILY.ids        [N, h, w] or [N, h, w, depth]  int32; of families that quantize nothing, no tensor
     FAMILY.latents    [N, h, w, d]    means in front of the decoder, of families that quantize nothing
-    FAMILY.decoded    [N, H, W, 3]    float32 in [-1, 1], what the decoder makes of the ids
+    FAMILY.decoded    [N, H, W, 3]    float32 in [-1, 1], what the decoder makes of the ids, where there is one
 
 and in its metadata under FAMILY.tensors the names and shapes of the peer's tensors, as JSON; under FAMILY.margin how far
 the second-best code is behind the best at least, relative to the spread of scores.
@@ -263,6 +263,48 @@ class AMUSEd(Diffusers):
             mid_block_add_attention=False, latent_channels=8, vq_embed_dim=8)
 
 
+class Janus(Family):
+    """transformers' Janus. Codes are chosen as DeepSeek's own code does, by vectors of length 1: transformers' `encode`
+    leaves them as they are, its `decode` does not."""
+
+    configuration = {
+        "embed_dim": 6, "num_embeddings": 64, "double_latent": False, "latent_channels": 8, "base_channels": 32,
+        "num_patches": SIZE // 2, "channel_multiplier": [1, 2], "num_res_blocks": 1}
+
+    def __init__(self):
+        from transformers.models.janus import configuration_janus, modeling_janus
+        self.model = modeling_janus.JanusVQVAE(configuration_janus.JanusVQVAEConfig(**self.configuration))
+
+    def scores(self, x):
+        codes = torch.nn.functional.normalize(self.model.quantize.embedding.weight.double(), dim=-1)
+        return torch.nn.functional.normalize(self.rows(x).double(), dim=-1) @ codes.T
+
+    def ids(self, x):
+        return self.scores(x).argmax(dim=1)
+
+    def decoded(self, x):
+        return self.model.decode(self.ids(x)[None])
+
+
+class ChameleonEncoder(Family):
+    """transformers' Chameleon, which has no decoder; its image processor makes 0.0078 b - 1 of a byte b."""
+
+    def input(self, x):
+        return 0.9945 * x - 0.0055
+
+    def __init__(self):
+        from transformers.models.chameleon import configuration_chameleon, modeling_chameleon
+        self.model = modeling_chameleon.ChameleonVQVAE(configuration_chameleon.ChameleonVQVAEConfig(
+            embed_dim=6, num_embeddings=64, double_latent=False, latent_channels=8, base_channels=32,
+            channel_multiplier=[1, 2], num_res_blocks=1, resolution=SIZE, attn_resolutions=[SIZE // 2]))
+
+    def ids(self, x):
+        return self.model.encode(x).image_tokens
+
+    def decoded(self, x):
+        return None
+
+
 class DiffusersKL(LatentDiffusionKL):
     def __init__(self):
         from diffusers import AutoencoderKL
@@ -381,7 +423,7 @@ FAMILIES = {
     "diffusers": Diffusers, "diffusers-kl": DiffusersKL, "amused": AMUSEd, "taming": Taming,
     "latent-diffusion-kl": LatentDiffusionKL, "gumbel": Gumbel, "llamagen": LlamaGen, "chameleon": Chameleon,
     "rq-vae": RQVAE, "open-muse": OpenMUSE, "maskgit": MaskGIT, "ibq": IBQ, "show-o": ShowO, "cosmos-di": Cosmos,
-    "open-magvit2": OpenMAGVIT2,
+    "open-magvit2": OpenMAGVIT2, "janus": Janus, "chameleon-encoder": ChameleonEncoder,
 }
 # How large codes are, so that many of them are used and none is chosen by a hair.
 AMPLITUDES = {"taming": 1.0}
@@ -430,10 +472,12 @@ def make(name):
         tensors[f"{name}.ids"] = ids.reshape(shape).int().numpy()
     else:
         tensors[f"{name}.latents"] = family.means(own).permute(0, 2, 3, 1).contiguous().numpy()
-    decoded = family.output(family.decoded(own)).permute(0, 2, 3, 1)
-    tensors[f"{name}.decoded"] = decoded.contiguous().float().numpy()
-    print(f"{name}: {len(shapes)} tensors, grid {grid}, {kinds} kinds of ids, margin {margin}, decoded "
-          f"{decoded.mean():.3f} +- {decoded.std():.3f}", flush=True)
+    print(f"{name}: {len(shapes)} tensors, grid {grid}, {kinds} kinds of ids, margin {margin}", flush=True)
+    decoded = family.decoded(own)
+    if decoded is not None:
+        decoded = family.output(decoded).permute(0, 2, 3, 1)
+        tensors[f"{name}.decoded"] = decoded.contiguous().float().numpy()
+        print(f"    decoded {decoded.mean():.3f} +- {decoded.std():.3f}", flush=True)
     return tensors, {f"{name}.tensors": json.dumps(shapes), f"{name}.amplitude": str(amplitude), f"{name}.margin": str(margin)}
 
 

@@ -34,7 +34,8 @@ import TokenFiles
     let path = folder.file(name)
     let writer = try LatentWriter(
       path: path, format: TokenFormat(path: path)!, identity: identity ?? self.identity,
-      recipe: Samples.recipe, channels: 3, classes: classes, isStandardized: standardized)
+      recipe: Samples.recipe, channels: 3, classes: classes,
+      form: standardized ? .standardized : .plain)
     for record in records { try writer.append(record) }
     return try writer.finish()
   }

@@ -187,7 +187,7 @@ struct ContinuousTrainerTests {
     var random = Generator(seed: 3)
     let writer = try LatentWriter(
       path: path, format: .safetensors, identity: identity, recipe: .generated,
-      channels: channels, isStandardized: standardized)
+      channels: channels, form: standardized ? .standardized : .plain)
     for number in 0..<images {
       let base = random.normal() * 3 + 10
       try writer.append(

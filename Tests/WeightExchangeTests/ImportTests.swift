@@ -197,6 +197,97 @@ struct ImportTests {
     }
   }
 
+  /// Of every family the encoder alone: the decoder's tensors are not there, and none is missed.
+  @Test(arguments: FamilyTests.cases.map(\.name)) func anEncoderAloneIsTaken(_ name: String) throws
+  {
+    let golden = try FamilyWeights(name)
+    let family = try #require(FamilyTests.cases.first { $0.name == name }).family
+    let hints = ImportedTokenizer.Hints(
+      family: family, groups: family == .diffusers || family == .amused ? 16 : nil)
+    let prefix = name == "chameleon-encoder" ? "model.vqmodel." : ""
+    let half = try open(name, prefix: prefix, hints: hints) { tensors in
+      tensors.removeAll { $0.name.hasPrefix("decoder.") }
+    }
+    #expect(!half.configuration.hasDecoder)
+    #expect(half.notes.contains { $0.contains("an encoder alone") })
+    let whole = try open(name, hints: hints)
+    #expect(half.configuration.quantizer == whole.configuration.quantizer)
+    let results = try golden.run(half)
+    if !half.configuration.quantizer.isContinuous {
+      #expect(results["indices"] == (try golden.file.numbers(name + ".ids")))
+    } else {
+      let latents = try golden.file.numbers(name + ".latents")
+      #expect(largestDifference(results["codes"]!, latents) < 1e-4)
+    }
+  }
+
+  /// transformers' Janus and Chameleon, as they lie in a whole model.
+  @Test func modelsOfTransformersAreRecognized() throws {
+    #expect(try open("janus", prefix: "model.vqmodel.").family == .janus)
+    let chameleon = try open("chameleon-encoder", prefix: "model.vqmodel.")
+    #expect(chameleon.family == .chameleon && !chameleon.configuration.hasDecoder)
+    #expect(chameleon.configuration.model.layout.inputScale == 0.9945)
+    #expect(chameleon.notes.contains { $0.contains("post_quant_conv.* (2 tensors)") })
+  }
+
+  /// How generative models take latents stands in the settings alone.
+  @Test func theScaleOfLatentsIsTakenOver() throws {
+    func scaling(_ settings: String) throws -> [Double] {
+      try folder.write(settings, to: "config.json")
+      guard
+        case .kl(let quantizer) = try open("diffusers-kl", hints: .init(groups: 16))
+          .configuration.quantizer
+      else { return [] }
+      return [quantizer.scalingFactor, quantizer.shiftFactor]
+    }
+    #expect(try scaling("{}") == [1, 0])
+    #expect(try scaling(#"{"_class_name": "AutoencoderKL"}"#) == [0.18215, 0])
+    #expect(
+      try scaling(
+        #"{"_class_name": "AutoencoderKL", "scaling_factor": 0.3611, "shift_factor": 0.1159}"#)
+        == [0.3611, 0.1159])
+    #expect(try scaling(#"{"scaling_factor": 1, "shift_factor": null}"#) == [1, 0])
+    try folder.write(#"{"scaling_factor": 0}"#, to: "config.json")
+    #expect(fault("diffusers-kl", hints: .init(groups: 16)) { _ in }.contains("scaling_factor 0"))
+  }
+
+  /// Halves as Cosmos has them; constants that are in both count once.
+  @Test func halvesOfATokenizerAreOne() throws {
+    let golden = try FamilyWeights("cosmos-di")
+    try golden.write(to: path)
+    let whole = try ImportedTokenizer(path: path)
+    func write(_ name: String, _ levels: [Float], _ isPart: (String) -> Bool) throws {
+      try golden.write(to: folder.file("half.safetensors")) { tensors in
+        tensors.removeAll { !isPart($0.name) }
+        let quantizer = name == "encoder.jit" ? "quantizer" : "inv_quant.quantizer"
+        tensors.append((quantizer + "._levels", [levels.count], levels))
+      }
+      try FileManager.default.createDirectory(
+        atPath: folder.file("halves"), withIntermediateDirectories: true)
+      try FileManager.default.moveItem(
+        atPath: folder.file("half.safetensors"), toPath: folder.file("halves/" + name))
+    }
+    try write("encoder.jit", [8, 8, 8, 5, 5, 5]) {
+      $0.hasPrefix("encoder.") || $0.hasPrefix("quant_conv.")
+    }
+    let encoder = try ImportedTokenizer(path: folder.file("halves"))
+    #expect(!encoder.configuration.hasDecoder && encoder.family == .cosmos)
+    try write("decoder.jit", [8, 8, 8, 5, 5, 5]) {
+      $0.hasPrefix("decoder.") || $0.hasPrefix("post_quant_conv.") || $0 == "quant_conv.bias"
+    }
+    let both = try ImportedTokenizer(path: folder.file("halves"))
+    #expect(both.configuration == whole.configuration && both.used == whole.used)
+    // A decoder alone is no tokenizer, and levels that make no sense are told.
+    try FileManager.default.removeItem(atPath: folder.file("halves/encoder.jit"))
+    try write("encoder.jit", [8, 1]) { $0.hasPrefix("encoder.") || $0.hasPrefix("quant_conv.") }
+    let fault = #expect(throws: ImportError.self) {
+      try ImportedTokenizer(path: folder.file("halves"))
+    }
+    #expect(fault?.description.contains("found [8, 1]") ?? false)
+    try FileManager.default.removeItem(atPath: folder.file("halves/encoder.jit"))
+    #expect(throws: ImportError.self) { try ImportedTokenizer(path: folder.file("halves")) }
+  }
+
   /// Files of several parts, 16 bits wide.
   @Test func partsAndNarrowNumbersAreRead() throws {
     let golden = try FamilyWeights("llamagen")

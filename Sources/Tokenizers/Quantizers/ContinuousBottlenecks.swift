@@ -15,6 +15,12 @@ public struct KLConfiguration: Sendable, Equatable {
   public var channels: Int
   /// Weight of the KL divergence.
   public var weight: Double
+  /// What generative models multiply latents by, so that their deviation is about 1.
+  ///
+  /// Neither training nor decoding uses it: it is a word to those who use the latents.
+  public var scalingFactor = 1.0
+  /// What generative models subtract from latents before.
+  public var shiftFactor = 0.0
 
   /// Describes a bottleneck.
   public init(channels: Int = 4, weight: Double = 1e-6) {
@@ -43,6 +49,14 @@ extension KLConfiguration: Quantizer {
       "Weight of the KL divergence from the standard normal distribution: of the sum over an image's "
         + "latents beside the sum of the reconstruction loss over its values, as in latent diffusion."
     )
+    fields.number(
+      "scalingFactor", &scalingFactor, in: .between(1e-6, 1e6), isSingle: true,
+      isWritten: { $0 != 1 },
+      "Generative models take (x - shiftFactor) * scalingFactor for latents x (encode --scale).")
+    fields.number(
+      "shiftFactor", &shiftFactor, in: .between(-1e6, 1e6), isSingle: true,
+      isWritten: { $0 != 0 },
+      "Generative models take (x - shiftFactor) * scalingFactor for latents x (encode --scale).")
   }
 
   /// There are no codes.

@@ -65,7 +65,9 @@ public struct RunConfiguration: Sendable, Equatable {
 
   /// What the weights depend on.
   public var tokenizer: TokenizerConfiguration {
-    TokenizerConfiguration(model: model, quantizer: quantizer)
+    var tokenizer = TokenizerConfiguration(model: model, quantizer: quantizer)
+    tokenizer.hasDecoder = origin.parts == .whole
+    return tokenizer
   }
 
   /// The same with the parts that the run does not train: what its graphs are recorded of.
@@ -195,9 +197,21 @@ public struct ImportedOrigin: Sendable, Equatable {
   public var family = ""
   /// The file that held the weights.
   public var file = ""
+  /// What of a tokenizer the weights are.
+  public var parts = Parts.whole
+
+  /// What of a tokenizer weights can be.
+  public enum Parts: String, Sendable, CaseIterable {
+    /// All of it.
+    case whole
+    /// From images to tokens: there is no decoder.
+    case encoder
+  }
 
   /// Weights that were trained here.
-  public init(family: String = "", file: String = "") { (self.family, self.file) = (family, file) }
+  public init(family: String = "", file: String = "", parts: Parts = .whole) {
+    (self.family, self.file, self.parts) = (family, file, parts)
+  }
 }
 
 extension ImportedOrigin: Configurable {
@@ -211,6 +225,9 @@ extension ImportedOrigin: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string("family", &family, canBeEmpty: true, "The family of tokenizers.")
     fields.string("file", &file, canBeEmpty: true, "The file that held the weights.")
+    fields.choice(
+      "parts", &parts, isWritten: { $0 != .whole },
+      "Whether the weights are a whole tokenizer, or an encoder alone, which decodes nothing.")
   }
 }
 

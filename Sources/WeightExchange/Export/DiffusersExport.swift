@@ -62,6 +62,10 @@ public struct DiffusersExport {
       "up_block_types": kinds(levels.reversed(), "UpDecoderBlock2D"),
       "force_upcast": .flag(false),
     ])
+    if case .kl(let quantizer) = tokenizer.quantizer {
+      object["scaling_factor"] = .number(quantizer.scalingFactor)
+      if quantizer.shiftFactor != 0 { object["shift_factor"] = .number(quantizer.shiftFactor) }
+    }
     if !tokenizer.quantizer.isContinuous {
       object["norm_type"] = .string("group")
       object["num_vq_embeddings"] = .integer(tokenizer.quantizer.codebookSize)

@@ -13,8 +13,8 @@ import Tokenizers
 /// for encoding and decoding, and each operation is translated: there is no second description of them, so
 /// that compressed layers, all quantizers and all layouts come along.
 public struct OnnxExport {
-  /// The files that are written.
-  public static let files = ["encode.onnx", "decode.onnx"]
+  /// The files that are written; of an encoder alone only the first.
+  public var files: [String] { Array(["encode.onnx", "decode.onnx"].prefix(graphs.count)) }
 
   /// The most bytes of a file: it is one message of Protocol Buffers.
   private static let largestFile = Int(Int32.max)
@@ -32,7 +32,7 @@ public struct OnnxExport {
   /// - Throws: where it has an operation that is not known, or more weights than a file holds.
   public init(_ tokenizer: TokenizerConfiguration, name: String) throws(ExportError) {
     var graphs: [OnnxGraph] = []
-    for isEncoder in [true, false] {
+    for isEncoder in tokenizer.hasDecoder ? [true, false] : [true] {
       let graph = try Self.graph(of: tokenizer, isEncoder: isEncoder)
       // Recorded with other extents it has to become the same.
       let again = try Self.graph(of: tokenizer, isEncoder: isEncoder, skipping: 3)
@@ -55,7 +55,7 @@ public struct OnnxExport {
         + "most 2147 MB. Make it smaller by tessera compress, or use python/tessera.py.")
   }
 
-  /// Writes both files, each complete or not at all.
+  /// Writes the files, each complete or not at all.
   ///
   /// - Parameters:
   ///   - folder: an existing folder.
@@ -65,7 +65,7 @@ public struct OnnxExport {
     to folder: String, weights path: String, metadata: [(String, String)]
   ) throws {
     let file = try SafetensorsFile(path: path)
-    for (graph, name) in zip(graphs, Self.files) {
+    for (graph, name) in zip(graphs, files) {
       try graph.write(to: folder + "/" + name, metadata: metadata) { try file.floats($0) }
     }
   }

@@ -23,25 +23,32 @@ struct ForeignWeights {
     "diffusion_pytorch_model.bin", "pytorch_model.bin",
   ]
 
-  /// Opens a file, a folder or an index.
+  /// Halves of a tokenizer, as Cosmos has them: two files that share some constants.
+  private static let halves = ["encoder.jit", "decoder.jit"]
+
+  /// Opens a file, a folder, an index, or the two halves in a folder.
   init(path: String, settings: String? = nil) throws {
     self.path = path
     let files = FileManager.default
-    var weights = path
+    var parts = [path]
     var folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     if Folder.isFolder(path) {
       folder = path
-      guard let name = Self.names.first(where: { files.fileExists(atPath: path + "/" + $0) }) else {
+      func isThere(_ name: String) -> Bool { files.fileExists(atPath: path + "/" + name) }
+      let found = Self.names.first(where: isThere).map { [$0] } ?? Self.halves.filter(isThere)
+      guard !found.isEmpty else {
         throw ImportError(
-          "\(path): expected a file of weights, or a folder with one of \(Self.names.joined(separator: ", "))"
-        )
+          "\(path): expected a file of weights, or a folder with one of "
+            + (Self.names + Self.halves).joined(separator: ", "))
       }
-      weights = path + "/" + name
+      parts = found.map { path + "/" + $0 }
     }
-    let parts = weights.hasSuffix(".index.json") ? try Self.parts(ofIndex: weights) : [weights]
+    let isHalved = parts.allSatisfy { $0.hasSuffix(".jit") }
+    if parts[0].hasSuffix(".index.json") { parts = try Self.parts(ofIndex: parts[0]) }
     var tensors: [String: ForeignTensor] = [:]
     for part in parts {
       for (name, tensor) in try Self.tensors(in: part) {
+        if isHalved, tensors[name]?.shape == tensor.shape { continue }
         guard tensors.updateValue(tensor, forKey: name) == nil else {
           throw ImportError("\(part): tensor \"\(name)\" is in another part of the weights too")
         }
@@ -80,7 +87,10 @@ struct ForeignWeights {
     return torch.tensors.map { tensor in
       (
         tensor.name,
-        ForeignTensor(shape: tensor.shape, type: tensor.type) { try torch.floats(tensor) }
+        ForeignTensor(shape: tensor.shape, type: tensor.type) {
+          tensor.type.isFloat
+            ? try torch.floats(tensor) : try torch.integers(tensor).map { Float($0) }
+        }
       )
     }
   }

@@ -63,15 +63,24 @@ public struct ImportedTokenizer {
 
     let outputs = quantizer.outputsPerChannel
     let groups = hints.groups ?? weights.settings?.integer("norm_num_groups") ?? 32
-    let inferred = try InferredModel(
-      plan.tensors.mapValues(\.shape), outputsPerChannel: outputs, groups: groups,
+    var model = try ModelConfiguration(
+      inferredFrom: plan.tensors.mapValues(\.shape), outputsPerChannel: outputs, groups: groups,
       path: file.path)
-    var model = inferred.model
     if family == .openMAGVIT2 { model.layout.halvingPadding = .around }
     if family.isUnitRange { (model.layout.inputScale, model.layout.inputOffset) = (0.5, 0.5) }
+    let isOfTransformers =
+      prefix.contains("vqmodel") || weights.settings?.text("model_type") == "chameleon_vqgan"
+    if family == .chameleon, isOfTransformers {
+      // transformers' image processor makes 0.0078 b - 1 of a byte b, not b / 127.5 - 1.
+      (model.layout.inputScale, model.layout.inputOffset) = (0.9945, -0.0055)
+      notes.append("bytes b become 0.0078 b - 1, as transformers has it")
+    }
     try Self.check(model, weights.settings, path: file.path)
-    let configuration = TokenizerConfiguration(
+    var configuration = TokenizerConfiguration(
       model: model, quantizer: try plan.configuration(quantizer))
+    configuration.hasDecoder = plan.hasDecoder
+    if !plan.hasDecoder { notes.append("an encoder alone: encode works, and decode does not") }
+    notes += Self.scalingNotes(configuration.quantizer, weights.settings)
 
     let graph = Graph()
     _ = Tokenizer(configuration, in: Scope(graph))
@@ -116,7 +125,39 @@ public struct ImportedTokenizer {
   }
 }
 
+extension ImportedTokenizer {
+  /// What is said of the scale of latents, which nothing in the network depends on.
+  private static func scalingNotes(
+    _ quantizer: QuantizerConfiguration, _ settings: JSONObject?
+  ) -> [String] {
+    guard case .kl(let kl) = quantizer else { return [] }
+    var notes: [String] = []
+    if kl.scalingFactor == 1, kl.shiftFactor == 0, settings?["scaling_factor"] == nil {
+      notes.append(
+        "no scaling_factor of its latents is known: encode --scale needs one; --config names a file with it"
+      )
+    }
+    if settings?["latents_mean"].map({ $0 != .null }) ?? false {
+      notes.append("latents_mean and latents_std of config.json are not taken over")
+    }
+    return notes
+  }
+}
+
 extension JSONObject {
+  /// A number, whole or not.
+  func number(_ key: String) -> Double? {
+    switch self[key] {
+    case .number(let number)?: number
+    case .integer(let number)?: Double(number)
+    default: nil
+    }
+  }
+
+  func text(_ key: String) -> String? {
+    if case .string(let text)? = self[key] { text } else { nil }
+  }
+
   func integer(_ key: String) -> Int? {
     if case .integer(let number)? = self[key] { number } else { nil }
   }

@@ -103,6 +103,13 @@ struct NameMap {
     "decoder.up.#.upsample.conv.*": "decoder.up_blocks.~.upsamplers.0.conv.*",
   ]).and(common)
 
+  /// Janus in transformers: names of taming, and a decoder that counts its levels as images pass them.
+  static let janus = NameMap([
+    "decoder.up.#.block.#.*": "decoder.up_blocks.#.resnets.#.*",
+    "decoder.up.#.attn.#.*": "decoder.up_blocks.#.attentions.#.*",
+    "decoder.up.#.upsample.conv.*": "decoder.up_blocks.#.upsamplers.0.conv.*",
+  ]).and(taming)
+
   /// LlamaGen: both halves count levels in the order in which images pass them.
   static let llamagen = NameMap([
     "encoder.conv_blocks.#.res.#.*": "encoder.down_blocks.#.resnets.#.*",
@@ -135,7 +142,7 @@ struct NameMap {
 
   private init(rules: [(from: [Substring], to: [Substring])]) { self.rules = rules }
 
-  private func and(_ more: KeyValuePairs<String, String>) -> NameMap {
-    NameMap(rules: rules + NameMap(more).rules)
-  }
+  private func and(_ more: KeyValuePairs<String, String>) -> NameMap { and(NameMap(more)) }
+
+  private func and(_ more: NameMap) -> NameMap { NameMap(rules: rules + more.rules) }
 }

@@ -1,4 +1,6 @@
 import Autodiff
+import Files
+import Safetensors
 import Tokenizers
 
 /// The way from the tensors of a family to those of a tokenizer of ours.
@@ -10,6 +12,8 @@ struct Renaming {
   private(set) var dropped: [String: Int] = [:]
   /// How many tensors of the file are in use.
   var used = 0
+  /// Whether there is a decoder.
+  private(set) var hasDecoder = true
 
   /// The file that they came from.
   let weights: ForeignWeights
@@ -51,6 +55,17 @@ struct Renaming {
           + TokenizerFamily.listing(unknown) + ". Name another family: --from "
           + TokenizerFamily.allCases.map(\.rawValue).joined(separator: "|") + ".")
     }
+    hasDecoder = tensors.keys.contains { $0.hasPrefix("decoder.") }
+    if !hasDecoder { dropWayBack() }
+  }
+
+  /// An encoder alone has no use for what stands in front of a decoder.
+  private mutating func dropWayBack() {
+    for name in tensors.keys where name.hasPrefix("post_quant_conv.") {
+      tensors[name] = nil
+      used -= 1
+      dropped["post_quant_conv.*", default: 0] += 1
+    }
   }
 
   // MARK: Surgery
@@ -68,8 +83,7 @@ struct Renaming {
       return .vq(.euclidean)
     case .cosmos:
       try foldWavelets()
-      // Levels of the published ones: no tensor shows them.
-      return .finiteScalar([8, 8, 8, 5, 5, 5])
+      return .finiteScalar(try levels())
     case .showO:
       reverseBits()
       return .lookupFree
@@ -79,6 +93,19 @@ struct Renaming {
     case .diffusers, .amused, .taming, .chameleon, .openMUSE:
       return tensors["quantize.embedding.weight"] == nil ? .kl : .vq(.euclidean)
     }
+  }
+
+  /// Levels of FSQ: those that the halves of Cosmos hold, or of the published ones.
+  private func levels() throws -> [Int] {
+    let standard = [8, 8, 8, 5, 5, 5]
+    guard let numbers = try weights.tensors["quantizer._levels"]?.floats() else { return standard }
+    let levels = numbers.map { Int($0) }
+    guard (1...64).contains(levels.count), levels.allSatisfy({ (2...4096).contains($0) }) else {
+      throw ImportError(
+        "\(weights.path): expected levels of FSQ in \"quantizer._levels\", found \(levels.prefix(16))"
+      )
+    }
+    return levels
   }
 
   /// The configuration of the quantizer, once the tensors are renamed.
@@ -110,8 +137,27 @@ struct Renaming {
     case .finiteScalar(let levels):
       return .fsq(FiniteScalarConfiguration(levels: levels, bound: .tanhWide))
     case .lookupFree: return .lfq(LookupFreeConfiguration(bits: latentOutputs))
-    case .kl: return .kl(KLConfiguration(channels: latentOutputs / 2))
+    case .kl: return .kl(try posterior())
     }
+  }
+
+  /// Means and log-variances, with the scale that `config.json` gives latents.
+  private func posterior() throws -> KLConfiguration {
+    var configuration = KLConfiguration(channels: latentOutputs / 2)
+    let settings = weights.settings
+    // What diffusers takes where an AutoencoderKL says nothing, as early ones of Stable Diffusion do.
+    let standard = settings?["_class_name"] == .string("AutoencoderKL") ? 0.18215 : 1
+    configuration.scalingFactor = settings?.number("scaling_factor") ?? standard
+    configuration.shiftFactor = settings?.number("shift_factor") ?? 0
+    guard (1e-6...1e6).contains(configuration.scalingFactor),
+      (-1e6...1e6).contains(configuration.shiftFactor)
+    else {
+      throw ImportError(
+        "\(weights.path): its config.json has scaling_factor \(configuration.scalingFactor) and shift_factor "
+          + "\(configuration.shiftFactor), expected a factor of 0.000001 to 1000000 and a shift of at most that"
+      )
+    }
+    return configuration
   }
 
   /// Channels in front of the bottleneck.
@@ -145,6 +191,11 @@ struct Renaming {
           missing.append(name)
         }
         continue
+      }
+      guard tensor.type.isFloat else {
+        throw ImportError(
+          "\(weights.path): the tensor that is \"\(name)\" here holds \(tensor.type.rawValue), expected "
+            + "floating-point numbers. Quantized weights are not read: take the unquantized file.")
       }
       if tensor.shape == needed { continue }
       let isLinear = needed.count == 2 && Array(tensor.shape.prefix(2)) == needed

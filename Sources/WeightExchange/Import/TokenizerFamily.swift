@@ -68,7 +68,7 @@ public enum TokenizerFamily: String, CaseIterable, Sendable {
     switch self {
     case .diffusers, .amused: .diffusers
     case .llamagen: .llamagen
-    case .janus: names.contains { $0.hasPrefix("encoder.conv_blocks.") } ? .llamagen : .taming
+    case .janus: names.contains { $0.hasPrefix("encoder.conv_blocks.") } ? .llamagen : .janus
     case .maskgit: .maskgit
     case .openMAGVIT2: .magvit2
     case .taming, .gumbel, .chameleon, .rqvae, .openMUSE, .ibq, .showO, .cosmos: .taming
@@ -84,7 +84,7 @@ public enum TokenizerFamily: String, CaseIterable, Sendable {
         case .gumbel: ["quantize."]
         case .showO: ["quantize.embedding", "quantize.power_vals"]
         case .cosmos:
-          ["quantizer.", "encoder.patcher.", "decoder.unpatcher.", "distribution."]
+          ["quantizer.", "inv_quant.", "encoder.patcher.", "decoder.unpatcher.", "distribution."]
         case .openMAGVIT2: ["quantize."]
         default: []
         }
@@ -97,9 +97,7 @@ public enum TokenizerFamily: String, CaseIterable, Sendable {
   init(recognizing weights: ForeignWeights, prefix: String) throws {
     let tensors = weights.tensors
     func has(_ beginning: String) -> Bool { tensors.keys.contains { $0.hasPrefix(beginning) } }
-    func text(_ key: String) -> String? {
-      if case .string(let text)? = weights.settings?[key] { text } else { nil }
-    }
+    func text(_ key: String) -> String? { weights.settings?.text(key) }
     func extents(_ name: String) -> [Int] { tensors[name]?.shape ?? [] }
     if has("encoder.down_blocks.") {
       let channels = (0..<5).map {
@@ -127,8 +125,9 @@ public enum TokenizerFamily: String, CaseIterable, Sendable {
       self = .showO
     } else if text("_class_name") == "VQGANModel" {
       self = .openMUSE
-    } else if prefix.contains("vqmodel"), has("decoder.") {
-      self = .janus
+    } else if prefix.contains("vqmodel") {
+      // transformers: Janus, and Chameleon, which has no decoder there.
+      self = has("decoder.") ? .janus : .chameleon
     } else if has("encoder.down.0.block.3."), !has("encoder.down.0.block.4.") {
       throw ImportError(
         "\(weights.path) has the tensors of both taming and ibq, which choose codes in different ways: by "

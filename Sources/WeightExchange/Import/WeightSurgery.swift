@@ -138,6 +138,7 @@ extension Renaming {
     tensors["quant_conv.bias"] = ForeignTensor(shape: [width]) {
       try bias.floats() + [Float](repeating: 0, count: width - d)
     }
+    guard hasDecoder else { return }
     let after = tensors["post_quant_conv.weight"] ?? .identity(e)
     tensors["post_quant_conv.weight"] = ForeignTensor(shape: [after.shape[0], width, 1, 1]) {
       let floats = try after.floats()
@@ -150,17 +151,18 @@ extension Renaming {
   /// Cosmos: the wavelets of 4x4 pixels are a fixed map of the channels of a patch, and go into the first filter;
   /// their inverse goes into the last.
   mutating func foldWavelets() throws {
-    guard let first = tensors["encoder.conv_in.weight"],
-      let last = tensors["decoder.conv_out.weight"],
-      let bias = tensors["decoder.conv_out.bias"], first.shape.count == 4, first.shape[1] == 48,
-      last.shape.count == 4, last.shape[0] == 48
-    else {
-      throw ImportError(
-        "\(weights.path): expected 48 channels into the encoder and out of the decoder, wavelets of 4x4 pixels"
-      )
-    }
+    let mismatch = ImportError(
+      "\(weights.path): expected 48 channels into the encoder and out of the decoder, wavelets of 4x4 pixels"
+    )
+    guard let first = tensors["encoder.conv_in.weight"], first.shape.count == 4,
+      first.shape[1] == 48
+    else { throw mismatch }
     tensors["encoder.conv_in.weight"] = Self.pixels(
       ofWavelets: first, rows: first.shape[0], scale: 1)
+    guard hasDecoder else { return }
+    guard let last = tensors["decoder.conv_out.weight"],
+      let bias = tensors["decoder.conv_out.bias"], last.shape.count == 4, last.shape[0] == 48
+    else { throw mismatch }
     // The matrix is orthogonal but for its scale: its rows have the squared length 1/16.
     tensors["decoder.conv_out.weight"] = Self.pixels(ofWavelets: last, rows: 1, scale: 16)
     tensors["decoder.conv_out.bias"] = Self.pixels(ofWavelets: bias, rows: 1, scale: 16)
