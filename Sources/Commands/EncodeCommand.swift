@@ -146,23 +146,7 @@ public struct EncodeCommand: DocumentedCommand {
       valueName: "folder"))
   var prior: String?
 
-  @Flag(help: "Write latents of mean 0 and deviation 1 in each channel.")
-  var standardize = false
-
-  @Flag(
-    help: ArgumentHelp(
-      "Write latents as generative models take them, (x - shiftFactor) * scalingFactor of the checkpoint."
-    ))
-  var scale = false
-
-  @Flag(help: "Draw latents from the distributions that a kl checkpoint makes, instead of means.")
-  var sample = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Seed of --sample; an image's draw depends on it and on the image's name (default: 1).",
-      valueName: "n"))
-  var seed: Int?
+  @OptionGroup var latents: LatentOptions
 
   @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
@@ -209,17 +193,6 @@ public struct EncodeCommand: DocumentedCommand {
       throw ValidationError(
         "--shard \(shard): expected an even number with --flip, so that no image is parted from its mirror "
           + "image")
-    }
-    if scale, standardize {
-      throw ValidationError(
-        "--standardize and --scale are two ways to scale latents: choose one")
-    }
-    if let seed, !sample || seed < 0 {
-      throw ValidationError(
-        sample
-          ? "--seed: expected 0 or more, found \(seed)"
-          : "--seed is that of --sample: add it, or remove --seed"
-      )
     }
     if resume, force {
       throw ValidationError("--resume keeps existing output and --force replaces it: choose one")
@@ -270,7 +243,7 @@ public struct EncodeCommand: DocumentedCommand {
         background: tokenizer.run.data.background)
       let codec = BoundedCodec(tokenizer)
       let tasks: [BoundedCodec.Task] =
-        [sample ? .draw : .encode] + (verify ? [.reconstruct, .decode] : [])
+        [latents.sample ? .draw : .encode] + (verify ? [.reconstruct, .decode] : [])
       preparation.mostPixels = codec.mostPixels(tasks)
       preparation.hasMirrors = flip
       if case .fixed(let width, let height) = size {
@@ -343,41 +316,15 @@ public struct EncodeCommand: DocumentedCommand {
           + "\(1 << (dtype.element.byteCount * 8) - 1). Use --dtype "
           + "\(IdType(of: tokenizer.identity).rawValue), or remove it.")
     }
-    guard tokenizer.run.quantizer.isContinuous else {
-      let given = [("--standardize", standardize), ("--scale", scale), ("--sample", sample)]
-      guard let option = given.first(where: \.1)?.0 else { return }
-      throw Failure(
-        .usage,
-        "\(option) is for latents, and \(checkpoint) (quantizer.type \"\(kind)\") makes tokens: "
-          + "remove it")
-    }
-    if sample, !tokenizer.run.quantizer.chosen.drawsNoise {
-      throw Failure(
-        .usage,
-        "--sample: the latents of \(checkpoint) (quantizer.type \"\(kind)\") are no distributions to draw "
-          + "from: remove it")
-    }
-    if scale, tokenizer.run.quantizer.latentScaling == nil {
-      throw Failure(
-        .usage,
-        "--scale: \(checkpoint) has no quantizer.scalingFactor other than 1"
-          + (kind == KLConfiguration.word ? ". Say it in its config.json, or use " : ". Use ")
-          + "--standardize")
-    }
+    try latents.check(tokenizer.run.quantizer, of: checkpoint)
+    guard tokenizer.run.quantizer.isContinuous else { return }
     let refused: [(option: String, isThere: Bool, reason: String)] = [
       ("--prior", prior != nil, "a prior codes tokens"),
       ("--dtype", dtype != nil, "they are 32-bit floats"),
       ("--flip", flip, "a prior of latents would be judged by mirror images of what it learned"),
       ("--shard", shard != nil, "their mean and deviation are those of one file"),
       ("--resume", resume, "they are written in one file"),
-      (
-        "--verify", verify && (standardize || scale),
-        "standardized latents are rounded, and decode to nearly the same pixels"
-      ),
-      (
-        "--verify", verify && sample,
-        "drawn ones decode to other pixels than the forward pass, which takes means"
-      ),
+      ("--verify", verify && latents.reasonNotToVerify != nil, latents.reasonNotToVerify ?? ""),
     ]
     for (option, isThere, reason) in refused where isThere {
       throw Failure(
@@ -393,56 +340,7 @@ public struct EncodeCommand: DocumentedCommand {
     }
   }
 
-  /// Writes the latents of images.
-  private func encodeLatents(
-    _ inputs: ImageInputs, _ tokenizer: OpenedTokenizer, _ codec: BoundedCodec,
-    _ preparation: Preparation, to target: TokenOutput, unnamed: Int, _ terminal: Terminal
-  ) throws {
-    let writer: LatentWriter
-    do {
-      writer = try LatentWriter(
-        path: target.path, format: target.format, identity: tokenizer.identity,
-        recipe: preparation.recipe, channels: tokenizer.run.quantizer.codeDimension,
-        classes: inputs.classes, form: latentForm(tokenizer.run.quantizer),
-        scaling: tokenizer.run.quantizer.latentScaling, seed: drawingSeed)
-    } catch { throw Failure(writing: error) }
-    let run = EncodingRun(
-      codec: codec, preparation: preparation, target: .latents(writer, drawnBy: drawingSeed),
-      threads: options.threadCount, alsoChecks: verify ? [.reconstruct, .decode] : [])
-    let progress = ItemProgress(terminal, "encoding", total: inputs.files.count)
-    let outcome = try explainingPieces { try run.encode(inputs.files, terminal, progress) }
-    terminal.tell(
-      transparentCount: outcome.transparent,
-      transparency: preparation.rules.transparency(preparation.background))
-    let rejected = outcome.rejected + unnamed
-    if outcome.rejected == inputs.files.count {
-      throw Failure(
-        .badData,
-        "nothing was written: \(Display.count(rejected, "file")) skipped, for the reasons above")
-    }
-    _ = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
-    let latents = try LatentFile.open(path: target.path)
-    let sizes = outcome.sizes(preparation, cells: "latent vectors")
-    terminal.result(
-      latents.summary(rate: progress.rate) + (sizes.map { "; " + $0 } ?? ""))
-    if verify {
-      let verification = TokenVerification(
-        codec: codec, preparation: preparation, encoded: .latents(latents),
-        threads: options.threadCount)
-      try verification.run(inputs.files, terminal)
-    }
-    try tellRejected(rejected, of: inputs.files.count + unnamed, target.path)
-  }
-
-  /// By which latents are drawn; nil where means are written.
-  private var drawingSeed: UInt64? { sample ? UInt64(seed ?? 1) : nil }
-
-  private func latentForm(_ quantizer: QuantizerConfiguration) -> LatentForm {
-    if scale, let scaling = quantizer.latentScaling { return .scaled(scaling) }
-    return standardize ? .standardized : .plain
-  }
-
-  private func tellRejected(_ rejected: Int, of all: Int, _ path: String) throws {
+  func tellRejected(_ rejected: Int, of all: Int, _ path: String) throws {
     guard rejected > 0 else { return }
     throw Failure(
       .badData,
@@ -473,7 +371,7 @@ public struct EncodeCommand: DocumentedCommand {
   }
 
   /// Says how to continue a failed or interrupted run with shards.
-  private func explainingPieces<R>(_ body: () throws -> R) throws -> R {
+  func explainingPieces<R>(_ body: () throws -> R) throws -> R {
     let goOn =
       shard == nil
       ? "Nothing was written, and existing output is unchanged."

@@ -5,7 +5,6 @@ import Foundation
 import Imaging
 import Inference
 import TokenFiles
-import Tokenizers
 
 /// Where encode writes: one file, or numbered shards beside each other.
 struct TokenOutput: Equatable {
@@ -143,17 +142,6 @@ extension LatentFile {
     return "\(path): \(Display.count(count, "image"))\(labelled), latents "
       + "\(rows)x\(columns)x\(channels)\(isStandardized ? ", standardized" : ""); "
       + "mean \(list(mean)); deviation \(list(deviation)); \(rate)"
-  }
-}
-
-extension QuantizerConfiguration {
-  /// How generative models take its latents; nil where nothing is said of that.
-  var latentScaling: LatentScaling? {
-    guard case .kl(let quantizer) = self,
-      quantizer.scalingFactor != 1 || quantizer.shiftFactor != 0
-    else { return nil }
-    return LatentScaling(
-      factor: Float(quantizer.scalingFactor), shift: Float(quantizer.shiftFactor))
   }
 }
 

@@ -125,6 +125,9 @@ struct ForeignWeights {
   }
 }
 
+/// How many things there are that are counted from 0: as many as come before the first that is not there.
+func count(while isThere: (Int) -> Bool) -> Int { (0..<100).first { !isThere($0) } ?? 100 }
+
 /// A tensor that is read, or made of others, when it is asked for; row-major, as files have it.
 struct ForeignTensor {
   /// The extents, outermost first.

@@ -23,22 +23,20 @@ extension ModelConfiguration {
       return shape
     }
     func has(_ beginning: String) -> Bool { shapes.keys.contains { $0.hasPrefix(beginning) } }
-    func count(_ beginning: String) -> Int {
-      (0..<100).first { !has("\(beginning).\($0).") } ?? 100
-    }
-    let levels = count("encoder.down_blocks")
+    func numbered(_ beginning: String) -> Int { count { has("\(beginning).\($0).") } }
+    let levels = numbered("encoder.down_blocks")
     guard levels > 0 else { throw fault("its encoder has no levels") }
     func down(_ level: Int) -> String { "encoder.down_blocks.\(level)" }
     var model = ModelConfiguration()
     var layout = ModelLayout()
     model.normGroups = groups
     model.channels = try (0..<levels).map { try shape("\(down($0)).resnets.0.conv2.weight")[0] }
-    let encoderBlocks = (0..<levels).map { count("\(down($0)).resnets") }
+    let encoderBlocks = (0..<levels).map { numbered("\(down($0)).resnets") }
     model.blocksPerLevel = encoderBlocks[0]
     if Set(encoderBlocks).count > 1 { layout.encoderBlocks = encoderBlocks }
     model.attentionLevels = (0..<levels).filter { has("\(down($0)).attentions.") }
     model.middleAttention = has("encoder.mid_block.attentions.")
-    layout.middleBlocks = count("encoder.mid_block.resnets")
+    layout.middleBlocks = numbered("encoder.mid_block.resnets")
     let halvings = (0..<levels).filter { has("\(down($0)).downsamplers.") }
     if halvings != Array(0..<levels - 1) {
       layout.halvings = halvings
@@ -60,13 +58,13 @@ extension ModelConfiguration {
       return
     }
 
-    guard count("decoder.up_blocks") == levels else {
+    guard numbered("decoder.up_blocks") == levels else {
       throw fault(
-        "its encoder has \(levels) levels and its decoder \(count("decoder.up_blocks")); expected as many"
+        "its encoder has \(levels) levels and its decoder \(numbered("decoder.up_blocks")); expected as many"
       )
     }
     func up(_ level: Int) -> String { "decoder.up_blocks.\(levels - 1 - level)" }
-    let decoderBlocks = (0..<levels).map { count("\(up($0)).resnets") }
+    let decoderBlocks = (0..<levels).map { numbered("\(up($0)).resnets") }
     if decoderBlocks.contains(where: { $0 != model.blocksPerLevel + 1 }) {
       layout.decoderBlocks = decoderBlocks
     }

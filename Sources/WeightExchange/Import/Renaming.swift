@@ -34,15 +34,15 @@ struct Renaming {
   init(_ family: TokenizerFamily, _ weights: ForeignWeights) throws {
     (self.family, self.weights) = (family, weights)
     let map = family.names(weights.tensors.keys)
-    let levels = (0..<100).first { level in
+    let levels = count { level in
       let beginnings = ["down", "down_blocks", "conv_blocks"].map { "encoder.\($0).\(level)." }
-      return !weights.tensors.keys.contains { name in beginnings.contains { name.hasPrefix($0) } }
+      return weights.tensors.keys.contains { name in beginnings.contains { name.hasPrefix($0) } }
     }
     var unknown: [String] = []
     for (name, tensor) in weights.tensors {
       if let beginning = family.dropped.first(where: name.hasPrefix) {
         dropped[beginning.hasSuffix(".") ? beginning + "*" : beginning, default: 0] += 1
-      } else if let target = map.renamed(name, levels: levels ?? 0) {
+      } else if let target = map.renamed(name, levels: levels) {
         tensors[target] = tensor
         used += 1
       } else {

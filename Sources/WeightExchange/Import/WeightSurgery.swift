@@ -11,8 +11,7 @@ extension Renaming {
 
   /// RQ-VAE's codebooks have a row more than codes, and often are one and the same.
   mutating func repeatCodebooks() throws -> Int {
-    let depth =
-      (0..<100).first { weights.tensors["quantizer.codebooks.\($0).weight"] == nil } ?? 100
+    let depth = count { weights.tensors["quantizer.codebooks.\($0).weight"] != nil }
     for index in 0..<depth {
       let name = "quantizer.codebooks.\(index).weight"
       guard let codebook = weights.tensors[name], codebook.shape.count == 2, codebook.shape[0] > 2
@@ -75,10 +74,8 @@ extension Renaming {
       }
       tensors[name] = .constant(0, [outputs, inner.shape[1], 1, 1])
     }
-    let levels = (0..<100).first {
-      tensors["encoder.down_blocks.\($0).resnets.0.conv2.weight"] == nil
-    }
-    for level in 0..<(levels ?? 1) - 1 {
+    let levels = count { tensors["encoder.down_blocks.\($0).resnets.0.conv2.weight"] != nil }
+    for level in 0..<max(1, levels) - 1 {
       guard let last = tensors["encoder.down_blocks.\(level).resnets.0.conv2.weight"] else {
         continue
       }
