@@ -32,6 +32,9 @@ public struct EncodeCommand: DocumentedCommand {
         + "--shard, numbered shards are written one by one, and --resume continues after "
         + "the last complete shard; without it nothing is written before all images are "
         + "encoded. With --force, existing output stays until the new tokens are complete.",
+      "--part i/n encodes one of n parts of the images: n processes, on as many machines as you like, see "
+        + "the same paths and write NAME.part-i-of-n each. --merge checks that all of them are there, of one set, "
+        + "tokenizer and recipe, and joins them into NAME: the very file that one process would have written.",
       "--flip encodes the mirror image of each image too, as an image of its own right behind it, named "
         + "a.mirrored.png for a.png.",
       "A checkpoint whose quantizer is kl or none makes latents, floats [N, h, w, d] of one grid, and "
@@ -63,6 +66,11 @@ public struct EncodeCommand: DocumentedCommand {
         --size 256x256 --shard 10000 --resume photos
       """#,
       #"""
+      encode --checkpoint checkpoints/vq --part 2/8 \
+        --output t.bin --shard 10000 --resume photos
+      """#,
+      "encode --merge --output t.bin",
+      #"""
       encode --checkpoint checkpoints/vq --output t.bin \
         --format megatron --dtype uint16 photos
       """#,
@@ -86,7 +94,7 @@ public struct EncodeCommand: DocumentedCommand {
     ])
 
   @Option(help: ArgumentHelp("Folder of the trained run.", valueName: "folder"))
-  var checkpoint: String
+  var checkpoint = ""
 
   @Option(
     help: ArgumentHelp(
@@ -134,6 +142,21 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Replace existing output once the new tokens are complete.")
   var force = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Encode one of n parts of the images, into NAME.part-i-of-n; run n of these side by side, then --merge.",
+      valueName: "i/n"))
+  var part: PartOption?
+
+  @Flag(help: "Join the parts of --output into it, without checkpoint and images.")
+  var merge = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write counts, throughput, use of the codebook and the files that were skipped as JSON.",
+      valueName: "file"))
+  var summary: String?
+
   @Flag(help: "Record no classes of images.")
   var noLabels = false
 
@@ -156,16 +179,18 @@ public struct EncodeCommand: DocumentedCommand {
   @OptionGroup var options: CommandOptions
 
   @Argument(help: ArgumentHelp("Images and folders of images.", valueName: "path"))
-  var paths: [String]
+  var paths: [String] = []
 
   /// A command as the parser fills it in.
   public init() {}
 
   /// Checks the values.
   public func validate() throws {
-    try requireName("--checkpoint", checkpoint)
     try requireName("--output", output)
-    try requireNames("<path>", paths)
+    if merge { try validateMerge() } else { try requireSource() }
+    if part != nil, prior != nil {
+      throw ValidationError("--prior writes one file of its own: remove --part")
+    }
     if let shard, shard < 1 {
       throw ValidationError("--shard: expected at least 1 image per shard, found \(shard)")
     }
@@ -178,11 +203,12 @@ public struct EncodeCommand: DocumentedCommand {
       )
     }
     try requireName("--prior", prior)
+    try requireName("--summary", summary)
     let isOther = (format ?? .safetensors) != .safetensors || dtype != nil
-    if prior != nil, shard != nil || resume || verify || isOther {
+    if prior != nil, shard != nil || resume || verify || isOther || summary != nil {
       throw ValidationError(
-        "--prior writes one safetensors file of its own: remove --shard, --resume, --verify, --dtype and "
-          + "--format")
+        "--prior writes one safetensors file of its own: remove --shard, --resume, --verify, --summary, "
+          + "--dtype and --format")
     }
     if format == .megatron, dtype == .uint32 {
       throw ValidationError(
@@ -199,16 +225,43 @@ public struct EncodeCommand: DocumentedCommand {
     }
   }
 
+  /// Images and something to encode them with are needed.
+  private func requireSource() throws {
+    guard !checkpoint.isEmpty else {
+      throw ValidationError("expected --checkpoint with the folder of a trained run")
+    }
+    guard !paths.isEmpty else {
+      throw ValidationError("expected images or folders of images")
+    }
+    try requireNames("<path>", paths)
+  }
+
+  /// What is joined is there already.
+  private func validateMerge() throws {
+    let given: [(String, Bool)] = [
+      ("--checkpoint", !checkpoint.isEmpty), ("<path>", !paths.isEmpty), ("--part", part != nil),
+      ("--resume", resume), ("--prior", prior != nil), ("--verify", verify), ("--flip", flip),
+      ("--recipe", recipe != nil), ("--size", size != .model), ("--no-labels", noLabels),
+      ("--sample", latents.sample),
+    ]
+    if let option = given.first(where: \.1)?.0 {
+      throw ValidationError(
+        "--merge joins parts that are encoded already: remove \(option), or --merge")
+    }
+  }
+
   /// Encodes.
   public func run() throws {
     try conclude(options) { terminal in
+      if merge { return try mergeParts(terminal) }
       if format == .megatron, let named = TokenFormat(path: output), named != .bin {
         throw Failure(
           .usage,
           "--output \(output) ends in .\(named.rawValue), but --format megatron writes .bin and .idx. "
             + "Change the extension.")
       }
-      let target = try TokenOutput(path: output, format: format?.format)
+      var target = try TokenOutput(path: output, format: format?.format)
+      if let part { target = try target.part(part) }
       guard prior == nil || target.format == .safetensors else {
         throw Failure(
           .usage,
@@ -220,6 +273,17 @@ public struct EncodeCommand: DocumentedCommand {
         prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)
       defer { if prior != nil { try? FileManager.default.removeItem(atPath: output.path) } }
       var inputs = try ImageInputs(paths: paths, hasLabels: !noLabels)
+      var share: EncodedPart?
+      if let part {
+        let own = EncodedPart(part.number, of: part.total, names: inputs.files.map(\.name))
+        guard !own.range.isEmpty else {
+          return terminal.result(
+            "part \(part.number) of \(part.total) of \(Display.count(own.images, "image")) has none: nothing to do"
+          )
+        }
+        inputs.keep(own.range)
+        share = own
+      }
       if flip { try inputs.addMirrors() }
       for warning in inputs.warnings { terminal.warn(warning) }
       var leftOut = LeftOut(terminal)
@@ -257,10 +321,11 @@ public struct EncodeCommand: DocumentedCommand {
       Interruption.listen()
       if tokenizer.run.quantizer.isContinuous {
         return try encodeLatents(
-          inputs, tokenizer, codec, preparation, to: target, unnamed: unnamed, terminal)
+          inputs, tokenizer, codec, preparation, to: target, part: share, unnamed: unnamed, terminal
+        )
       }
       let writer = try makeWriter(
-        output, tokenizer.identity, preparation.recipe, inputs.classes)
+        output, tokenizer.identity, preparation.recipe, inputs.classes, share)
       let run = EncodingRun(
         codec: codec, preparation: preparation, target: .tokens(writer),
         threads: options.threadCount,
@@ -292,8 +357,13 @@ public struct EncodeCommand: DocumentedCommand {
         terminal.result(text)
         return try tellRejected(rejected, of: inputs.fileCount + unnamed, target.path)
       }
-      let summary = try TokenSummary(tokens).text(output.path, rate: progress.rate)
-      terminal.result(summary + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
+      let counts = try TokenSummary(tokens)
+      let report = EncodingReport(
+        output: output.path, rejections: outcome.rejections,
+        work: (progress.done - outcome.rejected, progress.seconds), part: share)
+      if let summary { try EncodingReport.write(report.json(counts), to: summary) }
+      let text = counts.text(output.path, rate: progress.rate)
+      terminal.result(text + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
       if verify {
         let verification = TokenVerification(
           codec: codec, preparation: preparation, encoded: .tokens(tokens),
@@ -324,6 +394,8 @@ public struct EncodeCommand: DocumentedCommand {
       ("--flip", flip, "a prior of latents would be judged by mirror images of what it learned"),
       ("--shard", shard != nil, "their mean and deviation are those of one file"),
       ("--resume", resume, "they are written in one file"),
+      ("--standardize", part != nil && latents.standardize, "parts are standardized by --merge"),
+      ("--scale", part != nil && latents.scale, "parts are scaled by --merge"),
       ("--verify", verify && latents.reasonNotToVerify != nil, latents.reasonNotToVerify ?? ""),
     ]
     for (option, isThere, reason) in refused where isThere {
@@ -349,13 +421,14 @@ public struct EncodeCommand: DocumentedCommand {
   }
 
   private func makeWriter(
-    _ output: TokenOutput, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String]
+    _ output: TokenOutput, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String],
+    _ part: EncodedPart?
   ) throws -> TokenWriter {
     do {
       return try TokenWriter(
         path: output.path, format: output.format, identity: identity, recipe: recipe,
-        classes: classes, idType: dtype?.element, hasIndex: format == .megatron, shard: shard,
-        resume: resume, replace: force || prior != nil)
+        classes: classes, idType: dtype?.element, hasIndex: format == .megatron, part: part,
+        shard: shard, resume: resume, replace: force || prior != nil)
     } catch {
       let failure = Failure(writing: error)
       guard case .otherClasses(_, let found, _) = error, found.isEmpty != noLabels else {

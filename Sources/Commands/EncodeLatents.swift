@@ -8,15 +8,16 @@ extension EncodeCommand {
   /// Writes the latents of images.
   func encodeLatents(
     _ inputs: ImageInputs, _ tokenizer: OpenedTokenizer, _ codec: BoundedCodec,
-    _ preparation: Preparation, to target: TokenOutput, unnamed: Int, _ terminal: Terminal
+    _ preparation: Preparation, to target: TokenOutput, part: EncodedPart?, unnamed: Int,
+    _ terminal: Terminal
   ) throws {
     let writer: LatentWriter
     do {
       writer = try LatentWriter(
         path: target.path, format: target.format, identity: tokenizer.identity,
         recipe: preparation.recipe, channels: tokenizer.run.quantizer.codeDimension,
-        classes: inputs.classes, form: latents.form(tokenizer.run.quantizer),
-        scaling: tokenizer.run.quantizer.latentScaling, seed: latents.drawingSeed)
+        classes: inputs.classes, form: latents.form(tokenizer.run.quantizer.latentScaling),
+        scaling: tokenizer.run.quantizer.latentScaling, seed: latents.drawingSeed, part: part)
     } catch { throw Failure(writing: error) }
     let run = EncodingRun(
       codec: codec, preparation: preparation,
@@ -35,6 +36,10 @@ extension EncodeCommand {
     }
     _ = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
     let file = try LatentFile.open(path: target.path)
+    let report = EncodingReport(
+      output: target.path, rejections: outcome.rejections,
+      work: (progress.done - outcome.rejected, progress.seconds), part: part)
+    if let summary { try EncodingReport.write(report.json(file), to: summary) }
     let sizes = outcome.sizes(preparation, cells: "latent vectors")
     terminal.result(
       file.summary(rate: progress.rate) + (sizes.map { "; " + $0 } ?? ""))

@@ -38,8 +38,10 @@ struct EncodingRun {
 
   /// The outcome for all files.
   struct Outcome {
-    /// Files that were skipped.
-    var rejected = 0
+    /// Files that were skipped, in order.
+    var rejections: [EncodingReport.Rejection] = []
+    /// How many.
+    var rejected: Int { rejections.count }
     /// Images that may have had transparent pixels.
     var transparent = 0
     /// Images whose size was changed.
@@ -87,9 +89,10 @@ struct EncodingRun {
         } catch  where item.input.isMirrored {
           continue
         } catch {
-          outcome.rejected += 1
           let (kind, advice) = Self.kind(of: error, preparation)
-          leftOut.tell(Self.reason(error, preparation), kind: kind, advice: advice)
+          let reason = Self.reason(error, preparation)
+          outcome.rejections.append(.init(path: item.input.path, reason: reason))
+          leftOut.tell(reason, kind: kind, advice: advice)
         }
       }
       switch target {

@@ -95,6 +95,9 @@ struct ImageInputs: Sendable, Equatable {
   /// How many files there are, mirror images not counted.
   var fileCount: Int { files.count { !$0.isMirrored } }
 
+  /// Keeps one share of the files.
+  mutating func keep(_ range: Range<Int>) { files = Array(files[range]) }
+
   /// Puts each file's mirror image behind it: `a.mirrored.png` behind `a.png`.
   ///
   /// Errors: a file that has such a name itself.

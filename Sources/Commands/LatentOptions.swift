@@ -40,9 +40,14 @@ struct LatentOptions: ParsableArguments {
   var drawingSeed: UInt64? { sample ? UInt64(seed ?? 1) : nil }
 
   /// What is written of each number.
-  func form(_ quantizer: QuantizerConfiguration) -> LatentForm {
-    if scale, let scaling = quantizer.latentScaling { return .scaled(scaling) }
+  func form(_ scaling: LatentScaling?) -> LatentForm {
+    if scale, let scaling { return .scaled(scaling) }
     return standardize ? .standardized : .plain
+  }
+
+  /// The first option that is given.
+  var given: String? {
+    [("--standardize", standardize), ("--scale", scale), ("--sample", sample)].first(where: \.1)?.0
   }
 
   /// Refuses what a quantizer cannot give.
@@ -51,8 +56,7 @@ struct LatentOptions: ParsableArguments {
   func check(_ quantizer: QuantizerConfiguration, of checkpoint: String) throws {
     let name = "\(checkpoint) (quantizer.type \"\(quantizer.kind)\")"
     guard quantizer.isContinuous else {
-      let given = [("--standardize", standardize), ("--scale", scale), ("--sample", sample)]
-      guard let option = given.first(where: \.1)?.0 else { return }
+      guard let option = given else { return }
       throw Failure(.usage, "\(option) is for latents, and \(name) makes tokens: remove it")
     }
     if sample, !quantizer.chosen.drawsNoise {

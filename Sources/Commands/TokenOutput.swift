@@ -11,7 +11,7 @@ struct TokenOutput: Equatable {
   /// The coat.
   let format: TokenFormat
   /// The path without its ending.
-  private let stem: String
+  let stem: String
 
   /// Takes the coat from `--format`, or else from the path's ending; safetensors where neither says.
   init(path: String, format: TokenFormat?) throws {
@@ -36,6 +36,11 @@ struct TokenOutput: Equatable {
     }
     self.format = format ?? named ?? .safetensors
     stem = named == nil ? path : String(path[..<path.lastIndex(of: ".")!])
+  }
+
+  /// The output of one part.
+  func part(_ part: PartOption) throws -> TokenOutput {
+    try TokenOutput(path: EncodedPart.stem(stem, part.number, of: part.total), format: format)
   }
 
   /// The file's path, with its ending in lower case.

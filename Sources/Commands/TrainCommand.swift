@@ -82,6 +82,13 @@ public struct TrainCommand: DocumentedCommand {
 
   @Flag(
     help: """
+      Resume the run in --output if there is one, else start it: the same command starts a job and \
+      continues it. A finished run is left as it is.
+      """)
+  var resumeIfThere = false
+
+  @Flag(
+    help: """
       With --resume: allow changes of settings such as the learning rate, which \
       docs/fine-tuning.md lists. The metrics log records them.
       """)
@@ -199,7 +206,16 @@ public struct TrainCommand: DocumentedCommand {
       throw ValidationError(
         "--from starts a new run and --resume continues one: choose one")
     }
-    if allowChanges || allowChangedData, !resume {
+    if resumeIfThere, resume {
+      throw ValidationError(
+        "--resume expects a run, --resume-if-there does not: choose one")
+    }
+    if resumeIfThere, [trace, estimate, findRate, printPlan].contains(true) {
+      throw ValidationError(
+        "--resume-if-there is for runs that are saved: remove --trace, --estimate, --find-rate and "
+          + "--print-plan")
+    }
+    if allowChanges || allowChangedData, !resume, !resumeIfThere {
       throw ValidationError(
         "\(allowChanges ? "--allow-changes" : "--allow-changed-data") applies to a resumed run: "
           + "add --resume")
@@ -238,63 +254,93 @@ public struct TrainCommand: DocumentedCommand {
         }
         return
       }
-      switch kind {
-      case .prior: return try trainPrior(terminal)
-      case .continuous: return try trainContinuous(terminal)
-      case .solver: return try trainSolver(terminal)
-      case .tokenizer, .model: break
+      if resumeIfThere { try startOrResume(terminal) } else { try train(terminal) }
+    }
+  }
+
+  /// Starts a run or continues it, by what is in its folder; one that is finished is left alone.
+  private func startOrResume(_ terminal: Terminal) throws {
+    var command = self
+    let folder = try outputFolder()
+    (command.output, command.resumeIfThere) = (folder, false)
+    if Checkpoint(folder: folder).holdsRun {
+      command.resume = true
+      // It has begun from those weights; a solver needs its prior all along.
+      if kind != .solver { command.from = nil }
+      terminal.say("\(folder) holds a run: continuing it")
+    } else {
+      (command.allowChanges, command.allowChangedData) = (false, false)
+    }
+    do { try command.train(terminal) } catch let error as TrainingError {
+      switch error {
+      case .alreadyDone, .patienceEnded:
+        terminal.result("\(folder): the run is finished; nothing to do")
+      default: throw error
       }
-      let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
-      let given = try configuration(start, terminal)
-      try given.checkFrozen(hasWeights: resume || start != nil)
-      let folder = try outputFolder()
-      // Images take time: what cannot fit is refused before they are read.
-      let run = try TokenizerTrainer<Device>.choosingLanes(
-        given, cores: options.threadCount, folder: resume ? folder : nil)
-      let need = MemoryNeed(training: run, on: Device())
-      if !printPlan { try MemoryLimits().check(need, "training") }
-      let lock = isDry ? nil : try Checkpoint(folder: folder).lockForTraining(resuming: resume)
-      defer { lock?.release() }
-      Interruption.listen()
-      do {
-        if !isDry {
-          let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
-          terminal.say(RunDescription(run).tokenizer(parameters: parameters))
-        }
-        let dataset = try TrainingImages(
-          run, folders: try imageFolders(run, folder), need: need, terminal
-        ).open()
-        if !printPlan {
-          let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
-          let need = MemoryNeed(training: run, evaluationImages: images, on: Device())
-          try MemoryLimits().check(need, "training")
-        }
-        let progress = TrainingProgress(terminal, run, folder: folder)
-        let trainer = try TokenizerTrainer(
-          run, dataset: dataset, folder: folder, isResuming: resume, start: start,
-          allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
-          observer: progress, shouldStop: { Interruption.isRequested })
-        if printPlan {
-          terminal.result(trainer.plan.description)
-        } else if trace {
-          let measured = try trainer.trace(steps: steps ?? 5)
-          terminal.result(TraceReport(measured, run).text)
-        } else if estimate {
-          let measured = try trainer.measure(steps: measuredSteps)
-          let report = EstimateReport(
-            measured, run, trainingImages: dataset.training.count,
-            threads: trainer.threadsInUse, cores: AvailableCores.count,
-            similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
-          terminal.result(report.text)
-        } else if findRate {
-          try self.findRate(trainer, terminal)
-        } else {
-          try tell(try trainer.train(), progress, folder, terminal)
-        }
-      } catch DatasetError.stopped {
-        terminal.say("stopped before anything was computed; \(folder) is unchanged")
-        throw ExitCode(Interruption.exitCode)
+    }
+  }
+
+  /// Trains what the configuration is of.
+  private func train(_ terminal: Terminal) throws {
+    switch kind {
+    case .prior: try trainPrior(terminal)
+    case .continuous: try trainContinuous(terminal)
+    case .solver: try trainSolver(terminal)
+    case .tokenizer, .model: try trainTokenizer(terminal)
+    }
+  }
+
+  private func trainTokenizer(_ terminal: Terminal) throws {
+    let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
+    let given = try configuration(start, terminal)
+    try given.checkFrozen(hasWeights: resume || start != nil)
+    let folder = try outputFolder()
+    // Images take time: what cannot fit is refused before they are read.
+    let run = try TokenizerTrainer<Device>.choosingLanes(
+      given, cores: options.threadCount, folder: resume ? folder : nil)
+    let need = MemoryNeed(training: run, on: Device())
+    if !printPlan { try MemoryLimits().check(need, "training") }
+    let lock = isDry ? nil : try Checkpoint(folder: folder).lockForTraining(resuming: resume)
+    defer { lock?.release() }
+    Interruption.listen()
+    do {
+      if !isDry {
+        let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
+        terminal.say(RunDescription(run).tokenizer(parameters: parameters))
       }
+      let dataset = try TrainingImages(
+        run, folders: try imageFolders(run, folder), need: need, terminal
+      ).open()
+      if !printPlan {
+        let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
+        let need = MemoryNeed(training: run, evaluationImages: images, on: Device())
+        try MemoryLimits().check(need, "training")
+      }
+      let progress = TrainingProgress(terminal, run, folder: folder)
+      let trainer = try TokenizerTrainer(
+        run, dataset: dataset, folder: folder, isResuming: resume, start: start,
+        allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
+        observer: progress, shouldStop: { Interruption.isRequested })
+      if printPlan {
+        terminal.result(trainer.plan.description)
+      } else if trace {
+        let measured = try trainer.trace(steps: steps ?? 5)
+        terminal.result(TraceReport(measured, run).text)
+      } else if estimate {
+        let measured = try trainer.measure(steps: measuredSteps)
+        let report = EstimateReport(
+          measured, run, trainingImages: dataset.training.count,
+          threads: trainer.threadsInUse, cores: AvailableCores.count,
+          similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
+        terminal.result(report.text)
+      } else if findRate {
+        try self.findRate(trainer, terminal)
+      } else {
+        try tell(try trainer.train(), progress, folder, terminal)
+      }
+    } catch DatasetError.stopped {
+      terminal.say("stopped before anything was computed; \(folder) is unchanged")
+      throw ExitCode(Interruption.exitCode)
     }
   }
 

@@ -53,6 +53,8 @@ public struct LatentFile: Sendable {
   public let scaling: LatentScaling?
   /// By which the latents were drawn; nil where they are means.
   public let seed: UInt64?
+  /// Which share of a set it is, where several programs encode one; nil where it is whole.
+  public let part: EncodedPart?
 
   /// Whether the file says nothing of its autoencoder, so that the assumption was taken.
   public let isAssumed: Bool
@@ -318,6 +320,10 @@ extension LatentFile {
     isStandardized = header.standardized ?? false
     scaling = try Self.scaling(header, path: path)
     seed = header.seed
+    part = header.part
+    if let reason = part?.problem {
+      throw .metadata(path: path, key: "part", reason: reason)
+    }
     let scan = try Self.scan(raw, paths: paths)
     (mean, deviation) = try Self.moments(raw, measured: scan.moments)
     try Self.checkSizes(raw, identity)

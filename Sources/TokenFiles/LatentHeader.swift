@@ -25,6 +25,8 @@ struct LatentHeader: Codable {
   var classes: [String]?
   var checksum: String?
   var xxh64: String?
+  /// Which share of a set this is, where several programs encode one.
+  var part: EncodedPart?
 
   // In the sidecar only: what safetensors holds as tensors.
   var storage: TokenFormat?
@@ -43,7 +45,7 @@ struct LatentHeader: Codable {
     case fingerprint, quantizer, downsampling, standardized
     case scalingFactor = "scaling_factor"
     case shiftFactor = "shift_factor"
-    case seed, recipe, paths, classes, checksum, xxh64
+    case seed, recipe, paths, classes, checksum, xxh64, part
     case storage, dtype, shape
     case byteCount = "byte_count"
     case mean, deviation, sizes
@@ -80,6 +82,7 @@ extension LatentHeader {
     texts[.classes] = try classes.map(TokenHeader.json)
     texts[.checksum] = checksum
     texts[.xxh64] = xxh64
+    texts[.part] = try part.map(TokenHeader.json)
     return Dictionary(uniqueKeysWithValues: texts.map { ($0.key.rawValue, $0.value) })
   }
 
@@ -118,6 +121,7 @@ extension LatentHeader {
     scalingFactor = try optional(Float.self, .scalingFactor)
     shiftFactor = try optional(Float.self, .shiftFactor)
     seed = try optional(UInt64.self, .seed)
+    part = try optional(EncodedPart.self, .part)
     recipe = try optional(Recipe.self, .recipe)
     paths = try optional([String].self, .paths)
     classes = try optional([String].self, .classes)

@@ -45,6 +45,7 @@ public final class LatentWriter {
   private let form: LatentForm
   private let scaling: LatentScaling?
   private let seed: UInt64?
+  private let part: EncodedPart?
   private let name: PieceName
   private let spill: SpillFile
   private let headerLimit: Int
@@ -67,6 +68,7 @@ public final class LatentWriter {
   /// - `form`: what is written of each number.
   /// - `scaling`: the autoencoder's word on how generative models take its latents, to be recorded.
   /// - `seed`: that by which latents were drawn, to be recorded; nil where they are means.
+  /// - `part`: which share of a set the images are, where several programs encode one.
   ///
   /// Until `finish()` no other writer can have the same output.
   ///
@@ -75,18 +77,18 @@ public final class LatentWriter {
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe, channels: Int,
     classes: [String] = [], form: LatentForm = .plain,
-    scaling: LatentScaling? = nil, seed: UInt64? = nil
+    scaling: LatentScaling? = nil, seed: UInt64? = nil, part: EncodedPart? = nil
   ) throws(TokenFileError) {
     // Below the 100 MB that a safetensors header may take, with room for all the rest.
     try self.init(
       path: path, format: format, identity: identity, recipe: recipe, channels: channels,
-      classes: classes, form: form, scaling: scaling, seed: seed, headerLimit: 64 << 20)
+      classes: classes, form: form, scaling: scaling, seed: seed, part: part, headerLimit: 64 << 20)
   }
 
   package init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe, channels: Int,
     classes: [String] = [], form: LatentForm = .plain,
-    scaling: LatentScaling? = nil, seed: UInt64? = nil, headerLimit: Int
+    scaling: LatentScaling? = nil, seed: UInt64? = nil, part: EncodedPart? = nil, headerLimit: Int
   ) throws(TokenFileError) {
     precondition(channels > 0, "latent vectors have channels")
     if let (key, reason) = identity.latentProblem {
@@ -110,6 +112,7 @@ public final class LatentWriter {
     self.form = form
     self.scaling = scaling
     self.seed = seed
+    self.part = part
     self.headerLimit = headerLimit
     headerSize = PieceBuilder.headerSize(of: classes)
     moments = ChannelMoments(channels: channels)
@@ -285,6 +288,7 @@ public final class LatentWriter {
     header.scalingFactor = scaling?.factor
     header.shiftFactor = scaling?.shift
     header.seed = seed
+    header.part = part
     header.paths = paths
     header.classes = classes.isEmpty ? nil : classes
     header.checksum = checksum.hexadecimal

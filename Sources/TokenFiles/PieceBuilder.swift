@@ -16,6 +16,7 @@ struct PieceBuilder {
   private let classes: [String]
   private let idType: ElementType
   private let hasIndex: Bool
+  private let part: EncodedPart?
   private let spill: SpillFile
   private var checksum = Checksum()
   private var stream = Fingerprint.Stream()
@@ -34,11 +35,12 @@ struct PieceBuilder {
   /// - `hasIndex`: whether a `MegatronIndex` is written beside flat ids.
   init(
     identity: TokenizerIdentity, recipe: Recipe, classes: [String], idType: ElementType,
-    hasIndex: Bool, spill: SpillFile
+    hasIndex: Bool, part: EncodedPart?, spill: SpillFile
   ) {
     self.identity = identity
     self.idType = idType
     self.hasIndex = hasIndex
+    self.part = part
     self.recipe = recipe
     self.classes = classes
     self.spill = spill
@@ -95,6 +97,7 @@ struct PieceBuilder {
     header.xxh64 = Fingerprint.hexadecimal(stream.value)
     header.shard = shard
     header.lastShard = shard == nil ? nil : isLast
+    header.part = part
     do {
       switch name.format {
       case .safetensors: try writeTensors(to: name.data, header)

@@ -24,6 +24,9 @@ public struct TokenFile: Sendable {
   /// The names of the images' classes, which labels are indices of; empty where images have none.
   public let classes: [String]
 
+  /// Which share of a set it is, where several programs encode one; nil where it is whole.
+  public let part: EncodedPart?
+
   /// Whether the file says nothing of its tokenizer, so that the assumption was taken.
   public var isAssumed: Bool { pieces.contains(where: \.isAssumed) }
 
@@ -130,6 +133,7 @@ public struct TokenFile: Sendable {
     identity = pieces[0].identity
     recipe = pieces[0].recipe
     classes = pieces[0].classes.names
+    part = pieces[0].part
     var starts: [Int] = []
     var count = 0
     for piece in pieces {

@@ -27,6 +27,8 @@ struct TokenHeader: Codable {
   var xxh64: String?
   var shard: Int?
   var lastShard: Bool?
+  /// Which share of a set this is, where several programs encode one.
+  var part: EncodedPart?
 
   // In the sidecar only: what safetensors holds as tensors.
   var storage: TokenFormat?
@@ -53,6 +55,7 @@ struct TokenHeader: Codable {
     case digitOrder = "digit_order"
     case recipe, paths, classes, checksum, xxh64, shard
     case lastShard = "last_shard"
+    case part
     case storage, dtype, shape
     case byteCount = "byte_count"
     case offsets, grids, sizes
@@ -96,6 +99,7 @@ extension TokenHeader {
     texts[.xxh64] = xxh64
     texts[.shard] = shard.map(String.init)
     texts[.lastShard] = lastShard.map(String.init)
+    texts[.part] = try part.map(Self.json)
     return Dictionary(uniqueKeysWithValues: texts.map { ($0.key.rawValue, $0.value) })
   }
 
@@ -142,6 +146,7 @@ extension TokenHeader {
     xxh64 = texts["xxh64"]
     shard = try optional(Int.self, .shard)
     lastShard = try optional(Bool.self, .lastShard)
+    part = try optional(EncodedPart.self, .part)
     try checkSums(path)
   }
 

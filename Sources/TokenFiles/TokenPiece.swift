@@ -9,6 +9,8 @@ struct TokenPiece: Sendable {
   /// The number among several shards, from 1, and whether it is the last; nil for a single file.
   let shard: Int?
   let isLast: Bool
+  /// Which share of a set it is; nil where one program encodes all of it.
+  let part: EncodedPart?
   let paths: [String]
   /// The images' classes.
   var classes: ImageClasses
@@ -81,6 +83,10 @@ struct TokenPiece: Sendable {
     self.path = path
     shard = header.shard
     isLast = header.lastShard ?? true
+    part = header.part
+    if let reason = part?.problem {
+      throw .metadata(path: path, key: "part", reason: reason)
+    }
 
     if checksIds { try check(header) }
   }

@@ -30,6 +30,7 @@ public final class TokenWriter {
   private let classes: [String]
   private let idType: ElementType
   private let hasIndex: Bool
+  private let part: EncodedPart?
   private let name: PieceName
   private let shard: Int
   private let headerLimit: Int
@@ -54,6 +55,7 @@ public final class TokenWriter {
   /// - `idType`: U8, U16 or U32; nil for the smallest that holds the codebook.
   /// - `hasIndex`: whether an index is written beside flat ids, with which Megatron-LM reads them; U32
   ///   are I32 then, since it knows no other.
+  /// - `part`: which share of a set the images are, where several programs encode one.
   /// - `shard`: images per shard, 1 or more; nil for one file.
   /// - `resume`: keep the existing shards (`finishedPaths`) and continue after them. Without it,
   ///   shards from an earlier run are an error; a single file is replaced.
@@ -68,20 +70,20 @@ public final class TokenWriter {
   /// exist or is full, another writer at work (`busy`).
   public convenience init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
-    classes: [String] = [], idType: ElementType? = nil, hasIndex: Bool = false, shard: Int? = nil,
-    resume: Bool = false, replace: Bool = false
+    classes: [String] = [], idType: ElementType? = nil, hasIndex: Bool = false,
+    part: EncodedPart? = nil, shard: Int? = nil, resume: Bool = false, replace: Bool = false
   ) throws(TokenFileError) {
     // Below the 100 MB that a safetensors header may take, with room for all the rest.
     try self.init(
       path: path, format: format, identity: identity, recipe: recipe, classes: classes,
-      idType: idType, hasIndex: hasIndex, shard: shard, resume: resume, replace: replace,
-      headerLimit: 64 << 20)
+      idType: idType, hasIndex: hasIndex, part: part, shard: shard, resume: resume,
+      replace: replace, headerLimit: 64 << 20)
   }
 
   package init(
     path: String, format: TokenFormat, identity: TokenizerIdentity, recipe: Recipe,
-    classes: [String] = [], idType: ElementType? = nil, hasIndex: Bool = false, shard: Int?,
-    resume: Bool, replace: Bool = false, headerLimit: Int
+    classes: [String] = [], idType: ElementType? = nil, hasIndex: Bool = false,
+    part: EncodedPart? = nil, shard: Int?, resume: Bool, replace: Bool = false, headerLimit: Int
   ) throws(TokenFileError) {
     precondition(!(resume && replace), "what is there is kept or replaced")
     precondition(!hasIndex || format == .bin, "an index is of flat ids")
@@ -110,6 +112,7 @@ public final class TokenWriter {
     let type = try Self.type(idType, for: identity, hasIndex: hasIndex, path: path)
     self.idType = type
     self.hasIndex = hasIndex
+    self.part = part
     self.identity = identity
     self.recipe = recipe
     self.classes = classes
@@ -128,7 +131,7 @@ public final class TokenWriter {
       isStaged = replace && (!name.finishedNumbers().isEmpty || PieceName.exists(name.data))
     }
     let found = try Self.survey(
-      isStaged ? name.staged : name, identity, recipe, classes, type, isDivided: shard != nil,
+      isStaged ? name.staged : name, identity, recipe, classes, type, part, isDivided: shard != nil,
       resume: resume)
     if hasIndex { try MegatronIndex.checkRoom(isStaged ? name.staged : name, found.pieces) }
     if isStaged { try Self.checkSidecar(name) }
@@ -141,7 +144,7 @@ public final class TokenWriter {
     isComplete = found.isComplete
     isDivided = shard != nil || pieceCount > 0
     do { spill = try SpillFile(for: name) } catch { throw .file(error) }
-    builder = Self.builder(identity, recipe, classes, type, hasIndex, spill)
+    builder = Self.builder(identity, recipe, classes, type, hasIndex, part, spill)
   }
 
   /// Adds one image.
@@ -226,7 +229,7 @@ public final class TokenWriter {
     } catch { throw remember(error) }
     do { try spill.clear() } catch { throw remember(.file(error)) }
     pieceCount += isDivided ? 1 : 0
-    builder = Self.builder(identity, recipe, classes, idType, hasIndex, spill)
+    builder = Self.builder(identity, recipe, classes, idType, hasIndex, part, spill)
   }
 
   /// Writes the last shard that was found once more if it does not say that it is the last.
@@ -264,11 +267,11 @@ extension TokenWriter {
   /// A shard to fill.
   private static func builder(
     _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String], _ idType: ElementType,
-    _ hasIndex: Bool, _ spill: SpillFile
+    _ hasIndex: Bool, _ part: EncodedPart?, _ spill: SpillFile
   ) -> PieceBuilder {
     PieceBuilder(
       identity: identity, recipe: recipe, classes: classes, idType: idType, hasIndex: hasIndex,
-      spill: spill)
+      part: part, spill: spill)
   }
 
   /// The integers that ids are written as.
@@ -292,7 +295,7 @@ extension TokenWriter {
 
   private static func survey(
     _ name: PieceName, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String],
-    _ type: ElementType, isDivided: Bool, resume: Bool
+    _ type: ElementType, _ part: EncodedPart?, isDivided: Bool, resume: Bool
   ) throws(TokenFileError) -> Survey {
     var found = Survey()
     let numbers = name.finishedNumbers()
@@ -322,6 +325,13 @@ extension TokenWriter {
     for piece in names {
       let opened = try TokenPiece(path: piece.data)
       try opened.check(identity: identity, recipe: recipe, of: name.data)
+      guard opened.part == part else {
+        throw .output(
+          path: piece.data,
+          reason:
+            "it is a part of another set of images, or of other parts. Encode the same images, or "
+            + "remove it")
+      }
       let names = opened.classes.names
       guard ImageClasses.areSame(names, classes) else {
         throw .otherClasses(path: piece.data, found: names, expected: classes)

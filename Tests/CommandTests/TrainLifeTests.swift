@@ -56,6 +56,48 @@ import Testing
     #expect(try train("--config", config, "--output", "").code == 64)
   }
 
+  /// The same command starts a job, continues it, and leaves it alone once it is finished.
+  @Test func theSameCommandStartsAndContinues() throws {
+    let whole = scratch.file("whole")
+    #expect(try train("--config", config, "--output", whole, "--steps", "8").code == 0)
+    let run = scratch.file("run")
+    func requeued(_ steps: String) throws -> CommandRunner.Outcome {
+      try train("--config", config, "--output", run, "--steps", steps, "--resume-if-there")
+    }
+    // What was killed before anything was saved is begun again.
+    try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: whole + "/config.json", toPath: run + "/config.json")
+    let first = try requeued("4")
+    #expect(first.code == 0 && !first.errors.contains("continuing it"), "\(first)")
+    let second = try requeued("8")
+    #expect(
+      second.code == 0 && second.errors.contains("run holds a run: continuing it"), "\(second)")
+    #expect(
+      FileManager.default.contentsEqual(
+        atPath: run + "/model.safetensors", andPath: whole + "/model.safetensors"))
+    let third = try requeued("8")
+    #expect(
+      third.code == 0 && third.output.contains("the run is finished; nothing to do"), "\(third)")
+    // From other weights: they are where it began, and are not taken again.
+    let tuned = scratch.file("tuned")
+    for steps in ["2", "4"] {
+      let outcome = try train(
+        "--from", whole, "--output", tuned, "--steps", steps, "--resume-if-there")
+      #expect(outcome.code == 0, "\(outcome)")
+      #expect(outcome.errors.contains("continuing it") == (steps == "4"), "\(outcome)")
+    }
+    // Weights without a state are nobody's to replace.
+    try FileManager.default.removeItem(atPath: tuned + "/state.safetensors")
+    let kept = try train(
+      "--from", whole, "--output", tuned, "--steps", "4", "--resume-if-there")
+    #expect(kept.code == 73, "\(kept)")
+    for flag in ["--resume", "--trace", "--estimate"] {
+      #expect(
+        try train("--config", config, "--output", run, "--resume-if-there", flag).code == 64)
+    }
+  }
+
   @Test func aRelativeFolderIsFoundFromElsewhere() throws {
     try TrainCommandTests.configuration(train: "drawn/train")
       .write(toFile: config, atomically: true, encoding: .utf8)

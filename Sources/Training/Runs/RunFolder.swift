@@ -22,6 +22,9 @@ extension Checkpoint {
   /// Whether the folder holds a state to resume from.
   public var hasState: Bool { exists(Self.stateFile) }
 
+  /// Whether the folder holds a run with at least one saved step.
+  public var holdsRun: Bool { occupant == .run }
+
   /// Whether the folder holds the best evaluated weights.
   public var hasBest: Bool { exists(Self.bestFile) }
 

@@ -1,0 +1,70 @@
+import Evaluation
+import Files
+import Formatting
+import TokenFiles
+
+/// What `encode --summary` writes: how an encoding went, for whoever starts many of them.
+struct EncodingReport {
+  /// A file that could not be used, and why.
+  struct Rejection: Sendable, Equatable {
+    let path: String
+    let reason: String
+  }
+
+  /// The file that was written.
+  let output: String
+  /// Files that could not be used.
+  let rejections: [Rejection]
+  /// Images encoded now, and the seconds that it took; with `--resume` fewer than there are.
+  let work: (images: Int, seconds: Double)
+  /// Which part of the images it is.
+  let part: EncodedPart?
+
+  /// What was made of tokens.
+  func json(_ summary: TokenSummary) -> JSONObject {
+    let (usage, depths) = (summary.depths.pooled, summary.depths.depths)
+    let bits = Information.bitsPerPixel(
+      tokens: usage.ids, codes: usage.codes, width: summary.pixels, height: 1)
+    return json(images: summary.images) { object in
+      object["tokens"] = .integer(summary.depths.tokens)
+      object["codes"] = .integer(usage.codes)
+      object["codesUsed"] = .integer(usage.used)
+      if depths.count > 1 {
+        object["codesUsedByDepth"] = .array(depths.map { .integer($0.used) })
+      }
+      object["perplexity"] = .number(usage.perplexity)
+      object["bitsPerPixel"] = .number(bits)
+    }
+  }
+
+  /// What was made of latents.
+  func json(_ file: LatentFile) -> JSONObject {
+    json(images: file.count) { object in
+      object["latents"] = .array([file.rows, file.columns, file.channels].map { .integer($0) })
+      object["mean"] = .array(file.mean.map { .number(Double($0)) })
+      object["deviation"] = .array(file.deviation.map { .number(Double($0)) })
+    }
+  }
+
+  /// Writes it.
+  static func write(_ object: JSONObject, to path: String) throws {
+    try AtomicFile.write(JSONValue.object(object).prettyText + "\n", to: path)
+  }
+
+  private func json(images: Int, _ more: (inout JSONObject) -> Void) -> JSONObject {
+    var object = JSONObject(["output": .string(output), "images": .integer(images)])
+    if let part {
+      object["part"] = .string("\(part.number)/\(part.total)")
+      object["imagesOfAllParts"] = .integer(part.images)
+    }
+    more(&object)
+    object["encoded"] = .integer(work.images)
+    object["seconds"] = .number(work.seconds)
+    object["imagesPerSecond"] = .number(Double(work.images) / max(work.seconds, 1e-9))
+    object["rejected"] = .array(
+      rejections.map {
+        .object(JSONObject(["path": .string($0.path), "reason": .string($0.reason)]))
+      })
+    return object
+  }
+}
