@@ -236,7 +236,8 @@ let package = Package(
     tests(
       "EvaluationTests", ["Evaluation", "Randomness"], exclude: ["make_goldens.py"]),
     tests(
-      "DatasetsTests", ["Datasets", "Imaging", "Randomness", "Configuration", "FileTestSupport"]),
+      "DatasetsTests",
+      ["Datasets", "Imaging", "Randomness", "Configuration", "Files", "FileTestSupport"]),
     tests("SceneRenderingTests", ["SceneRendering", "Imaging", "Randomness", "FileTestSupport"]),
     tests("TokenFilesTests", ["TokenFiles", "Safetensors", "Files", "FileTestSupport"]),
     tests("DiagnosticsTests", ["Diagnostics", "Evaluation"]),

@@ -32,7 +32,7 @@ struct ComparisonImages {
   let kind: String
   /// How many there are to choose from.
   let total: Int
-  private let listing: ImageFolder
+  private let listing: ImageSource
   /// Those that may be taken, as places in the listing.
   private let candidates: [Int]
   private let count: Int
@@ -49,7 +49,9 @@ struct ComparisonImages {
     self.terminal = terminal
     self.count = count ?? leader.monitor.evaluationImages
     folder = try data ?? Self.folder(of: leader, in: leaderFolder)
-    listing = try Self.hinted(data, folder, leaderFolder) { try ImageFolder(path: $0) }
+    listing = try Self.hinted(data, folder, leaderFolder) {
+      try ImageSource(path: $0, member: leader.data.member)
+    }
     if data != nil {
       kind = "images"
       candidates = Array(listing.files.indices)
@@ -119,18 +121,18 @@ struct ComparisonImages {
   func training(_ run: RunConfiguration, in folder: String) -> (listed: Int, shared: Int)? {
     guard let set = squares.values.first,
       let place = try? Checkpoint(folder: folder).trainingFolder(run),
-      let own = try? ImageFolder(path: place)
+      let own = try? ImageSource(path: place, member: run.data.member)
     else { return nil }
     let indices =
       run.data.validation == nil ? Self.split(own, run).training : Array(own.files.indices)
-    let (root, real) = (Self.real(own.path), Self.real(self.folder))
+    let (root, real) = (Self.real(own.folder), Self.real(listing.folder))
     let training = Set(indices.map { Array((root + "/" + own.files[$0]).utf8) })
     return (
       indices.count, set.files.count { training.contains(Array((real + "/" + $0).utf8)) }
     )
   }
 
-  private static func split(_ listing: ImageFolder, _ run: RunConfiguration) -> Split {
+  private static func split(_ listing: ImageSource, _ run: RunConfiguration) -> Split {
     Split(
       listing.files, validationShare: run.data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)))
@@ -152,8 +154,7 @@ struct ComparisonImages {
     let found = Mutex((results: [Found?](repeating: nil, count: taken), done: 0))
     let progress = ReadingProgress(terminal)
     concurrently(taken) { index in
-      let file = listing.files[chosen[places[index]]]
-      let image = Self.square(listing.fullPath(file), recipe, decoder)
+      let image = Self.square(listing.location(chosen[places[index]]), recipe, decoder)
       found.withLock { found in
         found.results[index] = image
         found.done += 1
@@ -171,7 +172,7 @@ struct ComparisonImages {
         guard let next = spare.filter({ $0 > place }).min() ?? spare.min() else { break }
         spare.remove(next)
         place = next
-        result = Self.square(listing.fullPath(listing.files[chosen[place]]), recipe, decoder)
+        result = Self.square(listing.location(chosen[place]), recipe, decoder)
       }
       if case .success((let image, let isTransparent)) = result {
         transparentCount += isTransparent ? 1 : 0
@@ -197,19 +198,19 @@ struct ComparisonImages {
   private typealias Found = Result<(image: Image, isTransparent: Bool), DatasetError>
 
   private static func square(
-    _ path: String, _ recipe: Augmentation, _ decoder: ImageDecoder
+    _ location: ImageLocation, _ recipe: Augmentation, _ decoder: ImageDecoder
   ) -> Found {
     Result { () throws(DatasetError) in
       let file: ImageFile
-      do throws(ImageError) { file = try decoder.open(path) } catch { throw .image(error) }
+      do throws(ImageError) { file = try decoder.open(location) } catch { throw .image(error) }
       _ = try recipe.preparedSize(
-        width: file.header.width, height: file.header.height, file: path)
+        width: file.header.width, height: file.header.height, file: location.name)
       let image: Image
       do throws(ImageError) { image = try file.decode() } catch { throw .image(error) }
       // No chance is left in the recipe, so nothing is drawn from this.
       var unused = Generator(seed: 0)
       return (
-        recipe.sample(try recipe.prepared(image, file: path), random: &unused),
+        recipe.sample(try recipe.prepared(image, file: location.name), random: &unused),
         file.header.hasTransparency
       )
     }

@@ -18,17 +18,21 @@ public struct EncodeCommand: DocumentedCommand {
 
   static let help = HelpText(
     paragraphs: [
-      "Each path is an image, or a folder that is searched recursively. The "
+      "Each path is an image, a folder that is searched recursively, or WebDataset shards: a .tar, a folder "
+        + "of them, or a pattern such as shards/{000..099}.tar, quoted or not. The "
         + "token file holds the images' names: within a single folder the paths in it, "
         + "otherwise as much of each path as distinguishes all names. Images are encoded in "
         + "the order of their names, in bounded memory. A file that cannot be used is named "
         + "with the reason and skipped; the exit code is then 65.",
       "The token file also holds a label for each image: its class is the first folder below the "
         + "path given, such as cats for photos/cats/a.png of photos. Images directly in that folder, "
-        + "and files that are named themselves, have none. --no-labels leaves labels out.",
+        + "and files that are named themselves, have none. That of a sample in a shard is what its .cls or "
+        + ".json says. --no-labels leaves labels out.",
       "The file extension determines the format: .safetensors is a self-describing file; "
         + ".npy and .bin hold only the ids, with the rest in .npy.json or .bin.json beside them. "
-        + "--format megatron adds the index with which Megatron-LM reads .bin, an image a sequence. With "
+        + "--format megatron adds the index with which Megatron-LM reads .bin, an image a sequence; "
+        + "--format webdataset, or a name that ends in .tar, writes shards NAME-000000.tar of samples: key.npy "
+        + "with the ids of one image, and key.cls with its label. With "
         + "--shard, numbered shards are written one by one, and --resume continues after "
         + "the last complete shard; without it nothing is written before all images are "
         + "encoded. With --force, existing output stays until the new tokens are complete.",
@@ -75,6 +79,10 @@ public struct EncodeCommand: DocumentedCommand {
         --format megatron --dtype uint16 photos
       """#,
       #"""
+      encode --checkpoint checkpoints/vq --output t.tar \
+        'shards/{000..099}.tar'
+      """#,
+      #"""
       encode --checkpoint checkpoints/fsq \
         --prior checkpoints/prior --output small.safetensors \
         photos
@@ -103,8 +111,9 @@ public struct EncodeCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Output format; by default that of the file extension. megatron is bin with an index .idx.",
-      valueName: "safetensors|npy|bin|megatron"))
+      "Output format; by default that of the file extension. megatron is bin with an index .idx, webdataset "
+        + "is .tar shards of .npy.",
+      valueName: "safetensors|npy|bin|megatron|webdataset"))
   var format: EncodedFormat?
 
   @Option(
@@ -157,6 +166,12 @@ public struct EncodeCommand: DocumentedCommand {
       valueName: "file"))
   var summary: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Ending of the image in the samples of shards, such as seg.png; by default the shortest of PNG and "
+        + "JPEG.", valueName: "ending"))
+  var member: String?
+
   @Flag(help: "Record no classes of images.")
   var noLabels = false
 
@@ -204,6 +219,7 @@ public struct EncodeCommand: DocumentedCommand {
     }
     try requireName("--prior", prior)
     try requireName("--summary", summary)
+    try requireName("--member", member)
     let isOther = (format ?? .safetensors) != .safetensors || dtype != nil
     if prior != nil, shard != nil || resume || verify || isOther || summary != nil {
       throw ValidationError(
@@ -242,7 +258,8 @@ public struct EncodeCommand: DocumentedCommand {
       ("--checkpoint", !checkpoint.isEmpty), ("<path>", !paths.isEmpty), ("--part", part != nil),
       ("--resume", resume), ("--prior", prior != nil), ("--verify", verify), ("--flip", flip),
       ("--recipe", recipe != nil), ("--size", size != .model), ("--no-labels", noLabels),
-      ("--sample", latents.sample),
+      ("--sample", latents.sample), ("--member", member != nil),
+      ("--format webdataset", format == .webdataset),
     ]
     if let option = given.first(where: \.1)?.0 {
       throw ValidationError(
@@ -260,7 +277,10 @@ public struct EncodeCommand: DocumentedCommand {
           "--output \(output) ends in .\(named.rawValue), but --format megatron writes .bin and .idx. "
             + "Change the extension.")
       }
-      var target = try TokenOutput(path: output, format: format?.format)
+      let samples = try ShardOutput(path: output, format: format)
+      if samples != nil { try checkSampleOptions() }
+      var target = try TokenOutput(
+        path: samples?.stem ?? output, format: samples.map { _ in .npy } ?? format?.format)
       if let part { target = try target.part(part) }
       guard prior == nil || target.format == .safetensors else {
         throw Failure(
@@ -272,7 +292,7 @@ public struct EncodeCommand: DocumentedCommand {
       let output =
         prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)
       defer { if prior != nil { try? FileManager.default.removeItem(atPath: output.path) } }
-      var inputs = try ImageInputs(paths: paths, hasLabels: !noLabels)
+      var inputs = try ImageInputs(paths: paths, hasLabels: !noLabels, member: member)
       var share: EncodedPart?
       if let part {
         let own = EncodedPart(part.number, of: part.total, names: inputs.files.map(\.name))
@@ -314,7 +334,7 @@ public struct EncodeCommand: DocumentedCommand {
         // Known before any image is: not to be found out once for each of them.
         try codec.check(tasks, height: height, width: width, name: "--size \(size.text)")
       }
-      if !resume { try target.checkRoom(isForced: force) }
+      if !resume, samples == nil { try target.checkRoom(isForced: force) }
       let coder = try prior.map {
         try openPrior($0, for: tokenizer.identity, named: checkpoint, options)
       }
@@ -323,6 +343,10 @@ public struct EncodeCommand: DocumentedCommand {
         return try encodeLatents(
           inputs, tokenizer, codec, preparation, to: target, part: share, unnamed: unnamed, terminal
         )
+      }
+      if let samples {
+        return try encodeSamples(
+          inputs, tokenizer, codec, preparation, to: samples, unnamed: unnamed, terminal)
       }
       let writer = try makeWriter(
         output, tokenizer.identity, preparation.recipe, inputs.classes, share)
@@ -404,6 +428,12 @@ public struct EncodeCommand: DocumentedCommand {
         "\(option): \(checkpoint) (quantizer.type \"\(kind)\") makes latents, and \(reason): remove it"
       )
     }
+    if try ShardOutput(path: output, format: format) != nil {
+      throw Failure(
+        .usage,
+        "--format webdataset: \(checkpoint) (quantizer.type \"\(kind)\") makes latents, which are written as "
+          + ".safetensors or .npy: change the format")
+    }
     if target.format == .bin {
       throw Failure(
         .usage,
@@ -445,8 +475,9 @@ public struct EncodeCommand: DocumentedCommand {
 
   /// Says how to continue a failed or interrupted run with shards.
   func explainingPieces<R>(_ body: () throws -> R) throws -> R {
+    let isDivided = try shard != nil || ShardOutput(path: output, format: format) != nil
     let goOn =
-      shard == nil
+      !isDivided
       ? "Nothing was written, and existing output is unchanged."
       : "The finished shards stay; run again with --resume to continue after them"
         + (force ? ". Existing output stays until they are complete." : ".")

@@ -7,12 +7,14 @@ enum EncodedFormat: String, CaseIterable, ExpressibleByArgument {
   case safetensors, npy, bin
   /// `.bin` with the index of Megatron-LM beside it.
   case megatron
+  /// `.tar` shards of `.npy` members.
+  case webdataset
 
   /// The format of the file with the ids.
   var format: TokenFormat {
     switch self {
     case .safetensors: .safetensors
-    case .npy: .npy
+    case .npy, .webdataset: .npy
     case .bin, .megatron: .bin
     }
   }

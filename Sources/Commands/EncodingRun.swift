@@ -24,9 +24,10 @@ struct EncodingRun {
   /// What else must fit into memory for an image to be accepted.
   let alsoChecks: [BoundedCodec.Task]
 
-  /// The writer of a token file, or of latents.
+  /// The writer of a token file, of samples, or of latents.
   enum Target {
     case tokens(TokenWriter)
+    case samples(SampleShardWriter)
     /// Means, or latents drawn by a seed.
     case latents(LatentWriter, drawnBy: UInt64?)
 
@@ -96,7 +97,7 @@ struct EncodingRun {
         }
       }
       switch target {
-      case .tokens(let writer):
+      case .tokens, .samples:
         let grids = try codec.encode(images.map(\.image), names: inputs.map(\.name))
         try appending.append(
           zip(zip(inputs, images), grids).map { image, grid in
@@ -106,7 +107,7 @@ struct EncodingRun {
               paddedWidth: prepared.image.width, paddedHeight: prepared.image.height,
               gridHeight: grid.height, gridWidth: grid.width,
               tokens: grid.indices.map { UInt32($0) }, label: input.label)
-          }, by: { try writer.append($0) })
+          }, by: target.append)
       case .latents(let writer, let seed):
         let names = inputs.map(\.name)
         // By name, not by place: an image's draw does not depend on which others there are.
@@ -161,7 +162,7 @@ extension ImageError {
   /// What is wrong with files of this kind, in words that follow "that".
   var kindInWords: String {
     switch self {
-    case .unreadable: "cannot be read"
+    case .unreadable, .changed: "cannot be read"
     case .exhausted: "cannot be opened for lack of file handles or memory"
     case .empty: "are empty"
     case .notAnImage: "are neither PNG nor JPEG"
@@ -203,6 +204,17 @@ extension EncodingRun.Outcome {
       + "\(resized > 1 ? "up to " : "")\(largest.width)x\(largest.height) -> "
       + "\(size.width)x\(size.height) pixels -> \(size.height / side)x\(size.width / side) \(cells)"
       + (preparation.mode == .model ? "; --size native keeps sizes" : "")
+  }
+}
+
+extension EncodingRun.Target {
+  /// Gives a record to its writer.
+  fileprivate func append(_ record: TokenRecord) throws {
+    switch self {
+    case .tokens(let writer): try writer.append(record)
+    case .samples(let writer): try writer.append(record)
+    case .latents: preconditionFailure("latents are no tokens")
+    }
   }
 }
 

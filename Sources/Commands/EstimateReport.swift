@@ -249,10 +249,10 @@ struct TrainingImageCount {
       overrides.append("data.validation=" + JSONValue.string(validation).compactText)
     }
     guard let run = try? Preset.load(config, overrides: overrides),
-      let folder = try? ImageFolder(path: run.data.train)
+      let source = try? ImageSource(path: run.data.train, member: run.data.member)
     else { return nil }
     let share = run.data.validation == nil ? run.data.validationShare : 0
-    images = max(1, Int((Double(folder.files.count) * (1 - share)).rounded()))
+    images = max(1, Int((Double(source.files.count) * (1 - share)).rounded()))
     batchSize = run.training.batchSize
   }
 }

@@ -82,9 +82,19 @@ public struct Failure: Error, CustomStringConvertible {
   private static func code(of error: DatasetError) -> Code {
     switch error {
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages: return .noInput
+    case .shards(let error): return code(of: error)
     case .image(let error): return code(of: error)
     case .noReadableImages, .tooFewImages, .tooSmall, .tooThin, .tooManyDamaged: return .badData
     case .stopped: return .internal
+    }
+  }
+
+  private static func code(of error: ShardError) -> Code {
+    switch error {
+    case .badPattern: return .usage
+    case .missing, .noImages: return .noInput
+    case .archive(.file(let error)): return code(of: error)
+    case .compressed, .archive, .duplicateKey, .memberOfFiles: return .badData
     }
   }
 

@@ -7,26 +7,30 @@ import Threads
 
 /// An image file to encode, and the name by which the token file knows it.
 struct ImageInput: Sendable, Equatable {
-  /// The path that opens it.
-  var path: String
+  /// Where its bytes are.
+  var location: ImageLocation
   /// The name in the token file, with `/` between folders.
   var name: String
   /// The index of its class in `ImageInputs.classes`; nil where it has none.
   var label: Int?
   /// Whether it is the file's mirror image.
   var isMirrored = false
+
+  /// What messages call it: the file's path.
+  var path: String { location.name }
 }
 
 /// The image files that paths on a command line stand for.
 ///
-/// A folder stands for all PNG and JPEG files in it, however deep; a file for itself, whatever its
-/// name ends in. Names: of a single folder, the paths within it; of a single file, its own name. Of
+/// A folder stands for all PNG and JPEG files in it, however deep; a shard, a pattern of shards or a folder of
+/// them for the images of their samples; any other file for itself, whatever its name ends in. Names: of a single folder, the paths within it; of a single file, its own name. Of
 /// several paths, each begins with the last component of what was given (`cats` of `photos/cats`),
 /// or with as many components more as it takes to make all names different. A file that is reached
 /// in two ways is taken once, by the first. The order is that of the names' bytes.
 ///
 /// The class of an image is the first folder below the one that was given: `cats` for
-/// `photos/cats/young/a.png` of `photos`. Images directly in it, and files, have none.
+/// `photos/cats/young/a.png` of `photos`. Images directly in it, and files, have none. That of a sample is
+/// what its `.cls` or `.json` says.
 struct ImageInputs: Sendable, Equatable {
   /// The files, in order.
   private(set) var files: [ImageInput]
@@ -43,16 +47,20 @@ struct ImageInputs: Sendable, Equatable {
   private struct Source {
     /// The folder's or file's own path, from the root.
     let components: [String]
-    /// The images: the path to open, and the path within the folder, empty for a file.
-    var files: [(path: String, inner: String)] = []
+    /// Whether it stands for shards.
+    var isSharded = false
+    /// The images: where they are, the path within the folder, empty for a file, and the class.
+    var files: [(location: ImageLocation, inner: String, className: String?)] = []
   }
 
   /// Lists the images.
   ///
   /// - `hasLabels`: whether images are to have classes.
+  /// - `member`: the ending of images in shards; nil for the shortest of PNG and JPEG.
   ///
-  /// Errors: a path where there is nothing, a folder that cannot be listed, no image at all.
-  init(paths: [String], hasLabels: Bool) throws {
+  /// Errors: a path where there is nothing, a folder that cannot be listed, no image at all; shards that
+  /// are missing or damaged.
+  init(paths: [String], hasLabels: Bool, member: String? = nil) throws {
     var sources: [Source] = []
     var empty: [DatasetError] = []
     var leftOut: [RejectedImage] = []
@@ -60,22 +68,31 @@ struct ImageInputs: Sendable, Equatable {
     var seen: Set<[UInt8]> = []
     for path in paths {
       var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      let isSource = isFolder.boolValue || ImageSource.namesShards(path)
+      guard isThere || isSource else {
         throw Failure(
           .noInput,
           "\(path): expected an image or a folder of images, found nothing at this path. "
             + "Check the path.")
       }
-      let whole = Self.absolute(path)
-      var source = Source(components: whole.split(separator: "/").map(String.init))
+      var source = Source(components: [])
       do throws(DatasetError) {
-        let found = isFolder.boolValue ? try ImageFolder(path: path) : nil
+        let found = isSource ? try ImageSource(path: path, member: member) : nil
+        let whole = Self.absolute(found?.folder ?? path)
+        source = Source(
+          components: whole.split(separator: "/").map(String.init),
+          isSharded: found?.isSharded ?? false)
         leftOut += found?.leftOut ?? []
         notes += found?.notes ?? []
-        for inner in found?.files ?? [""] {
+        for (index, inner) in (found?.files ?? [""]).enumerated() {
           let absolute = inner.isEmpty ? whole : whole + "/" + inner
           if seen.insert(Array(absolute.utf8)).inserted {
-            source.files.append((found?.fullPath(inner) ?? path, inner))
+            source.files.append(
+              (
+                found?.location(index) ?? ImageLocation(file: path), inner,
+                hasLabels ? found?.className(index) : nil
+              ))
           }
         }
       } catch {
@@ -126,14 +143,16 @@ struct ImageInputs: Sendable, Equatable {
     for (label, name) in classes.enumerated() { labels[Array(name.utf8)] = label }
     let deepest = sources.map(\.components.count).max() ?? 0
     let isSingleFolder = sources.count == 1 && sources[0].files.first?.inner != ""
-    for depth in (isSingleFolder ? 0 : 1)...max(1, deepest) {
+    // Shards have their own names in the images'.
+    let needsNone = isSingleFolder || sources.allSatisfy(\.isSharded)
+    for depth in (needsNone ? 0 : 1)...max(1, deepest) {
       let files = sources.flatMap { source in
         source.files.map { file in
           let leading = source.components.suffix(depth)
           let inner = file.inner.isEmpty ? [] : [file.inner]
           return ImageInput(
-            path: file.path, name: (leading + inner).joined(separator: "/"),
-            label: className(file.inner).flatMap { labels[Array($0)] })
+            location: file.location, name: (leading + inner).joined(separator: "/"),
+            label: file.className.flatMap { labels[Array($0.utf8)] })
         }
       }
       let names = Set(files.map { Array($0.name.utf8) })
@@ -145,15 +164,13 @@ struct ImageInputs: Sendable, Equatable {
 
   /// The classes of all images, each once.
   private static func classes(of sources: [Source]) -> [String] {
-    let names = Set(sources.flatMap { $0.files.compactMap { className($0.inner).map(Array.init) } })
-    return names.sorted { $0.lexicographicallyPrecedes($1) }.map {
-      String(decoding: $0, as: UTF8.self)
+    // By their bytes: two spellings of one letter are two names.
+    var names: [[UInt8]: String] = [:]
+    for source in sources {
+      for case let name? in source.files.map(\.className) { names[Array(name.utf8)] = name }
     }
-  }
-
-  /// The first folder of a path within a folder, as UTF-8; nil where the path is a name alone.
-  private static func className(_ inner: String) -> Substring.UTF8View? {
-    inner.utf8.firstIndex(of: UInt8(ascii: "/")).map { inner.utf8[..<$0] }
+    return ImageSource.classes(
+      Array(names.values), areLabels: sources.allSatisfy(\.isSharded))
   }
 
   /// The path from the root, without `.` and `..`; links stay as they are.
@@ -268,7 +285,7 @@ final class ImageStream: @unchecked Sendable {
   }
 
   private func read(_ input: ImageInput) -> Item {
-    let result = Result { try preparation.read(input.path, isMirrored: input.isMirrored) }
+    let result = Result { try preparation.read(input.location, isMirrored: input.isMirrored) }
     let pixels = (try? result.get()).map { $0.image.width * $0.image.height } ?? 0
     return Item(input: input, result: result, pixels: PortionLimit.counted(pixels))
   }

@@ -120,7 +120,7 @@ struct OpenedTokenizer {
       mode: SizeMode(argument: recipe.size) ?? .model,
       augmentation: run.data.augmentation.withoutChance.following(rules),
       downsampling: identity.downsampling, background: recipe.background ?? run.data.background)
-    return try preparation.read(path).image
+    return try preparation.read(ImageLocation(file: path)).image
   }
 
   /// The layout of the weights, if there is memory for them: a configuration may come from anywhere.

@@ -86,6 +86,7 @@ public enum Program {
     guard type.exitCode(for: error) == .validationFailure else { return nil }
     let (command, own) = addressed(arguments, type)
     guard command.configuration.subcommands.isEmpty else { return unknownCommand(own, command) }
+    if let message = UnquotedShards.message(in: own, of: command) { return message }
     if let unknown = UnknownOption(in: own, of: command) {
       let name = CommandName.typed(command.configuration.commandName ?? "")
       return unknown.message + "\nUsage: " + type.usageString(for: command)

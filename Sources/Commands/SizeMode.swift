@@ -144,8 +144,9 @@ struct Preparation: Sendable {
   /// - `isMirrored`: whether left becomes right, once it has its size.
   ///
   /// Errors: whatever is wrong with the file; those of ``prepare(_:file:)``.
-  func read(_ path: String, isMirrored: Bool = false) throws -> PreparedImage {
-    let file = try rules.decoder(background: PixelColor(text: background)).open(path)
+  func read(_ location: ImageLocation, isMirrored: Bool = false) throws -> PreparedImage {
+    let path = location.name
+    let file = try rules.decoder(background: PixelColor(text: background)).open(location)
     let (width, height) = (file.header.width, file.header.height)
     switch mode {
     case .model: _ = try augmentation.preparedSize(width: width, height: height, file: path)

@@ -31,6 +31,7 @@ public struct TrainCommand: DocumentedCommand {
       "train photos-256 --data ~/photos",
       "train fsq --data ~/photos --output checkpoints/first",
       "train photos-256 --data ~/photos --estimate",
+      "train photos-256 --data 'shards/{000..099}.tar'",
       "train configs/vq.json --set quantizer.codebookSize=512",
       #"""
       train vq --set 'quantizer={"type": "lfq", "bits": 10}'
@@ -176,6 +177,11 @@ public struct TrainCommand: DocumentedCommand {
     try requireName("--output", output)
     if trace, resume {
       throw ValidationError("--trace saves nothing, so it cannot resume: remove --resume")
+    }
+    if let configurationName, ImageSource.namesShards(configurationName) {
+      throw ValidationError(
+        "expected a configuration, found the shard \(configurationName): put a pattern of shards in single "
+          + "quotes, as in --data 'shards/{000..099}.tar', or name the folder")
     }
     if config != nil, let configurationName, !listKeys {
       throw ValidationError(

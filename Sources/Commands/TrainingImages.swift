@@ -12,13 +12,14 @@ import Training
 struct TrainingFolders: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Folder of images to train on, instead of the configuration's; for a prior a token file, and "
+      "Images to train on, instead of the configuration's: a folder, WebDataset shards (a .tar, a folder "
+        + "of them, or a quoted pattern such as 'shards/{000..099}.tar'); for a prior a token file, and "
         + "may be repeated.", valueName: "folder"))
   var data: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Folder of images (token file) to evaluate on; with --data alone, a fraction of that is held "
+      "Folder or shards of images (token file) to evaluate on; with --data alone, a fraction of that is held "
         + "out.",
       valueName: "folder"))
   var validation: [String] = []
@@ -33,7 +34,11 @@ struct TrainingFolders: ParsableArguments {
     for (name, folders) in [("--data", data), ("--validation", validation)]
     where folders.count > 1 {
       throw Failure(
-        .usage, "\(name): expected one folder, found \(folders.count). Put links to them into one.")
+        .usage,
+        "\(name): expected one folder, found \(folders.count). "
+          + (folders.contains(where: ImageSource.namesShards)
+            ? "Name several shards by one pattern in quotes, as in 'shards/{000..099}.tar'."
+            : "Put links to them into one."))
     }
     func text(_ value: String) -> String { JSONValue.string(value).compactText }
     var result: [String] = []
@@ -58,7 +63,7 @@ struct TrainingFolders: ParsableArguments {
     guard let first = data.first ?? validation.first else { return [] }
     var isFolder: ObjCBool = false
     let isThere = FileManager.default.fileExists(atPath: first, isDirectory: &isFolder)
-    guard isThere && !isFolder.boolValue else {
+    guard isThere && !isFolder.boolValue && !ImageSource.namesShards(first) else {
       func text(_ value: String) -> String { JSONValue.string(value).compactText }
       var result: [String] = []
       if let data = data.first {

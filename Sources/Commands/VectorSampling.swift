@@ -240,7 +240,7 @@ struct VectorPixels {
       size: vectors.patches.width, resize: .cover, crop: .centre, flips: false)
     return try Preparation(
       mode: .model, augmentation: augmentation, downsampling: 1, background: background
-    ).read(path).image
+    ).read(ImageLocation(file: path)).image
   }
 
   /// What the autoencoder makes of images; nil where there is none.

@@ -164,9 +164,11 @@ extension ConfigurationFields {
   }
 
   /// Declares a text that may be absent or `null`.
+  /// - Parameter isWritten: whether it is part of the resolved text; what is seldom set is left out where it
+  ///   says nothing.
   public mutating func string(
-    _ name: String, _ value: inout String?, isPath: Bool = false, _ meaning: String,
-    remedy: String = ""
+    _ name: String, _ value: inout String?, isPath: Bool = false,
+    isWritten: (String?) -> Bool = { _ in true }, _ meaning: String, remedy: String = ""
   ) {
     optional(
       name, &value, Self.stringSchema(canBeEmpty: false), meaning, remedy: remedy,
@@ -174,6 +176,7 @@ extension ConfigurationFields {
     ) { (json) throws(Mismatch) in
       try Self.string(json, canBeEmpty: false, isPath: isPath)
     }
+    if !isWritten(value) { leaveOut(name) }
   }
 
   /// Declares one of several words: of all that there are, or of some.

@@ -8,16 +8,19 @@ public struct DataConfiguration: Sendable, Equatable {
   /// Which square is cut from an image for training; evaluation always takes the centre.
   public typealias Crop = Augmentation.Crop
 
-  /// Folder of PNG and JPEG files to train on, searched with its subfolders.
+  /// What to train on: a folder of PNG and JPEG files, searched with its subfolders, or `.tar` shards.
   public var train: String
   /// Whether ``train`` may be absent: of weights that were not trained here.
   public var mayLackImages = false
-  /// Folder of images to evaluate on.
+  /// Folder or shards of images to evaluate on.
   ///
   /// Without it a fraction of `train` is held out.
   public var validation: String?
   /// Share of the images in `train` set aside for evaluation when `validation` is nil.
   public var validationShare: Double
+  /// The ending of the images of shards' samples, such as `jpg` or `seg.png`; nil for the shortest of PNG
+  /// and JPEG.
+  public var member: String?
   /// Side in pixels of the square the model sees.
   public var imageSize: Int
   /// The rules by which files become pixels of the model's size.
@@ -45,7 +48,8 @@ public struct DataConfiguration: Sendable, Equatable {
   /// Describes the images of a run.
   public init(
     train: String, validation: String? = nil, validationShare: Double = 0.05,
-    imageSize: Int = 32, recipe: ImageRecipe.Name = .tessera, filter: PillowFilter? = nil,
+    member: String? = nil, imageSize: Int = 32, recipe: ImageRecipe.Name = .tessera,
+    filter: PillowFilter? = nil,
     resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
     smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1], flip: Bool = true,
     background: String = "white", cacheMegabytes: Int = 1024
@@ -53,6 +57,7 @@ public struct DataConfiguration: Sendable, Equatable {
     self.train = train
     self.validation = validation
     self.validationShare = validationShare
+    self.member = member
     self.imageSize = imageSize
     self.recipe = recipe
     self.filter = filter
@@ -104,11 +109,16 @@ extension DataConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
       "train", &train, isRequired: !mayLackImages, canBeEmpty: mayLackImages, isPath: true,
-      "Folder of PNG and JPEG files to train on, searched recursively.",
+      "Folder of PNG and JPEG files to train on, searched recursively, or WebDataset shards: a .tar, a "
+        + "folder of them, or a pattern such as shards/{000..099}.tar.",
       remedy: "Name a folder, as in \"train\": \"data/photos\".")
     fields.string(
       "validation", &validation, isPath: true,
-      "Folder of images to evaluate on; without it a fraction of train is held out.")
+      "Folder of images, or shards, to evaluate on; without it a fraction of train is held out.")
+    fields.string(
+      "member", &member, isWritten: { $0 != nil },
+      "Ending of the image in the samples of shards, as in \"jpg\" or \"seg.png\"; without it the shortest "
+        + "of PNG and JPEG.")
     fields.number(
       "validationShare", &validationShare, in: .inside(0, 1),
       "Fraction of the images in train held out for evaluation if there is no validation folder."

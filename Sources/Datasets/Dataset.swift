@@ -16,11 +16,12 @@ public struct Dataset: Sendable {
   /// How many images may have transparent pixels, which are composited over the background.
   public let transparentCount: Int
 
-  /// Opens a folder to train on, and a folder to validate with or a fraction of the first.
+  /// Opens images to train on, and others to validate with or a fraction of the first.
   ///
   /// - Parameters:
-  ///   - train: The folder to train on.
-  ///   - validation: The folder to validate with; nil holds out a fraction of the first instead.
+  ///   - train: The folder or shards to train on; see ``ImageSource``.
+  ///   - validation: Those to validate with; nil holds out a fraction of the first instead.
+  ///   - member: The ending of images in shards; nil for the shortest of PNG and JPEG.
   ///   - validationShare: The share to hold out, 0...1.
   ///   - seed: Decides which images are held out.
   ///   - augmentation: What is made of an image.
@@ -29,24 +30,26 @@ public struct Dataset: Sendable {
   ///   - cacheMegabytes: How many MB (1,000,000 bytes) of pixels are kept in memory, both together.
   ///   - progress: Called with the files looked at and all files of a folder.
   public init(
-    train: String, validation: String? = nil, validationShare: Double, seed: UInt64,
+    train: String, validation: String? = nil, member: String? = nil, validationShare: Double,
+    seed: UInt64,
     augmentation: Augmentation, background: PixelColor? = .white, cacheMegabytes: Int,
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let decoder = augmentation.recipe.decoder(background: background)
     let store = try ImageStore(
-      folder: ImageFolder(path: train), augmentation: augmentation,
+      source: ImageSource(path: train, member: member), augmentation: augmentation,
       cacheMegabytes: cacheMegabytes, decoder: decoder, progress: progress)
     if let validation {
       let other = try ImageStore(
-        folder: ImageFolder(path: validation), augmentation: augmentation.withoutChance,
+        source: ImageSource(path: validation, member: member),
+        augmentation: augmentation.withoutChance,
         cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes / 1_000_000), decoder: decoder,
         progress: progress)
       training = ImageSet(store: store)
       self.validation = ImageSet(store: other)
       rejected = store.rejected + other.rejected
       doubtful = store.doubtful + other.doubtful
-      notes = store.folder.notes + other.folder.notes
+      notes = store.source.notes + other.source.notes
       transparentCount = store.transparentCount + other.transparentCount
     } else {
       let split = Split(store.files, validationShare: validationShare, seed: seed)
@@ -58,7 +61,7 @@ public struct Dataset: Sendable {
       self.validation = ImageSet(store: store, indices: split.validation)
       rejected = store.rejected
       doubtful = store.doubtful
-      notes = store.folder.notes
+      notes = store.source.notes
       transparentCount = store.transparentCount
     }
   }
@@ -186,7 +189,7 @@ public struct FixedSet: Sendable {
   }
 }
 
-/// Why images cannot be had from a folder; each case names the file or folder.
+/// Why images cannot be had from a folder or from shards; each case names the file or folder.
 public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Nothing is at the path.
   case missingFolder(path: String)
@@ -204,6 +207,8 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   case tooSmall(file: String, width: Int, height: Int, needed: Int, others: Int)
   /// An image is so long and thin that its shorter side cannot be resized to the wanted size.
   case tooThin(file: String, width: Int, height: Int)
+  /// Shards of which no images can be had.
+  case shards(ShardError)
   /// A file that was good when the data set was opened cannot be decoded any more.
   case image(ImageError)
   /// More than half of the images that were good when the data set was opened are bad; the first is
@@ -238,6 +243,7 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tooThin(let file, let width, let height):
       "\(file): \(width)x\(height) pixels are too long and thin to scale; the limit is "
         + "1 : \(Augmentation.longestRatio). Crop or remove the file."
+    case .shards(let error): error.description
     case .image(let error): error.description
     case .tooManyDamaged(let path, let damaged, let count, let first):
       "\(path): \(damaged) of its \(count) images cannot be used, more than half. The first: "
@@ -253,8 +259,7 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tooSmall, .tooThin: true
     case .image(let error): error.isOfTheFile
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages, .noReadableImages,
-      .tooFewImages,
-      .tooManyDamaged, .stopped:
+      .tooFewImages, .tooManyDamaged, .shards, .stopped:
       false
     }
   }

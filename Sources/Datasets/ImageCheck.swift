@@ -2,12 +2,12 @@ import Imaging
 import Synchronization
 import Threads
 
-/// Looks at every file of a folder when a data set is opened, on all cores.
+/// Looks at every image of a source when a data set is opened, on all cores.
 ///
 /// Of each file the header is read. As long as the images seen so far have room in memory, the file is
 /// decoded at once, so that nothing is read twice; beyond that headers are all.
 struct ImageCheck: Sendable {
-  let folder: ImageFolder
+  let source: ImageSource
   let augmentation: Augmentation
   let decoder: ImageDecoder
 
@@ -15,7 +15,7 @@ struct ImageCheck: Sendable {
   struct Outcome: Sendable {
     /// For each file: the decoded image, nil if only its header was read, or what is wrong.
     var found: [Found]
-    /// Files that are damaged but usable, and how, in the folder's order.
+    /// Files that are damaged but usable, and how, in the source's order.
     var doubtful: [RejectedImage] = []
     /// How many of the files that can be used may have transparent pixels.
     var transparentCount = 0
@@ -41,11 +41,11 @@ struct ImageCheck: Sendable {
   func run(
     byteLimit: Int, progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
   ) -> Outcome {
-    let count = folder.files.count
+    let count = source.files.count
     let state = Mutex(State(found: Array(repeating: .success(nil), count: count)))
     concurrently(count) { index in
       do throws(DatasetError) {
-        let (file, bytes) = try open(folder.fullPath(folder.files[index]))
+        let (file, bytes) = try open(source.location(index))
         let hasRoom = state.withLock { state in
           state.bytes += bytes
           if file.header.hasTransparency { state.transparent.insert(index) }
@@ -68,8 +68,8 @@ struct ImageCheck: Sendable {
         }
       }
       let doubtful = state.doubts.sorted { $0.key < $1.key }.map { index, doubt in
-        let file = folder.files[index]
-        return RejectedImage(file: file, reason: "\(folder.fullPath(file)): \(doubt)")
+        let file = source.files[index]
+        return RejectedImage(file: file, reason: "\(source.fullPath(file)): \(doubt)")
       }
       return Outcome(
         found: state.found, doubtful: doubtful, transparentCount: state.transparent.count)
@@ -89,15 +89,17 @@ struct ImageCheck: Sendable {
   }
 
   /// Opens a file; also says how many bytes the prepared image will take.
-  private func open(_ path: String) throws(DatasetError) -> (file: ImageFile, bytes: Int) {
+  private func open(
+    _ location: ImageLocation
+  ) throws(DatasetError) -> (file: ImageFile, bytes: Int) {
     let file: ImageFile
     do throws(ImageError) {
-      file = try decoder.open(path)
+      file = try decoder.open(location)
     } catch {
       throw .image(error)
     }
     let prepared = try augmentation.preparedSize(
-      width: file.header.width, height: file.header.height, file: path)
+      width: file.header.width, height: file.header.height, file: location.name)
     return (file, prepared.width * prepared.height * 3)
   }
 }

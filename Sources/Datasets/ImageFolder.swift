@@ -37,12 +37,21 @@ public struct ImageFolder: Sendable, Equatable {
   /// - Throws: ``DatasetError`` if there is no such folder, it cannot be listed, or there are no
   ///   images.
   public init(path: String) throws(DatasetError) {
+    try self.init(path: path, Self.listing(path))
+  }
+
+  /// Walks a folder, whatever is in it.
+  static func listing(_ path: String) throws(DatasetError) -> FolderListing {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw .missingFolder(path: path)
     }
     guard isFolder.boolValue else { throw .notAFolder(path: path) }
-    let listing = try FolderListing(root: path)
+    return try FolderListing(root: path)
+  }
+
+  /// Takes the images of a listing.
+  init(path: String, _ listing: FolderListing) throws(DatasetError) {
     guard !listing.images.isEmpty else {
       if let first = listing.leftOut.first {
         throw .noReadableImages(
@@ -125,6 +134,8 @@ public struct ImageFolder: Sendable, Equatable {
 struct FolderListing {
   /// Paths of images within the folder, not sorted.
   private(set) var images: [String] = []
+  /// Paths of tar archives within the folder, also compressed ones, in the walk's order.
+  private(set) var shards: [String] = []
   /// How many other files there are of each ending.
   private(set) var others: [String: Int] = [:]
   /// Folders and files that cannot be used, with the reasons.
@@ -181,6 +192,9 @@ struct FolderListing {
         take(file, isNamed: isNamed, hasName: name != nil)
       } else {
         others[ImageFolder.ending(of: name ?? Self.text(entry.bytes)), default: 0] += 1
+        if isNamed, let name, ShardFile.isShard(name) {
+          shards.append(String(decoding: file, as: UTF8.self))
+        }
       }
     }
   }

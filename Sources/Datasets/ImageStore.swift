@@ -7,10 +7,8 @@ import Synchronization
 /// the images that found room stay quick, and the others are decoded at each use. Safe to use from
 /// several threads; two that ask for one image at once may both decode it, with the same result.
 public final class ImageStore: Sendable {
-  /// The folder.
-  public let folder: ImageFolder
-  /// The good images' paths within the folder.
-  public let files: [String]
+  /// Where the images are; the good ones only.
+  public let source: ImageSource
   /// The files that were skipped because they cannot be decoded, after those of the listing.
   public let rejected: [RejectedImage]
   /// The files that are damaged but were decoded all the same when the store was opened.
@@ -29,7 +27,7 @@ public final class ImageStore: Sendable {
     var bytes = 0
   }
 
-  /// Opens all files of a folder, and says which are bad.
+  /// Opens all images of a source, and says which are bad.
   ///
   /// Every header is read, on all cores: a few KiB of each file. Images are decoded as well as long as
   /// those seen so far fit the cache, so that training finds them in memory and no file is read twice.
@@ -38,11 +36,11 @@ public final class ImageStore: Sendable {
   ///
   /// - Throws: `noReadableImages`; `tooSmall` for images that the crop does not fit.
   public init(
-    folder: ImageFolder, augmentation: Augmentation, cacheMegabytes: Int,
+    source: ImageSource, augmentation: Augmentation, cacheMegabytes: Int,
     decoder: ImageDecoder = ImageDecoder(),
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
-    let check = ImageCheck(folder: folder, augmentation: augmentation, decoder: decoder)
+    let check = ImageCheck(source: source, augmentation: augmentation, decoder: decoder)
     let outcome = check.run(byteLimit: Self.bytes(cacheMegabytes), progress: progress)
     let found = outcome.found
     for case .failure(let error) in found {
@@ -56,25 +54,25 @@ public final class ImageStore: Sendable {
       throw .tooSmall(
         file: file, width: width, height: height, needed: needed, others: small.count - 1)
     }
-    var files: [String] = []
+    var indices: [Int] = []
     var images: [Image?] = []
-    var rejected = folder.leftOut
-    for (file, result) in zip(folder.files, found) {
+    var rejected = source.leftOut
+    for (index, result) in found.enumerated() {
       switch result {
       case .success(let image):
-        files.append(file)
+        indices.append(index)
         images.append(image)
       case .failure(let error):
         // Where the process may open no more files, say, none of them is to blame.
         guard error.isOfTheFile else { throw error }
-        rejected.append(RejectedImage(file: file, reason: error.description))
+        rejected.append(
+          RejectedImage(file: source.files[index], reason: error.description))
       }
     }
-    if let first = rejected.first, files.isEmpty {
-      throw .noReadableImages(path: folder.path, count: rejected.count, first: first.reason)
+    if let first = rejected.first, indices.isEmpty {
+      throw .noReadableImages(path: source.path, count: rejected.count, first: first.reason)
     }
-    self.folder = folder
-    self.files = files
+    self.source = source.keeping(indices)
     self.rejected = rejected
     doubtful = outcome.doubtful
     transparentCount = outcome.transparentCount
@@ -84,6 +82,22 @@ public final class ImageStore: Sendable {
     let bytes = images.reduce(0) { $0 + ($1?.pixels.count ?? 0) }
     cache = Mutex(Cache(images: images, bytes: bytes))
   }
+
+  /// The images of a folder.
+  ///
+  /// - Throws: as of a source.
+  public convenience init(
+    folder: ImageFolder, augmentation: Augmentation, cacheMegabytes: Int,
+    decoder: ImageDecoder = ImageDecoder(),
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws(DatasetError) {
+    try self.init(
+      source: ImageSource(folder), augmentation: augmentation, cacheMegabytes: cacheMegabytes,
+      decoder: decoder, progress: progress)
+  }
+
+  /// The good images' names within their source.
+  public var files: [String] { source.files }
 
   /// How many images there are.
   public var count: Int { files.count }
@@ -97,7 +111,7 @@ public final class ImageStore: Sendable {
   public func image(_ index: Int) throws(DatasetError) -> Image {
     if let kept = cache.withLock({ $0.images[index] }) { return kept }
     let image = try Self.read(
-      folder.fullPath(files[index]), decoder: decoder, augmentation: augmentation)
+      source.location(index), decoder: decoder, augmentation: augmentation)
     cache.withLock { cache in
       if cache.images[index] == nil, cache.bytes + image.pixels.count <= byteLimit {
         cache.images[index] = image
@@ -108,11 +122,11 @@ public final class ImageStore: Sendable {
   }
 
   static func read(
-    _ path: String, decoder: ImageDecoder, augmentation: Augmentation
+    _ location: ImageLocation, decoder: ImageDecoder, augmentation: Augmentation
   ) throws(DatasetError) -> Image {
     let file: ImageFile
     do throws(ImageError) {
-      file = try decoder.open(path)
+      file = try decoder.open(location)
     } catch {
       throw .image(error)
     }
@@ -186,7 +200,7 @@ public struct ImageSet: Sendable {
     self.store = store
     self.indices = indices
     files = indices.map { store.files[$0] }
-    damage = ImageDamage(folder: store.folder.path, count: indices.count)
+    damage = ImageDamage(folder: store.source.path, count: indices.count)
   }
 
   /// All images of a store.
@@ -210,15 +224,15 @@ public struct ImageSet: Sendable {
     self.store = store
     self.files = files
     indices = files.map { numbers[Array($0.utf8)] }
-    damage = ImageDamage(folder: store.folder.path, count: files.count)
+    damage = ImageDamage(folder: store.source.path, count: files.count)
     for (index, file) in files.enumerated() {
       if damaged.contains(Array(file.utf8)) {
         try damage.add(
-          index, reason: store.folder.fullPath(file) + ": it was found damaged earlier.")
+          index, reason: store.source.fullPath(file) + ": it was found damaged earlier.")
       } else if indices[index] == nil {
         try damage.add(
           index,
-          reason: reasons[Array(file.utf8)] ?? store.folder.fullPath(file)
+          reason: reasons[Array(file.utf8)] ?? store.source.fullPath(file)
             + ": it no longer exists."
         )
       }
@@ -230,6 +244,9 @@ public struct ImageSet: Sendable {
 
   /// The path of an image within its folder.
   public func file(_ index: Int) -> String { files[index] }
+
+  /// The class of an image; nil where it has none, or is not there.
+  public func className(_ index: Int) -> String? { indices[index].flatMap(store.source.className) }
 
   /// An image, resized as the recipe says, or the one that takes its place.
   ///

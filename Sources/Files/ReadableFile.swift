@@ -17,7 +17,9 @@ public final class ReadableFile: Sendable {
   /// The file, as its user named it.
   public let path: String
   /// Its size in bytes when it was opened.
-  public let byteCount: Int
+  public var byteCount: Int { version.byteCount }
+  /// What tells it from the file at this path at another time.
+  public let version: FileVersion
 
   private let identity: Identity
   private let descriptor: Mutex<Int32>
@@ -32,9 +34,8 @@ public final class ReadableFile: Sendable {
   /// Opens the regular file at `path`.
   public init(path: String) throws(FileError) {
     self.path = path
-    let (opened, identity) = try Self.open(path)
-    self.identity = identity
-    byteCount = identity.size
+    let (opened, identity, version) = try Self.open(path)
+    (self.identity, self.version) = (identity, version)
     descriptor = Mutex(opened)
   }
 
@@ -101,7 +102,7 @@ public final class ReadableFile: Sendable {
     let result = descriptor.withLock { descriptor -> Result<R, FileError> in
       if descriptor < 0 {
         do throws(FileError) {
-          let (opened, identity) = try Self.open(path)
+          let (opened, identity, _) = try Self.open(path)
           guard identity == self.identity else {
             close(opened)
             return .failure(FileError(.read, path, .replaced))
@@ -116,7 +117,9 @@ public final class ReadableFile: Sendable {
     return try result.get()
   }
 
-  private static func open(_ path: String) throws(FileError) -> (Int32, Identity) {
+  private static func open(
+    _ path: String
+  ) throws(FileError) -> (Int32, Identity, FileVersion) {
     // Without O_NONBLOCK, opening a named pipe would wait forever for a writer.
     #if canImport(Darwin)
       let descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -143,7 +146,40 @@ public final class ReadableFile: Sendable {
       descriptor,
       Identity(
         device: UInt64(truncatingIfNeeded: status.st_dev),
-        node: UInt64(truncatingIfNeeded: status.st_ino), size: Int(status.st_size))
+        node: UInt64(truncatingIfNeeded: status.st_ino), size: Int(status.st_size)),
+      FileVersion(status)
     )
+  }
+}
+
+/// The size of a file and when it was last changed: what differs once it holds something else.
+public struct FileVersion: Sendable, Equatable {
+  /// Its size in bytes.
+  public let byteCount: Int
+  /// When it was last changed, in nanoseconds since 1970.
+  public let modified: Int
+
+  /// States a version.
+  public init(byteCount: Int, modified: Int) {
+    (self.byteCount, self.modified) = (byteCount, modified)
+  }
+
+  /// The version of what is at a path now; nil where nothing is.
+  public init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  fileprivate init(_ status: stat) {
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    self.init(
+      byteCount: Int(status.st_size),
+      // Of a time beyond the year 2262 any number will do.
+      modified: Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec))
   }
 }

@@ -87,11 +87,16 @@ public struct ImageDecoder: Sendable {
   ///
   /// Named pipes, sockets and devices are refused, never waited for.
   public func open(_ path: String) throws(ImageError) -> ImageFile {
+    try open(ImageLocation(file: path))
+  }
+
+  /// The same of an image that may be a part of a file.
+  public func open(_ location: ImageLocation) throws(ImageError) -> ImageFile {
     // 16-bit RGBA is the most a pixel takes, uncompressed; attachments get as much as a profile
     // and a preview need.
     let (pixels, overflows) = pixelLimit.multipliedReportingOverflow(by: 8)
     let limit = overflows ? Int.max / 2 : pixels
-    return try ImageFile(path: path, decoder: self, byteLimit: limit + (64 << 20))
+    return try ImageFile(location, decoder: self, byteLimit: limit + (64 << 20))
   }
 
   /// Reads and decodes a file.

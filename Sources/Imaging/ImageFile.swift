@@ -13,37 +13,45 @@ import Files
 /// Opening reads the first 4 KiB, and more only where the header is longer, as with a large EXIF block
 /// or colour profile. Each byte is read once, whether or not the image is decoded afterwards.
 public struct ImageFile: Sendable {
-  /// The path, as its user named it.
+  /// The path, as its user named it; of a part of a file with the part's name behind it.
   public let path: String
   /// The header.
   public let header: ImageHeader
 
   private let file: ReadableFile
+  /// Where the image is in the file.
+  private let range: Range<Int>
   private let decoder: ImageDecoder
-  /// The file's first bytes, all that were read so far.
+  /// The image's first bytes, all that were read so far.
   private let start: [UInt8]
 
   /// What is read first, and by how much more each time that it does not suffice.
   private static let firstRead = 4096
   private static let growth = 16
 
-  /// Opens a file and reads its header.
-  init(path: String, decoder: ImageDecoder, byteLimit: Int) throws(ImageError) {
-    self.path = path
+  /// Opens a file, or the file that the image is a part of, and reads its header.
+  init(
+    _ location: ImageLocation, decoder: ImageDecoder, byteLimit: Int
+  ) throws(ImageError) {
+    path = location.name
     self.decoder = decoder
     do {
-      file = try ReadableFile(path: path)
+      file = try ReadableFile(path: location.file)
     } catch {
       throw .reading(path, error)
     }
-    guard file.byteCount <= byteLimit else {
-      throw .tooManyBytes(file: path, bytes: file.byteCount, limit: byteLimit)
+    if let part = location.part, part.version != file.version {
+      throw .changed(file: path, container: location.file)
+    }
+    range = location.part?.range ?? 0..<file.byteCount
+    guard range.count <= byteLimit else {
+      throw .tooManyBytes(file: path, bytes: range.count, limit: byteLimit)
     }
     var bytes: [UInt8] = []
     var wanted = Self.firstRead
     while true {
-      bytes += try Self.read(file, bytes.count..<min(wanted, file.byteCount))
-      let isWhole = bytes.count == file.byteCount
+      bytes += try Self.read(file, range, bytes.count..<min(wanted, range.count), path)
+      let isWhole = bytes.count == range.count
       do throws(ImageError) {
         header = try decoder.header(of: bytes, name: path)
         start = bytes
@@ -63,18 +71,22 @@ public struct ImageFile: Sendable {
   /// same.
   public func decodeNoting() throws(ImageError) -> (image: Image, doubt: String?) {
     var bytes = start
-    if bytes.count < file.byteCount {
-      bytes.reserveCapacity(file.byteCount)
-      bytes += try Self.read(file, bytes.count..<file.byteCount)
+    if bytes.count < range.count {
+      bytes.reserveCapacity(range.count)
+      bytes += try Self.read(file, range, bytes.count..<range.count, path)
     }
     return try decoder.decodeNoting(bytes, name: path)
   }
 
+  /// Reads some of the image's bytes, counted from its first.
   private static func read(
-    _ file: ReadableFile, _ range: Range<Int>
+    _ file: ReadableFile, _ image: Range<Int>, _ bytes: Range<Int>, _ path: String
   ) throws(ImageError) -> [UInt8] {
-    do { return try file.bytes(range) } catch {
-      throw .reading(file.path, error)
+    do {
+      return try file.bytes(
+        image.lowerBound + bytes.lowerBound..<image.lowerBound + bytes.upperBound)
+    } catch {
+      throw .reading(path, error)
     }
   }
 }
@@ -201,6 +213,8 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   case unreadable(file: String, reason: String)
   /// The system has no more files or memory to give; nothing is known of the file.
   case exhausted(file: String, reason: String)
+  /// The file that the image is a part of has changed since the parts were listed.
+  case changed(file: String, container: String)
   /// The file has no bytes.
   case empty(file: String)
   /// The first bytes are neither those of a PNG nor of a JPEG file; `seems` says what they are.
@@ -227,6 +241,8 @@ public enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .exhausted(let file, let reason):
       "\(file): cannot be opened: \(reason). That is a limit of the system, no fault of the file: "
         + "raise it (ulimit -n), or use fewer --threads."
+    case .changed(let file, let container):
+      "\(file): cannot be read: \(container) has changed since the images in it were listed. Run again."
     case .empty(let file):
       "\(file): the file is empty, expected a PNG or JPEG image. Download it again or remove it."
     case .notAnImage(let file, let seems):
@@ -262,7 +278,7 @@ extension ImageError {
   /// Not so where the process may open no more files, memory is short, or a file server is away.
   public var isOfTheFile: Bool {
     switch self {
-    case .exhausted: return false
+    case .exhausted, .changed: return false
     case .unreadable(_, let reason): return !Self.passing.contains(reason)
     default: return true
     }

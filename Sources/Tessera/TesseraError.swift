@@ -134,10 +134,20 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
   private static func kind(of error: DatasetError) -> Kind {
     switch error {
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages: .notFound
+    case .shards(let error): kind(of: error)
     case .image(let error): kind(of: error)
     case .noReadableImages, .tooManyDamaged: .badFile
     case .tooFewImages, .tooSmall, .tooThin: .argument
     case .stopped: .stopped
+    }
+  }
+
+  private static func kind(of error: ShardError) -> Kind {
+    switch error {
+    case .missing, .noImages: .notFound
+    case .archive(.file(let error)): kind(of: error)
+    case .badPattern, .memberOfFiles: .argument
+    case .compressed, .archive, .duplicateKey: .badFile
     }
   }
 
@@ -147,7 +157,7 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
     case .exhausted: .system
     case .cannotWrite: .output
     case .cannotEncode: .argument
-    case .empty, .notAnImage, .corrupt, .tooManyPixels, .tooManyBytes: .badFile
+    case .changed, .empty, .notAnImage, .corrupt, .tooManyPixels, .tooManyBytes: .badFile
     }
   }
 

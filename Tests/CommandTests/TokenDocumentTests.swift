@@ -111,6 +111,20 @@ struct TokenDocumentTests {
   }
 
   @Test(
+    "webdataset reads samples",
+    .enabled(if: PythonPeer.webdataset.isHere, "\(PythonPeer.webdataset.absence)"))
+  func webdataset() throws {
+    let (folder, all) = try encoded(.fsq)
+    let outcome = try TinyCheckpoint.of(.fsq).encode(
+      [folder.file("in")], to: folder.file("tokens.tar"), ["--size", "32"])
+    #expect(outcome.code == 0, "\(outcome)")
+    let output = try run(
+      "import webdataset", adding: "print(key, ids.shape, label, ids.reshape(-1).tolist())",
+      in: folder, by: .webdataset)
+    #expect(output.contains("dogs/a (16, 16) 1 \(Array(all[256...]))"), "\(output)")
+  }
+
+  @Test(
     "datasets reads them",
     .enabled(if: PythonPeer.datasets.isHere, "\(PythonPeer.datasets.absence)"))
   func datasets() throws {

@@ -25,6 +25,9 @@ public struct PythonPeer: Sendable {
   /// One that has the reader of indexed ids that Megatron-LM trains on.
   public static let megatron = PythonPeer(
     importing: "megatron.core.datasets.indexed_dataset", named: "megatron-core")
+  /// One that reads and writes shards of samples.
+  public static let webdataset = PythonPeer(
+    importing: "webdataset, numpy, PIL.Image", named: "webdataset, Pillow and numpy")
   /// One that has TensorBoard, for event files.
   public static let tensorboard = PythonPeer(
     importing: "tensorboard.backend.event_processing.plugin_event_accumulator",

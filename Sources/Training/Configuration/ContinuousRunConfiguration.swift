@@ -173,7 +173,8 @@ extension ImageVectorConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
       "train", &train, isRequired: true, isPath: true,
-      "Folder of PNG and JPEG files to train on, searched recursively; folders in it are classes.",
+      "Folder of PNG and JPEG files to train on, searched recursively, whose folders are classes, or "
+        + "WebDataset shards.",
       remedy: "Name a folder, as in \"train\": \"data/photos\", or by --data.")
     fields.string(
       "validation", &validation, isPath: true,

@@ -197,18 +197,18 @@ public struct VectorData: Sendable {
     let sets = try [dataset.training, dataset.validation].map {
       try FixedSet($0, count: $0.count, shouldStop: shouldStop)
     }
-    // The first folder in the one that was named is the class.
-    let names = sets[0].files.map(Self.className)
-    let classes = Set(names.compactMap(\.self)).sorted {
-      $0.utf8.lexicographicallyPrecedes($1.utf8)
+    let names = [dataset.training, dataset.validation].map { set in
+      (0..<set.count).map(set.className)
     }
-    func labels(_ set: FixedSet) -> [Int32] {
-      set.files.map { file in
-        Self.className(file).flatMap { classes.firstIndex(of: $0) }.map { Int32($0) } ?? -1
-      }
+    let classes = ImageSource.classes(
+      Array(Set(names[0].compactMap(\.self))), areLabels: dataset.training.store.source.isSharded)
+    let places = Dictionary(
+      zip(classes, classes.indices), uniquingKeysWith: { first, _ in first })
+    func labels(_ names: [String?]) -> [Int32] {
+      names.map { name in name.flatMap { places[$0] }.map { Int32($0) } ?? -1 }
     }
-    let both = try sets.map {
-      try VectorDataset($0.images, labels: labels($0), classes: classes, patch: data.patch)
+    let both = try zip(sets, names).map { set, names in
+      try VectorDataset(set.images, labels: labels(names), classes: classes, patch: data.patch)
     }
     self.init(
       (both[0], Array(0..<both[0].count)), (both[1], Array(0..<both[1].count)),
@@ -231,11 +231,6 @@ public struct VectorData: Sendable {
         (set.vectors, Array(0..<set.vectors.count)),
         (held.vectors, Array(0..<held.vectors.count)), mirrors: false, source: source)
     }
-  }
-
-  private static func className(_ file: String) -> String? {
-    let parts = file.split(separator: "/")
-    return parts.count > 1 ? String(parts[0]) : nil
   }
 
   init(

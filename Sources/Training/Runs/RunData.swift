@@ -31,7 +31,7 @@ extension Dataset {
   ) throws {
     let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
     try self.init(
-      train: folders.train, validation: folders.validation,
+      train: folders.train, validation: folders.validation, member: run.data.member,
       validationShare: run.data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: run.data.augmentation,
       background: run.data.backgroundColor,
@@ -72,11 +72,10 @@ extension Checkpoint {
     _ key: String, _ given: String, _ recorded: Recorded?
   ) throws(TrainingError) -> String {
     guard let recorded, recorded.given == given, recorded.path != given else { return given }
-    let files = FileManager.default
-    if files.fileExists(atPath: recorded.path) {
+    if ImageSource.exists(recorded.path) {
       return recorded.path == Self.absolute(given) ? given : recorded.path
     }
-    if files.fileExists(atPath: given) { return given }
+    if ImageSource.exists(given) { return given }
     throw .imagesMoved(key: key, given: given, recorded: recorded.path)
   }
 
@@ -84,7 +83,7 @@ extension Checkpoint {
   func writeData(_ run: RunConfiguration, _ dataset: Dataset) throws(TrainingError) {
     func entry(_ given: String, _ images: ImageSet, names: Bool) -> JSONValue {
       var entry = JSONObject([
-        "given": .string(given), "path": .string(Self.absolute(images.store.folder.path)),
+        "given": .string(given), "path": .string(Self.absolute(images.store.source.path)),
       ])
       if names {
         entry["images"] = .integer(images.count)
@@ -116,7 +115,7 @@ extension Checkpoint {
       let names = before.names, let count = before.images,
       names != Self.hash(ofNames: dataset.validation.files)
     else { return nil }
-    return "the images in \(dataset.validation.store.folder.path) have changed "
+    return "the images in \(dataset.validation.store.source.path) have changed "
       + "(\(dataset.validation.count) now, \(count) before): evaluations from here on are not "
       + "comparable with earlier ones"
   }

@@ -100,7 +100,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
         + ". Put them back to resume exactly, or add --allow-changed-data to continue with the "
         + "images that are there."
     case .imagesMoved(let key, let given, let recorded):
-      return "\(key): expected a folder at \(recorded), where it was when the run started, or at "
+      return "\(key): expected images at \(recorded), where it was when the run started, or at "
         + "\(given) of the working directory; found neither. Name the folder by "
         + (key == "data.train" ? "--data" : "--validation") + "."
     case .noEvaluationImages:

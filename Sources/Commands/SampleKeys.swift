@@ -1,0 +1,86 @@
+import Datasets
+import Files
+import Foundation
+import Imaging
+
+/// The keys of images in WebDataset shards: the path of a sample in its shard, or of a file without its ending.
+///
+/// A key ends at the first dot of its last part, so that others become underscores. Where two shards
+/// have one key, each key has its shard's name before it.
+struct SampleKeys {
+  /// The keys, in the order of the images.
+  let keys: [String]
+
+  /// Names the images.
+  ///
+  /// Errors: two images that would have one key all the same.
+  init(_ inputs: [ImageInput]) throws {
+    let plain = inputs.map { Self.key($0) }
+    if Set(plain.map { Array($0.utf8) }).count == inputs.count {
+      keys = plain
+      return
+    }
+    keys = inputs.map { Self.key($0, withShard: true) }
+    var seen: [[UInt8]: String] = [:]
+    for (input, key) in zip(inputs, keys) {
+      if let other = seen.updateValue(input.name, forKey: Array(key.utf8)) {
+        throw Failure(
+          .badData,
+          "\(other) and \(input.name) would both be samples of the key \(key). Rename one, or encode "
+            + "them to two outputs.")
+      }
+    }
+  }
+
+  private static func key(_ input: ImageInput, withShard: Bool = false) -> String {
+    let location = input.location
+    guard location.part != nil else { return key(of: input.name, isFile: true) }
+    let member = location.name.dropFirst(location.file.count + 1)
+    let key = key(of: String(member), isFile: false) + (input.isMirrored ? "_mirrored" : "")
+    guard withShard else { return key }
+    // The name is that of the shard and that of the member, which is longer in a mirror image.
+    let added = input.isMirrored ? ".mirrored".count : 0
+    let shard = input.name.dropLast(member.count + 1 + added)
+    return (shard.lowercased().hasSuffix(".tar") ? shard.dropLast(4) : shard) + "/" + key
+  }
+
+  /// The key of a name: up to its first dot in a shard, up to its last in a folder.
+  private static func key(of name: String, isFile: Bool) -> String {
+    let slash = name.lastIndex(of: "/").map(name.index(after:)) ?? name.startIndex
+    let last = name[slash...]
+    let dot = (isFile ? last.lastIndex(of: ".") : last.firstIndex(of: ".")) ?? last.endIndex
+    let stem = last[..<dot].replacing(".", with: "_")
+    // What begins with two underscores is about a shard.
+    let folder = name[..<slash]
+    let key = folder + (stem.isEmpty ? "_" : stem)
+    return String(key.hasPrefix("__") ? key.drop { $0 == "_" } : key)
+  }
+}
+
+/// Where encode writes shards of samples: `NAME-000000.tar` and on.
+struct ShardOutput {
+  /// The path up to the dash before the number.
+  let stem: String
+
+  /// Takes `--output`; nil where neither it nor `--format` asks for shards of samples.
+  ///
+  /// Errors: an output of another ending.
+  init?(path: String, format: EncodedFormat?) throws {
+    let isTar = path.lowercased().hasSuffix(".tar")
+    guard format == .webdataset || format == nil && isTar else { return nil }
+    let name = path.split(separator: "/").last.map(String.init) ?? ""
+    guard !path.hasSuffix("/"), !name.isEmpty, name != ".tar" else {
+      throw Failure(
+        .cannotCreate,
+        "--output \"\(path)\": expected a file, found a folder's name. Name the shards, such as "
+          + "\(path)tokens.tar.")
+    }
+    for ending in [".safetensors", ".npy", ".bin"] where path.lowercased().hasSuffix(ending) {
+      throw Failure(
+        .usage,
+        "--output \(path) ends in \(ending), but --format webdataset writes .tar. Change the extension."
+      )
+    }
+    stem = isTar ? String(path.dropLast(4)) : path
+  }
+}

@@ -1,0 +1,323 @@
+import Files
+import Foundation
+import Imaging
+import Synchronization
+import Threads
+
+/// Where the images of a data set come from, and their names in an order that depends on nothing else.
+///
+/// That is a folder of image files (``ImageFolder``), or shards: a `.tar` of samples as WebDataset writes
+/// them, a folder that holds such files and no image, or a pattern like `shards/{000..099}.tar`. An image in a
+/// shard is named by the shard and its own path there, `000.tar/key.jpg`, and read in place.
+public struct ImageSource: Sendable, Equatable {
+  /// The path as it was named.
+  public let path: String
+  /// The folder that the names start at; empty for the working directory.
+  public let folder: String
+  /// The images' names, sorted by their bytes.
+  public let files: [String]
+  /// What cannot be used: folders that may not be listed, and names that are not UTF-8.
+  public let leftOut: [RejectedImage]
+  /// What else the user should know of it: files and samples that are no images.
+  public let notes: [String]
+
+  /// The shards; empty where images are files.
+  private let shards: [Shard]
+  /// Where each image is; empty where images are files.
+  private let parts: [Part]
+
+  private struct Shard: Sendable, Equatable {
+    let path: String
+    let version: FileVersion
+  }
+
+  /// A part of a shard: 40 bytes an image.
+  fileprivate struct Part: Sendable, Equatable {
+    let offset: Int
+    let byteCount: Int
+    let labelOffset: Int
+    /// 0 where there is no label.
+    let labelByteCount: Int32
+    let isLabelJSON: Bool
+    let shard: Int32
+
+    var range: Range<Int> { offset..<offset + byteCount }
+
+    var label: ShardFile.Label? {
+      guard labelByteCount > 0 else { return nil }
+      return ShardFile.Label(
+        range: labelOffset..<labelOffset + Int(labelByteCount), isJSON: isLabelJSON)
+    }
+  }
+
+  /// Lists what a path stands for.
+  ///
+  /// - Parameters:
+  ///   - path: A folder, a `.tar`, or a pattern of several.
+  ///   - member: The ending of the samples' images in shards; nil for the shortest of PNG and JPEG.
+  /// - Throws: ``DatasetError`` where there is nothing, it cannot be read, or holds no images.
+  public init(path: String, member given: String? = nil) throws(DatasetError) {
+    let member = given.map { $0.hasPrefix(".") ? String($0.dropFirst()) : $0 }
+    do throws(ShardError) {
+      if let shards = try Self.namedShards(path) {
+        try self.init(
+          path: path, folder: shards.folder, shards: shards.names, member: member, leftOut: [])
+        return
+      }
+    } catch { throw .shards(error) }
+    let listing = try ImageFolder.listing(path)
+    if listing.images.isEmpty, !listing.shards.isEmpty {
+      let names = listing.shards.filter { $0.lowercased().hasSuffix(".tar") }
+      do throws(ShardError) {
+        try self.init(
+          path: path, folder: path, shards: names.isEmpty ? listing.shards : names, member: member,
+          leftOut: listing.leftOut)
+        return
+      } catch { throw .shards(error) }
+    }
+    self.init(try ImageFolder(path: path, listing))
+    if let member { throw .shards(.memberOfFiles(path: path, member: member)) }
+  }
+
+  /// The images of a folder.
+  public init(_ folder: ImageFolder) {
+    path = folder.path
+    self.folder = folder.path
+    files = folder.files
+    leftOut = folder.leftOut
+    notes = folder.notes
+    (shards, parts) = ([], [])
+  }
+
+  private init(_ other: ImageSource, keeping indices: [Int]) {
+    (path, folder) = (other.path, other.folder)
+    (leftOut, notes, shards) = (other.leftOut, other.notes, other.shards)
+    files = indices.map { other.files[$0] }
+    parts = other.parts.isEmpty ? [] : indices.map { other.parts[$0] }
+  }
+
+  /// The same source with only some of its images, by their indices in order.
+  func keeping(_ indices: [Int]) -> ImageSource {
+    indices.count == files.count ? self : ImageSource(self, keeping: indices)
+  }
+
+  /// Whether images are members of shards.
+  public var isSharded: Bool { !shards.isEmpty }
+
+  /// Whether a path that is no folder stands for shards, by its name alone.
+  public static func namesShards(_ path: String) -> Bool {
+    ShardFile.isShard(path)
+      || BracePattern.isOne(path) && !FileManager.default.fileExists(atPath: path)
+  }
+
+  /// Whether there is anything at a path, or at the first of those that a pattern stands for.
+  public static func exists(_ path: String) -> Bool {
+    if FileManager.default.fileExists(atPath: path) { return true }
+    guard BracePattern.isOne(path), let first = try? BracePattern(path).paths.first else {
+      return false
+    }
+    return FileManager.default.fileExists(atPath: first)
+  }
+
+  /// The path by which messages call an image.
+  public func fullPath(_ file: String) -> String { ImageFolder.join(folder, file) }
+
+  /// Where the bytes of an image are.
+  public func location(_ index: Int) -> ImageLocation {
+    let name = fullPath(files[index])
+    guard !parts.isEmpty else { return ImageLocation(file: name) }
+    let part = parts[index]
+    let shard = shards[Int(part.shard)]
+    return ImageLocation(
+      name: name, file: shard.path,
+      part: ImageLocation.Part(range: part.range, version: shard.version))
+  }
+
+  /// The class of an image: the first folder of its name, or what the label of its sample says; nil where
+  /// it has none.
+  public func className(_ index: Int) -> String? {
+    guard !parts.isEmpty else {
+      let name = files[index].utf8
+      return name.firstIndex(of: UInt8(ascii: "/")).map { String(name[..<$0])! }
+    }
+    let part = parts[index]
+    return part.label?.className(in: shards[Int(part.shard)].path)
+  }
+
+  /// The list of classes of these names, each of which is there once.
+  ///
+  /// Sorted by their bytes; but where labels of samples are all numbers, such as 0 to 999, the class of a
+  /// number has it as its index, and numbers that are missing have a class too.
+  public static func classes(_ names: [String], areLabels: Bool) -> [String] {
+    let numbers = names.compactMap { name in
+      Int(name).flatMap { (0..<mostNumbers).contains($0) && String($0) == name ? $0 : nil }
+    }
+    if areLabels, numbers.count == names.count, let last = numbers.max() {
+      return (0...last).map(String.init)
+    }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Numbers beyond that are no indices of classes.
+  private static let mostNumbers = 1 << 16
+
+  /// The folder of a path, empty where it is a name alone.
+  static func parent(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "" }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}
+
+// MARK: - Shards
+
+extension ImageSource {
+  /// The shards that a path names, relative to a folder; nil where it names none.
+  private static func namedShards(
+    _ path: String
+  ) throws(ShardError) -> (folder: String, names: [String])? {
+    guard namesShards(path), !Folder.isFolder(path) else { return nil }
+    let isPattern = BracePattern.isOne(path) && !FileManager.default.fileExists(atPath: path)
+    let pattern = isPattern ? try BracePattern(path) : nil
+    let folder = pattern?.folder ?? parent(of: path)
+    let paths = pattern?.paths ?? [path]
+    let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
+    guard missing.isEmpty else {
+      throw .missing(
+        path: path, first: Array(missing.prefix(5)), count: missing.count, of: paths.count)
+    }
+    let start = folder.isEmpty ? 0 : folder.hasSuffix("/") ? folder.count : folder.count + 1
+    var seen: Set<String> = []
+    return (folder, paths.map { String($0.dropFirst(start)) }.filter { seen.insert($0).inserted })
+  }
+
+  /// Lists shards, on all cores.
+  private init(
+    path: String, folder: String, shards names: [String], member: String?,
+    leftOut: [RejectedImage]
+  ) throws(ShardError) {
+    let found = Mutex([Result<ShardFile, ShardError>?](repeating: nil, count: names.count))
+    concurrently(names.count) { index in
+      let result = Result { () throws(ShardError) in
+        try ShardFile(path: ImageFolder.join(folder, names[index]), member: member)
+      }
+      found.withLock { $0[index] = result }
+    }
+    let results = found.withLock { $0 }
+    var listed: [ShardFile] = []
+    for case let result? in results { listed.append(try result.get()) }
+    let summary = ShardSummary(listed, names)
+    guard listed.contains(where: { !$0.images.isEmpty }) else {
+      throw .noImages(
+        path: path, samples: summary.samples, endings: summary.endings, member: member)
+    }
+    var images: [(name: String, part: Part)] = []
+    images.reserveCapacity(listed.reduce(0) { $0 + $1.images.count })
+    for (number, shard) in listed.enumerated() {
+      for image in shard.images {
+        images.append(
+          (ImageFolder.join(names[number], image.name), Part(image, shard: Int32(number))))
+      }
+    }
+    images.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    // Names of one key follow each other, as a dot ends each key.
+    for (one, other) in zip(images, images.dropFirst()) where one.part.shard == other.part.shard {
+      let (key, name) = (Self.key(one.name), names[Int(one.part.shard)])
+      guard key.elementsEqual(Self.key(other.name)) else { continue }
+      throw .duplicateKey(
+        path: ImageFolder.join(folder, name), key: String(key.dropFirst(name.utf8.count + 1))!)
+    }
+    self.path = path
+    self.folder = folder
+    files = images.map(\.name)
+    parts = images.map(\.part)
+    shards = zip(names, listed).map {
+      Shard(path: ImageFolder.join(folder, $0), version: $1.version)
+    }
+    self.leftOut =
+      leftOut
+      + zip(names, listed).flatMap { name, shard in
+        shard.unnamed.map { member in
+          let file = ImageFolder.join(name, member)
+          return RejectedImage(
+            file: file,
+            reason:
+              "\(ImageFolder.join(folder, file)): the member's name is not UTF-8, so it cannot "
+              + "be named. Pack the shard again with another name.")
+        }
+      }
+    notes = summary.notes(path, member: member)
+  }
+
+  /// A name up to the first dot of its last part.
+  private static func key(_ name: String) -> Substring.UTF8View {
+    let bytes = name.utf8
+    let start = bytes.lastIndex(of: UInt8(ascii: "/")).map(bytes.index(after:)) ?? bytes.startIndex
+    let dot = bytes[start...].firstIndex(of: UInt8(ascii: ".")) ?? bytes.endIndex
+    return bytes[..<dot]
+  }
+}
+
+extension ImageSource.Part {
+  fileprivate init(_ image: ShardFile.Image, shard: Int32) {
+    let label = image.label
+    self.init(
+      offset: image.range.lowerBound, byteCount: image.range.count,
+      labelOffset: label?.range.lowerBound ?? 0,
+      labelByteCount: Int32(clamping: label?.range.count ?? 0),
+      isLabelJSON: label?.isJSON ?? false, shard: shard)
+  }
+}
+
+/// What there is in shards beside images.
+private struct ShardSummary {
+  private(set) var samples = 0
+  /// The endings of all members, the most frequent first.
+  private(set) var endings: [String] = []
+  private var others: [(ending: String, count: Int)] = []
+  private var empty: [String] = []
+  private var links = 0
+
+  init(_ shards: [ShardFile], _ names: [String]) {
+    var (all, others): ([String: Int], [String: Int]) = ([:], [:])
+    for (name, shard) in zip(names, shards) {
+      samples += shard.sampleCount
+      links += shard.linkCount
+      if shard.images.isEmpty { empty.append(name) }
+      all.merge(shard.endings, uniquingKeysWith: +)
+      others.merge(shard.others, uniquingKeysWith: +)
+    }
+    endings = Self.sorted(all).map(\.ending)
+    self.others = Self.sorted(others)
+  }
+
+  private static func sorted(_ counts: [String: Int]) -> [(ending: String, count: Int)] {
+    counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+  }
+
+  /// What to tell, in sentences.
+  func notes(_ path: String, member: String?) -> [String] {
+    var notes: [String] = []
+    let count = others.reduce(0) { $0 + $1.count }
+    if count > 0 {
+      let shown = others.prefix(5).map {
+        "\($0.ending.isEmpty ? "no ending" : "." + $0.ending) \($0.count)"
+      }
+      notes.append(
+        "\(path): \(count) of \(samples) samples skipped, without "
+          + (member.map { "a member .\($0)" } ?? "a PNG or JPEG image")
+          + " (they have \(shown.joined(separator: ", "))\(others.count > 5 ? ", ..." : ""))")
+    }
+    if let first = empty.first {
+      notes.append(
+        "\(path): \(first)"
+          + (empty.count == 1 ? " holds" : " and \(empty.count - 1) more shards hold")
+          + " no image")
+    }
+    if links > 0 {
+      notes.append(
+        "\(path): \(links) \(links == 1 ? "link" : "links") in the shards skipped, which have no bytes of "
+          + "their own; tar --hard-dereference --dereference packs what they lead to")
+    }
+    return notes
+  }
+}
