@@ -121,8 +121,13 @@ struct ComparisonImages {
   func training(_ run: RunConfiguration, in folder: String) -> (listed: Int, shared: Int)? {
     guard let set = squares.values.first,
       let place = try? Checkpoint(folder: folder).trainingFolder(run),
-      let own = try? ImageSource(path: place, member: run.data.member)
+      var own = try? ImageSource(path: place, member: run.data.member)
     else { return nil }
+    if let held = try? Checkpoint(folder: folder).validationFolder(run), ImageSource.isList(held),
+      let rest = try? own.holdingOut(ImageSource(path: held, member: run.data.member))
+    {
+      own = rest
+    }
     let indices =
       run.data.validation == nil ? Self.split(own, run).training : Array(own.files.indices)
     let (root, real) = (Self.real(own.folder), Self.real(listing.folder))

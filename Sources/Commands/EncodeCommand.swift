@@ -18,7 +18,8 @@ public struct EncodeCommand: DocumentedCommand {
 
   static let help = HelpText(
     paragraphs: [
-      "Each path is an image, a folder that is searched recursively, or WebDataset shards: a .tar, a folder "
+      "Each path is an image, a folder that is searched recursively, a list (.txt) of paths, each with a label "
+        + "behind a tab if it has one, or WebDataset shards: a .tar, a folder "
         + "of them, or a pattern such as shards/{000..099}.tar, quoted or not. The "
         + "token file holds the images' names: within a single folder the paths in it, "
         + "otherwise as much of each path as distinguishes all names. Images are encoded in "
@@ -27,7 +28,7 @@ public struct EncodeCommand: DocumentedCommand {
       "The token file also holds a label for each image: its class is the first folder below the "
         + "path given, such as cats for photos/cats/a.png of photos. Images directly in that folder, "
         + "and files that are named themselves, have none. That of a sample in a shard is what its .cls or "
-        + ".json says. --no-labels leaves labels out.",
+        + ".json says, that of a line in a list is behind its tab. --no-labels leaves labels out.",
       "The file extension determines the format: .safetensors is a self-describing file; "
         + ".npy and .bin hold only the ids, with the rest in .npy.json or .bin.json beside them. "
         + "--format megatron adds the index with which Megatron-LM reads .bin, an image a sequence; "

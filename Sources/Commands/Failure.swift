@@ -82,6 +82,9 @@ public struct Failure: Error, CustomStringConvertible {
   private static func code(of error: DatasetError) -> Code {
     switch error {
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages: return .noInput
+    case .list(.file(let error)): return code(of: error)
+    case .list(.missing), .list(.empty): return .noInput
+    case .list: return .badData
     case .shards(let error): return code(of: error)
     case .image(let error): return code(of: error)
     case .noReadableImages, .tooFewImages, .tooSmall, .tooThin, .tooManyDamaged: return .badData

@@ -22,8 +22,8 @@ struct ImageInput: Sendable, Equatable {
 
 /// The image files that paths on a command line stand for.
 ///
-/// A folder stands for all PNG and JPEG files in it, however deep; a shard, a pattern of shards or a folder of
-/// them for the images of their samples; any other file for itself, whatever its name ends in. Names: of a single folder, the paths within it; of a single file, its own name. Of
+/// A folder stands for all PNG and JPEG files in it, however deep; a list for the images that it names; a
+/// shard, a pattern of shards or a folder of them for the images of their samples; any other file for itself, whatever its name ends in. Names: of a single folder, the paths within it; of a single file, its own name. Of
 /// several paths, each begins with the last component of what was given (`cats` of `photos/cats`),
 /// or with as many components more as it takes to make all names different. A file that is reached
 /// in two ways is taken once, by the first. The order is that of the names' bytes.
@@ -49,6 +49,8 @@ struct ImageInputs: Sendable, Equatable {
     let components: [String]
     /// Whether it stands for shards.
     var isSharded = false
+    /// Whether its images have labels of their own.
+    var hasLabels = false
     /// The images: where they are, the path within the folder, empty for a file, and the class.
     var files: [(location: ImageLocation, inner: String, className: String?)] = []
   }
@@ -69,7 +71,7 @@ struct ImageInputs: Sendable, Equatable {
     for path in paths {
       var isFolder: ObjCBool = false
       let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-      let isSource = isFolder.boolValue || ImageSource.namesShards(path)
+      let isSource = isFolder.boolValue || ImageSource.standsForImages(path)
       guard isThere || isSource else {
         throw Failure(
           .noInput,
@@ -82,11 +84,12 @@ struct ImageInputs: Sendable, Equatable {
         let whole = Self.absolute(found?.folder ?? path)
         source = Source(
           components: whole.split(separator: "/").map(String.init),
-          isSharded: found?.isSharded ?? false)
+          isSharded: found?.isSharded ?? false, hasLabels: found?.hasLabels ?? false)
         leftOut += found?.leftOut ?? []
         notes += found?.notes ?? []
         for (index, inner) in (found?.files ?? [""]).enumerated() {
-          let absolute = inner.isEmpty ? whole : whole + "/" + inner
+          let absolute =
+            inner.isEmpty ? whole : inner.hasPrefix("/") ? inner : whole + "/" + inner
           if seen.insert(Array(absolute.utf8)).inserted {
             source.files.append(
               (
@@ -170,7 +173,7 @@ struct ImageInputs: Sendable, Equatable {
       for case let name? in source.files.map(\.className) { names[Array(name.utf8)] = name }
     }
     return ImageSource.classes(
-      Array(names.values), areLabels: sources.allSatisfy(\.isSharded))
+      Array(names.values), areLabels: sources.allSatisfy(\.hasLabels))
   }
 
   /// The path from the root, without `.` and `..`; links stay as they are.

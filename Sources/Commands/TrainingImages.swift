@@ -12,14 +12,14 @@ import Training
 struct TrainingFolders: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Images to train on, instead of the configuration's: a folder, WebDataset shards (a .tar, a folder "
-        + "of them, or a quoted pattern such as 'shards/{000..099}.tar'); for a prior a token file, and "
+      "Images to train on, instead of the configuration's: a folder, a list of paths (.txt), or WebDataset "
+        + "shards (a .tar, a folder of them, or a quoted pattern such as 'shards/{000..099}.tar'); for a prior a token file, and "
         + "may be repeated.", valueName: "folder"))
   var data: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Folder or shards of images (token file) to evaluate on; with --data alone, a fraction of that is held "
+      "Folder, list or shards of images (token file) to evaluate on; images of a list are not trained on; with --data alone, a fraction of that is held "
         + "out.",
       valueName: "folder"))
   var validation: [String] = []
@@ -63,7 +63,7 @@ struct TrainingFolders: ParsableArguments {
     guard let first = data.first ?? validation.first else { return [] }
     var isFolder: ObjCBool = false
     let isThere = FileManager.default.fileExists(atPath: first, isDirectory: &isFolder)
-    guard isThere && !isFolder.boolValue && !ImageSource.namesShards(first) else {
+    guard isThere && !isFolder.boolValue && !ImageSource.standsForImages(first) else {
       func text(_ value: String) -> String { JSONValue.string(value).compactText }
       var result: [String] = []
       if let data = data.first {

@@ -8,11 +8,11 @@ public struct DataConfiguration: Sendable, Equatable {
   /// Which square is cut from an image for training; evaluation always takes the centre.
   public typealias Crop = Augmentation.Crop
 
-  /// What to train on: a folder of PNG and JPEG files, searched with its subfolders, or `.tar` shards.
+  /// What to train on: a folder of PNG and JPEG files, searched with its subfolders, a list, or `.tar` shards.
   public var train: String
   /// Whether ``train`` may be absent: of weights that were not trained here.
   public var mayLackImages = false
-  /// Folder or shards of images to evaluate on.
+  /// Folder, list or shards of images to evaluate on.
   ///
   /// Without it a fraction of `train` is held out.
   public var validation: String?
@@ -109,12 +109,13 @@ extension DataConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
       "train", &train, isRequired: !mayLackImages, canBeEmpty: mayLackImages, isPath: true,
-      "Folder of PNG and JPEG files to train on, searched recursively, or WebDataset shards: a .tar, a "
-        + "folder of them, or a pattern such as shards/{000..099}.tar.",
+      "Folder of PNG and JPEG files to train on, searched recursively; a list (.txt) of paths; or WebDataset "
+        + "shards: a .tar, a folder of them, or a pattern such as shards/{000..099}.tar.",
       remedy: "Name a folder, as in \"train\": \"data/photos\".")
     fields.string(
       "validation", &validation, isPath: true,
-      "Folder of images, or shards, to evaluate on; without it a fraction of train is held out.")
+      "Folder, list or shards of images to evaluate on; images of a list are not trained on. Without it a "
+        + "fraction of train is held out.")
     fields.string(
       "member", &member, isWritten: { $0 != nil },
       "Ending of the image in the samples of shards, as in \"jpg\" or \"seg.png\"; without it the shortest "

@@ -20,7 +20,8 @@ public struct Dataset: Sendable {
   ///
   /// - Parameters:
   ///   - train: The folder or shards to train on; see ``ImageSource``.
-  ///   - validation: Those to validate with; nil holds out a fraction of the first instead.
+  ///   - validation: Those to validate with; nil holds out a fraction of the first instead. Images of a
+  ///     list are held out of the first.
   ///   - member: The ending of images in shards; nil for the shortest of PNG and JPEG.
   ///   - validationShare: The share to hold out, 0...1.
   ///   - seed: Decides which images are held out.
@@ -36,12 +37,19 @@ public struct Dataset: Sendable {
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let decoder = augmentation.recipe.decoder(background: background)
+    let held = try validation.map { path throws(DatasetError) in
+      try ImageSource(path: path, member: member)
+    }
+    var source = try ImageSource(path: train, member: member)
+    if let validation, let held, ImageSource.isList(validation) {
+      source = try source.holdingOut(held)
+    }
     let store = try ImageStore(
-      source: ImageSource(path: train, member: member), augmentation: augmentation,
+      source: source, augmentation: augmentation,
       cacheMegabytes: cacheMegabytes, decoder: decoder, progress: progress)
-    if let validation {
+    if let held {
       let other = try ImageStore(
-        source: ImageSource(path: validation, member: member),
+        source: held,
         augmentation: augmentation.withoutChance,
         cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes / 1_000_000), decoder: decoder,
         progress: progress)
@@ -189,7 +197,7 @@ public struct FixedSet: Sendable {
   }
 }
 
-/// Why images cannot be had from a folder or from shards; each case names the file or folder.
+/// Why images cannot be had from a folder, from shards or from a list; each case names the file or folder.
 public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Nothing is at the path.
   case missingFolder(path: String)
@@ -207,6 +215,8 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   case tooSmall(file: String, width: Int, height: Int, needed: Int, others: Int)
   /// An image is so long and thin that its shorter side cannot be resized to the wanted size.
   case tooThin(file: String, width: Int, height: Int)
+  /// A list of images that cannot be used.
+  case list(ListError)
   /// Shards of which no images can be had.
   case shards(ShardError)
   /// A file that was good when the data set was opened cannot be decoded any more.
@@ -223,7 +233,8 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .missingFolder(let path):
       "\(path): expected a folder of PNG or JPEG files, found nothing at this path. Check the path."
     case .notAFolder(let path):
-      "\(path): expected a folder of PNG or JPEG files, found a file. Name the folder it is in."
+      "\(path): expected a folder of PNG or JPEG files, found a file. Name the folder it is in, or a list of "
+        + "paths whose name ends in .txt."
     case .unreadableFolder(let path, let reason):
       "\(path): the folder cannot be listed: \(reason). Check its permissions."
     case .noImages(let path, let files, let endings):
@@ -243,6 +254,7 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tooThin(let file, let width, let height):
       "\(file): \(width)x\(height) pixels are too long and thin to scale; the limit is "
         + "1 : \(Augmentation.longestRatio). Crop or remove the file."
+    case .list(let error): error.description
     case .shards(let error): error.description
     case .image(let error): error.description
     case .tooManyDamaged(let path, let damaged, let count, let first):
@@ -259,7 +271,7 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tooSmall, .tooThin: true
     case .image(let error): error.isOfTheFile
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages, .noReadableImages,
-      .tooFewImages, .tooManyDamaged, .shards, .stopped:
+      .tooFewImages, .tooManyDamaged, .list, .shards, .stopped:
       false
     }
   }

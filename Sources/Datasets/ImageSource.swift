@@ -8,8 +8,9 @@ import Threads
 ///
 /// That is a folder of image files (``ImageFolder``), or shards: a `.tar` of samples as WebDataset writes
 /// them, a folder that holds such files and no image, or a pattern like `shards/{000..099}.tar`. An image in a
-/// shard is named by the shard and its own path there, `000.tar/key.jpg`, and read in place.
-public struct ImageSource: Sendable, Equatable {
+/// shard is named by the shard and its own path there, `000.tar/key.jpg`, and read in place. Or it is a list:
+/// a text file with a path on each line, by which the images are named.
+public struct ImageSource: Sendable {
   /// The path as it was named.
   public let path: String
   /// The folder that the names start at; empty for the working directory.
@@ -25,6 +26,8 @@ public struct ImageSource: Sendable, Equatable {
   private let shards: [Shard]
   /// Where each image is; empty where images are files.
   private let parts: [Part]
+  /// The labels that a list gives, and for each image one of them, or -1; empty without any.
+  private let listed: (labels: [String], places: [Int32])
 
   private struct Shard: Sendable, Equatable {
     let path: String
@@ -65,6 +68,13 @@ public struct ImageSource: Sendable, Equatable {
         return
       }
     } catch { throw .shards(error) }
+    if ListFile.isOne(path) {
+      do throws(ListError) {
+        self.init(path: path, try ListFile(path: path))
+      } catch { throw .list(error) }
+      if let member { throw .shards(.memberOfFiles(path: path, member: member)) }
+      return
+    }
     let listing = try ImageFolder.listing(path)
     if listing.images.isEmpty, !listing.shards.isEmpty {
       let names = listing.shards.filter { $0.lowercased().hasSuffix(".tar") }
@@ -86,7 +96,28 @@ public struct ImageSource: Sendable, Equatable {
     files = folder.files
     leftOut = folder.leftOut
     notes = folder.notes
+    (shards, parts, listed) = ([], [], ([], []))
+  }
+
+  /// The images of a list.
+  private init(path: String, _ list: ListFile) {
+    self.path = path
+    folder = Self.parent(of: path)
+    files = list.entries.map(\.path)
+    leftOut = []
+    let count = list.repeatedCount
+    notes =
+      count == 0
+      ? [] : ["\(path): \(count) \(count == 1 ? "line names" : "lines name") an image again"]
     (shards, parts) = ([], [])
+    var places: [String: Int32] = [:]
+    for case let label? in list.entries.map(\.label) where places[label] == nil {
+      places[label] = Int32(places.count)
+    }
+    listed = (
+      places.sorted { $0.value < $1.value }.map(\.key),
+      places.isEmpty ? [] : list.entries.map { $0.label.flatMap { places[$0] } ?? -1 }
+    )
   }
 
   private init(_ other: ImageSource, keeping indices: [Int]) {
@@ -94,6 +125,8 @@ public struct ImageSource: Sendable, Equatable {
     (leftOut, notes, shards) = (other.leftOut, other.notes, other.shards)
     files = indices.map { other.files[$0] }
     parts = other.parts.isEmpty ? [] : indices.map { other.parts[$0] }
+    let places = other.listed.places
+    listed = (other.listed.labels, places.isEmpty ? [] : indices.map { places[$0] })
   }
 
   /// The same source with only some of its images, by their indices in order.
@@ -103,6 +136,12 @@ public struct ImageSource: Sendable, Equatable {
 
   /// Whether images are members of shards.
   public var isSharded: Bool { !shards.isEmpty }
+
+  /// Whether images have labels of their own, so that folders are no classes.
+  public var hasLabels: Bool { isSharded || !listed.labels.isEmpty }
+
+  /// Whether a path that is no folder stands for images all the same: for shards, or for those of a list.
+  public static func standsForImages(_ path: String) -> Bool { namesShards(path) || isList(path) }
 
   /// Whether a path that is no folder stands for shards, by its name alone.
   public static func namesShards(_ path: String) -> Bool {
@@ -119,8 +158,11 @@ public struct ImageSource: Sendable, Equatable {
     return FileManager.default.fileExists(atPath: first)
   }
 
+  /// Whether a path is a list of images.
+  public static func isList(_ path: String) -> Bool { ListFile.isOne(path) }
+
   /// The path by which messages call an image.
-  public func fullPath(_ file: String) -> String { ImageFolder.join(folder, file) }
+  public func fullPath(_ file: String) -> String { Self.join(folder, file) }
 
   /// Where the bytes of an image are.
   public func location(_ index: Int) -> ImageLocation {
@@ -133,12 +175,18 @@ public struct ImageSource: Sendable, Equatable {
       part: ImageLocation.Part(range: part.range, version: shard.version))
   }
 
-  /// The class of an image: the first folder of its name, or what the label of its sample says; nil where
-  /// it has none.
+  /// The class of an image: the first folder of its name, or what the label of its sample or its line says;
+  /// nil where it has none.
   public func className(_ index: Int) -> String? {
+    if !listed.places.isEmpty {
+      return listed.places[index] < 0 ? nil : listed.labels[Int(listed.places[index])]
+    }
     guard !parts.isEmpty else {
       let name = files[index].utf8
-      return name.firstIndex(of: UInt8(ascii: "/")).map { String(name[..<$0])! }
+      guard let slash = name.firstIndex(of: UInt8(ascii: "/")), slash > name.startIndex else {
+        return nil
+      }
+      return String(name[..<slash])
     }
     let part = parts[index]
     return part.label?.className(in: shards[Int(part.shard)].path)
@@ -228,6 +276,7 @@ extension ImageSource {
     }
     self.path = path
     self.folder = folder
+    self.listed = ([], [])
     files = images.map(\.name)
     parts = images.map(\.part)
     shards = zip(names, listed).map {

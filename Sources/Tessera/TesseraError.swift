@@ -134,6 +134,10 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
   private static func kind(of error: DatasetError) -> Kind {
     switch error {
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages: .notFound
+    case .list(.file(let error)): kind(of: error)
+    case .list(.missing), .list(.empty): .notFound
+    case .list(.allHeldOut): .argument
+    case .list: .badFile
     case .shards(let error): kind(of: error)
     case .image(let error): kind(of: error)
     case .noReadableImages, .tooManyDamaged: .badFile

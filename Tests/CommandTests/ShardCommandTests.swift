@@ -265,6 +265,57 @@ struct ShardCommandTests {
   }
 }
 
+/// Lists of images, in training and in encode.
+@Suite("Lists of images")
+struct ListCommandTests {
+  @Test("a list is trained on, resumed and encoded, and one holds out")
+  func lists() throws {
+    let folder = try ScratchFolder.forTraining(steps: 2)
+    try folder.write(
+      (0..<8).map { "in/\($0).png\t\($0 % 2 == 0 ? "even" : "odd")\n" }.joined(), to: "all.txt")
+    try folder.write("in/3.png\nin/5.png\n", to: "held.txt")
+    func run(_ command: String, _ arguments: [String]) throws -> CommandRunner.Outcome {
+      try CommandRunner.run(command, arguments, in: folder.path)
+    }
+    for (data, output) in [("in", "a"), ("all.txt", "b")] {
+      expect(
+        try run(
+          "train",
+          ["c.json", "--data", data, "--validation", "held.txt", "--output", output]), 0)
+    }
+    // Images of one folder by two names: the same order.
+    #expect(
+      try ScratchFolder.read(folder.file("a/model.safetensors"))
+        == ScratchFolder.read(folder.file("b/model.safetensors")))
+    let names = try String(contentsOfFile: folder.file("b/data.jsonl"), encoding: .utf8)
+    #expect(names.contains("in/4.png") && !names.contains("in/3.png"), "\(names)")
+    expect(
+      try CommandRunner.run(
+        "train", ["--resume", "--output", folder.file("b"), "--steps", "3"]), 0)
+    expect(try run("compare", ["b"]), 0, "2 validation images")
+    expect(
+      try run("encode", ["--checkpoint", "b", "--output", "t.npy", "all.txt"]), 0, "of 2 classes")
+    let tokens = try TokenFile.open(path: folder.file("t.npy"))
+    #expect(tokens.paths == (0..<8).map { "in/\($0).png" } && tokens.classes == ["even", "odd"])
+    // What is trained on has changed with the list.
+    try folder.write("in/3.png\n", to: "held.txt")
+    expect(
+      try CommandRunner.run(
+        "train", ["--resume", "--output", folder.file("b"), "--steps", "4"]), 65, "1 new",
+      "in/5.png")
+    try folder.write("in/3.png\nin/no.png\n", to: "held.txt")
+    expect(
+      try run("train", ["c.json", "--validation", "held.txt", "--output", "c"]), 66,
+      "1 of the 2 files that it names are missing: in/no.png")
+    expect(
+      try run("encode", ["--checkpoint", "b", "--output", "u.npy", "held.txt"]), 66, "in/no.png")
+    // A file that is an image is one, whatever its name ends in.
+    try folder.write(SampleImages.png(32, 32), to: "image.txt")
+    expect(
+      try run("encode", ["--checkpoint", "b", "--output", "u.npy", "image.txt"]), 0, "1 image")
+  }
+}
+
 extension ScratchFolder {
   /// The names in one of its folders, sorted.
   fileprivate func contents(_ name: String) throws -> [String] {

@@ -201,7 +201,7 @@ public struct VectorData: Sendable {
       (0..<set.count).map(set.className)
     }
     let classes = ImageSource.classes(
-      Array(Set(names[0].compactMap(\.self))), areLabels: dataset.training.store.source.isSharded)
+      Array(Set(names[0].compactMap(\.self))), areLabels: dataset.training.store.source.hasLabels)
     let places = Dictionary(
       zip(classes, classes.indices), uniquingKeysWith: { first, _ in first })
     func labels(_ names: [String?]) -> [Int32] {
