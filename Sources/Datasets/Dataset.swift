@@ -15,6 +15,21 @@ public struct Dataset: Sendable {
   public let notes: [String]
   /// How many images may have transparent pixels, which are composited over the background.
   public let transparentCount: Int
+  /// Images whose bytes are others than an earlier run knew them by, to train on or to validate with.
+  public let changed: [String]
+
+  /// What an earlier run knew of the images, by their headers.
+  public struct Indexes: Sendable {
+    /// Of those to train on, and of those held out of them.
+    public var training: ImageIndex?
+    /// Of those to validate with where they have a place of their own.
+    public var validation: ImageIndex?
+
+    /// States what is known.
+    public init(training: ImageIndex? = nil, validation: ImageIndex? = nil) {
+      (self.training, self.validation) = (training, validation)
+    }
+  }
 
   /// Opens images to train on, and others to validate with or a fraction of the first.
   ///
@@ -29,11 +44,13 @@ public struct Dataset: Sendable {
   ///   - background: What transparent pixels are composited over where the recipe leaves it open; nil
   ///     drops alpha.
   ///   - cacheMegabytes: How many MB (1,000,000 bytes) of pixels are kept in memory, both together.
+  ///   - known: What an earlier run knew of them.
   ///   - progress: Called with the files looked at and all files of a folder.
   public init(
     train: String, validation: String? = nil, member: String? = nil, validationShare: Double,
     seed: UInt64,
     augmentation: Augmentation, background: PixelColor? = .white, cacheMegabytes: Int,
+    known: Indexes = Indexes(),
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let decoder = augmentation.recipe.decoder(background: background)
@@ -46,19 +63,20 @@ public struct Dataset: Sendable {
     }
     let store = try ImageStore(
       source: source, augmentation: augmentation,
-      cacheMegabytes: cacheMegabytes, decoder: decoder, progress: progress)
+      cacheMegabytes: cacheMegabytes, decoder: decoder, known: known.training, progress: progress)
     if let held {
       let other = try ImageStore(
         source: held,
         augmentation: augmentation.withoutChance,
         cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes / 1_000_000), decoder: decoder,
-        progress: progress)
+        known: known.validation, progress: progress)
       training = ImageSet(store: store)
       self.validation = ImageSet(store: other)
       rejected = store.rejected + other.rejected
       doubtful = store.doubtful + other.doubtful
       notes = store.source.notes + other.source.notes
       transparentCount = store.transparentCount + other.transparentCount
+      changed = store.changed + other.changed
     } else {
       let split = Split(store.files, validationShare: validationShare, seed: seed)
       let needed = validationShare > 0 ? 2 : 1
@@ -71,6 +89,7 @@ public struct Dataset: Sendable {
       doubtful = store.doubtful
       notes = store.source.notes
       transparentCount = store.transparentCount
+      changed = store.changed
     }
   }
 
@@ -98,6 +117,7 @@ public struct Dataset: Sendable {
     doubtful = other.doubtful
     notes = other.notes
     transparentCount = other.transparentCount
+    changed = other.changed
   }
 }
 

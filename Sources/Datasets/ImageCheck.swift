@@ -1,40 +1,48 @@
+import Files
 import Imaging
 import Synchronization
 import Threads
 
 /// Looks at every image of a source when a data set is opened, on all cores.
 ///
-/// Of each file the header is read. As long as the images seen so far have room in memory, the file is
-/// decoded at once, so that nothing is read twice; beyond that headers are all.
+/// Of each image the header is read. As long as the images seen so far have room in memory, the image is
+/// decoded at once, so that nothing is read twice; beyond that headers are all. Where an index of an earlier
+/// run shows that not all have room, images whose files are as they were then are not even opened.
 struct ImageCheck: Sendable {
   let source: ImageSource
   let augmentation: Augmentation
   let decoder: ImageDecoder
+  /// What was known before.
+  let known: ImageIndex?
 
-  /// What is known of the files.
+  /// What is known of the images.
   struct Outcome: Sendable {
-    /// For each file: the decoded image, nil if only its header was read, or what is wrong.
-    var found: [Found]
-    /// Files that are damaged but usable, and how, in the source's order.
+    /// Decoded images, by their places.
+    var images: [Int: Image]
+    /// What is wrong with those that cannot be used.
+    var failures: [Int: DatasetError]
+    /// What the headers say; nil of those that cannot be used.
+    var entries: [ImageIndex.Entry?]
+    /// Images that are damaged but usable, and how, in the source's order.
     var doubtful: [RejectedImage] = []
-    /// How many of the files that can be used may have transparent pixels.
+    /// Images whose bytes are others than before, in the source's order.
+    var changed: [Int] = []
+    /// How many of the images that can be used may have transparent pixels.
     var transparentCount = 0
   }
 
-  /// What is known of a file.
-  typealias Found = Result<Image?, DatasetError>
-
   private struct State {
-    var found: [Found]
-    /// Files whose header is good but whose pixels could not be decoded.
-    var damaged: [(index: Int, error: DatasetError)] = []
+    var images: [Int: Image] = [:]
+    var failures: [Int: DatasetError] = [:]
+    var entries: [ImageIndex.Entry?]
+    /// What is wrong with images whose header is good but whose pixels could not be decoded.
+    var damaged: [Int: DatasetError] = [:]
     var doubts: [Int: String] = [:]
-    var transparent: Set<Int> = []
     var bytes = 0
     var done = 0
   }
 
-  /// Looks at all files.
+  /// Looks at all images.
   ///
   /// Damage behind a header counts only if all images have room: whether it was met is a matter of
   /// timing otherwise, and which files a run is trained on must not be.
@@ -42,65 +50,103 @@ struct ImageCheck: Sendable {
     byteLimit: Int, progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
   ) -> Outcome {
     let count = source.files.count
-    let state = Mutex(State(found: Array(repeating: .success(nil), count: count)))
+    let before = known?.entries(for: source.files) ?? []
+    let needsNoPixels = bytes(of: before) > byteLimit
+    let state = Mutex(State(entries: Array(repeating: nil, count: count)))
     concurrently(count) { index in
       do throws(DatasetError) {
-        let (file, bytes) = try open(source.location(index))
-        let hasRoom = state.withLock { state in
-          state.bytes += bytes
-          if file.header.hasTransparency { state.transparent.insert(index) }
-          return state.bytes <= byteLimit
+        if needsNoPixels, let entry = before[index], source.version(index) == entry.version {
+          let bytes = try preparedBytes(entry, source.fullPath(source.files[index]))
+          state.withLock { state in
+            state.bytes += bytes
+            state.entries[index] = entry
+          }
+        } else {
+          let file = try open(source.location(index))
+          let entry = ImageIndex.Entry(file)
+          let bytes = try preparedBytes(entry, file.path)
+          let hasRoom = state.withLock { state in
+            state.bytes += bytes
+            state.entries[index] = entry
+            return state.bytes <= byteLimit
+          }
+          if hasRoom { decode(file, index, state) }
         }
-        if hasRoom { decode(file, index, state) }
       } catch {
-        state.withLock { $0.found[index] = .failure(error) }
+        state.withLock { $0.failures[index] = error }
       }
       state.withLock { state in
         state.done += 1
         progress(state.done, count)
       }
     }
-    return state.withLock { state in
-      if state.bytes <= byteLimit {
-        for file in state.damaged {
-          state.found[file.index] = .failure(file.error)
-          state.transparent.remove(file.index)
-        }
+    return outcome(state.withLock { $0 }, before, byteLimit)
+  }
+
+  private func outcome(
+    _ state: consuming State, _ before: [ImageIndex.Entry?], _ byteLimit: Int
+  ) -> Outcome {
+    if state.bytes <= byteLimit {
+      for (index, error) in state.damaged {
+        state.failures[index] = error
+        state.entries[index] = nil
       }
-      let doubtful = state.doubts.sorted { $0.key < $1.key }.map { index, doubt in
-        let file = source.files[index]
-        return RejectedImage(file: file, reason: "\(source.fullPath(file)): \(doubt)")
-      }
-      return Outcome(
-        found: state.found, doubtful: doubtful, transparentCount: state.transparent.count)
     }
+    let doubtful = state.doubts.sorted { $0.key < $1.key }.map { index, doubt in
+      let file = source.files[index]
+      return RejectedImage(file: file, reason: "\(source.fullPath(file)): \(doubt)")
+    }
+    let entries = state.entries
+    let changed = before.indices.filter { index in
+      guard let entry = entries[index], let before = before[index] else { return false }
+      return !entry.hasContents(of: before)
+    }
+    return Outcome(
+      images: state.images, failures: state.failures, entries: entries, doubtful: doubtful,
+      changed: changed, transparentCount: entries.count { $0?.hasTransparency ?? false })
   }
 
   private func decode(_ file: ImageFile, _ index: Int, _ state: borrowing Mutex<State>) {
     do throws(DatasetError) {
       let (image, doubt) = try ImageStore.decodeNoting(file, augmentation: augmentation)
       state.withLock { state in
-        state.found[index] = .success(image)
+        state.images[index] = image
         state.doubts[index] = doubt
       }
     } catch {
-      state.withLock { $0.damaged.append((index, error)) }
+      state.withLock { $0.damaged[index] = error }
     }
   }
 
-  /// Opens a file; also says how many bytes the prepared image will take.
-  private func open(
-    _ location: ImageLocation
-  ) throws(DatasetError) -> (file: ImageFile, bytes: Int) {
-    let file: ImageFile
-    do throws(ImageError) {
-      file = try decoder.open(location)
-    } catch {
-      throw .image(error)
-    }
-    let prepared = try augmentation.preparedSize(
-      width: file.header.width, height: file.header.height, file: location.name)
-    return (file, prepared.width * prepared.height * 3)
+  private func open(_ location: ImageLocation) throws(DatasetError) -> ImageFile {
+    do throws(ImageError) { return try decoder.open(location) } catch { throw .image(error) }
+  }
+
+  /// How many bytes the prepared image will take.
+  private func preparedBytes(
+    _ entry: ImageIndex.Entry, _ path: String
+  ) throws(DatasetError) -> Int {
+    let size = try augmentation.preparedSize(
+      width: Int(entry.width), height: entry.height, file: path)
+    return size.width * size.height * 3
+  }
+
+  /// How many bytes all known images take that can be used.
+  private func bytes(of entries: [ImageIndex.Entry?]) -> Int {
+    var bytes = 0
+    for case let entry? in entries { bytes += (try? preparedBytes(entry, "")) ?? 0 }
+    return bytes
+  }
+}
+
+extension ImageIndex.Entry {
+  /// What an open file tells.
+  fileprivate init(_ file: ImageFile) {
+    let (version, header) = (file.version, file.header)
+    self.init(
+      byteCount: version.byteCount, modified: version.modified, head: file.head,
+      width: Int32(clamping: header.width),
+      signedHeight: Int32(clamping: header.hasTransparency ? -header.height : header.height))
   }
 }
 

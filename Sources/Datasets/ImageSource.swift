@@ -175,6 +175,15 @@ public struct ImageSource: Sendable {
       part: ImageLocation.Part(range: part.range, version: shard.version))
   }
 
+  /// The size of an image in bytes, and when its file was last changed, without opening it; nil where it
+  /// cannot be had.
+  func version(_ index: Int) -> FileVersion? {
+    guard !parts.isEmpty else { return FileVersion(path: fullPath(files[index])) }
+    let part = parts[index]
+    return FileVersion(
+      byteCount: part.byteCount, modified: shards[Int(part.shard)].version.modified)
+  }
+
   /// The class of an image: the first folder of its name, or what the label of its sample or its line says;
   /// nil where it has none.
   public func className(_ index: Int) -> String? {

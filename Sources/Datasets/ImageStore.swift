@@ -15,15 +15,19 @@ public final class ImageStore: Sendable {
   public let doubtful: [RejectedImage]
   /// How many of the images may have transparent pixels, which are composited over the background.
   public let transparentCount: Int
+  /// Images whose bytes are others than an index says.
+  public let changed: [String]
   /// The recipe's fixed part is applied to the images.
   public let augmentation: Augmentation
 
   private let decoder: ImageDecoder
   private let byteLimit: Int
+  private let entries: [ImageIndex.Entry]
   private let cache: Mutex<Cache>
 
   private struct Cache {
-    var images: [Image?]
+    /// By their numbers: most images of a large set are not there.
+    var images: [Int: Image]
     var bytes = 0
   }
 
@@ -34,54 +38,59 @@ public final class ImageStore: Sendable {
   /// If not all of them fit, damage behind a header shows when the image is first used. `progress` is
   /// called with the files done and all, one call at a time. A megabyte is 1,000,000 bytes.
   ///
+  /// - Parameter known: What an earlier run knew of the images. If not all of them fit the cache, those that
+  ///   are as they were then are not opened.
   /// - Throws: `noReadableImages`; `tooSmall` for images that the crop does not fit.
   public init(
     source: ImageSource, augmentation: Augmentation, cacheMegabytes: Int,
-    decoder: ImageDecoder = ImageDecoder(),
+    decoder: ImageDecoder = ImageDecoder(), known: ImageIndex? = nil,
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
-    let check = ImageCheck(source: source, augmentation: augmentation, decoder: decoder)
+    let check = ImageCheck(
+      source: source, augmentation: augmentation, decoder: decoder, known: known)
     let outcome = check.run(byteLimit: Self.bytes(cacheMegabytes), progress: progress)
-    let found = outcome.found
-    for case .failure(let error) in found {
+    let failures = outcome.failures.sorted { $0.key < $1.key }
+    for (_, error) in failures {
       // No fault of the file: it must not be missing in the data for that.
       if case .image(.exhausted) = error { throw error }
     }
-    let small = found.compactMap { file in
-      if case .failure(let error) = file, case .tooSmall = error { error } else { nil }
+    let small = failures.compactMap { _, error in
+      if case .tooSmall = error { error } else { nil }
     }
     if case .tooSmall(let file, let width, let height, let needed, _) = small.first {
       throw .tooSmall(
         file: file, width: width, height: height, needed: needed, others: small.count - 1)
     }
-    var indices: [Int] = []
-    var images: [Image?] = []
     var rejected = source.leftOut
-    for (index, result) in found.enumerated() {
-      switch result {
-      case .success(let image):
-        indices.append(index)
-        images.append(image)
-      case .failure(let error):
-        // Where the process may open no more files, say, none of them is to blame.
-        guard error.isOfTheFile else { throw error }
-        rejected.append(
-          RejectedImage(file: source.files[index], reason: error.description))
-      }
+    for (index, error) in failures {
+      // Where the process may open no more files, say, none of them is to blame.
+      guard error.isOfTheFile else { throw error }
+      rejected.append(RejectedImage(file: source.files[index], reason: error.description))
     }
+    let indices = source.files.indices.filter { outcome.failures[$0] == nil }
     if let first = rejected.first, indices.isEmpty {
       throw .noReadableImages(path: source.path, count: rejected.count, first: first.reason)
     }
     self.source = source.keeping(indices)
     self.rejected = rejected
+    entries = outcome.entries.compactMap(\.self)
+    changed = outcome.changed.map { source.files[$0] }
     doubtful = outcome.doubtful
     transparentCount = outcome.transparentCount
     self.augmentation = augmentation
     self.decoder = decoder
     byteLimit = Self.bytes(cacheMegabytes)
-    let bytes = images.reduce(0) { $0 + ($1?.pixels.count ?? 0) }
+    var images = outcome.images
+    if !failures.isEmpty {
+      images = [:]
+      for (index, place) in indices.enumerated() { images[index] = outcome.images[place] }
+    }
+    let bytes = images.values.reduce(0) { $0 + $1.pixels.count }
     cache = Mutex(Cache(images: images, bytes: bytes))
   }
+
+  /// What the headers of the images say, for a later run.
+  public var index: ImageIndex { ImageIndex(files: files, entries: entries) }
 
   /// The images of a folder.
   ///
@@ -192,14 +201,14 @@ public struct ImageSet: Sendable {
   /// Which of them are known to be bad.
   public let damage: ImageDamage
 
-  /// Their numbers in the store; nil for those that are not there.
-  private let indices: [Int?]
+  /// Their numbers in the store; -1 for those that are not there.
+  private let indices: [Int32]
 
   /// The given images of a store.
   public init(store: ImageStore, indices: [Int]) {
     self.store = store
-    self.indices = indices
-    files = indices.map { store.files[$0] }
+    self.indices = indices.map { Int32($0) }
+    files = indices.count == store.count ? store.files : indices.map { store.files[$0] }
     damage = ImageDamage(folder: store.source.path, count: indices.count)
   }
 
@@ -223,13 +232,13 @@ public struct ImageSet: Sendable {
     let damaged = Set(damaged.map { Array($0.utf8) })
     self.store = store
     self.files = files
-    indices = files.map { numbers[Array($0.utf8)] }
+    indices = files.map { numbers[Array($0.utf8)].map { Int32($0) } ?? -1 }
     damage = ImageDamage(folder: store.source.path, count: files.count)
     for (index, file) in files.enumerated() {
       if damaged.contains(Array(file.utf8)) {
         try damage.add(
           index, reason: store.source.fullPath(file) + ": it was found damaged earlier.")
-      } else if indices[index] == nil {
+      } else if indices[index] < 0 {
         try damage.add(
           index,
           reason: reasons[Array(file.utf8)] ?? store.source.fullPath(file)
@@ -246,7 +255,9 @@ public struct ImageSet: Sendable {
   public func file(_ index: Int) -> String { files[index] }
 
   /// The class of an image; nil where it has none, or is not there.
-  public func className(_ index: Int) -> String? { indices[index].flatMap(store.source.className) }
+  public func className(_ index: Int) -> String? {
+    indices[index] < 0 ? nil : store.source.className(Int(indices[index]))
+  }
 
   /// An image, resized as the recipe says, or the one that takes its place.
   ///
@@ -255,9 +266,9 @@ public struct ImageSet: Sendable {
   public func image(_ index: Int) throws(DatasetError) -> Image {
     var place = index
     for _ in 0..<count {
-      if let number = indices[place], !damage.contains(place) {
+      if indices[place] >= 0, !damage.contains(place) {
         do throws(DatasetError) {
-          return try store.image(number)
+          return try store.image(Int(indices[place]))
         } catch {
           guard error.isOfTheFile else { throw error }
           try damage.add(place, reason: error.description)

@@ -64,6 +64,18 @@ public struct ImageFile: Sendable {
     }
   }
 
+  /// The image's size in bytes, and when its file was last changed.
+  public var version: FileVersion {
+    FileVersion(byteCount: range.count, modified: file.version.modified)
+  }
+
+  /// A hash of the image's first 4 KiB, which other images hardly share.
+  public var head: UInt64 {
+    start.withUnsafeBytes {
+      Fingerprint.hash(UnsafeRawBufferPointer(rebasing: $0.prefix(Self.firstRead)))
+    }
+  }
+
   /// Reads the rest and decodes.
   public func decode() throws(ImageError) -> Image { try decodeNoting().image }
 

@@ -55,7 +55,8 @@ import Testing
     #expect(files.count { $0.hasPrefix("run/events.out.tfevents.") } == 1)
     #expect(
       files.filter { !$0.contains("tfevents") } == [
-        "run/config.json", "run/data.jsonl", "run/metrics.jsonl", "run/model.safetensors",
+        "run/config.json", "run/data.jsonl", "run/images.index", "run/metrics.jsonl",
+        "run/model.safetensors",
         "run/samples/0000003.png", "run/samples/0000006.png", "run/state.safetensors",
       ])
     let lines = String(decoding: bytes("run/metrics.jsonl") ?? Data(), as: UTF8.self)

@@ -64,6 +64,41 @@ struct DamagedImagesTests {
     #expect(try SmallRun.train(cached, in: parts, isResuming: true) == .finished)
   }
 
+  /// A file that holds another image is told once, whether or not all images fit the cache.
+  @Test(arguments: [0, 64]) func aChangedFileIsTold(_ megabytes: Int) throws {
+    let small = try SmallRun()
+    var (run, files, held) = try Self.begin(small)
+    run.data.cacheMegabytes = megabytes
+    let folder = small.folder("run")
+    func resume(_ step: Int?) throws -> [String] {
+      let recorder = Recorder()
+      let dataset = try Dataset(
+        train: small.data, validationShare: run.data.validationShare, seed: 11,
+        augmentation: run.data.augmentation, cacheMegabytes: megabytes,
+        known: .init(training: ImageIndex(path: folder + "/" + Checkpoint.indexFile)))
+      try SmallRun.train(
+        run, on: dataset, in: folder, isResuming: true, recorder: recorder, stoppingAfter: step)
+      return recorder.notes
+    }
+    try SmallRun.train(run, in: folder, stoppingAfter: 2)
+    #expect(try resume(3).isEmpty)
+    for name in [files[1], held[0]] {
+      try FileManager.default.removeItem(atPath: small.data + "/" + name)
+      try FileManager.default.copyItem(
+        atPath: small.data + "/" + files[3], toPath: small.data + "/" + name)
+    }
+    let notes = try resume(4)
+    #expect(notes.count == 1 && notes[0].contains("2 changed"), "\(notes)")
+    #expect(notes.first?.contains(files[1]) == true && notes.first?.contains(held[0]) == true)
+    let line = try #require(Journal.lines(folder: folder).last { $0["kind"] == .string("run") })
+    guard case .object(let told)? = line["changedImages"] else {
+      Issue.record("no images in \(line)")
+      return
+    }
+    #expect(told["changed"] == .integer(2) && told["missing"] == .integer(0))
+    #expect(try resume(nil).isEmpty)
+  }
+
   /// Nothing that is trained depends on them, but numbers before and after do not compare.
   @Test func otherValidationImagesAreTold() throws {
     let small = try SmallRun()

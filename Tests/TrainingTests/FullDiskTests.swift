@@ -35,8 +35,8 @@ struct FullDiskTests {
         .filter { !$0.hasPrefix("events.out.tfevents.") }
       #expect(
         left == [
-          "config.json", "data.jsonl", "metrics.jsonl", "model.safetensors", "samples",
-          "state.safetensors",
+          "config.json", "data.jsonl", "images.index", "metrics.jsonl", "model.safetensors",
+          "samples", "state.safetensors",
         ])
     }
     try SmallRun.train(run, in: folder, isResuming: true)

@@ -14,6 +14,7 @@ import Tokenizers
 ///     best.safetensors     the best evaluated ones, where they are kept
 ///     state.safetensors    weights, moments, averages, the step, what the training set was
 ///     data.jsonl           where the images are, and the names of those to train on
+///     images.index         sizes, times and extents of the images, to resume without reading them all
 ///     metrics.jsonl        the log
 ///     samples/*.png        originals over reconstructions
 ///

@@ -11,11 +11,14 @@ public struct RunImageFolders: Sendable, Equatable {
   public var train: String
   /// The folder to validate with; nil where a fraction of the first is held out.
   public var validation: String?
+  /// The folder of an earlier run with these images, whose indexes spare reading them all again.
+  public var knownBy: String?
 
   /// The folders by their paths.
-  public init(train: String, validation: String? = nil) {
+  public init(train: String, validation: String? = nil, knownBy: String? = nil) {
     self.train = train
     self.validation = validation
+    self.knownBy = knownBy
   }
 }
 
@@ -29,13 +32,16 @@ extension Dataset {
     _ run: RunConfiguration, in folders: RunImageFolders, beside need: MemoryNeed,
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
+    let known = folders.knownBy.map { Checkpoint(folder: $0).readIndexes() }
     let room = MemoryLimits().least.bytes - need.bytes - 2 * MemoryLimits.reserve
     try self.init(
       train: folders.train, validation: folders.validation, member: run.data.member,
       validationShare: run.data.validationShare,
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: run.data.augmentation,
       background: run.data.backgroundColor,
-      cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)), progress: progress)
+      cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)),
+      known: known ?? Indexes(),
+      progress: progress)
   }
 }
 
@@ -53,7 +59,8 @@ extension Checkpoint {
   ///
   /// - Throws: `noImages` if a folder is at neither place.
   public func imageFolders(_ run: RunConfiguration) throws(TrainingError) -> RunImageFolders {
-    RunImageFolders(train: try trainingFolder(run), validation: try validationFolder(run))
+    RunImageFolders(
+      train: try trainingFolder(run), validation: try validationFolder(run), knownBy: folder)
   }
 
   /// Where the images to train on are; likewise.
@@ -77,6 +84,28 @@ extension Checkpoint {
     }
     if ImageSource.exists(given) { return given }
     throw .imagesMoved(key: key, given: given, recorded: recorded.path)
+  }
+
+  /// The files' names for the indexes of images: those to train on, and those to validate with.
+  public static let indexFile = "images.index"
+  static let validationIndexFile = "validation.index"
+
+  /// What is known of the images.
+  func readIndexes() -> Dataset.Indexes {
+    Dataset.Indexes(
+      training: ImageIndex(path: path(Self.indexFile)),
+      validation: ImageIndex(path: path(Self.validationIndexFile)))
+  }
+
+  /// Writes what is known of the images.
+  ///
+  /// What is missing or damaged is made again, so that failing is no failure of the run: the disk that has
+  /// no room for an index has none for the state either, and that is told.
+  private func writeIndexes(_ run: RunConfiguration, _ dataset: Dataset) {
+    try? dataset.training.store.index.write(to: path(Self.indexFile))
+    if run.data.validation != nil {
+      try? dataset.validation.store.index.write(to: path(Self.validationIndexFile))
+    }
   }
 
   /// Writes where the images are and which ones are trained on.
@@ -106,6 +135,7 @@ extension Checkpoint {
       }
       try file.finish()
     } catch { throw .file(error) }
+    writeIndexes(run, dataset)
   }
 
   /// What to say where a run is not validated with the images that it was last validated with; nil

@@ -8,14 +8,17 @@ public struct TrainingSetChange: Sendable, Equatable {
   public var missing: [String] = []
   /// Names that were not there before.
   public var new: [String] = []
+  /// Names, of images to evaluate with too, whose files hold something else now.
+  public var changed: [String] = []
 
   /// A difference.
-  public init(missing: [String] = [], new: [String] = []) {
+  public init(missing: [String] = [], new: [String] = [], changed: [String] = []) {
     self.missing = missing
     self.new = new
+    self.changed = changed
   }
 
-  /// Whether there is no difference.
+  /// Whether the names are the same.
   public var isEmpty: Bool { missing.isEmpty && new.isEmpty }
 
   /// The difference in words, with the first few names.
@@ -25,14 +28,16 @@ public struct TrainingSetChange: Sendable, Equatable {
       let shown = names.prefix(5).map { Checkpoint.quoted($0) }.joined(separator: ", ")
       return "\(names.count) \(what) (\(shown)\(names.count > 5 ? ", ..." : ""))"
     }
-    return [part(missing, "missing"), part(new, "new")].compactMap { $0 }.joined(separator: " and ")
+    return [part(missing, "missing"), part(new, "new"), part(changed, "changed")]
+      .compactMap { $0 }.joined(separator: " and ")
   }
 
   /// The log line.
   var line: JSONObject {
     JSONObject([
       "missing": .integer(missing.count), "new": .integer(new.count),
-      "names": .array((missing + new).prefix(20).map(JSONValue.string)),
+      "changed": .integer(changed.count),
+      "names": .array((missing + new + changed).prefix(20).map(JSONValue.string)),
     ])
   }
 }
@@ -79,12 +84,24 @@ final class RunImages: TrainingCallback {
   /// there are trained on from here on, in the order of a run that had them from its start, and all
   /// are tried again too.
   ///
-  /// - Returns: the difference, where it was allowed.
+  /// Images whose files hold something else now are trained on as they are, and told.
+  ///
+  /// - Returns: the difference, where there is one and it was allowed.
   func follow(
     _ progress: inout Checkpoint.Progress, allowed: ResumeAllowance
   ) throws -> TrainingSetChange? {
     let present = dataset.training.files
     let isSame = Checkpoint.hash(ofNames: present) == progress.trainingSet
+    let changed = TrainingSetChange(changed: dataset.changed)
+    if !changed.changed.isEmpty {
+      observer.note(
+        "the files of the images are not those that the run has seen: \(changed.description). It goes on with "
+          + "them as they are now, and is not bit by bit what an uninterrupted run would have been")
+    }
+    let sameImages = changed.changed.isEmpty ? nil : changed
+    if isSame, progress.replaced.isEmpty, progress.replacedValidation.isEmpty {
+      return sameImages
+    }
     let names = isSame ? present : checkpoint.readNames()
     if let names, Checkpoint.hash(ofNames: names) == progress.trainingSet {
       if allowed.contains(.images) || 2 * progress.replaced.count > names.count {
@@ -93,7 +110,7 @@ final class RunImages: TrainingCallback {
       let (now, before, known) = (Set(present), Set(names), Set(progress.replaced))
       let gone = names.filter { !now.contains($0) }
       let rejected = Set(dataset.rejected.map(\.file))
-      let change = TrainingSetChange(
+      var change = TrainingSetChange(
         missing: gone.filter { !known.contains($0) && !rejected.contains($0) },
         new: present.filter { !before.contains($0) })
       if change.isEmpty {
@@ -105,19 +122,20 @@ final class RunImages: TrainingCallback {
             "\(Checkpoint.quoted(first))\(count > 1 ? " and \(count - 1) more" : "") was found damaged "
               + "earlier and no longer exists; the image that replaced it stays")
         }
-        return nil
+        return sameImages
       }
       guard allowed.contains(.images) else {
         throw TrainingError.otherImages(folder: checkpoint.folder, change: change)
       }
       forget(&progress)
+      change.changed = dataset.changed
       return change
     }
     guard allowed.contains(.images) else {
       throw TrainingError.otherImages(folder: checkpoint.folder, change: nil)
     }
     forget(&progress)
-    return TrainingSetChange()
+    return changed
   }
 
   private func forget(_ progress: inout Checkpoint.Progress) {
