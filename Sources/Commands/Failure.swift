@@ -87,7 +87,8 @@ public struct Failure: Error, CustomStringConvertible {
     case .list: return .badData
     case .shards(let error): return code(of: error)
     case .image(let error): return code(of: error)
-    case .noReadableImages, .tooFewImages, .tooSmall, .tooThin, .tooManyDamaged: return .badData
+    case .noReadableImages, .tooFewImages, .tooSmall, .tooThin, .tooManyDamaged, .aboveDamagedLimit:
+      return .badData
     case .stopped: return .internal
     }
   }

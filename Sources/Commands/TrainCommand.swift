@@ -342,6 +342,7 @@ public struct TrainCommand: DocumentedCommand {
       } else if findRate {
         try self.findRate(trainer, terminal)
       } else {
+        defer { terminal.tell(replacedIn: trainer.dataset) }
         try tell(try trainer.train(), progress, folder, terminal)
       }
     } catch DatasetError.stopped {

@@ -126,6 +126,22 @@ extension Terminal {
     tell(transparentCount: transparentCount, transparency: transparency)
   }
 
+  /// Lists the images that were replaced during a run, since they cannot be decoded.
+  func tell(replacedIn dataset: Dataset) {
+    for (set, words) in [
+      (dataset.training, "to train on"), (dataset.validation, "to evaluate with"),
+    ] {
+      let entries = set.damage.entries
+      guard !entries.isEmpty else { continue }
+      let names = entries.prefix(LeftOut.named).map { set.file($0.index) }
+      warn(
+        "\(Display.count(entries.count, "image")) \(words) cannot be used and "
+          + "\(entries.count == 1 ? "was" : "were") replaced by the next: "
+          + names.joined(separator: ", ")
+          + (entries.count > names.count ? ", ... (all are in metrics.jsonl)" : ""))
+    }
+  }
+
   /// The label for damaged files that are used.
   static let used = "used although it is damaged"
 

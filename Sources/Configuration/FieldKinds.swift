@@ -26,13 +26,16 @@ extension ConfigurationFields {
   }
 
   /// Declares an integer that may be absent or `null`.
+  /// - Parameter isWritten: whether it is part of the resolved text; what is seldom set is left out where it
+  ///   says nothing.
   public mutating func integer(
-    _ name: String, _ value: inout Int?, in bounds: Bounds<Int> = .any, _ meaning: String,
-    remedy: String = ""
+    _ name: String, _ value: inout Int?, in bounds: Bounds<Int> = .any,
+    isWritten: (Int?) -> Bool = { _ in true }, _ meaning: String, remedy: String = ""
   ) {
     optional(
       name, &value, Self.integerSchema(bounds), meaning, remedy: remedy, write: { .integer($0) }
     ) { (json) throws(Mismatch) in try Self.integer(json, bounds) }
+    if !isWritten(value) { leaveOut(name) }
   }
 
   /// Declares a list of integers.

@@ -44,6 +44,10 @@ public struct DataConfiguration: Sendable, Equatable {
   public var background: String
   /// Decoded pixels kept in memory, in megabytes of 1,000,000 bytes; 0 keeps none.
   public var cacheMegabytes: Int
+  /// Images that may turn out undecodable during the run; one more stops it.
+  ///
+  /// Those to train on and to evaluate with are counted apart. Nil is half of them.
+  public var damagedLimit: Int?
 
   /// Describes the images of a run.
   public init(
@@ -52,7 +56,7 @@ public struct DataConfiguration: Sendable, Equatable {
     filter: PillowFilter? = nil,
     resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
     smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1], flip: Bool = true,
-    background: String = "white", cacheMegabytes: Int = 1024
+    background: String = "white", cacheMegabytes: Int = 1024, damagedLimit: Int? = nil
   ) {
     self.train = train
     self.validation = validation
@@ -69,6 +73,7 @@ public struct DataConfiguration: Sendable, Equatable {
     self.flip = flip
     self.background = background
     self.cacheMegabytes = cacheMegabytes
+    self.damagedLimit = damagedLimit
   }
 }
 
@@ -166,6 +171,10 @@ extension DataConfiguration: Configurable {
     fields.integer(
       "cacheMegabytes", &cacheMegabytes, in: .between(0, 1 << 20),
       "Cache of decoded pixels, in megabytes of 1,000,000 bytes; 0 is off.")
+    fields.integer(
+      "damagedLimit", &damagedLimit, in: .atLeast(0), isWritten: { $0 != nil },
+      "Images that may turn out undecodable during the run and are replaced by the next; one more stops it "
+        + "with a checkpoint. Without it half of them.")
     let (side, cover) = (imageSize, resize == .cover)
     fields.check(
       "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,

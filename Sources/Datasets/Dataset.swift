@@ -44,13 +44,14 @@ public struct Dataset: Sendable {
   ///   - background: What transparent pixels are composited over where the recipe leaves it open; nil
   ///     drops alpha.
   ///   - cacheMegabytes: How many MB (1,000,000 bytes) of pixels are kept in memory, both together.
+  ///   - damagedLimit: How many images of each set may turn out bad once it is open; nil for half.
   ///   - known: What an earlier run knew of them.
   ///   - progress: Called with the files looked at and all files of a folder.
   public init(
     train: String, validation: String? = nil, member: String? = nil, validationShare: Double,
     seed: UInt64,
     augmentation: Augmentation, background: PixelColor? = .white, cacheMegabytes: Int,
-    known: Indexes = Indexes(),
+    damagedLimit: Int? = nil, known: Indexes = Indexes(),
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let decoder = augmentation.recipe.decoder(background: background)
@@ -70,8 +71,8 @@ public struct Dataset: Sendable {
         augmentation: augmentation.withoutChance,
         cacheMegabytes: max(0, cacheMegabytes - store.cachedBytes / 1_000_000), decoder: decoder,
         known: known.validation, progress: progress)
-      training = ImageSet(store: store)
-      self.validation = ImageSet(store: other)
+      training = ImageSet(store: store, damagedLimit: damagedLimit)
+      self.validation = ImageSet(store: other, damagedLimit: damagedLimit)
       rejected = store.rejected + other.rejected
       doubtful = store.doubtful + other.doubtful
       notes = store.source.notes + other.source.notes
@@ -83,8 +84,10 @@ public struct Dataset: Sendable {
       guard !split.training.isEmpty, store.count >= needed else {
         throw .tooFewImages(path: train, count: store.count, needed: needed)
       }
-      training = ImageSet(store: store, indices: split.training)
-      self.validation = ImageSet(store: store, indices: split.validation)
+      training = ImageSet(
+        store: store, indices: split.training, damagedLimit: damagedLimit)
+      self.validation = ImageSet(
+        store: store, indices: split.validation, damagedLimit: damagedLimit)
       rejected = store.rejected
       doubtful = store.doubtful
       notes = store.source.notes
@@ -99,14 +102,17 @@ public struct Dataset: Sendable {
   ///   - files: the names of all images to train on, in their order.
   ///   - damaged: those among them that were found bad before.
   ///   - damagedValidation: the same of the images to validate with.
-  /// - Throws: `tooManyDamaged` if hardly any is left.
+  /// - Throws: `tooManyDamaged` if hardly any is left, `aboveDamagedLimit` if fewer are than are asked for.
   public func following(
     _ files: [String], damaged: Set<String>, damagedValidation: Set<String>
   ) throws(DatasetError) -> Dataset {
     Dataset(
-      training: try ImageSet(store: training.store, files: files, damaged: damaged),
+      training: try ImageSet(
+        store: training.store, files: files, damaged: damaged,
+        damagedLimit: training.damage.limit),
       validation: try ImageSet(
-        store: validation.store, files: validation.files, damaged: damagedValidation),
+        store: validation.store, files: validation.files, damaged: damagedValidation,
+        damagedLimit: validation.damage.limit),
       of: self)
   }
 
@@ -244,6 +250,8 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   /// More than half of the images that were good when the data set was opened are bad; the first is
   /// told.
   case tooManyDamaged(path: String, damaged: Int, count: Int, first: String)
+  /// More images than a limit allows have been found bad since the data set was opened.
+  case aboveDamagedLimit(path: String, damaged: Int, limit: Int, first: String)
   /// No more images or batches: a stop was requested.
   case stopped
 
@@ -277,6 +285,9 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .list(let error): error.description
     case .shards(let error): error.description
     case .image(let error): error.description
+    case .aboveDamagedLimit(let path, let damaged, let limit, let first):
+      "\(path): expected at most \(limit) images that cannot be used (data.damagedLimit), found \(damaged). "
+        + "The first: \(first) Repair the files, or raise the limit."
     case .tooManyDamaged(let path, let damaged, let count, let first):
       "\(path): \(damaged) of its \(count) images cannot be used, more than half. The first: "
         + first + " Check the disk and the folder."
@@ -291,7 +302,7 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tooSmall, .tooThin: true
     case .image(let error): error.isOfTheFile
     case .missingFolder, .notAFolder, .unreadableFolder, .noImages, .noReadableImages,
-      .tooFewImages, .tooManyDamaged, .list, .shards, .stopped:
+      .tooFewImages, .tooManyDamaged, .aboveDamagedLimit, .list, .shards, .stopped:
       false
     }
   }

@@ -160,14 +160,16 @@ public final class ImageDamage: Sendable {
     public let reason: String
   }
 
+  /// How many may be bad; nil for half of all.
+  let limit: Int?
+
   private let folder: String
   private let count: Int
   private let reasons = Mutex<[Int: String]>([:])
 
   /// No damage among so many images of a folder.
-  init(folder: String, count: Int) {
-    self.folder = folder
-    self.count = count
+  init(folder: String, count: Int, limit: Int? = nil) {
+    (self.folder, self.count, self.limit) = (folder, count, limit)
   }
 
   /// Whether an image is known to be bad.
@@ -187,19 +189,24 @@ public final class ImageDamage: Sendable {
 
   /// Takes in that an image is bad.
   ///
-  /// - Throws: `tooManyDamaged` if that makes more than half of all.
+  /// - Throws: `aboveDamagedLimit` if that makes more than the limit, `tooManyDamaged` without one if it makes
+  ///   more than half of all.
   func add(_ index: Int, reason: String) throws(DatasetError) {
     let bad = reasons.withLock { reasons in
       if reasons[index] == nil { reasons[index] = reason }
       return reasons.count
     }
-    if 2 * bad > count { throw tooMany }
+    if bad > limit ?? count / 2 { throw tooMany }
   }
 
   /// The error if too few images are good to continue.
   var tooMany: DatasetError {
     let entries = entries
-    return .tooManyDamaged(
-      path: folder, damaged: entries.count, count: count, first: entries.first?.reason ?? "")
+    let first = entries.first?.reason ?? ""
+    if let limit, entries.count < count {
+      return .aboveDamagedLimit(
+        path: folder, damaged: entries.count, limit: limit, first: first)
+    }
+    return .tooManyDamaged(path: folder, damaged: entries.count, count: count, first: first)
   }
 }

@@ -204,23 +204,26 @@ public struct ImageSet: Sendable {
   /// Their numbers in the store; -1 for those that are not there.
   private let indices: [Int32]
 
-  /// The given images of a store.
-  public init(store: ImageStore, indices: [Int]) {
+  /// The given images of a store, of which no more than a number may turn out bad; nil for half.
+  public init(store: ImageStore, indices: [Int], damagedLimit: Int? = nil) {
     self.store = store
     self.indices = indices.map { Int32($0) }
     files = indices.count == store.count ? store.files : indices.map { store.files[$0] }
-    damage = ImageDamage(folder: store.source.path, count: indices.count)
+    damage = ImageDamage(
+      folder: store.source.path, count: indices.count, limit: damagedLimit)
   }
 
   /// All images of a store.
-  public init(store: ImageStore) { self.init(store: store, indices: Array(0..<store.count)) }
+  public init(store: ImageStore, damagedLimit: Int? = nil) {
+    self.init(store: store, indices: Array(0..<store.count), damagedLimit: damagedLimit)
+  }
 
   /// The images of the given names, in that order; those the store lacks count as
   /// damaged, and so do those that are named.
   ///
-  /// - Throws: `tooManyDamaged` if hardly any is left.
+  /// - Throws: `tooManyDamaged` if hardly any is left, `aboveDamagedLimit` if fewer are than are asked for.
   public init(
-    store: ImageStore, files: [String], damaged: Set<String> = []
+    store: ImageStore, files: [String], damaged: Set<String> = [], damagedLimit: Int? = nil
   ) throws(DatasetError) {
     // By their bytes: two spellings of one letter are two names.
     let numbers = Dictionary(
@@ -233,7 +236,7 @@ public struct ImageSet: Sendable {
     self.store = store
     self.files = files
     indices = files.map { numbers[Array($0.utf8)].map { Int32($0) } ?? -1 }
-    damage = ImageDamage(folder: store.source.path, count: files.count)
+    damage = ImageDamage(folder: store.source.path, count: files.count, limit: damagedLimit)
     for (index, file) in files.enumerated() {
       if damaged.contains(Array(file.utf8)) {
         try damage.add(
@@ -261,7 +264,7 @@ public struct ImageSet: Sendable {
 
   /// An image, resized as the recipe says, or the one that takes its place.
   ///
-  /// - Throws: `tooManyDamaged` if more than half of the images are bad; and what says nothing about
+  /// - Throws: `aboveDamagedLimit` if more images are bad than may be, `tooManyDamaged` if more than half are; and what says nothing about
   ///   the file, as when the process may open no more files.
   public func image(_ index: Int) throws(DatasetError) -> Image {
     var place = index

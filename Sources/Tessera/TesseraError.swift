@@ -140,7 +140,7 @@ public struct TesseraError: Error, Sendable, CustomStringConvertible, LocalizedE
     case .list: .badFile
     case .shards(let error): kind(of: error)
     case .image(let error): kind(of: error)
-    case .noReadableImages, .tooManyDamaged: .badFile
+    case .noReadableImages, .tooManyDamaged, .aboveDamagedLimit: .badFile
     case .tooFewImages, .tooSmall, .tooThin: .argument
     case .stopped: .stopped
     }

@@ -65,6 +65,29 @@ import Testing
     #expect(lines.count { $0.contains(#""kind": "evaluation""#) } == 2)
   }
 
+  /// What was replaced is listed at the end, and a limit ends the run with a checkpoint.
+  @Test func damagedImagesAreListedAtTheEnd() throws {
+    let folder = try ScratchFolder.forTraining(steps: 8)
+    let path = folder.file("in/3.png")
+    let whole = try ScratchFolder.read(path)
+    // Its header is good, and so it is met in training.
+    try ScratchFolder.put(Array(whole.dropLast(20)), at: path)
+    func train(_ options: [String]) throws -> CommandRunner.Outcome {
+      try CommandRunner.run(
+        "train",
+        [
+          "c.json", "--output", "run", "--set", "data.cacheMegabytes=0", "--set",
+          "data.validationShare=0.01",
+        ] + options, in: folder.path)
+    }
+    let limited = try train(["--set", "data.damagedLimit=0"])
+    expect(limited, 65, "at most 0 images", "data.damagedLimit", "1 image to train on", "3.png")
+    expect(
+      try CommandRunner.run(
+        "train", ["--resume", "--output", "run", "--set", "data.damagedLimit=1"], in: folder.path),
+      0, "1 image to train on cannot be used and was replaced by the next: 3.png")
+  }
+
   @Test func aQuietRunTellsOnlyItsResult() throws {
     let outcome = try train("--quiet", "--steps", "1")
     #expect(outcome.code == 0)

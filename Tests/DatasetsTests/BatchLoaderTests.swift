@@ -113,6 +113,32 @@ import Testing
     }
   }
 
+  /// With a limit, one image more than it ends the steps, and fewer do not.
+  @Test(arguments: [0, 1, 2, 3]) func theLimitOfBadFiles(_ limit: Int) throws {
+    let folder = try ScratchFolder()
+    try folder.fill(8)
+    let store = try ImageStore(
+      source: ImageSource(path: folder.path), augmentation: Self.recipe, cacheMegabytes: 0)
+    for name in ["001", "006"] {
+      try FileManager.default.removeItem(atPath: folder.path + "/\(name).png")
+    }
+    let loader = BatchLoader(
+      images: ImageSet(store: store, damagedLimit: limit), batchSize: 8, seed: 3)
+    guard limit < 2 else {
+      try loader.withBatch(step: 0) { _ in }
+      #expect(loader.images.damage.entries.map(\.index) == [1, 6])
+      return
+    }
+    let error = #expect(throws: DatasetError.self) { try loader.withBatch(step: 0) { _ in } }
+    guard case .aboveDamagedLimit(folder.path, let damaged, limit, _)? = error else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+    #expect(damaged > limit)
+    #expect(error?.description.contains("at most \(limit) images") == true)
+    #expect(error?.description.contains("data.damagedLimit") == true)
+  }
+
   /// A list of names from before decides over the order, whatever is in the folder now.
   @Test func aListOfNamesIsFollowed() throws {
     let folder = try ScratchFolder()

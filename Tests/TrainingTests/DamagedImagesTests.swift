@@ -190,6 +190,41 @@ struct DamagedImagesTests {
     #expect(try SmallRun.train(run, in: folder, isResuming: true) == .finished)
   }
 
+  /// One image more than the limit: the run ends, but not before it saved, and goes on with a higher limit.
+  @Test func theLimitOfDamageEndsTheRunSaved() throws {
+    let small = try SmallRun()
+    var (run, files, _) = try Self.begin(small)
+    run.monitor.checkpointEvery = 100
+    run.data.damagedLimit = 0
+    let (folder, recorder) = (small.folder("run"), Recorder())
+    func dataset() throws -> Dataset {
+      try Dataset(
+        train: small.data, validationShare: run.data.validationShare, seed: 11,
+        augmentation: run.data.augmentation, cacheMegabytes: 0,
+        damagedLimit: run.data.damagedLimit)
+    }
+    recorder.afterStep = { [cut] report in
+      if report.step == 2 { try? cut(small.data + "/" + files[0]) }
+    }
+    let error = #expect(throws: DatasetError.self) {
+      try SmallRun.train(run, on: dataset(), in: folder, recorder: recorder)
+    }
+    guard case .aboveDamagedLimit(small.data, 1, 0, _)? = error else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+    let saved = try #require(recorder.failures.last?.savedStep)
+    #expect(saved >= 2 && recorder.saved.last == saved)
+    #expect(throws: DatasetError.self) {
+      try SmallRun.train(run, on: dataset(), in: folder, isResuming: true)
+    }
+    run.data.damagedLimit = 1
+    #expect(try SmallRun.train(run, on: dataset(), in: folder, isResuming: true) == .finished)
+    let line = try #require(
+      Journal.lines(folder: folder).last { $0["kind"] == .string("replaced") })
+    #expect(line["file"] == .string(files[0]) && line["count"] == .integer(1))
+  }
+
   @Test func withoutImagesToEvaluateWithNothingBegins() throws {
     let small = try SmallRun()
     let run = SmallRun.fsq(data: small.data)

@@ -40,7 +40,7 @@ extension Dataset {
       seed: UInt64(bitPattern: Int64(run.training.seed)), augmentation: run.data.augmentation,
       background: run.data.backgroundColor,
       cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)),
-      known: known ?? Indexes(),
+      damagedLimit: run.data.damagedLimit, known: known ?? Indexes(),
       progress: progress)
   }
 }

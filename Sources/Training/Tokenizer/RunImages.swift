@@ -212,7 +212,8 @@ final class RunImages: TrainingCallback {
     try diary.note(
       JSONObject([
         "kind": .string("replaced"), "step": .integer(step), "file": .string(file),
-        "set": .string(set), "by": .string(other), "reason": .string(reason),
+        "set": .string(set), "by": .string(other),
+        "count": .integer(replaced.count + replacedValidation.count), "reason": .string(reason),
       ]))
   }
 }

@@ -151,6 +151,9 @@ public final class TokenizerTrainer<B: Backend> {
     return run.choosingLanes(cores: cores)
   }
 
+  /// The images, with what has been found of them so far.
+  public var dataset: Dataset { images.dataset }
+
   /// The threads that train: no more than there are lanes.
   public var threadsInUse: Int { pool.threads }
 
