@@ -92,8 +92,9 @@ extension ImageIndex {
         Fingerprint.hash(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
           == UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self))
       else { return nil }
-      // What has the right sum was written by `encoded`.
       let count = number(16)
+      // The sum is no proof: whoever made the file may have made that too.
+      guard (0...(end - 24) / (Self.entrySize + 8)).contains(count) else { return nil }
       var place = 24
       var entries: [Entry] = []
       entries.reserveCapacity(count)
@@ -113,6 +114,9 @@ extension ImageIndex {
         place += 8
       }
       names.bytes = Array(bytes[place..<end])
+      guard zip([0] + names.ends, names.ends).allSatisfy({ $0 <= $1 }),
+        names.ends.last ?? 0 == names.bytes.count
+      else { return nil }
       return ImageIndex(names: names, entries: entries)
     }
     guard let read else { return nil }

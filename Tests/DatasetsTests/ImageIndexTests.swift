@@ -54,6 +54,21 @@ import Testing
     #expect(ImageIndex(path: folder.file("no.index")) == nil)
   }
 
+  /// A sum that fits proves nothing: counts and ends that do not are no index, and no crash.
+  @Test(arguments: [-1, 1, 1 << 40, Int.max]) func aCountThatCannotBeIsRefused(_ count: Int) throws
+  {
+    func bytes(_ number: UInt64) -> [UInt8] {
+      withUnsafeBytes(of: number.littleEndian) { Array($0) }
+    }
+    var file = Array("tessera-images-1".utf8) + bytes(UInt64(bitPattern: Int64(count)))
+    // Room for one entry, whose name ends beyond the file.
+    if count == 1 { file += [UInt8](repeating: 0, count: 32) + bytes(99) }
+    file += bytes(file.withUnsafeBytes { Fingerprint.hash($0) })
+    let path = folder.file("made.index")
+    try ScratchFolder.put(file, at: path)
+    #expect(ImageIndex(path: path) == nil)
+  }
+
   /// Files that are as they were are not opened: that this one is no image any more is not seen.
   @Test func whatIsKnownIsNotOpened() throws {
     let index = try store().index
