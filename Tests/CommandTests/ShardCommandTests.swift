@@ -181,7 +181,7 @@ struct ShardCommandTests {
     #expect(folder.files().allSatisfy { !$0.hasPrefix("none") })
   }
 
-  @Test("keys stay as they are, and are told apart where they must be")
+  @Test("keys are kept, and made distinct where two shards share one")
   func keys() throws {
     let checkpoint = try TinyCheckpoint.of(.rotation)
     func keys(_ paths: [String], _ options: [String] = []) throws -> [String] {

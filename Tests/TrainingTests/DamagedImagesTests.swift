@@ -64,7 +64,7 @@ struct DamagedImagesTests {
     #expect(try SmallRun.train(cached, in: parts, isResuming: true) == .finished)
   }
 
-  /// A file that holds another image is told once, whether or not all images fit the cache.
+  /// A replaced file is reported once, whether or not all images fit in the cache.
   @Test(arguments: [0, 64]) func aChangedFileIsTold(_ megabytes: Int) throws {
     let small = try SmallRun()
     var (run, files, held) = try Self.begin(small)
@@ -190,7 +190,7 @@ struct DamagedImagesTests {
     #expect(try SmallRun.train(run, in: folder, isResuming: true) == .finished)
   }
 
-  /// One image more than the limit: the run ends, but not before it saved, and goes on with a higher limit.
+  /// One damaged image more than the limit: the run saves and stops, and resumes with a higher limit.
   @Test func theLimitOfDamageEndsTheRunSaved() throws {
     let small = try SmallRun()
     var (run, files, _) = try Self.begin(small)

@@ -95,8 +95,8 @@ final class RunImages: TrainingCallback {
     let changed = TrainingSetChange(changed: dataset.changed)
     if !changed.changed.isEmpty {
       observer.note(
-        "the files of the images are not those that the run has seen: \(changed.description). It goes on with "
-          + "them as they are now, and is not bit by bit what an uninterrupted run would have been")
+        "image files changed since the run last read them: \(changed.description). Training continues with "
+          + "their current contents, so the result differs from that of an uninterrupted run")
     }
     let sameImages = changed.changed.isEmpty ? nil : changed
     if isSame, progress.replaced.isEmpty, progress.replacedValidation.isEmpty {
