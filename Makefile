@@ -11,7 +11,14 @@
 SWIFT  ?= swift
 # -march=native reaches Swift's own code generation too. `make NATIVE=` builds portably.
 NATIVE ?= -Xcc -march=native
-BUILD   = $(SWIFT) build -c release $(NATIVE)
+# MPI=1 builds in the MPI that is installed, or installs Open MPI: for ranks that mpirun starts.
+MPI    ?=
+ifeq ($(MPI),1)
+TRAITS = --traits MPI
+export MPI
+export MPI_PACKAGE ?= $(shell for p in mpi-c ompi-c mpich; do pkg-config --exists $$p 2>/dev/null && echo $$p && break; done)
+endif
+BUILD   = $(SWIFT) build -c release $(TRAITS) $(NATIVE)
 BIN     = .build/release
 MANUAL  = .build/manual/release/generate-manual
 
@@ -28,7 +35,7 @@ FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/tessera.fish
 MAN             = $(SHARE)/man/man1
 
 # What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth,
-# prior-quality or continuous; PRESETS=tiny and ROUNDS=1 make it short.
+# prior-quality, continuous or scale; PRESETS=tiny and ROUNDS=1 make it short.
 SECTION ?= peers
 PRESETS ?=
 ROUNDS  ?=
@@ -47,7 +54,8 @@ help:
 	@echo "make study    train the runs of a study (STUDY=, DATA=, VALIDATION=, MINUTES=)"
 	@echo "make format   rewrite the layout of the sources;  make check   what CI runs first"
 	@echo "make clean    remove what was built"
-	@echo "System packages are installed where they are missing (make packages). NATIVE= builds portably."
+	@echo "System packages are installed where they are missing (make packages). NATIVE= builds portably,"
+	@echo "MPI=1 with MPI."
 	@echo "Then: $(BIN)/train photos-256 --data ~/photos   (see docs/photos.md)"
 
 
@@ -80,15 +88,15 @@ demo: build
 
 test: packages
 	$(BUILD) --build-tests
-	$(SWIFT) test -c release $(NATIVE) --skip-build --disable-xctest
+	$(SWIFT) test -c release $(TRAITS) $(NATIVE) --skip-build --disable-xctest
 
 # The tests of what threads share, with the thread sanitizer: lanes, the sums and updates that they share,
 # loading, encoding. A build of its own without optimization, so no test here trains for long.
-TSAN    = --scratch-path .build/tsan --sanitize thread $(NATIVE)
+TSAN    = --scratch-path .build/tsan --sanitize thread $(TRAITS) $(NATIVE)
 SHARED  = ThreadsTests|TraceTests|UpdateMeasurementTests|threadsChangeNoBit|theResultDependsOnLanes
 SHARED := $(SHARED)|LaneChoiceTests|TrainableModelTests|ModelRunTests|TesseraTests.ModelTests
 SHARED := $(SHARED)|BatchLoaderTests|ImageStoreTests|DatasetTests|CodecTests/tokensDecode
-SHARED := $(SHARED)|SlicedWassersteinTests/symmetry|FeatureDistancesTests/definition
+SHARED := $(SHARED)|ProcessGroupTests|SlicedWassersteinTests/symmetry|FeatureDistancesTests/definition
 
 tsan: packages
 	$(SWIFT) build $(TSAN) --build-tests

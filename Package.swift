@@ -17,6 +17,9 @@ func wall(
     swiftSettings: settings)
 }
 
+/// What `make build MPI=1` builds in, for ranks that an MPI starts: nothing needs it else.
+let mpi: Set<String> = ["MPI"]
+
 /// The configurations that are built into the commands: links to `configs/`.
 let presets = [
   "fsq", "vq", "vq-plain", "scenes-vq", "photos-64", "photos-128", "photos-256", "cifar10-fsq",
@@ -63,8 +66,12 @@ let package = Package(
         "Tessera", "Autodiff", "Layers", "Kernels", "Configuration", "Execution", "Imaging",
         "Tokenizers", "Datasets",
         "SceneRendering", "Evaluation", "Inference", "CPUBackend", "Training", "Reports", "Charts",
-        "Commands",
+        "Commands", "Ranks",
       ]),
+  ],
+  traits: [
+    .trait(name: "MPI", description: "Ranks over MPI: needs Open MPI or MPICH with headers."),
+    .default(enabledTraits: []),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -77,6 +84,12 @@ let package = Package(
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .systemLibrary(name: "CProcessor"),
+    .systemLibrary(
+      name: "MPILibrary", pkgConfig: Context.environment["MPI_PACKAGE"] ?? "ompi-c",
+      providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
+    .target(
+      name: "CMPI", dependencies: [.target(name: "MPILibrary", condition: .when(traits: mpi))],
+      cSettings: [.define("TESSERA_MPI", .when(traits: mpi))]),
     // 0  files as the system gives them
     wall("Files"),
     // 0  numbers as text
@@ -89,6 +102,7 @@ let package = Package(
     wall("Safetensors", ["Files"]),
     wall("Randomness"),
     wall("Threads"),
+    wall("Ranks", [.target(name: "CMPI", condition: .when(traits: mpi))]),
     wall("Solvers"),
     wall("Configuration", ["Files"]),
     wall(
@@ -96,7 +110,7 @@ let package = Package(
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff", "Configuration"]),
-    wall("Execution", ["Autodiff", "Randomness", "Threads", "Formatting"]),
+    wall("Execution", ["Autodiff", "Randomness", "Threads", "Ranks", "Formatting"]),
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation", ["Randomness", "Threads"]),
     wall("EventFiles", ["Files"]),
@@ -135,7 +149,7 @@ let package = Package(
       "Training",
       [
         "Inference", "Tokenizers", "Priors", "Solvers", "Datasets", "Diagnostics", "TokenFiles",
-        "Execution", "Imaging", "Evaluation", "EventFiles", "Codebooks",
+        "Execution", "Ranks", "Imaging", "Evaluation", "EventFiles", "Codebooks",
         "Autodiff", "Safetensors", "Files", "Randomness", "Configuration",
       ]),
     wall(
@@ -151,7 +165,7 @@ let package = Package(
         "Training", "Compression", "WeightExchange", "TorchFiles", "Inference", "Reports",
         "CPUBackend", "Tokenizers", "Priors", "Solvers", "Datasets", "SceneRendering",
         "Diagnostics", "TokenFiles", "Execution", "Imaging", "Evaluation", "Autodiff",
-        "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Formatting",
+        "Safetensors", "Files", "Randomness", "Configuration", "Threads", "Ranks", "Formatting",
         argumentParser,
       ],
       embedding: presets.map { "Presets/\($0).json" }),
@@ -172,7 +186,9 @@ let package = Package(
 
     .target(
       name: "TestSupport",
-      dependencies: ["Autodiff", "Execution", "CPUBackend", "Safetensors", "Tokenizers"],
+      dependencies: [
+        "Autodiff", "Execution", "Ranks", "CPUBackend", "Safetensors", "Tokenizers",
+      ],
       path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "FileTestSupport", dependencies: ["Files"], path: "Tests/FileTestSupport",
@@ -202,8 +218,8 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Tokenizers", "Priors", "Solvers", "Datasets", "Imaging", "Inference",
-        "Execution", "CPUBackend", "Autodiff", "Evaluation", "Diagnostics", "Safetensors",
-        "Configuration",
+        "Execution", "Ranks", "CPUBackend", "Autodiff", "Evaluation", "Diagnostics",
+        "Safetensors", "Configuration",
         "TokenFiles", "Codebooks", "Randomness", "Files", "TestSupport", "FileTestSupport",
       ]),
     tests("PriorsTests", ["Priors", "Autodiff", "Execution", "TestSupport"]),
@@ -220,6 +236,7 @@ let package = Package(
     tests("SafetensorsTests", ["Safetensors", "Files", "FileTestSupport"]),
     tests("RandomnessTests", ["Randomness"]),
     tests("ThreadsTests", ["Threads"]),
+    tests("RanksTests", ["Ranks", "TestSupport"]),
     tests(
       "ConfigurationTests",
       ["Configuration", "Tokenizers", "Datasets", "Training", "Autodiff", "FileTestSupport"]),

@@ -48,6 +48,9 @@ public struct CPUBackend: Backend {
     memcpy(target, memory.start + offset * 4, words * 4)
   }
 
+  /// Where the words of a memory are.
+  public func words(of memory: HostMemory) -> UnsafeMutableRawPointer { memory.start }
+
   /// Sets words to zero.
   public func clear(_ memory: HostMemory, words: Int) {
     memset(memory.start, 0, words * 4)
@@ -128,6 +131,17 @@ extension CPUBackend {
     let target = memories[0].floats(range)
     for memory in memories.dropFirst() {
       accumulate(count: range.count, memory.floats(range), into: target)
+    }
+  }
+
+  /// Likewise words at different places, into those of the first.
+  public func sum(_ terms: [(memory: HostMemory, offset: Int)], words: Int) {
+    func place(_ term: (memory: HostMemory, offset: Int)) -> UnsafeMutablePointer<Float> {
+      term.memory.floats(at: term.offset, count: words)
+    }
+    guard let first = terms.first else { return }
+    for term in terms.dropFirst() {
+      accumulate(count: words, place(term), into: place(first))
     }
   }
 

@@ -7,20 +7,24 @@ import Files
 import Formatting
 import Foundation
 import Priors
+import Ranks
 import Training
 
 extension TrainCommand {
   /// Trains a continuous prior on images or latents.
-  func trainContinuous(_ terminal: Terminal) throws {
+  func trainContinuous(_ terminal: Terminal, _ group: ProcessGroup?) throws {
     try refuseTokenizerFlags(of: .continuous)
-    let (run, place) = try begin(
-      ContinuousRunConfiguration.self, vectorAssignments(), terminal)
+    let (trainer, progress, place) = try group.together {
+      let (run, place) = try begin(
+        ContinuousRunConfiguration.self, vectorAssignments(), terminal, group)
+      let data = try vectorData(run, terminal)
+      let progress = ContinuousProgress(terminal, run, folder: place.folder)
+      let trainer = try ContinuousTrainer(
+        run, data: data, in: place, backend: Device(), threads: threads(in: group),
+        observer: progress)
+      return (trainer, progress, place)
+    }
     defer { place.lock?.release() }
-    let data = try vectorData(run, terminal)
-    let progress = ContinuousProgress(terminal, run, folder: place.folder)
-    let trainer = try ContinuousTrainer(
-      run, data: data, in: place, backend: Device(), threads: options.threadCount,
-      observer: progress)
     if printPlan { return terminal.result(trainer.plan.description) }
     if trace {
       let measured = try trainer.trace(steps: steps ?? 5)
@@ -41,7 +45,7 @@ extension TrainCommand {
   }
 
   /// Trains the steps of a solver for a continuous prior.
-  func trainSolver(_ terminal: Terminal) throws {
+  func trainSolver(_ terminal: Terminal, _ group: ProcessGroup?) throws {
     try refuseTokenizerFlags(of: .solver)
     for (name, given) in [("--data", images.data), ("--validation", images.validation)]
     where !given.isEmpty {
@@ -50,24 +54,27 @@ extension TrainCommand {
         "\(name): a solver learns from the images of its prior; name the prior by --from")
     }
     let checkpoint = from.map { ["checkpoint=" + JSONValue.string($0).compactText] } ?? []
-    let (run, place) = try begin(SolverRunConfiguration.self, checkpoint, terminal)
-    defer { place.lock?.release() }
-    let prior = try OpenedContinuousPrior(
-      folder: run.checkpoint, weights: weights.file, backend: Device(),
-      threads: options.threadCount)
-    let data = try vectorData(prior.run, terminal)
-    if !resume, prior.run.model.head.diffusion != nil {
-      let planarity = prior.planarity
-      terminal.say(
-        "trajectories of \(prior.folder): "
-          + String(
-            format: "%.3g%% of their variance off a line, %.3g%% off a plane",
-            100 * (1 - planarity.line), 100 * (1 - planarity.plane)))
+    let (trainer, progress, place) = try group.together {
+      let (run, place) = try begin(SolverRunConfiguration.self, checkpoint, terminal, group)
+      let prior = try OpenedContinuousPrior(
+        folder: run.checkpoint, weights: weights.file, backend: Device(),
+        threads: threads(in: group))
+      let data = try vectorData(prior.run, terminal)
+      if !resume, prior.run.model.head.diffusion != nil {
+        let planarity = prior.planarity
+        terminal.say(
+          "trajectories of \(prior.folder): "
+            + String(
+              format: "%.3g%% of their variance off a line, %.3g%% off a plane",
+              100 * (1 - planarity.line), 100 * (1 - planarity.plane)))
+      }
+      let progress = SolverProgress(terminal, run, folder: place.folder)
+      let trainer = try SolverTrainer(
+        run, prior: prior, data: data, in: place, backend: Device(),
+        threads: threads(in: group), observer: progress)
+      return (trainer, progress, place)
     }
-    let progress = SolverProgress(terminal, run, folder: place.folder)
-    let trainer = try SolverTrainer(
-      run, prior: prior, data: data, in: place, backend: Device(), threads: options.threadCount,
-      observer: progress)
+    defer { place.lock?.release() }
     if printPlan { return terminal.result(trainer.plan.description) }
     if trace {
       let measured = try trainer.trace(steps: steps ?? 5)

@@ -6,6 +6,7 @@ import Execution
 import Foundation
 import Imaging
 import Inference
+import Ranks
 import Safetensors
 import TokenFiles
 import TorchFiles
@@ -72,6 +73,7 @@ public struct Failure: Error, CustomStringConvertible {
       if case .file(let error) = error { return code(of: error) }
       return .badData
     case let error as TokenFileError: return code(of: error)
+    case let error as RankError: return code(of: error)
     case is CodecError, is MemoryShortage, is PriorError, is VectorError, is CompressionError,
       is ImportError, is ExportError:
       return .badData
@@ -122,6 +124,14 @@ public struct Failure: Error, CustomStringConvertible {
       .noEvaluationImages:
       return .badData
     case .file(let error): return code(of: error)
+    }
+  }
+
+  private static func code(of error: RankError) -> Code {
+    switch error {
+    case .variables, .withoutMPI, .otherMPI, .uneven, .unevenBatch: .usage
+    case .differs: .badData
+    case .cannotListen, .cannotReach, .missing, .stranger, .ended, .outOfStep, .mpi: .internal
     }
   }
 

@@ -5,20 +5,25 @@ import Files
 import Formatting
 import Foundation
 import Priors
+import Ranks
 import Training
 
 extension TrainCommand {
   /// Trains a prior on token files.
-  func trainPrior(_ terminal: Terminal) throws {
+  func trainPrior(_ terminal: Terminal, _ group: ProcessGroup?) throws {
     try refuseTokenizerFlags(of: .prior)
-    let (run, place) = try begin(PriorRunConfiguration.self, images.tokenAssignments, terminal)
+    let (trainer, progress, place) = try group.together {
+      let (run, place) = try begin(
+        PriorRunConfiguration.self, images.tokenAssignments, terminal, group)
+      let data = try PriorData(run.data, seed: UInt64(bitPattern: Int64(run.training.seed)))
+      warn(ofEmptyClasses: data.emptyClasses, terminal)
+      let progress = PriorProgress(terminal, run, folder: place.folder)
+      let trainer = try PriorTrainer(
+        run, data: data, in: place, backend: Device(), threads: threads(in: group),
+        observer: progress)
+      return (trainer, progress, place)
+    }
     defer { place.lock?.release() }
-    let data = try PriorData(run.data, seed: UInt64(bitPattern: Int64(run.training.seed)))
-    warn(ofEmptyClasses: data.emptyClasses, terminal)
-    let progress = PriorProgress(terminal, run, folder: place.folder)
-    let trainer = try PriorTrainer(
-      run, data: data, in: place, backend: Device(), threads: options.threadCount,
-      observer: progress)
     if printPlan { return terminal.result(trainer.plan.description) }
     if trace {
       let measured = try trainer.trace(steps: steps ?? 5)
@@ -41,7 +46,7 @@ extension TrainCommand {
 
   /// The configuration of a run, and where it goes; the folder is locked.
   func begin<Run: TrainedRun>(
-    _ kind: Run.Type, _ dataAssignments: [String], _ terminal: Terminal
+    _ kind: Run.Type, _ dataAssignments: [String], _ terminal: Terminal, _ group: ProcessGroup?
   ) throws -> (run: Run, place: RunPlace) {
     let folder = try outputFolder()
     let path = named ?? folder + "/" + Checkpoint.configurationFile
@@ -49,13 +54,13 @@ extension TrainCommand {
       path, as: Run.self, overrides: assignments + dataAssignments + flagAssignments
     ) { terminal.say("note: " + $0) }
     let isDry = printPlan || trace
-    let lock = isDry ? nil : try Checkpoint(folder: folder).lockForTraining(resuming: resume)
+    let lock = try isDry ? nil : lock(folder, group)
     Interruption.listen()
     return (
       run,
       RunPlace(
-        folder: folder, isResuming: resume, allowed: allowed, lock: lock,
-        shouldStop: { Interruption.isRequested })
+        folder: folder, isResuming: resume, allowed: allowed, lock: lock, group: group,
+        shouldStop: group.shouldStop)
     )
   }
 

@@ -173,8 +173,8 @@ public struct TesseraCommand: ParsableCommand {
 
 // MARK: - Signals
 
-/// Ctrl-C, SIGTERM and a terminal that hangs up: the first asks to stop after the step at hand, the
-/// second stops at once.
+/// Ctrl-C, SIGTERM, a terminal that hangs up, and SIGUSR1, which mpirun passes on to ranks: the first asks to
+/// stop after the step at hand, the second stops at once.
 ///
 /// Long work asks `isRequested` between its steps, and ends with `exitCode` once all is saved.
 enum Interruption {
@@ -190,7 +190,7 @@ enum Interruption {
   static func listen() {
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
       let former = signal(number) { Interruption.received($0) }
       if isIgnored(former) {
         signal(number, SIG_IGN)

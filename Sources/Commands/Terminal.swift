@@ -32,30 +32,40 @@ public final class Terminal {
     ].contains { environment[$0]?.isEmpty == false }
   }
 
+  /// Whether nothing is printed: by all ranks but the first.
+  static var isMuted: Bool {
+    get { muted.load(ordering: .relaxed) }
+    set { muted.store(newValue, ordering: .relaxed) }
+  }
+  private static let muted = Atomic(false)
+
   /// Prints a result, in the lines that it has.
   public func result(_ text: String) { output(VisibleText.lines(text) + "\n") }
 
   /// Prints text for another program as it is, such as JSON.
   public func output(_ text: String) {
+    guard !Self.isMuted else { return }
     erase()
     StandardStream.output.write(text, isNeeded: true)
   }
 
   /// Prints a message on one line.
   public func say(_ text: String) {
-    guard !isQuiet else { return }
+    guard !isQuiet, !Self.isMuted else { return }
     erase()
     tell(VisibleText.line(text) + "\n")
   }
 
   /// Prints a warning on one line.
   public func warn(_ text: String) {
+    guard !Self.isMuted else { return }
     erase()
     StandardStream.errors.write("warning: " + VisibleText.line(text) + "\n", isNeeded: true)
   }
 
   /// Prints why the command ends.
   public func fail(_ failure: Failure) {
+    guard !Self.isMuted else { return }
     erase()
     StandardStream.errors.write("error: " + failure.description + "\n", isNeeded: true)
   }
@@ -71,7 +81,8 @@ public final class Terminal {
   }
 
   private func draw(_ text: (_ columns: Int) -> String) {
-    guard isInteractive, !isQuiet, lastDrawn.duration(to: .now) > .milliseconds(100) else { return }
+    guard isInteractive, !isQuiet, !Self.isMuted, lastDrawn.duration(to: .now) > .milliseconds(100)
+    else { return }
     lastDrawn = .now
     let columns = width
     // The last column stays free: in it some terminals break the line.

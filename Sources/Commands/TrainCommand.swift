@@ -7,6 +7,7 @@ import Files
 import Formatting
 import Foundation
 import Inference
+import Ranks
 import Safetensors
 import Training
 
@@ -260,12 +261,18 @@ public struct TrainCommand: DocumentedCommand {
         }
         return
       }
-      if resumeIfThere { try startOrResume(terminal) } else { try train(terminal) }
+      try withRanks(terminal) { group in
+        if resumeIfThere {
+          try startOrResume(terminal, group)
+        } else {
+          try train(terminal, group)
+        }
+      }
     }
   }
 
   /// Starts a run or continues it, by what is in its folder; one that is finished is left alone.
-  private func startOrResume(_ terminal: Terminal) throws {
+  private func startOrResume(_ terminal: Terminal, _ group: ProcessGroup?) throws {
     var command = self
     let folder = try outputFolder()
     (command.output, command.resumeIfThere) = (folder, false)
@@ -277,7 +284,7 @@ public struct TrainCommand: DocumentedCommand {
     } else {
       (command.allowChanges, command.allowChangedData) = (false, false)
     }
-    do { try command.train(terminal) } catch let error as TrainingError {
+    do { try command.train(terminal, group) } catch let error as TrainingError {
       switch error {
       case .alreadyDone, .patienceEnded:
         terminal.result("\(folder): the run is finished; nothing to do")
@@ -287,67 +294,95 @@ public struct TrainCommand: DocumentedCommand {
   }
 
   /// Trains what the configuration is of.
-  private func train(_ terminal: Terminal) throws {
+  private func train(_ terminal: Terminal, _ group: ProcessGroup?) throws {
     switch kind {
-    case .prior: try trainPrior(terminal)
-    case .continuous: try trainContinuous(terminal)
-    case .solver: try trainSolver(terminal)
-    case .tokenizer, .model: try trainTokenizer(terminal)
+    case .prior: try trainPrior(terminal, group)
+    case .continuous: try trainContinuous(terminal, group)
+    case .solver: try trainSolver(terminal, group)
+    case .tokenizer, .model: try trainTokenizer(terminal, group)
     }
   }
 
-  private func trainTokenizer(_ terminal: Terminal) throws {
-    let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
-    let given = try configuration(start, terminal)
-    try given.checkFrozen(hasWeights: resume || start != nil)
+  private func trainTokenizer(_ terminal: Terminal, _ group: ProcessGroup?) throws {
     let folder = try outputFolder()
-    // Images take time: what cannot fit is refused before they are read.
-    let run = try TokenizerTrainer<Device>.choosingLanes(
-      given, cores: options.threadCount, folder: resume ? folder : nil)
-    let need = MemoryNeed(training: run, on: Device())
-    if !printPlan { try MemoryLimits().check(need, "training") }
-    let lock = isDry ? nil : try Checkpoint(folder: folder).lockForTraining(resuming: resume)
-    defer { lock?.release() }
-    Interruption.listen()
     do {
-      if !isDry {
-        let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
-        terminal.say(RunDescription(run).tokenizer(parameters: parameters))
-      }
-      let dataset = try TrainingImages(
-        run, folders: try imageFolders(run, folder), need: need, terminal
-      ).open()
-      if !printPlan {
-        let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
-        let need = MemoryNeed(training: run, evaluationImages: images, on: Device())
-        try MemoryLimits().check(need, "training")
-      }
-      let progress = TrainingProgress(terminal, run, folder: folder)
-      let trainer = try TokenizerTrainer(
-        run, dataset: dataset, folder: folder, isResuming: resume, start: start,
-        allowed: allowed, lock: lock, backend: Device(), threads: options.threadCount,
-        observer: progress, shouldStop: { Interruption.isRequested })
-      if printPlan {
-        terminal.result(trainer.plan.description)
-      } else if trace {
-        let measured = try trainer.trace(steps: steps ?? 5)
-        terminal.result(TraceReport(measured, run).text)
-      } else if estimate {
-        let measured = try trainer.measure(steps: measuredSteps)
-        let report = EstimateReport(
-          measured, run, trainingImages: dataset.training.count,
-          threads: trainer.threadsInUse, cores: AvailableCores.count,
-          similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
-        terminal.result(report.text)
-      } else if findRate {
-        try self.findRate(trainer, terminal)
-      } else {
-        defer { terminal.tell(replacedIn: trainer.dataset) }
-        try tell(try trainer.train(), progress, folder, terminal)
-      }
+      let prepared = try group.together { try prepareTokenizer(folder, terminal, group) }
+      defer { prepared.lock?.release() }
+      try train(prepared, folder, terminal)
     } catch DatasetError.stopped {
       terminal.say("stopped before anything was computed; \(folder) is unchanged")
       throw ExitCode(Interruption.exitCode)
+    }
+  }
+
+  /// What a run of a tokenizer begins with.
+  private struct PreparedTokenizer {
+    let run: RunConfiguration
+    let dataset: Dataset
+    let trainer: TokenizerTrainer<Device>
+    let progress: TrainingProgress
+    let lock: FolderLock?
+  }
+
+  /// Reads all that a run needs.
+  private func prepareTokenizer(
+    _ folder: String, _ terminal: Terminal, _ group: ProcessGroup?
+  ) throws -> PreparedTokenizer {
+    let start = try from.map { try StartingWeights(folder: $0, file: weights.file) }
+    let given = try configuration(start, terminal)
+    try given.checkFrozen(hasWeights: resume || start != nil)
+    // Images take time: what cannot fit is refused before they are read.
+    let (threads, processes) = (threads(in: group), group?.size ?? 1)
+    let run = try TokenizerTrainer<Device>.choosingLanes(
+      given, cores: threads, group: group, folder: resume ? folder : nil)
+    let need = MemoryNeed(training: run, processes: processes, on: Device())
+    if !printPlan { try MemoryLimits().check(need, "training") }
+    let lock = try isDry ? nil : lock(folder, group)
+    Interruption.listen()
+    if !isDry {
+      let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
+      terminal.say(RunDescription(run).tokenizer(parameters: parameters))
+    }
+    let dataset = try TrainingImages(
+      run, folders: try imageFolders(run, folder), need: need, terminal
+    ).open()
+    if !printPlan {
+      let images = min(run.monitor.evaluationImages, max(1, dataset.validation.count))
+      let need = MemoryNeed(
+        training: run, evaluationImages: images, processes: processes, on: Device())
+      try MemoryLimits().check(need, "training")
+    }
+    let progress = TrainingProgress(terminal, run, folder: folder)
+    let trainer = try TokenizerTrainer(
+      run, dataset: dataset, folder: folder, isResuming: resume, start: start,
+      allowed: allowed, lock: lock, backend: Device(), threads: threads, group: group,
+      observer: progress, shouldStop: group.shouldStop)
+    return PreparedTokenizer(
+      run: run, dataset: dataset, trainer: trainer, progress: progress, lock: lock)
+  }
+
+  /// Trains, or does what is asked for in place of that.
+  private func train(
+    _ prepared: PreparedTokenizer, _ folder: String, _ terminal: Terminal
+  ) throws {
+    let (run, trainer) = (prepared.run, prepared.trainer)
+    if printPlan {
+      terminal.result(trainer.plan.description)
+    } else if trace {
+      let measured = try trainer.trace(steps: steps ?? 5)
+      terminal.result(TraceReport(measured, run).text)
+    } else if estimate {
+      let measured = try trainer.measure(steps: measuredSteps)
+      let report = EstimateReport(
+        measured, run, trainingImages: prepared.dataset.training.count,
+        threads: trainer.threadsInUse, cores: AvailableCores.count,
+        similar: ReferenceRun.similar(to: run, in: runFolders(folder)))
+      terminal.result(report.text)
+    } else if findRate {
+      try self.findRate(trainer, terminal)
+    } else {
+      defer { terminal.tell(replacedIn: trainer.dataset) }
+      try tell(try trainer.train(), prepared.progress, folder, terminal)
     }
   }
 

@@ -169,6 +169,8 @@ struct TraceReport {
       + "\(Display.count(training.lanes, "lane")) in \(Display.count(trace.threads, "thread")), "
       + "\(Display.count(training.batchSize / (training.lanes * imagesPerReplay), "replay")) of "
       + "\(Display.count(imagesPerReplay, "image")) each"
+      + (trace.bytesSent > 0
+        ? "; \(Display.megabytes(trace.bytesSent / trace.steps)) sent a step" : "")
   }
 
   private var byKind: String {

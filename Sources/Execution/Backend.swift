@@ -26,6 +26,9 @@ public protocol Backend: Sendable {
   /// Copies words from the device to the host.
   func read(_ memory: Memory, at offset: Int, words: Int, into target: UnsafeMutableRawPointer)
 
+  /// Where the words of a memory are for the host, which sends them to other processes.
+  func words(of memory: Memory) -> UnsafeMutableRawPointer
+
   /// Sets words to zero.
   func clear(_ memory: Memory, words: Int)
 
@@ -44,6 +47,9 @@ public protocol Backend: Sendable {
 
   /// Sums a range over several memories, in order, into the first.
   func sum(_ memories: [Memory], range: Range<Int>)
+
+  /// Likewise words that lie at different places of their memories, into those of the first.
+  func sum(_ terms: [(memory: Memory, offset: Int)], words: Int)
 
   /// The sum of the squares of a range, accumulated in double precision.
   func sumOfSquares(_ memory: Memory, range: Range<Int>) -> Double

@@ -114,6 +114,14 @@ public enum AvailableCores {
     return max(1, [machine, affinity, containerLimit].compactMap { $0 }.min() ?? 1)
   }
 
+  /// The cores for each of several processes on this machine: those that it is bound to, or else its share.
+  public static func count(sharedBy processes: Int) -> Int {
+    let machine = ProcessInfo.processInfo.activeProcessorCount
+    let all = min(machine, containerLimit ?? machine)
+    if let affinity, affinity < machine { return max(1, min(affinity, all)) }
+    return max(1, all / max(1, processes))
+  }
+
   /// The cores of the affinity mask, as `taskset` and Slurm set it; nil where there is none.
   private static var affinity: Int? {
     #if os(Linux)

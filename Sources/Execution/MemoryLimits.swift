@@ -37,6 +37,19 @@ public struct MemoryNeed: Sendable, Equatable {
   public var largest: Part? { parts.max { $0.bytes < $1.bytes } }
 }
 
+extension MemoryNeed {
+  /// Adds the room for gradients of other processes' lanes.
+  package mutating func addExchange(_ layout: ParameterLayout, lanes: Int, processes: Int) {
+    guard processes > 1 else { return }
+    // A process sums its part of the parameters over all lanes.
+    let others = Double(lanes - lanes / processes)
+    add(
+      "gradients of other ranks",
+      bytes: 4 * Double(layout.trainedWords) * others / Double(processes),
+      keys: ["training.lanes", "model.channels"])
+  }
+}
+
 extension Plan {
   /// The bytes that a session of this plan allocates.
   ///

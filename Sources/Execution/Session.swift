@@ -1,4 +1,5 @@
 import Autodiff
+import Ranks
 import Synchronization
 
 /// Replays a plan in lanes.
@@ -7,6 +8,10 @@ import Synchronization
 /// own arena, and sums gradients in its own memory. Statistics are summed over replays and then
 /// over lanes in a fixed order, in double precision. After the first run, a run allocates
 /// nothing.
+///
+/// The lanes may be those of several processes, each with as many of them: all run the same, and every
+/// one gets the sums over all lanes, in the same order. So results do not depend on how many processes
+/// there are.
 public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   // Unchecked: lanes touch only their own memories during a run, and `run` returns when all
   // are done.
@@ -15,8 +20,12 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   public let plan: Plan
   /// The weights.
   public let parameters: ParameterMemory<B>
-  /// The number of lanes.
+  /// The number of lanes, of all processes together.
   public let lanes: Int
+  /// The lanes of this process.
+  public let ownLanes: Range<Int>
+  /// The processes that share the lanes; nil for one by itself.
+  public let group: ProcessGroup?
   /// The threads that execute them.
   public var threads: Int { pool.threads }
   /// The device.
@@ -38,7 +47,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
 
   /// One replay, as its lane's closures see it.
   public struct Replay {
-    /// The lane, from 0.
+    /// The lane, of those of this process, from 0.
     public let lane: Int
     /// The micro-batch within this run, from 0, over all lanes.
     public let item: Int
@@ -101,9 +110,11 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ///   where they are large enough, as nothing in an arena outlives a replay.
   /// - Parameter prepared: a session of the same plan, whose values that depend on parameters alone are
   ///   read, for parameters that do not change any more. Both may run at the same time.
+  /// - Parameter group: the processes that share the lanes evenly.
   public init(
     _ plan: Plan, parameters: ParameterMemory<B>, lanes: Int, pool: LanePool,
-    borrowingFrom lender: Session<B>? = nil, sharing prepared: Session<B>? = nil
+    borrowingFrom lender: Session<B>? = nil, sharing prepared: Session<B>? = nil,
+    group: ProcessGroup? = nil
   ) {
     precondition(
       plan.parameters == parameters.layout, "the plan and the parameters are of two models")
@@ -113,6 +124,8 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     self.plan = plan
     self.parameters = parameters
     self.lanes = lanes
+    self.group = group
+    ownLanes = group.map { $0.lanes(of: $0.rank, among: lanes) } ?? 0..<lanes
     self.pool = pool
     backend = parameters.backend
     let backend = backend
@@ -122,9 +135,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     sharesPrepared = prepared != nil
     preparedVersion = prepared?.preparedVersion ?? -1
     let shared = prepared?.memories[0].shared ?? backend.allocate(words: plan.sharedWords)
-    memories = (0..<lanes).map { lane in
+    memories = (0..<ownLanes.count).map { lane in
       var arena: B.Memory?
-      if let lender, lane < lender.lanes, lender.plan.arenaWords >= plan.arenaWords {
+      if let lender, lane < lender.memories.count, lender.plan.arenaWords >= plan.arenaWords {
         arena = lender.memories[lane].arena
       }
       return Memories(
@@ -145,16 +158,44 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// Replays the plan once for each of a number of micro-batches.
   ///
   /// Lane `l` of `L` takes the items `l`, `l + L`, `l + 2L` and so on. Gradients and statistics
-  /// are those of this run alone.
+  /// are those of this run alone. Where another process is lost they are not valid, as the group says.
   public func run(items: Int) {
     isDealtInTurn = true
     start(items)
+    if let group { gatherSums(group) }
+  }
+
+  /// Takes the sums of the other processes' lanes.
+  private func gatherSums(_ group: ProcessGroup) {
+    guard !plan.statistics.isEmpty else { return }
+    let count = sums[0].sums.count
+    let all = exchanging(in: group) { group.gather(sums[ownLanes].flatMap(\.sums)).joined() }
+    for lane in 0..<lanes where !ownLanes.contains(lane) {
+      sums[lane].sums = Array(all.dropFirst(lane * count).prefix(count))
+    }
+  }
+
+  /// Does what is measured as the exchange between processes.
+  func exchanging<Result>(in group: ProcessGroup, _ body: () -> Result) -> Result {
+    let (began, before) = (ContinuousClock.now, group.traffic.bytes)
+    defer { trace?.addExchange(bytes: group.traffic.bytes - before, since: began) }
+    return body()
+  }
+
+  /// Gives every process the parts of a block that others have made of the items of the last run.
+  ///
+  /// - Parameter block: equal parts, one an item.
+  public func share(_ block: UnsafeMutableRawBufferPointer) {
+    guard let group else { return }
+    let share = ownLanes.count
+    exchanging(in: group) { group.share(block, items: items) { $0 % lanes / share } }
   }
 
   /// Replays the plan once for each of a number of items, each in the first lane that is free.
   ///
   /// For plans whose items have nothing to do with each other: no gradients, no statistics.
   public func runUnordered(items: Int) {
+    precondition(group == nil, "items in no order are of one process")
     precondition(!plan.hasGradients && plan.statistics.isEmpty, "the order of a sum is fixed")
     isDealtInTurn = false
     nextItem.store(0, ordering: .relaxed)
@@ -164,7 +205,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   private func start(_ items: Int) {
     prepare()
     self.items = items
-    run(self, count: lanes, as: .replaying)
+    run(self, count: ownLanes.count, as: .replaying)
   }
 
   /// Does some work for each index below `count`, in parallel, as a phase of the trace.
@@ -180,10 +221,10 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let stopwatch = trace?.lanes[lane]
     stopwatch?.start()
     if plan.hasGradients { backend.clear(memory.gradients, words: plan.parameters.trainedWords) }
-    sums[lane].clear()
+    sums[ownLanes.lowerBound + lane].clear()
     stopwatch?.end(.clearing)
     if isDealtInTurn {
-      for item in stride(from: lane, to: items, by: lanes) {
+      for item in stride(from: ownLanes.lowerBound + lane, to: items, by: lanes) {
         if isCancelled?() ?? false { return }
         replay(item, lane, memory, stopwatch)
       }
@@ -206,7 +247,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       kernel()
       stopwatch?.end(instruction: index)
     }
-    sums[lane].add(from: memory, on: backend)
+    sums[ownLanes.lowerBound + lane].add(from: memory, on: backend)
     collect(replay)
     stopwatch?.end(.collecting)
   }
@@ -232,7 +273,7 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   ///
   /// - Returns: the operation and its layer, or `nil` if all is finite.
   public func firstNonFinite(item: Int) -> String? {
-    let lane = item % lanes
+    let lane = item % ownLanes.count
     let memory = memories[lane]
     for (instruction, kernel) in zip(plan.preparation, preparationKernels)
     where !check(instruction, kernel, memory) {
@@ -311,7 +352,7 @@ extension Operand {
 private final class StatisticSums {
   private let statistics: [(name: String, operand: Operand)]
   private let starts: [Int]
-  private var sums: [Double]
+  fileprivate(set) var sums: [Double]
   private var staging: [Float]
 
   init(_ statistics: [(name: String, operand: Operand)]) {

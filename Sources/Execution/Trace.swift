@@ -15,6 +15,9 @@ public final class Trace: @unchecked Sendable {
   /// The time that passed in them, by the clock.
   public private(set) var seconds = 0.0
 
+  /// The bytes that this process sent to others.
+  public private(set) var bytesSent = 0
+
   let lanes: [Stopwatch]
   let preparation: Stopwatch
   private var phases = [Double](repeating: 0, count: Phase.allCases.count)
@@ -27,6 +30,8 @@ public final class Trace: @unchecked Sendable {
     case preparing
     /// Replaying the plan, in all lanes.
     case replaying
+    /// Sending sums and outputs to other processes, and waiting for theirs.
+    case exchanging
     /// Summing gradients over lanes.
     case summing
     /// Moving the parameters.
@@ -49,6 +54,12 @@ public final class Trace: @unchecked Sendable {
   /// Adds the time since an instant to a phase.
   public func add(_ phase: Phase, since began: ContinuousClock.Instant) {
     phases[phase.rawValue] += began.duration(to: .now) / .seconds(1)
+  }
+
+  /// Adds an exchange with other processes: what was sent, and the time since an instant.
+  func addExchange(bytes: Int, since began: ContinuousClock.Instant) {
+    bytesSent += bytes
+    add(.exchanging, since: began)
   }
 
   /// Adds a step, from its first phase to its last: the time since an instant.
@@ -170,6 +181,7 @@ extension Trace {
       TraceRow(
         "(lanes waiting for the last one)",
         seconds: whole(.replaying) - lanes.reduce(0) { $0 + $1.total }),
+      TraceRow("(exchange between ranks)", seconds: whole(.exchanging)),
       TraceRow("(sum of gradients over lanes)", seconds: whole(.summing)),
       TraceRow("(optimizer)", seconds: whole(.updating)),
       TraceRow("(the rest)", seconds: rest),

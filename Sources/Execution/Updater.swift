@@ -104,6 +104,8 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   private let session: Session<B>
   private let slices: [Slice]
   private let gradients: [B.Memory]
+  /// How gradients of other processes' lanes come in; nil for a process by itself.
+  private let exchange: GradientExchange<B>?
   private let squares: UnsafeMutableBufferPointer<Double>
   private let measurements: UnsafeMutableBufferPointer<UpdateMeasurement>
   private var phase = Phase.summing
@@ -146,6 +148,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     }
     self.slices = slices
     gradients = session.memories.map(\.gradients)
+    exchange = session.group.map { GradientExchange(session, slices.map(\.range), $0) }
     squares = .allocate(capacity: slices.count)
     squares.initialize(repeating: 0)
     measurements = .allocate(capacity: slices.count)
@@ -160,10 +163,14 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
 
   /// Sums the lanes' gradients.
   ///
+  /// Of several processes each sums a part, in the order of all lanes, and gives it to the others.
+  ///
   /// - Returns: the Euclidean norm of the sum.
   public func sumGradients() -> Double {
     phase = .summing
-    session.run(self, count: slices.count, as: .summing)
+    exchange?.collect()
+    session.run(self, count: exchange?.ownSlices.count ?? slices.count, as: .summing)
+    exchange?.distribute(squares)
     return squares.reduce(0, +).squareRoot()
   }
 
@@ -189,13 +196,18 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   }
 
   func perform(_ index: Int) {
-    let slice = slices[index]
     switch phase {
     case .summing:
-      session.backend.sum(gradients, range: slice.range)
-      squares[index] = session.backend.sumOfSquares(gradients[0], range: slice.range)
+      let index = (exchange?.ownSlices.lowerBound ?? 0) + index
+      let range = slices[index].range
+      if let exchange {
+        exchange.sum(range)
+      } else {
+        session.backend.sum(gradients, range: range)
+      }
+      squares[index] = session.backend.sumOfSquares(gradients[0], range: range)
     case .updating(let request, let blocks):
-      measurements[index] = update(slice, request, blocks)
+      measurements[index] = update(slices[index], request, blocks)
     }
   }
 

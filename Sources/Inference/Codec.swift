@@ -62,6 +62,15 @@ public final class Codec<B: Backend> {
     public let latents: [Float]
     /// The KL divergence of each latent in nats, `[h * w, d]`; empty where latents are no distributions.
     public let divergences: [Float]
+
+    /// A result by its parts.
+    package init(
+      tokens: TokenGrid, image: Image, quantizationError: Double, latents: [Float],
+      divergences: [Float]
+    ) {
+      (self.tokens, self.image, self.quantizationError) = (tokens, image, quantizationError)
+      (self.latents, self.divergences) = (latents, divergences)
+    }
   }
 
   /// The tokens of images whose sides are multiples of the downsampling.

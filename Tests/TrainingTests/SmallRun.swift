@@ -3,6 +3,7 @@ import Datasets
 import FileTestSupport
 import Foundation
 import Imaging
+import Ranks
 import Safetensors
 import Tokenizers
 import Training
@@ -184,7 +185,7 @@ final class SmallRun: Sendable {
   /// What trains in a folder.
   static func trainer(
     _ run: RunConfiguration, on opened: Dataset? = nil, in folder: String,
-    isResuming: Bool = false, threads: Int = 2,
+    isResuming: Bool = false, threads: Int = 2, group: ProcessGroup? = nil,
     allowed: ResumeAllowance = [], start: StartingWeights? = nil,
     recorder: Recorder = Recorder(), stoppingAfter stop: Int? = nil,
     shouldStop: @escaping () -> Bool = { false }
@@ -198,9 +199,11 @@ final class SmallRun: Sendable {
         cacheMegabytes: data.cacheMegabytes)
     return try TokenizerTrainer(
       run, dataset: dataset, folder: folder, isResuming: isResuming, start: start,
-      allowed: allowed, backend: CPUBackend(), threads: threads, observer: recorder,
+      allowed: allowed, backend: CPUBackend(), threads: threads, group: group,
+      observer: recorder,
       shouldStop: {
-        stop != nil && recorder.reports.last?.step == stop || shouldStop()
+        group?.isStopRequested ?? false || stop != nil && recorder.reports.last?.step == stop
+          || shouldStop()
       })
   }
 }

@@ -52,6 +52,12 @@ private final class GuessReader: ReplayReader {
 
   deinit { memory.deallocate() }
 
+  var blocks: [UnsafeMutableRawBufferPointer] {
+    [memory, memory + 8].map {
+      UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(start: $0, count: 8))
+    }
+  }
+
   func take<B: Backend>(_ replay: Session<B>.Replay) {
     let place = memory + replay.item * replay.words(ofOutput: "guess")
     replay.read("guess", intoWords: place)

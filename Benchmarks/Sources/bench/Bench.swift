@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
     subcommands: [
       Peers.self, KernelRates.self, EncodeTimes.self, LoadingRates.self, MonitorCost.self,
       Growth.self, PriorPeers.self, PriorGrowth.self, PriorQuality.self, ContinuousPeers.self,
-      Accuracy.self, Study.self, Measure.self,
+      Scale.self, Accuracy.self, Study.self, Measure.self,
     ],
     defaultSubcommand: Peers.self)
 }

@@ -10,14 +10,17 @@ struct ChildProcess {
   /// The most memory that it had at once; nil where the system does not tell.
   let peakBytes: Int?
 
-  /// Runs a program, found on the search path if it is a bare name.
+  /// Runs a program, found on the search path if it is a bare name; `NAME=VALUE` before it sets a variable.
+  ///
+  /// - Parameter scratch: the folder of what it prints: one for each that runs at the same time.
   init(
-    _ executable: String, _ arguments: [String], allowingExitCodes allowed: Set<Int32> = [0]
+    _ executable: String, _ arguments: [String], allowingExitCodes allowed: Set<Int32> = [0],
+    scratch: String = "output"
   ) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [executable] + arguments
-    let folder = try Places.scratch("output")
+    let folder = try Places.scratch(scratch)
     let output = try OutputFile(folder + "/stdout")
     let errors = try OutputFile(folder + "/stderr")
     process.standardOutput = output.handle

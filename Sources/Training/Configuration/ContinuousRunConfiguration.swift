@@ -43,10 +43,13 @@ public struct ContinuousRunConfiguration: Sendable, Equatable, TrainedRun {
   /// The run with its lanes and micro-batch chosen, where it leaves that to the machine.
   ///
   /// - Parameter vectors: vectors of an image.
-  public func choosingLanes(cores: Int, vectors: Int) -> ContinuousRunConfiguration {
+  public func choosingLanes(
+    cores: Int, processes: Int = 1, vectors: Int
+  ) -> ContinuousRunConfiguration {
     var run = self
     run.training.chooseLanes(
-      cores: cores, mostItems: Self.mostChosenRows / max(1, rows(vectors: vectors)))
+      cores: cores, processes: processes,
+      mostItems: Self.mostChosenRows / max(1, rows(vectors: vectors)))
     return run
   }
 }
@@ -54,11 +57,15 @@ public struct ContinuousRunConfiguration: Sendable, Equatable, TrainedRun {
 extension TrainingConfiguration {
   /// Chooses lanes and micro-batch, where they are left to the machine: as many lanes as share a batch evenly,
   /// then the most items at a time, up to a limit.
-  mutating func chooseLanes(cores: Int, mostItems: Int) {
+  ///
+  /// - Parameter processes: how many share the lanes evenly; as many lanes where more of them cannot be had.
+  mutating func chooseLanes(cores: Int, processes: Int, mostItems: Int) {
     let micro = max(1, microBatch)
     if lanes == 0 {
-      let most = max(1, min(cores, Self.mostLanes, batchSize))
-      lanes = (1...most).last { batchSize % ($0 * micro) == 0 } ?? 1
+      let most = max(processes, min(cores, Self.mostLanes, batchSize))
+      lanes =
+        stride(from: processes, through: most, by: processes).reversed()
+        .first { batchSize % ($0 * micro) == 0 } ?? processes
     }
     if microBatch == 0 {
       let perLane = max(1, batchSize / lanes)

@@ -236,9 +236,13 @@ extension RunConfiguration {
   /// the largest number below that shares a batch evenly.
   ///
   /// Results depend on the lanes, so a run records them.
-  public func choosingLanes(cores: Int) -> RunConfiguration {
+  ///
+  /// - Parameter processes: how many share the lanes evenly.
+  public func choosingLanes(cores: Int, processes: Int = 1) -> RunConfiguration {
     var run = self
-    if run.training.lanes == 0 { run.training.lanes = lanes(cores: cores) }
+    if run.training.lanes == 0 {
+      run.training.lanes = lanes(cores: cores, processes: processes)
+    }
     if run.training.microBatch == 0 {
       run.training.microBatch = run.training.imagesPerReplay(imageSize: data.imageSize)
     }
@@ -246,13 +250,15 @@ extension RunConfiguration {
   }
 
   /// The most lanes, at most one a core, among which batches of all sizes are shared evenly.
-  public func lanes(cores: Int) -> Int {
+  ///
+  /// - Parameter processes: how many share the lanes evenly; as many lanes where more of them cannot be had.
+  public func lanes(cores: Int, processes: Int = 1) -> Int {
     let (batch, micro) = (training.batchSize, max(1, training.microBatch))
-    let most = max(1, min(cores, TrainingConfiguration.mostLanes, batch))
-    return (1...most).last { lanes in
+    let most = max(processes, min(cores, TrainingConfiguration.mostLanes, batch))
+    return stride(from: processes, through: most, by: processes).reversed().first { lanes in
       batch % (lanes * micro) == 0
         && data.sizeMultiples.allSatisfy { batch % (lanes * $0 * $0) == 0 }
-    } ?? 1
+    } ?? processes
   }
 }
 

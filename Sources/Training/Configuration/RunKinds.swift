@@ -115,9 +115,12 @@ public struct PriorRunConfiguration: Sendable, Equatable, TrainedRun {
   /// The run with its lanes and micro-batch chosen, where it leaves that to the machine.
   ///
   /// - Parameter ids: ids of an image.
-  public func choosingLanes(cores: Int, ids: Int) -> PriorRunConfiguration {
+  public func choosingLanes(
+    cores: Int, processes: Int = 1, ids: Int
+  ) -> PriorRunConfiguration {
     var run = self
-    run.training.chooseLanes(cores: cores, mostItems: Self.mostChosenIDs / max(1, ids))
+    run.training.chooseLanes(
+      cores: cores, processes: processes, mostItems: Self.mostChosenIDs / max(1, ids))
     return run
   }
 }

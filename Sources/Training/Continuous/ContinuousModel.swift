@@ -189,7 +189,7 @@ final class ContinuousEvaluation<B: Backend>: ModelEvaluation {
     var (loss, sums) = (0.0, [String: Double]())
     for step in 0..<batches.count {
       if shouldStop() { throw CancellationError() }
-      let result = try batches.withBatch(step: step) { forward.measure($0) }
+      let result = try batches.withBatch(step: step) { try forward.measure($0) }
       loss += result.loss / Double(batches.count)
       for (name, value) in result.statistics {
         sums[name, default: 0] += value / Double(batches.count)

@@ -52,7 +52,7 @@ public final class ContinuousTrainer<B: Backend> {
   ) throws {
     self.observer = observer
     let run = try place.keepingLanes(run).choosingLanes(
-      cores: threads, vectors: data.grid.vectors)
+      cores: place.cores(threads), processes: place.processes, vectors: data.grid.vectors)
     trainer = try TaskTrainer(
       ContinuousTask(run: run, data: data) { observer.didEvaluate($0, step: $1) },
       in: place, backend: backend, threads: threads)

@@ -93,7 +93,8 @@ public final class SolverTrainer<B: Backend> {
     // Each step has a few evaluations at a time in memory.
     let rows = data.grid.vectors * 4 * run.solver.steps * max(1, head.width / 256)
     run.training.chooseLanes(
-      cores: threads, mostItems: ContinuousRunConfiguration.mostChosenRows * 4 / max(1, rows))
+      cores: place.cores(threads), processes: place.processes,
+      mostItems: ContinuousRunConfiguration.mostChosenRows * 4 / max(1, rows))
     trainer = try TaskTrainer(
       SolverTask(
         run: run, prior: prior.run, data: data,

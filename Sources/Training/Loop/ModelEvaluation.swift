@@ -112,7 +112,7 @@ package final class HeldOutBatches<B: Backend>: ModelEvaluation {
   package func heldOutLoss() throws -> HeldOutLoss {
     var (loss, statistics) = (0.0, [String: Double]())
     for batch in 0..<batches {
-      let result = try source.withBatch(step: batch) { forward.measure($0) }
+      let result = try source.withBatch(step: batch) { try forward.measure($0) }
       loss += result.loss / Double(batches)
       for (name, value) in result.statistics {
         statistics[name, default: 0] += value / Double(batches)

@@ -1,6 +1,7 @@
 import Configuration
 import Execution
 import Files
+import Ranks
 
 /// What trains any model into a folder: ``TrainingLoop`` with nothing between its steps but what the
 /// caller gives.
@@ -40,7 +41,7 @@ package final class ModelTrainer<B: Backend, Model: TrainableModel, Run: Trained
     self.run = run
     self.allowed = allowed
     self.steps = steps
-    checkpoint = Checkpoint(folder: folder)
+    checkpoint = Checkpoint(folder: folder, of: steps.lender.group)
     self.isResuming = isResuming
     heldLock = lock
     self.observer = observer
@@ -62,9 +63,9 @@ package final class ModelTrainer<B: Backend, Model: TrainableModel, Run: Trained
     let averages = IterateAverages(run.training, parameters: parameters)
     let store = RunStore(
       checkpoint, parameters, averages, observer: observer,
-      learningRate: run.training.optimizer.learningRate)
+      learningRate: run.training.optimizer.learningRate, group: steps.lender.group)
     let lock = try heldLock ?? store.lock(resuming: isResuming)
-    defer { lock.release() }
+    defer { lock?.release() }
     let (progress, extras) =
       isResuming
       ? try store.resume(

@@ -1,6 +1,7 @@
 import Configuration
 import Execution
 import Files
+import Ranks
 
 /// The folder of a run as its trainer sees it: where the run begins, is saved, and goes on.
 ///
@@ -19,12 +20,16 @@ final class RunStore<B: Backend> {
 
   private let observer: any RunObserver
   private let learningRate: Double
+  private let group: ProcessGroup?
 
   /// A run's folder.
+  ///
+  /// - Parameter group: the processes that train it; the first writes.
   init(
     _ checkpoint: Checkpoint, _ parameters: ParameterMemory<B>, _ averages: IterateAverages<B>,
-    observer: any RunObserver, learningRate: Double
+    observer: any RunObserver, learningRate: Double, group: ProcessGroup?
   ) {
+    self.group = group
     self.checkpoint = checkpoint
     self.parameters = parameters
     self.averages = averages
@@ -32,8 +37,9 @@ final class RunStore<B: Backend> {
     self.learningRate = learningRate
   }
 
-  /// The right to write into the folder, which a new run makes.
-  func lock(resuming isResuming: Bool) throws -> FolderLock {
+  /// The right to write into the folder, which a new run makes; nil for those that do not write.
+  func lock(resuming isResuming: Bool) throws -> FolderLock? {
+    guard !checkpoint.isReadOnly else { return nil }
     if let lock = try checkpoint.lockForTraining(resuming: isResuming) { return lock }
     try checkpoint.makeFolder()
     return try checkpoint.lock()
@@ -45,12 +51,13 @@ final class RunStore<B: Backend> {
   func begin<C: Configurable>(
     _ run: C, _ progress: Checkpoint.Progress, describe: () throws -> Void = {}
   ) throws -> Checkpoint.Progress {
-    try checkpoint.checkIsFree()
+    try agree(on: run, progress.trainingSet)
+    if !checkpoint.isReadOnly { try checkpoint.checkIsFree() }
     var progress = progress
     progress.configuration = run.savedText
     try checkpoint.clear()
     try checkpoint.write(run)
-    try describe()
+    if !checkpoint.isReadOnly { try describe() }
     try checkpoint.writeState(parameters, progress, Checkpoint.StateExtras())
     savedStep = 0
     return progress
@@ -86,11 +93,26 @@ final class RunStore<B: Backend> {
       throw TrainingError.alreadyDone(folder: checkpoint.folder, step: progress.step)
     }
     progress.configuration = run.savedText
+    // Nothing changes in the folder before all have read what they need of it.
+    try agree(on: run, progress.trainingSet, step: progress.step)
     try checkpoint.write(run)
-    try describe()
+    if !checkpoint.isReadOnly { try describe() }
     savedStep = progress.step
     // Before the first step there is nothing but weights.
     return (progress, progress.step > 0 ? extras : Checkpoint.StateExtras())
+  }
+
+  /// Checks that all processes are about to train the same in the same way.
+  private func agree<C: Configurable>(
+    on run: C, _ trainingSet: String, step: Int = 0
+  ) throws {
+    guard let group else { return }
+    try group.checkEqual("version", Release.version)
+    try group.checkEqual("arithmetic", parameters.backend.arithmetic)
+    try group.checkEqual("program", Release.fingerprint)
+    try group.checkEqual("configuration", run.savedText)
+    try group.checkEqual("set of training data", trainingSet)
+    try group.checkEqual("step in \(checkpoint.folder)", String(step))
   }
 
   /// Writes a checkpoint, unless the weights are no longer numbers.
@@ -112,7 +134,9 @@ final class RunStore<B: Backend> {
     extras.numbers.merge(averages.numbers) { $1 }
     try checkpoint.writeState(parameters, progress, extras)
     savedStep = progress.step
-    observer.didSave(step: progress.step, folder: checkpoint.folder)
+    if !checkpoint.isReadOnly {
+      observer.didSave(step: progress.step, folder: checkpoint.folder)
+    }
   }
 
   /// Writes weights that were evaluated as the best so far.

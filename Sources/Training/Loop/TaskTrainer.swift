@@ -1,6 +1,7 @@
 import Autodiff
 import Execution
 import Files
+import Ranks
 
 /// What tells one kind of training from others: its model, where batches come from, how weights are judged,
 /// and what the folder says of it.
@@ -57,17 +58,23 @@ package final class TaskTrainer<B: Backend, Task: TrainingTask> {
   /// Takes memory for a run, and plans its steps.
   package init(_ task: Task, in place: RunPlace, backend: B, threads: Int) throws {
     (self.task, self.place) = (task, place)
-    try MemoryLimits().check(Self.need(task, on: backend), "training")
+    let group = place.group
+    try group?.check(lanes: task.run.training.lanes, batch: task.run.training.batchSize)
+    try MemoryLimits().check(
+      Self.need(task, processes: group?.size ?? 1, on: backend), "training")
     let parameters = ParameterMemory(task.layout, on: backend)
     parameters.initialize(seed: UInt64(bitPattern: Int64(task.run.training.seed)))
     try task.prepare(parameters)
     steps = try PlannedSteps(
       task.model, task.run.training, parameters: parameters,
-      pool: LanePool(threads: min(threads, task.run.training.lanes)))
+      pool: LanePool(threads: min(threads, task.run.training.lanes / (group?.size ?? 1))),
+      group: group)
   }
 
   /// Memory of a run beside its data, computed without allocating it.
-  private static func need(_ task: Task, on backend: B) throws -> MemoryNeed {
+  private static func need(
+    _ task: Task, processes: Int, on backend: B
+  ) throws -> MemoryNeed {
     // Weights and their moments, the gradients of the lanes, two numbers an average.
     let (run, layout) = (task.run, task.layout)
     let averages = 2 * run.training.averaging.rules.count
@@ -77,14 +84,16 @@ package final class TaskTrainer<B: Backend, Task: TrainingTask> {
       "weights, their moments and averages",
       bytes: 4 * Double(layout.words) * Double(3 + averages + diagnostics), keys: task.sizeKeys)
     let keys = ["training.microBatch", "training.lanes"] + task.sizeKeys
-    let name = "activations and gradients of \(run.training.lanes) lanes"
+    let lanes = run.training.lanes / processes
+    let name = "activations and gradients of \(lanes) lanes"
+    need.addExchange(layout, lanes: run.training.lanes, processes: processes)
     guard task.leastBytes < MemoryNeed.mostPlanned else {
-      need.add(name, bytes: Double(run.training.lanes) * task.leastBytes, keys: keys)
+      need.add(name, bytes: Double(lanes) * task.leastBytes, keys: keys)
       return need
     }
     let variant = task.model.variant(ofStep: 0)
     let plan = try task.model.record(variant).plan(task.model.batch(variant), on: backend)
-    need.add(name, bytes: plan.bytes(lanes: run.training.lanes), keys: keys)
+    need.add(name, bytes: plan.bytes(lanes: lanes), keys: keys)
     return need
   }
 
@@ -96,7 +105,7 @@ package final class TaskTrainer<B: Backend, Task: TrainingTask> {
     RunSize(
       parameters: task.layout.parameters.reduce(0) { $0 + ($1.isTrained ? $1.shape.count : 0) },
       lanes: task.run.training.lanes, threads: steps.lender.threads,
-      arenaBytes: steps.lender.plan.arenaWords * 4 * task.run.training.lanes)
+      arenaBytes: steps.lender.plan.arenaWords * 4 * steps.lender.ownLanes.count)
   }
 
   /// Where the time of some steps goes; their weights are not kept.
@@ -109,7 +118,7 @@ package final class TaskTrainer<B: Backend, Task: TrainingTask> {
     let source = task.batches()
     defer { source.stop() }
     let trace = Trace(
-      step.session.plan, lanes: step.session.lanes, threads: step.session.threads)
+      step.session.plan, lanes: step.session.ownLanes.count, threads: step.session.threads)
     for index in 0..<(warmup + count) where !place.shouldStop() {
       if index == warmup { step.session.trace = trace }
       let began = ContinuousClock.now
@@ -150,15 +159,28 @@ public struct RunPlace {
   public let lock: FolderLock?
   /// Asked between steps.
   public let shouldStop: () -> Bool
+  /// The processes that train the run; nil for one by itself.
+  public let group: ProcessGroup?
 
   /// A place.
+  ///
+  /// - Parameter group: the processes that train the run; all of them ask `shouldStop` of the group.
   public init(
     folder: String, isResuming: Bool = false, allowed: ResumeAllowance = [],
-    lock: FolderLock? = nil, shouldStop: @escaping () -> Bool = { false }
+    lock: FolderLock? = nil, group: ProcessGroup? = nil,
+    shouldStop: @escaping () -> Bool = { false }
   ) {
     (self.folder, self.isResuming, self.allowed) = (folder, isResuming, allowed)
-    (self.lock, self.shouldStop) = (lock, shouldStop)
+    (self.lock, self.group, self.shouldStop) = (lock, group, shouldStop)
   }
+
+  /// How many processes train it.
+  var processes: Int { group?.size ?? 1 }
+
+  /// The cores of all of them.
+  ///
+  /// - Parameter own: those of this process.
+  func cores(_ own: Int) -> Int { group?.threads ?? own }
 
   /// A configuration's training with the lanes and the micro-batch of the run in the folder, where it has
   /// none of its own.

@@ -163,6 +163,10 @@ package struct Batch {
 
 /// What reads outputs of replays, each in its lane's own thread, and keeps them at the replay's place.
 package protocol ReplayReader: AnyObject {
+  /// What it keeps of a batch: blocks of equal parts, one a replay. Parts of replays that other processes made
+  /// are filled in before anyone looks at them.
+  var blocks: [UnsafeMutableRawBufferPointer] { get }
+
   /// Copies what one replay made.
   func take<B: Backend>(_ replay: Session<B>.Replay)
 }

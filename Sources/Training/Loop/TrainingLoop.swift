@@ -1,4 +1,5 @@
 import Files
+import Ranks
 import Configuration
 import Execution
 
@@ -82,7 +83,7 @@ final class TrainingLoop<B: Backend, Model: TrainableModel> {
       try Self.restore(extras, store, weighing, callbacks)
     }
     diary = try RunDiary(
-      folder: store.checkpoint.folder, monitor, keepingSteps: isResuming ? progress.step : nil,
+      store.checkpoint, monitor, keepingSteps: isResuming ? progress.step : nil,
       due: progress.dueLines)
     if let damage = diary.damage { observer.note(damage) }
     try diary.begin(line.line, progress.step == 0 ? diagnostics.firstLines : [])
@@ -152,6 +153,7 @@ final class TrainingLoop<B: Backend, Model: TrainableModel> {
     let readers = callbacks.flatMap { $0.readers(ofStep: number) }
     let outcome = try source.withBatch(step: number - 1) { batch in
       let outcome = step.measure(batch, readers: readers)
+      try step.session.group?.check()
       if !outcome.loss.isFinite || !outcome.gradientNorm.isFinite {
         throw store.notFinite(step.firstNonFinite() ?? "the gradient", step: number)
       }

@@ -1,5 +1,6 @@
 import Autodiff
 import Execution
+import Ranks
 
 /// One update of the weights: the losses, their gradients, clipping, the optimizer.
 ///
@@ -28,30 +29,36 @@ package final class TrainingStep<B: Backend> {
 
   /// Plans a step.
   ///
-  /// - Parameter lender: a session whose memory it may use.
+  /// - Parameters:
+  ///   - lender: a session whose memory it may use.
+  ///   - group: the processes that share the lanes.
   package convenience init(
     _ recorded: RecordedStep, _ batch: BatchShape, _ configuration: TrainingConfiguration,
-    parameters: ParameterMemory<B>, pool: LanePool, lender: Session<B>? = nil
+    parameters: ParameterMemory<B>, pool: LanePool, lender: Session<B>? = nil,
+    group: ProcessGroup? = nil
   ) {
     self.init(
       recorded.plan(batch, on: parameters.backend), batch, configuration, parameters: parameters,
-      pool: pool, lender: lender)
+      pool: pool, lender: lender, group: group)
   }
 
   /// Takes memory for a step that was planned.
   init(
     _ plan: Plan, _ batch: BatchShape, _ configuration: TrainingConfiguration,
-    parameters: ParameterMemory<B>, pool: LanePool, lender: Session<B>?
+    parameters: ParameterMemory<B>, pool: LanePool, lender: Session<B>?, group: ProcessGroup?
   ) {
     self.batch = batch
     self.configuration = configuration
     names = plan.statistics.map(\.name).filter { $0 != "loss" }
     session = Session(
-      plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender)
+      plan, parameters: parameters, lanes: configuration.lanes, pool: pool, borrowingFrom: lender,
+      group: group)
     updater = Updater(session)
   }
 
   /// Replays a batch and sums its gradients; `update` then moves the weights.
+  ///
+  /// Where another process is lost the numbers are not valid, as the session's group says.
   ///
   /// - Parameter readers: who reads outputs of each replay.
   package func measure(_ batch: Batch, readers: [any ReplayReader] = []) -> Outcome {
@@ -61,6 +68,9 @@ package final class TrainingStep<B: Backend> {
     }
     session.run(items: self.batch.replays)
     session.collect = { _ in }
+    for reader in readers {
+      for block in reader.blocks { session.share(block) }
+    }
     return Outcome(
       loss: session.mean("loss"), gradientNorm: updater.sumGradients(),
       statistics: Dictionary(uniqueKeysWithValues: names.map { ($0, session.mean($0)) }))
@@ -107,17 +117,20 @@ package final class ForwardPass<B: Backend> {
     self.batch = batch
     session = Session(
       recorded.planForward(on: lender.backend), parameters: lender.parameters,
-      lanes: lender.lanes, pool: lender.pool, borrowingFrom: lender)
+      lanes: lender.lanes, pool: lender.pool, borrowingFrom: lender, group: lender.group)
   }
 
   /// The mean loss of a batch.
-  package func loss(of batch: Batch) -> Double { measure(batch).loss }
+  package func loss(of batch: Batch) throws -> Double { try measure(batch).loss }
 
   /// The mean loss of a batch, and the means of what else the record tells.
-  package func measure(_ batch: Batch) -> HeldOutLoss {
+  ///
+  /// - Throws: `RankError` where another process is lost.
+  package func measure(_ batch: Batch) throws -> HeldOutLoss {
     session.feed = batch.write
     session.run(items: self.batch.replays)
     session.feed = { _ in }
+    try session.group?.check()
     let names = session.plan.statistics.map(\.name).filter { $0 != "loss" }
     return HeldOutLoss(
       loss: session.mean("loss"),
@@ -143,9 +156,11 @@ package final class PlannedSteps<B: Backend, Model: TrainableModel> {
   private var forward: [Model.Variant: ForwardPass<B>] = [:]
 
   /// Plans the steps of the model's variants.
+  ///
+  /// - Parameter group: the processes that share the lanes.
   package init(
     _ model: Model, _ configuration: TrainingConfiguration, parameters: ParameterMemory<B>,
-    pool: LanePool
+    pool: LanePool, group: ProcessGroup? = nil
   ) throws {
     self.model = model
     self.configuration = configuration
@@ -158,7 +173,8 @@ package final class PlannedSteps<B: Backend, Model: TrainableModel> {
     var lender: Session<B>?
     for (variant, batch, plan) in plans.sorted(by: { $0.2.arenaWords > $1.2.arenaWords }) {
       let step = TrainingStep(
-        plan, batch, configuration, parameters: parameters, pool: pool, lender: lender)
+        plan, batch, configuration, parameters: parameters, pool: pool, lender: lender,
+        group: group)
       steps[variant] = step
       lender = lender ?? step.session
     }
@@ -170,7 +186,7 @@ package final class PlannedSteps<B: Backend, Model: TrainableModel> {
     if let step = steps[variant] { return step }
     let step = TrainingStep(
       try model.record(variant), model.batch(variant), configuration, parameters: lender.parameters,
-      pool: lender.pool, lender: lender)
+      pool: lender.pool, lender: lender, group: lender.group)
     steps[variant] = step
     return step
   }

@@ -219,7 +219,7 @@ final class PriorEvaluation<B: Backend>: ModelEvaluation {
     var nats = 0.0
     for step in 0..<batches.count {
       if shouldStop() { throw CancellationError() }
-      nats += try batches.withBatch(step: step) { forward.loss(of: $0) } * Double(forward.items)
+      nats += try batches.withBatch(step: step) { try forward.loss(of: $0) } * Double(forward.items)
     }
     return PriorScore(
       images: images, natsPerID: nats / Double(images), baselines: baselines,

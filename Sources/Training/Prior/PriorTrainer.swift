@@ -51,7 +51,8 @@ public final class PriorTrainer<B: Backend> {
     observer: any PriorObserver
   ) throws {
     self.observer = observer
-    let run = try place.keepingLanes(run).choosingLanes(cores: threads, ids: data.space.ids)
+    let run = try place.keepingLanes(run).choosingLanes(
+      cores: place.cores(threads), processes: place.processes, ids: data.space.ids)
     trainer = try TaskTrainer(
       PriorTask(run: run, data: data) { observer.didEvaluate($0, step: $1) },
       in: place, backend: backend, threads: threads)

@@ -3,6 +3,7 @@ import Configuration
 import Execution
 import Files
 import Foundation
+import Ranks
 import Safetensors
 import TokenFiles
 import Tokenizers
@@ -39,6 +40,8 @@ public struct Checkpoint: Sendable, Equatable {
 
   /// The run's folder.
   public let folder: String
+  /// Whether it is another process that writes: then writing does nothing here.
+  var isReadOnly = false
 
   /// What a state holds beside weights and moments: averages, and what diagnostics look back on.
   struct StateExtras {
@@ -51,6 +54,12 @@ public struct Checkpoint: Sendable, Equatable {
   /// The checkpoint in a folder.
   public init(folder: String) {
     self.folder = folder
+  }
+
+  /// The checkpoint of a run of several processes, of which the first writes.
+  init(folder: String, of group: ProcessGroup?) {
+    self.folder = folder
+    isReadOnly = !(group?.isFirst ?? true)
   }
 
   // MARK: Writing
@@ -94,6 +103,7 @@ public struct Checkpoint: Sendable, Equatable {
     of parameters: ParameterMemory<B>, numbers: [String: [Double]] = [:],
     metadata: [String: String], to path: String
   ) throws(SafetensorsError) {
+    guard !isReadOnly else { return }
     let layout = parameters.layout.parameters
     var sources: [String: (index: Int, block: ParameterBlock)] = [:]
     var tensors = numbers.map { name, list in

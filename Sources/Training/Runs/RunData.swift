@@ -110,6 +110,7 @@ extension Checkpoint {
 
   /// Writes where the images are and which ones are trained on.
   func writeData(_ run: RunConfiguration, _ dataset: Dataset) throws(TrainingError) {
+    guard !isReadOnly else { return }
     func entry(_ given: String, _ images: ImageSet, names: Bool) -> JSONValue {
       var entry = JSONObject([
         "given": .string(given), "path": .string(Self.absolute(images.store.source.path)),

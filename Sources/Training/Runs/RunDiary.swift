@@ -10,7 +10,8 @@ import Imaging
 /// for TensorBoard if they are wanted.
 package final class RunDiary {
   private let folder: String
-  private let journal: Journal
+  /// The log; nil where another process writes it.
+  private let journal: Journal?
   private let events: EventLog?
   /// Lines that are still to be written, because a write failed.
   private var due: [JSONObject]
@@ -21,11 +22,15 @@ package final class RunDiary {
   ///   - steps: the steps behind it; nil for a run that begins.
   ///   - due: lines that could not be written before.
   init(
-    folder: String, _ monitor: MonitorConfiguration, keepingSteps steps: Int?, due: [String]
+    _ checkpoint: Checkpoint, _ monitor: MonitorConfiguration, keepingSteps steps: Int?,
+    due: [String]
   ) throws {
-    self.folder = folder
-    journal = try Journal(folder: folder, keeping: steps.map { .steps($0) } ?? .nothing)
-    events = monitor.tensorBoard ? try EventLog(folder: folder, after: steps ?? 0) : nil
+    folder = checkpoint.folder
+    let writes = !checkpoint.isReadOnly
+    journal =
+      writes ? try Journal(folder: folder, keeping: steps.map { .steps($0) } ?? .nothing) : nil
+    events =
+      writes && monitor.tensorBoard ? try EventLog(folder: folder, after: steps ?? 0) : nil
     self.due = due.compactMap {
       if case .object(let line)? = try? JSONValue(parsing: $0) { line } else { nil }
     }
@@ -35,13 +40,13 @@ package final class RunDiary {
   /// and the first lines of a run.
   func begin(_ run: JSONObject, _ first: [JSONObject]) throws(TrainingError) {
     try record()
-    try journal.record(run)
-    for line in first { try journal.record(line) }
+    try journal?.record(run)
+    for line in first { try journal?.record(line) }
   }
 
   /// What was wrong with the existing log; nil if it was whole.
   var damage: String? {
-    guard journal.unreadableLines > 0 else { return nil }
+    guard let journal, journal.unreadableLines > 0 else { return nil }
     return
       "\(folder)/\(Journal.fileName): \(journal.unreadableLines) lines could not be read and were "
       + "put aside, into \(Journal.unreadableFileName)"
@@ -54,14 +59,14 @@ package final class RunDiary {
   package func record(_ lines: [JSONObject] = []) throws(TrainingError) {
     due += lines
     while let line = due.first {
-      try journal.record(line)
+      try journal?.record(line)
       due.removeFirst()
       try events?.record(line)
     }
   }
 
   /// Writes a line that has no numbers to plot.
-  package func note(_ line: JSONObject) throws(TrainingError) { try journal.record(line) }
+  package func note(_ line: JSONObject) throws(TrainingError) { try journal?.record(line) }
 
   /// Writes how often each code was used since the last diagnosis.
   func record(_ usage: CodebookUsage, step: Int) throws(TrainingError) {
@@ -70,6 +75,7 @@ package final class RunDiary {
 
   /// Writes a sheet of samples; its folder is created again where someone removed it.
   func record(samples sheet: Image, step: Int) throws {
+    guard journal != nil else { return }
     let digits = String(step)
     let name = String(repeating: "0", count: max(0, 7 - digits.count)) + digits + ".png"
     let samples = folder + "/" + Checkpoint.samplesFolder
@@ -186,6 +192,16 @@ struct RunLine {
 public enum Release {
   /// The number that runs record.
   public static let version = "0.2.0"
+
+  /// A hash of the running program; empty where its file cannot be read.
+  static var fingerprint: String {
+    guard let path = Bundle.main.executablePath,
+      let bytes = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+    else { return "" }
+    var hash = Checksum()
+    bytes.withUnsafeBytes { hash.add($0) }
+    return hash.hexadecimal
+  }
 }
 
 /// The machine that a run is made on.

@@ -91,6 +91,7 @@ extension Checkpoint {
 
   /// Makes the folder.
   func makeFolder() throws(TrainingError) {
+    guard !isReadOnly else { return }
     guard !folder.isEmpty else {
       throw .cannotMakeFolder(folder: folder, reason: "its name is empty")
     }
@@ -103,6 +104,7 @@ extension Checkpoint {
 
   /// Makes the folder of samples and writes the configuration.
   func write(_ run: some Configurable) throws(TrainingError) {
+    guard !isReadOnly else { return }
     do throws(FileError) {
       try Folder.make(path(Self.samplesFolder))
     } catch {
@@ -121,6 +123,7 @@ extension Checkpoint {
 
   /// Removes what a run left that ended before any step of it was saved.
   func clear() throws(TrainingError) {
+    guard !isReadOnly else { return }
     let files = FileManager.default
     // The state first: it must not be resumed once something else is gone.
     for name in [Self.stateFile, Journal.fileName] where exists(name) {

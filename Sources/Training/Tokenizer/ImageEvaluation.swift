@@ -7,6 +7,7 @@ import Evaluation
 import Execution
 import Imaging
 import Inference
+import Ranks
 import Tokenizers
 
 /// How well a tokenizer does on a fixed set of images.
@@ -63,11 +64,12 @@ public enum Evaluator {
   /// - Parameters:
   ///   - images: at least one; sides that are multiples of the downsampling.
   ///   - codec: the tokenizer.
+  ///   - group: processes that share the work, and all get the result.
   ///   - visit: called with the number of each image and its reconstruction.
   ///   - shouldStop: asked now and then; where it says so, the evaluation ends by `CancellationError`.
   public static func evaluate<B: Backend>(
-    _ images: [Image], with codec: Codec<B>, visit: (Int, Image) -> Void = { _, _ in },
-    shouldStop: () -> Bool = { false }
+    _ images: [Image], with codec: Codec<B>, group: ProcessGroup? = nil,
+    visit: (Int, Image) -> Void = { _, _ in }, shouldStop: () -> Bool = { false }
   ) throws -> EvaluationResult {
     var psnr = PeakSignalToNoise()
     var ssim = StructuralSimilarity()
@@ -76,12 +78,12 @@ public enum Evaluator {
     var sums = LatentSums(channels: codec.configuration.quantizer.codeDimension)
     var (error, ids, pixels, seconds) = (0.0, 0, 0, 0.0)
     let clock = ContinuousClock()
-    let portion = portion(of: images, lanes: codec.lanes)
+    let portion = portion(of: images, lanes: codec.lanes * (group?.size ?? 1))
     for start in stride(from: 0, to: images.count, by: portion) {
       if shouldStop() { throw CancellationError() }
       let range = start..<min(start + portion, images.count)
       let began = clock.now
-      let results = try codec.reconstruct(Array(images[range]))
+      let results = try codec.reconstruct(images[range], sharing: group)
       seconds += began.duration(to: clock.now) / .seconds(1)
       for (index, result) in zip(range, results) {
         let original = images[index]
@@ -192,7 +194,7 @@ final class ImageEvaluation<B: Backend>: ModelEvaluation {
     let count = min(run.monitor.samples, images.count)
     let samples = (0..<count).map { $0 * images.count / count }
     var reconstructions: [Image] = []
-    let result = try Evaluator.evaluate(images, with: codec) { index, image in
+    let result = try Evaluator.evaluate(images, with: codec, group: pass.group) { index, image in
       if samples.contains(index) { reconstructions.append(image) }
     } shouldStop: {
       shouldStop()
@@ -222,6 +224,8 @@ final class ImageEvaluation<B: Backend>: ModelEvaluation {
 /// and their averages are compared.
 private final class HeldOutPass<B: Backend> {
   private let session: Session<B>
+  /// The processes that share the work.
+  var group: ProcessGroup? { session.group }
   private let shouldStop: () -> Bool
   private let imagesPerReplay: Int
   private let imageSize: Int
@@ -241,8 +245,8 @@ private final class HeldOutPass<B: Backend> {
 
   /// Loss, and PSNR in dB on 8-bit RGB after rounding; where they do not fill one replay they are repeated.
   ///
-  /// - Throws: `CancellationError` on a request to stop.
-  func evaluate(_ images: [Image]) throws(CancellationError) -> HeldOutLoss {
+  /// - Throws: `CancellationError` on a request to stop, `RankError` where another process is lost.
+  func evaluate(_ images: [Image]) throws -> HeldOutLoss {
     if shouldStop() { throw CancellationError() }
     let count = evaluated(of: images.count)
     let errors = UnsafeMutableBufferPointer<Double>.allocate(capacity: count)
@@ -275,6 +279,8 @@ private final class HeldOutPass<B: Backend> {
     session.isCancelled = nil
     session.feed = { _ in }
     session.collect = { _ in }
+    session.share(UnsafeMutableRawBufferPointer(errors))
+    try group?.check()
     if shouldStop() { throw CancellationError() }
     var psnr = PeakSignalToNoise()
     for error in errors { psnr.add(meanSquaredError: error) }

@@ -121,7 +121,7 @@ extension TokenizerTrainer {
     let loader = makeLoader(firstStep: 0)
     defer { loader.stop() }
     let trace = Trace(
-      step.session.plan, lanes: step.session.lanes, threads: step.session.threads)
+      step.session.plan, lanes: step.session.ownLanes.count, threads: step.session.threads)
     let clock = ContinuousClock()
     for index in 0..<(warmup + steps) where !shouldStop() {
       if index == warmup { step.session.trace = trace }
@@ -143,12 +143,14 @@ extension MemoryNeed {
   /// - Parameters:
   ///   - run: a valid configuration.
   ///   - evaluationImages: how many images are kept to evaluate with.
+  ///   - processes: how many processes share the lanes.
   ///   - backend: the device; it only tells what its kernels need.
   public init<B: Backend>(
-    training run: RunConfiguration, evaluationImages: Int = 1, on backend: B
+    training run: RunConfiguration, evaluationImages: Int = 1, processes: Int = 1, on backend: B
   ) {
     self.init()
     let (training, size) = (run.training, run.data.imageSize)
+    let ownLanes = training.lanes / processes
     let images = training.imagesPerReplay(imageSize: size)
     let image = Double(size) * Double(size) * 3
 
@@ -168,19 +170,21 @@ extension MemoryNeed {
       (images > 1 ? ["training.microBatch"] : [])
       + (training.lanes > 1 ? ["training.lanes"] : [])
       + (largest > 1 ? ["data.sizeMultiples"] : []) + ["data.imageSize", "model.channels"]
-    let lanes = "activations and gradients of \(training.lanes) lanes"
+    let lanes = "activations and gradients of \(ownLanes) lanes"
     let least = multiples.map { multiple in
       run.tokenizer.leastBytes(
         images: training.forImages(multiple: multiple).imagesPerReplay(imageSize: size * multiple),
         height: size * multiple, width: size * multiple)
     }.max()!
     guard least < Self.mostPlanned else {
-      add(lanes, bytes: Double(training.lanes) * least, keys: laneKeys)
+      add(lanes, bytes: Double(ownLanes) * least, keys: laneKeys)
       return
     }
+    let layout = Codec<B>.parameterLayout(run.trainedTokenizer)
     addWeights(
-      "weights, their moments and averages", of: run.tokenizer,
-      layout: Codec<B>.parameterLayout(run.trainedTokenizer), blocks: Self.blocks(run))
+      "weights, their moments and averages", of: run.tokenizer, layout: layout,
+      blocks: Self.blocks(run))
+    addExchange(layout, lanes: training.lanes, processes: processes)
     let model = TokenizerModel(run)
     let plans = model.variants.map { model.record($0).plan(model.batch($0), on: backend) }
       .sorted { $0.arenaWords > $1.arenaWords }
@@ -188,12 +192,12 @@ extension MemoryNeed {
     let bytes = plans.enumerated().reduce(0.0) { sum, plan in
       sum
         + plan.element.bytes(
-          lanes: training.lanes,
+          lanes: ownLanes,
           borrowsArenas: plan.offset > 0 && plan.element.arenaWords <= arena)
     }
     add(lanes, bytes: bytes, keys: laneKeys)
     addReconstruction(
-      run.tokenizer, height: size, width: size, lanes: training.lanes, on: backend, lender: arena)
+      run.tokenizer, height: size, width: size, lanes: ownLanes, on: backend, lender: arena)
   }
 
   /// Blocks of memory that are laid out as the weights are.

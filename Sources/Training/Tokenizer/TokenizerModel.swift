@@ -181,6 +181,8 @@ final class TokenReader: ReplayReader, @unchecked Sendable {
       intoWords: ids.baseAddress! + replay.item * replay.words(ofOutput: "indices"))
   }
 
+  var blocks: [UnsafeMutableRawBufferPointer] { [UnsafeMutableRawBufferPointer(ids)] }
+
   /// How often codes are used at each depth.
   var usage: DepthUsage {
     var usage = DepthUsage(codes: codes, depth: depth)
@@ -217,6 +219,10 @@ final class CodeAssignments: ReplayReader, @unchecked Sendable {
   /// The values that a plan must keep.
   static func outputs(_ quantized: Quantized) -> [String: Tensor] {
     ["vectors": quantized.vectors, "indices": quantized.indices]
+  }
+
+  var blocks: [UnsafeMutableRawBufferPointer] {
+    [UnsafeMutableRawBufferPointer(vectors), UnsafeMutableRawBufferPointer(indices)]
   }
 
   func take<B: Backend>(_ replay: Session<B>.Replay) {
@@ -267,6 +273,10 @@ final class QuantizerProbe: ReplayReader, @unchecked Sendable {
     var outputs = ["vectors": quantized.vectors, "codes": quantized.codes]
     outputs["divergence"] = quantized.divergence
     return outputs
+  }
+
+  var blocks: [UnsafeMutableRawBufferPointer] {
+    [vectors, codes, gradients, divergences].map { UnsafeMutableRawBufferPointer($0) }
   }
 
   func take<B: Backend>(_ replay: Session<B>.Replay) {

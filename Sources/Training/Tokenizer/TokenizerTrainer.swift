@@ -4,6 +4,7 @@ import Evaluation
 import Execution
 import Files
 import Inference
+import Ranks
 import Safetensors
 import Tokenizers
 
@@ -24,6 +25,8 @@ public final class TokenizerTrainer<B: Backend> {
   let isResuming: Bool
   let origin: Checkpoint.Origin?
   let shouldStop: () -> Bool
+  /// The processes that train the run; nil for one by itself.
+  let group: ProcessGroup?
 
   private let allowed: ResumeAllowance
   private let observer: any TrainingObserver
@@ -44,6 +47,7 @@ public final class TokenizerTrainer<B: Backend> {
   ///   - backend: the device.
   ///   - threads: how many lanes compute at once; the result does not depend on it, except that
   ///     as many lanes are chosen where the configuration chooses none.
+  ///   - group: the processes that train the run; all of them ask `shouldStop` of the group.
   ///   - observer: who watches.
   ///   - shouldStop: asked after each step, and in long work between steps, there from any thread.
   /// - Throws: ``TrainingError``, ``DatasetError``; `DatasetError.stopped` where someone asked to stop.
@@ -51,10 +55,12 @@ public final class TokenizerTrainer<B: Backend> {
     _ run: RunConfiguration, dataset: Dataset, folder: String, isResuming: Bool,
     start: StartingWeights? = nil, allowed: ResumeAllowance = [], lock: FolderLock? = nil,
     backend: B,
-    threads: Int, observer: any TrainingObserver, shouldStop: @escaping () -> Bool = { false }
+    threads: Int, group: ProcessGroup? = nil, observer: any TrainingObserver,
+    shouldStop: @escaping () -> Bool = { false }
   ) throws {
     guard dataset.validation.count > 0 else { throw TrainingError.noEvaluationImages }
-    let run = try Self.choosingLanes(run, cores: threads, folder: isResuming ? folder : nil)
+    let run = try Self.choosingLanes(
+      run, cores: threads, group: group, folder: isResuming ? folder : nil)
     try run.checkFrozen(hasWeights: isResuming || start != nil)
     self.run = run
     self.isResuming = isResuming
@@ -62,13 +68,15 @@ public final class TokenizerTrainer<B: Backend> {
     self.observer = observer
     self.shouldStop = shouldStop
     self.threads = threads
+    self.group = group
     heldLock = lock
-    checkpoint = Checkpoint(folder: folder)
+    checkpoint = Checkpoint(folder: folder, of: group)
+    let ownLanes = run.training.lanes / (group?.size ?? 1)
     images = RunImages(run, dataset, in: checkpoint, observer: observer)
     parameters = ParameterMemory(Codec<B>.parameterLayout(run.trainedTokenizer), on: backend)
-    pool = LanePool(threads: min(threads, run.training.lanes))
+    pool = LanePool(threads: min(threads, ownLanes))
     codec = Codec(
-      run.trainedTokenizer, parameters: parameters, lanes: run.training.lanes, pool: pool)
+      run.trainedTokenizer, parameters: parameters, lanes: ownLanes, pool: pool)
     parameters.initialize(seed: run.seed)
     origin = try start?.load(into: parameters, run)
     evaluationSet = try FixedSet(
@@ -87,9 +95,9 @@ public final class TokenizerTrainer<B: Backend> {
   public func train() throws -> RunEnd {
     let store = RunStore(
       checkpoint, parameters, averages, observer: observer,
-      learningRate: run.training.optimizer.learningRate)
+      learningRate: run.training.optimizer.learningRate, group: group)
     let lock = try heldLock ?? store.lock(resuming: isResuming)
-    defer { lock.release() }
+    defer { lock?.release() }
 
     // Where to begin: from here on there is a state in the folder.
     var change: TrainingSetChange?
@@ -141,14 +149,19 @@ public final class TokenizerTrainer<B: Backend> {
 
   /// A configuration with lanes: its own, those that the run in a folder was begun with, or as many as
   /// there are cores.
+  ///
+  /// - Parameter group: processes whose cores count, and among which lanes are shared evenly.
   public static func choosingLanes(
-    _ run: RunConfiguration, cores: Int, folder: String?
+    _ run: RunConfiguration, cores: Int, group: ProcessGroup? = nil, folder: String?
   ) throws -> RunConfiguration {
     var run = run
     if run.training.lanes == 0, let folder, Checkpoint(folder: folder).hasState {
       run.training.lanes = try Checkpoint(folder: folder).readConfiguration().training.lanes
     }
-    return run.choosingLanes(cores: cores)
+    let chosen = run.choosingLanes(
+      cores: group?.threads ?? cores, processes: group?.size ?? 1)
+    try group?.check(lanes: chosen.training.lanes, batch: chosen.training.batchSize)
+    return chosen
   }
 
   /// The images, with what has been found of them so far.
@@ -204,7 +217,8 @@ public final class TokenizerTrainer<B: Backend> {
   // MARK: Parts of a run
 
   func makeSteps() throws -> PlannedSteps<B, TokenizerModel> {
-    try PlannedSteps(TokenizerModel(run), run.training, parameters: parameters, pool: pool)
+    try PlannedSteps(
+      TokenizerModel(run), run.training, parameters: parameters, pool: pool, group: group)
   }
 
   /// The step for images of the configured size.
@@ -212,7 +226,7 @@ public final class TokenizerTrainer<B: Backend> {
     let model = TokenizerModel(run)
     return TrainingStep(
       model.record(.init()), model.batch(.init()), run.training, parameters: parameters,
-      pool: pool)
+      pool: pool, group: group)
   }
 
   func makeLoader(firstStep: Int) -> KeyedBatches {
@@ -253,12 +267,14 @@ public final class TokenizerTrainer<B: Backend> {
   private func overview(
     _ steps: PlannedSteps<B, TokenizerModel>, firstStep: Int
   ) -> TrainingOverview {
-    TrainingOverview(
+    // Processes of a group have been given their cores.
+    let cores = group?.threads ?? AvailableCores.count
+    return TrainingOverview(
       trainingImages: images.dataset.training.count, evaluationImages: evaluationSet.count,
       parameters: parameters.layout.count, firstStep: firstStep, steps: run.training.steps,
-      arenaBytes: steps.lender.plan.arenaWords * 4 * run.training.lanes,
-      lanes: run.training.lanes, threads: pool.threads, cores: AvailableCores.count,
-      lanesForAllCores: run.lanes(cores: AvailableCores.count))
+      arenaBytes: steps.lender.plan.arenaWords * 4 * steps.lender.ownLanes.count,
+      lanes: run.training.lanes, threads: pool.threads * (group?.size ?? 1), cores: cores,
+      lanesForAllCores: run.lanes(cores: cores, processes: group?.size ?? 1))
   }
 }
 

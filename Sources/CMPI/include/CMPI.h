@@ -1,0 +1,32 @@
+#ifndef TESSERA_CMPI_H
+#define TESSERA_CMPI_H
+
+#include <stddef.h>
+
+/// Bytes that go to a rank, or come from one.
+typedef struct {
+  int rank;
+  void *bytes;
+  size_t count;
+} tessera_mpi_transfer;
+
+/// Joins the ranks that mpirun started. Returns 0, or an MPI error code.
+int tessera_mpi_start(int *rank, int *size);
+
+/// Sends and receives, and returns when all has been. Returns 0, or an MPI error code.
+int tessera_mpi_exchange(const tessera_mpi_transfer *sends, size_t sendCount,
+                         const tessera_mpi_transfer *receives, size_t receiveCount);
+
+/// What an error code means.
+void tessera_mpi_describe(int error, char *text, size_t room);
+
+/// The name and version of the library.
+void tessera_mpi_library(char *text, size_t room);
+
+/// Ends all ranks.
+void tessera_mpi_abort(int code);
+
+/// Leaves; all ranks call it.
+void tessera_mpi_finish(void);
+
+#endif
