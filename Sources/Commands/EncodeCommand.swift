@@ -315,7 +315,7 @@ public struct EncodeCommand: DocumentedCommand {
       for note in inputs.notes { terminal.say(note) }
       let unnamed = inputs.leftOut.reduce(0) { $0 + $1.imageCount }
       let tokenizer = try OpenedTokenizer(
-        checkpoint: checkpoint, weights: weights.file, decodes: verify,
+        checkpoint: checkpoint, weights: weights.file, for: verify ? .decoding : .encoding,
         threads: options.threadCount)
       try checkOptions(tokenizer, target)
       let side = tokenizer.identity.downsampling

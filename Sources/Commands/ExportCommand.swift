@@ -103,7 +103,7 @@ public struct ExportCommand: DocumentedCommand {
 
   private func writeOnnx() throws -> String {
     let opened = try OpenedTokenizer(
-      checkpoint: checkpoint, weights: weights.file, decodes: false, threads: 1)
+      checkpoint: checkpoint, weights: weights.file, for: .handingOn, threads: 1)
     let export = try OnnxExport(opened.run.tokenizer, name: checkpoint)
     try prepare(export.files)
     let identity = opened.identity

@@ -18,6 +18,8 @@ struct OpenedTokenizer {
   let folder: String
   /// The run that trained it.
   let run: RunConfiguration
+  /// What is in memory of it: all, or what encodes.
+  let configuration: TokenizerConfiguration
   /// The weights.
   let parameters: ParameterMemory<Device>
   /// What token files record of it.
@@ -31,9 +33,10 @@ struct OpenedTokenizer {
   ///
   /// - Parameters:
   ///   - file: which of its weights.
-  ///   - decodes: whether images are made; an encoder alone is refused then.
+  ///   - use: what is done with it.
   init(
-    checkpoint folder: String, weights file: String = Checkpoint.modelFile, decodes: Bool = true,
+    checkpoint folder: String, weights file: String = Checkpoint.modelFile,
+    for use: Use = .decoding,
     threads: Int
   ) throws {
     if folder.hasSuffix("/" + Checkpoint.modelFile) || folder == Checkpoint.modelFile,
@@ -50,16 +53,20 @@ struct OpenedTokenizer {
     self.folder = folder
     let checkpoint = Checkpoint(folder: folder)
     run = try checkpoint.readConfiguration()
-    if decodes { try Self.requireDecoder(run, folder: folder) }
+    if use == .decoding { try Self.requireDecoder(run, folder: folder) }
     if file == Checkpoint.bestFile, !checkpoint.hasBest {
       throw Failure(
         .noInput,
         "\(folder) holds no \(file): training keeps the best weights if monitor.keepBest is psnr or "
           + "ssim. Remove --weights best to use the last ones.")
     }
-    let layout = try Self.fittingLayout(of: run, folder: folder)
+    var configuration = run.tokenizer
+    if use == .encoding { configuration.hasDecoder = false }
+    self.configuration = configuration
+    let layout = try Self.fittingLayout(of: configuration, folder: folder)
     parameters = ParameterMemory(layout, on: Device())
-    let weights = try checkpoint.readModel(file, into: parameters)
+    let weights = try checkpoint.readModel(
+      file, into: parameters, of: Codec<Device>.parameterLayout(run.tokenizer))
     if let name = parameters.firstNonFinite() {
       throw Failure(
         .badData,
@@ -69,7 +76,17 @@ struct OpenedTokenizer {
     identity = Checkpoint.identity(run.tokenizer, weights)
     kept = try checkpoint.keptTokens(file, run.tokenizer, weights)
     codec = Codec(
-      run.tokenizer, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+      configuration, parameters: parameters, lanes: threads, pool: LanePool(threads: threads))
+  }
+
+  /// What a tokenizer is opened for.
+  enum Use {
+    /// Images are made: an encoder alone is refused.
+    case decoding
+    /// Images are encoded: the decoder takes no memory.
+    case encoding
+    /// Whatever is there is handed on.
+    case handingOn
   }
 
   /// Refuses a checkpoint that holds an encoder alone, for what makes images.
@@ -125,11 +142,11 @@ struct OpenedTokenizer {
 
   /// The layout of the weights, if there is memory for them: a configuration may come from anywhere.
   private static func fittingLayout(
-    of run: RunConfiguration, folder: String
+    of tokenizer: TokenizerConfiguration, folder: String
   ) throws -> ParameterLayout {
-    let layout = Codec<Device>.parameterLayout(run.tokenizer)
+    let layout = Codec<Device>.parameterLayout(tokenizer)
     var need = MemoryNeed()
-    need.addWeights("weights", of: run.tokenizer, layout: layout, blocks: 1)
+    need.addWeights("weights", of: tokenizer, layout: layout, blocks: 1)
     try MemoryLimits().check(need, "\(folder): the tokenizer of \(Checkpoint.configurationFile)")
     return layout
   }
@@ -157,7 +174,7 @@ final class BoundedCodec {
   init(_ tokenizer: OpenedTokenizer, limit: MemoryLimits.Limit = MemoryLimits().least) {
     codec = tokenizer.codec
     single = Codec(
-      tokenizer.run.tokenizer, parameters: tokenizer.parameters, lanes: 1,
+      tokenizer.configuration, parameters: tokenizer.parameters, lanes: 1,
       pool: LanePool(threads: 1))
     memoryLimit = Int(max(0, min(limit.bytes - MemoryLimits.reserve, 0x1p60)) / 2)
     limitName = limit.name

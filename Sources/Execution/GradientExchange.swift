@@ -4,7 +4,7 @@ import Ranks
 ///
 /// Each process sums a part of the parameters: it takes that part of the gradients of all lanes of the
 /// others, adds them up lane by lane, and gives the sum to all. Of `P` parameters and `L` lanes a
-/// process of `R` sends `P (L + 1) (R - 1) / R^2` numbers. Sums of sums, which are fewer, would depend on
+/// process of `R` sends `P (L + R) (R - 1) / R^2` numbers. Sums of sums, which are fewer, would depend on
 /// how many processes there are.
 final class GradientExchange<B: Backend>: @unchecked Sendable {
   // Unchecked: slices that are summed at the same time do not overlap.

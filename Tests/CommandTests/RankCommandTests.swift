@@ -186,6 +186,110 @@ struct RankCommandTests {
     #expect(found.output.contains("(exchange between ranks)"))
   }
 
+  /// Whatever is trained: a prior on tokens, a continuous one, the steps of its solver.
+  @Test func allKindsOfRunsHaveRanks() throws {
+    try scratch.write(
+      """
+      {
+        "kind": "continuous",
+        "data": {"type": "images", "train": "in", "validationShare": 0.25, "imageSize": 16, "patch": 4},
+        "model": {
+          "width": 32, "layers": 1, "heads": 2,
+          "head": {"type": "diffusion", "width": 32, "layers": 1, "levels": 2}
+        },
+        "training": {"steps": 4, "batchSize": 4, "lanes": 2},
+        "monitor": {"logEvery": 1, "evaluateEvery": 2, "checkpointEvery": 2}
+      }
+      """, to: "continuous.json")
+    try scratch.write(
+      """
+      {
+        "kind": "solver", "checkpoint": "alone/continuous", "solver": {"steps": 2, "teacherPoints": 1},
+        "training": {"steps": 4, "batchSize": 4, "lanes": 2, "optimizer": {"type": "adam"}},
+        "monitor": {"logEvery": 1, "evaluateEvery": 2, "evaluationImages": 4}
+      }
+      """, to: "solver.json")
+    try scratch.write(
+      """
+      {
+        "kind": "prior", "data": {"tokens": ["tokens.safetensors"], "validationShare": 0.25},
+        "model": {"width": 32, "layers": 1, "heads": 2},
+        "training": {"steps": 4, "batchSize": 4, "lanes": 2},
+        "monitor": {"logEvery": 1, "evaluateEvery": 2, "checkpointEvery": 2}
+      }
+      """, to: "prior.json")
+    func alone(_ command: String, _ arguments: [String]) throws {
+      expect(try CommandRunner.run(command, arguments, in: scratch.path), 0)
+    }
+    try alone("train", ["c.json", "--output", "vq"])
+    try alone("encode", ["--checkpoint", "vq", "--output", "tokens.safetensors", "in"])
+    for kind in ["prior", "continuous", "solver"] {
+      try alone("train", [kind + ".json", "--output", "alone/" + kind])
+      let found = try ranks(2, [kind + ".json", "--output", "ranked/" + kind])
+      #expect(found.codes == [0, 0], "\(kind): \(found.errors)")
+      #expect(try state("ranked/" + kind) == state("alone/" + kind), "\(kind)")
+    }
+  }
+
+  // MARK: Networks
+
+  /// Whether two networks can be made here, with a slow link between them.
+  static let hasNetworks: Bool = {
+    let line =
+      "n=ts$$ && ip netns add $n && ip link add $n type veth peer name ${n}b && "
+      + "tc qdisc add dev $n root tbf rate 1gbit burst 1mb latency 50ms; r=$?; "
+      + "ip link del $n; ip netns del $n; exit $r"
+    return (try? CommandRunner.run(line: "(\(line)) >/dev/null 2>&1", "true", []))?.code == 0
+  }()
+  static let withoutNetworks: Comment = "needs root, ip and tc, for networks of its own"
+
+  /// Starts two ranks on machines with a link of 200 Mb/s; `act` is bash that comes after the start.
+  private func onTwoMachines(_ arguments: [String], act: String = ":") throws -> (
+    codes: [Int32], errors: [String]
+  ) {
+    let line = """
+      a=tsa$$ b=tsb$$
+      trap 'ip netns del $a; ip netns del $b' EXIT
+      ip netns add $a && ip netns add $b && ip link add $a type veth peer name $b &&
+        ip link set $a netns $a && ip link set $b netns $b || exit 99
+      for n in "$a 1" "$b 2"; do
+        set -- $n "$@"; ip netns exec $1 ip addr add 10.77.0.$2/24 dev $1
+        ip netns exec $1 tc qdisc add dev $1 root tbf rate 200mbit burst 1mb latency 50ms
+        ip netns exec $1 ip link set $1 up; ip netns exec $1 ip link set lo up; shift 2
+      done
+      export WORLD_SIZE=2 MASTER_ADDR=10.77.0.1 MASTER_PORT=29555
+      RANK=0 ip netns exec $a "$0" "$@" >out.0 2>err.0 & first=$!
+      RANK=1 ip netns exec $b "$0" "$@" >out.1 2>err.1 & second=$!
+      \(act)
+      wait $first; echo $?; wait $second; echo $?
+      """
+    let outcome = try CommandRunner.run(line: line, "train", arguments, in: scratch.path)
+    return (
+      outcome.output.split(separator: "\n").compactMap { Int32($0) },
+      try (0..<2).map { try String(contentsOfFile: scratch.file("err.\($0)"), encoding: .utf8) }
+    )
+  }
+
+  @Test(.enabled(if: hasNetworks, withoutNetworks)) func twoMachinesTrainWhatOneDoes() throws {
+    expect(
+      try CommandRunner.run("train", ["c.json", "--output", "alone"], in: scratch.path), 0)
+    let found = try onTwoMachines(["c.json", "--output", "ranked", "--threads", "1"])
+    #expect(found.codes == [0, 0], "\(found.errors)")
+    #expect(try state("ranked") == state("alone"))
+  }
+
+  /// A machine that is cut off says nothing any more.
+  @Test(.enabled(if: hasNetworks, withoutNetworks)) func aMachineThatIsCutOffIsNoticed() throws {
+    let began = ContinuousClock.now
+    let found = try onTwoMachines(
+      ["c.json", "--output", "run", "--threads", "1", "--steps", "1000000"],
+      act: Self.waitForAStep + "; ip netns exec $b ip link set $b down")
+    #expect(began.duration(to: .now) < .seconds(120))
+    #expect(found.codes == [70, 70], "\(found.errors)")
+    #expect(
+      found.errors[0].contains("error: rank 1 (") && found.errors[1].contains("error: rank 0 ("))
+  }
+
   // MARK: MPI
 
   /// Whether mpirun starts processes here, and the program has MPI built in.

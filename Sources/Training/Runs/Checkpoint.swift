@@ -186,14 +186,18 @@ public struct Checkpoint: Sendable, Equatable {
 
   /// Reads the weights into memory.
   ///
-  /// - Parameter name: the file: ``modelFile``, or ``bestFile``.
-  /// - Returns: their hash, taken on the way.
+  /// - Parameters:
+  ///   - name: the file: ``modelFile``, or ``bestFile``.
+  ///   - whole: all parameters of the file, where memory is of some of them: the others are looked at, and
+  ///     hashed, one after the other.
+  /// - Returns: the hash of all, taken on the way.
   @discardableResult
   public func readModel<B: Backend>(
-    _ name: String = Self.modelFile, into parameters: ParameterMemory<B>
+    _ name: String = Self.modelFile, into parameters: ParameterMemory<B>,
+    of whole: ParameterLayout? = nil
   ) throws(TrainingError) -> WeightsHash {
     let file = try open(name)
-    return try read(file, .values, prefix: "", into: parameters)
+    return try read(file, .values, prefix: "", into: parameters, of: whole)
   }
 
   /// Where in the run the state was saved.
@@ -293,18 +297,28 @@ public struct Checkpoint: Sendable, Equatable {
 
   private func read<B: Backend>(
     _ file: SafetensorsFile, _ block: ParameterBlock, prefix: String,
-    into parameters: ParameterMemory<B>
+    into parameters: ParameterMemory<B>, of whole: ParameterLayout? = nil
   ) throws(TrainingError) -> WeightsHash {
     var hash = WeightsHash()
-    for (index, parameter) in parameters.layout.parameters.enumerated()
-    where block.holds(parameter) {
+    for parameter in (whole ?? parameters.layout).parameters where block.holds(parameter) {
+      let index = parameters.layout.index(of: parameter.name)
+      var isFinite = true
       do {
         try file.withFloats(prefix + parameter.name, shape: parameter.fileShape.dimensions) {
           hash.add($0, of: parameter.name)
-          parameters.write($0, toParameter: index, of: block)
+          if let index {
+            parameters.write($0, toParameter: index, of: block)
+          } else {
+            isFinite = $0.allSatisfy(\.isFinite)
+          }
         }
       } catch {
         throw TrainingError(error)
+      }
+      guard isFinite else {
+        throw .damaged(
+          file: file.path,
+          reason: "the tensor \"\(parameter.name)\" holds a number that is not finite")
       }
     }
     return hash

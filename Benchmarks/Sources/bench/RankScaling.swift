@@ -1,5 +1,7 @@
 import ArgumentParser
 import Configuration
+import Datasets
+import Execution
 import Foundation
 import Inference
 import Reports
@@ -7,7 +9,7 @@ import Synchronization
 import Training
 
 /// Training by ranks beside training by one process with as many lanes, and what a network makes of it.
-struct Scale: ParsableCommand {
+struct RankScaling: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scale",
     abstract: "Measures training by several processes beside one with as many lanes.")
@@ -17,6 +19,20 @@ struct Scale: ParsableCommand {
 
   @Option(help: "Steps of a measurement.")
   var steps: Int?
+
+  @Flag(help: "Start the ranks by mpirun: after make build MPI=1.")
+  var mpi = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Run each rank in a network namespace of its own, joined by a link of this rate, as in 1gbit; needs root.",
+      valueName: "rate"))
+  var link: String?
+
+  func validate() throws {
+    if mpi, link != nil { throw ValidationError("--mpi and --link: choose one") }
+    if link != nil, ranks != 2 { throw ValidationError("--link: expected 2 ranks") }
+  }
 
   @OptionGroup var options: BenchOptions
 
@@ -51,10 +67,10 @@ struct Scale: ParsableCommand {
     /// Milliseconds of a step that rank 0 spends in exchanges, waiting for the others included.
     var exchangeMilliseconds: [Double] = []
 
-    /// Bytes that each rank of so many with one lane sends in a step.
-    func bytes(ranks: Int) -> Double {
-      let (r, lanes) = (Double(ranks), Double(ranks))
-      return 4 * Double(parameters) * (lanes + 1) * (r - 1) / (r * r)
+    /// Bytes that each rank sends in a step.
+    func bytes(ranks: Int, lanes: Int) -> Double {
+      let (r, l) = (Double(ranks), Double(lanes))
+      return 4 * Double(parameters) * (l + r) * (r - 1) / (r * r)
     }
   }
 
@@ -66,8 +82,9 @@ struct Scale: ParsableCommand {
     let steps = steps ?? preset.steps
     for round in 1...(options.rounds ?? preset.rounds) {
       let alone = try TrainingMeasurement(config: preset.path, steps: steps, lanes: ranks).run()
-      let ranked = try RankedTraining(preset: preset, ranks: ranks).rate(steps: steps)
-      let exchange = try RankedTraining(preset: preset, ranks: ranks).exchange(steps: steps)
+      let launch = RankedTraining(preset: preset, ranks: ranks, usesMPI: mpi, link: link)
+      let ranked = try launch.rate(steps: steps)
+      let exchange = try launch.exchange(steps: steps)
       network.alone.append(alone.imagesPerSecond)
       network.ranked.append(ranked)
       network.exchangeMilliseconds.append(exchange)
@@ -90,7 +107,7 @@ struct Scale: ParsableCommand {
         row.preset.rawValue, Cell.decimals(Double(row.parameters) / 1e6, 2) + " M",
         Cell.decimals(median(row.alone), 2), Cell.decimals(median(row.ranked), 2),
         Cell.decimals(median(zip(row.ranked, row.alone).map { $0 / $1 }), 3),
-        Cell.decimals(row.bytes(ranks: ranks) / 1e6, 2),
+        Cell.decimals(row.bytes(ranks: ranks, lanes: ranks) / 1e6, 2),
         Cell.decimals(median(row.exchangeMilliseconds), 2),
       ])
     }
@@ -110,9 +127,7 @@ struct Scale: ParsableCommand {
       // Each machine has as much to do as this one, with as many lanes; the batch grows with them.
       let step = Double(row.batch) / median(row.alone) * 1e3
       for machines in [2, 8] {
-        let lanes = Double(machines * ranks)
-        let r = Double(machines)
-        let bytes = 4 * Double(row.parameters) * (lanes + 1) * (r - 1) / (r * r)
+        let bytes = row.bytes(ranks: machines, lanes: machines * ranks)
         let times = [1.25e9, 12.5e9].map { bytes / $0 * 1e3 + 4 * 0.05 }
         table.add(
           [
@@ -130,6 +145,10 @@ struct Scale: ParsableCommand {
 struct RankedTraining {
   let preset: Preset
   let ranks: Int
+  /// Whether mpirun starts them.
+  var usesMPI = false
+  /// The rate of the link between two of them, as `tc` takes it; nil for processes of one network.
+  var link: String?
 
   /// Images a second, of the median step.
   func rate(steps: Int) throws -> Double {
@@ -165,18 +184,28 @@ struct RankedTraining {
         "--config", preset.path, "--data", data + "/train", "--validation", data + "/validation",
         "--threads", "1",
       ] + arguments + (settings + ["training.lanes=\(ranks)"]).flatMap { ["--set", $0] }
+    if usesMPI {
+      return try ChildProcess(
+        "mpirun",
+        ["--allow-run-as-root", "--bind-to", "none", "-n", String(ranks), program] + common
+      ).output
+    }
     let port = 20_000 + Int.random(in: 0..<20_000)
+    let network = try link.map { try LimitedLink(rate: $0) }
+    defer { network?.remove() }
     let outcomes = Mutex([Int: Result<ChildProcess, any Error>]())
     let group = DispatchGroup()
     for rank in 0..<ranks {
       let variables = [
-        "RANK=\(rank)", "WORLD_SIZE=\(ranks)", "MASTER_ADDR=127.0.0.1", "TESSERA_PORT=\(port)",
+        "RANK=\(rank)", "WORLD_SIZE=\(ranks)", "MASTER_ADDR=\(network?.address ?? "127.0.0.1")",
+        "TESSERA_PORT=\(port)",
       ]
+      let prefix = network.map { ["ip", "netns", "exec", $0.names[rank]] } ?? []
       DispatchQueue.global().async(group: group) {
         let outcome = Result {
           try ChildProcess(
-            variables[0], Array(variables.dropFirst()) + [program] + common, scratch: "rank-\(rank)"
-          )
+            variables[0], Array(variables.dropFirst()) + prefix + [program] + common,
+            scratch: "rank-\(rank)")
         }
         outcomes.withLock { $0[rank] = outcome }
       }
@@ -185,5 +214,35 @@ struct RankedTraining {
     let all = outcomes.withLock { $0 }
     for rank in 0..<ranks { _ = try all[rank]!.get() }
     return try all[0]!.get().output
+  }
+}
+
+/// Two networks joined by a link of a limited rate.
+private struct LimitedLink {
+  let names: [String]
+  let address = "10.78.0.1"
+
+  init(rate: String) throws {
+    let names = ["bencha", "benchb"]
+    self.names = names
+    let (a, b) = (names[0], names[1])
+    var lines = [
+      "ip netns del \(a)", "ip netns del \(b)", "ip netns add \(a) || exit 1",
+      "ip netns add \(b) || exit 1",
+      "ip link add \(a) type veth peer name \(b) || exit 1",
+    ]
+    for (index, name) in names.enumerated() {
+      lines += [
+        "ip link set \(name) netns \(name)",
+        "ip netns exec \(name) ip addr add 10.78.0.\(index + 1)/24 dev \(name)",
+        "ip netns exec \(name) tc qdisc add dev \(name) root tbf rate \(rate) burst 4mb latency 50ms || exit 1",
+        "ip netns exec \(name) ip link set \(name) up", "ip netns exec \(name) ip link set lo up",
+      ]
+    }
+    _ = try ChildProcess("sh", ["-c", lines.joined(separator: "\n")])
+  }
+
+  func remove() {
+    for name in names { _ = try? ChildProcess("ip", ["netns", "del", name]) }
   }
 }
