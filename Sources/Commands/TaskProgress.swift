@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Execution
 import Formatting
 import Foundation
 import Training
@@ -39,9 +40,16 @@ class TaskProgress: RunObserver {
   func tellWork(images: String, _ size: RunSize) {
     terminal.say(
       "\(images); \(Display.count(training.steps, "step")) of \(training.batchSize); "
-        + "\(Display.count(size.lanes, "lane")) in \(Display.count(size.threads, "thread")), "
+        + "\(Display.count(size.lanes, "lane")) in \(Display.count(size.threads, "thread"))\(Self.idle(size)), "
         + "\(Display.megabytes(size.arenaBytes)); \(folder)")
     (last, lastLine) = (.now, .now)
+  }
+
+  /// What to say where cores stay idle: " of 16 cores (more training.lanes use more)".
+  private static func idle(_ size: RunSize) -> String {
+    let cores = AvailableCores.count
+    guard size.threads == size.lanes, size.threads < cores else { return "" }
+    return " of \(Display.count(cores, "core")) (more training.lanes use more)"
   }
 
   /// Takes the words of an evaluation.

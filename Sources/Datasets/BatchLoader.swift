@@ -30,15 +30,17 @@ public final class BatchLoader: Sendable {
   ///   - prefetch: How many batches are prepared ahead, at least 1.
   ///   - threads: How many threads prepare batches; more than one pays if images do not fit the
   ///     cache.
+  ///   - isNeeded: Whether the sample at a place of a step's batch is needed here; the others are not
+  ///     decoded, and what stands in their places means nothing. Nil where all are.
   public init(
     images: ImageSet, batchSize: Int, seed: UInt64, firstStep: Int = 0, prefetch: Int = 2,
-    threads: Int = 1
+    threads: Int = 1, isNeeded: (@Sendable (_ place: Int, _ step: Int) -> Bool)? = nil
   ) {
     precondition(prefetch > 0 && threads > 0, "a loader has a thread and a batch ahead")
     let order = BatchOrder(count: images.count, batchSize: batchSize, seed: seed)
     let sizes = SizeSchedule(multiples: images.store.augmentation.sizeMultiples, seed: seed)
     let filler = BatchFiller(
-      images: images, order: order, sizes: sizes,
+      images: images, order: order, sizes: sizes, isNeeded: isNeeded,
       random: Generator(seed: seed).split(named: "augmentation"))
     self.images = images
     self.order = order
@@ -96,6 +98,7 @@ struct BatchFiller: Sendable {
   let images: ImageSet
   let order: BatchOrder
   let sizes: SizeSchedule
+  let isNeeded: (@Sendable (_ place: Int, _ step: Int) -> Bool)?
   let random: Generator
 
   var batchCount: Int { order.batchSize * images.store.augmentation.sampleCount }
@@ -105,15 +108,18 @@ struct BatchFiller: Sendable {
     let first = order.samples(ofStep: step).lowerBound
     let count = sizes.images(ofStep: step, batchSize: order.batchSize)
     try fill(
-      samples: first..<first + count, multiple: sizes.multiple(ofStep: step), to: target)
+      samples: first..<first + count, multiple: sizes.multiple(ofStep: step), ofStep: step,
+      to: target)
   }
 
   func fill(
-    samples: Range<Int>, multiple: Int = 1, to target: UnsafeMutablePointer<Float>
+    samples: Range<Int>, multiple: Int = 1, ofStep step: Int? = nil,
+    to target: UnsafeMutablePointer<Float>
   ) throws(DatasetError) {
     let recipe = images.store.augmentation
     let stride = recipe.sampleCount * multiple * multiple
     for sample in samples {
+      if let step, let isNeeded, !isNeeded(sample - samples.lowerBound, step) { continue }
       let image = try images.image(order.image(ofSample: sample))
       var generator = random.split(UInt64(sample))
       recipe.write(

@@ -191,7 +191,7 @@ public final class ImageDamage: Sendable {
   ///
   /// - Throws: `aboveDamagedLimit` if that makes more than the limit, `tooManyDamaged` without one if it makes
   ///   more than half of all.
-  func add(_ index: Int, reason: String) throws(DatasetError) {
+  package func add(_ index: Int, reason: String) throws(DatasetError) {
     let bad = reasons.withLock { reasons in
       if reasons[index] == nil { reasons[index] = reason }
       return reasons.count

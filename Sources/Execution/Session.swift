@@ -182,6 +182,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     return body()
   }
 
+  /// Whether this process computes an item.
+  public func owns(item: Int) -> Bool { ownLanes.contains(item % lanes) }
+
   /// Gives every process the parts of a block that others have made of the items of the last run.
   ///
   /// - Parameter block: equal parts, one an item.

@@ -3,6 +3,7 @@ import Configuration
 import Datasets
 import Foundation
 import Safetensors
+import TestSupport
 import Testing
 import Training
 
@@ -31,6 +32,19 @@ struct DamagedImagesTests {
       }
       return (text("file"), text("by"), text("set"))
     }
+  }
+
+  /// Of several processes each decodes a part of a batch, and all know what one found.
+  @Test func ranksReplaceWhatOneProcessReplaces() throws {
+    let small = try SmallRun()
+    let (run, files, held) = try Self.begin(small)
+    for name in [files[0], files[1], files[4], held[0]] { try cut(small.data + "/" + name) }
+    try SmallRun.train(run, in: small.folder("straight"))
+    let ranked = small.folder("ranked")
+    _ = try LocalRanks.run(2) { try SmallRun.trainer(run, in: ranked, group: $0).train() }
+    try expectEqualRuns(small.folder("straight"), ranked)
+    #expect(
+      Set(replaced(ranked).map(\.file)) == [files[0], files[1], files[4], held[0]])
   }
 
   /// Damaged, and removed half-way as the message advises: it is one run, bit by bit.

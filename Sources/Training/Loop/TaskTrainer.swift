@@ -104,7 +104,7 @@ package final class TaskTrainer<B: Backend, Task: TrainingTask> {
   package var size: RunSize {
     RunSize(
       parameters: task.layout.parameters.reduce(0) { $0 + ($1.isTrained ? $1.shape.count : 0) },
-      lanes: task.run.training.lanes, threads: steps.lender.threads,
+      lanes: task.run.training.lanes, threads: steps.lender.threads * place.processes,
       arenaBytes: steps.lender.plan.arenaWords * 4 * steps.lender.ownLanes.count)
   }
 

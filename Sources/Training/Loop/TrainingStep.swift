@@ -100,10 +100,11 @@ package final class TrainingStep<B: Backend> {
 
   /// The first layer that yields a number that is not finite, if any does, in the last batch.
   package func firstNonFinite() -> String? {
-    for item in 0..<batch.replays {
-      if let place = session.firstNonFinite(item: item) { return place }
-    }
-    return nil
+    let own = (0..<batch.replays).lazy.filter { self.session.owns(item: $0) }
+      .compactMap { self.session.firstNonFinite(item: $0) }.first
+    guard let group = session.group else { return own }
+    return group.gather(bytes: Array((own ?? "").utf8)).first { !$0.isEmpty }
+      .map { String(decoding: $0, as: UTF8.self) }
   }
 }
 

@@ -87,12 +87,18 @@ final class KeyedBatches: BatchSource {
   private let loader: BatchLoader
   private let random: Generator
   private let keys: UnsafeMutableBufferPointer<Int32>
+  private let whenReady: () throws -> Void
 
   /// Adds keys to the batches of a loader.
   ///
-  /// - Parameter items: the most images in a batch; 0 where no keys are needed.
-  init(_ loader: BatchLoader, items: Int, seed: UInt64) {
+  /// - Parameters:
+  ///   - items: the most images in a batch; 0 where no keys are needed.
+  ///   - whenReady: called with each batch, before it is handed over.
+  init(
+    _ loader: BatchLoader, items: Int, seed: UInt64, whenReady: @escaping () throws -> Void = {}
+  ) {
     self.loader = loader
+    self.whenReady = whenReady
     random = Generator(seed: seed).split(named: "latents")
     keys = .allocate(capacity: items)
     keys.initialize(repeating: 0)
@@ -102,6 +108,7 @@ final class KeyedBatches: BatchSource {
 
   func withBatch<Result>(step: Int, _ body: (Batch) throws -> Result) throws -> Result {
     try loader.withBatch(step: step) { (batch: Batch) in
+      try whenReady()
       guard let start = keys.baseAddress, !keys.isEmpty else { return try body(batch) }
       let chance = random.split(UInt64(step))
       for item in keys.indices {

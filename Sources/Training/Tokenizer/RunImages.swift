@@ -1,6 +1,8 @@
 import Files
 import Configuration
 import Datasets
+import Foundation
+import Ranks
 
 /// How the images to train on differ from those that a run was started with.
 public struct TrainingSetChange: Sendable, Equatable {
@@ -60,17 +62,23 @@ final class RunImages: TrainingCallback {
   private let run: RunConfiguration
   private let checkpoint: Checkpoint
   private let observer: any RunObserver
+  private let group: ProcessGroup?
+  /// Bad images to train on that all processes know of.
+  private var shared: Set<Int> = []
   /// Images that were told of, by name: to train on, and to validate with.
   private var replaced: [String] = []
   private var replacedValidation: [String] = []
   private var step = 0
 
   /// The images of a run into a checkpoint's folder.
+  ///
+  /// - Parameter group: processes that each decode what they need of a batch.
   init(
     _ run: RunConfiguration, _ dataset: Dataset, in checkpoint: Checkpoint,
-    observer: any RunObserver
+    group: ProcessGroup? = nil, observer: any RunObserver
   ) {
     self.run = run
+    self.group = group
     self.dataset = dataset
     self.checkpoint = checkpoint
     self.observer = observer
@@ -165,6 +173,27 @@ final class RunImages: TrainingCallback {
     guard !dataset.training.damage.isEmpty || !dataset.validation.damage.isEmpty else { return }
     let samples = order.samples(ofStep: step - 1)
     try tell(of: Set(samples.map(order.image(ofSample:))).sorted(), diary)
+  }
+
+  /// Tells the other processes of images that this one found bad, and takes in what they found; to be called
+  /// for each batch, before anything is made of it.
+  func shareDamage() throws {
+    guard let group else { return }
+    let damage = dataset.training.damage
+    let found = damage.isEmpty ? [] : damage.entries.filter { !shared.contains($0.index) }
+    let counts = group.gather([Double(found.count)])
+    try group.check()
+    guard counts.contains(where: { $0[0] > 0 }) else { return }
+    let text = try JSONEncoder().encode(found.map { [String($0.index), $0.reason] })
+    let all = group.gather(bytes: Array(text))
+    try group.check()
+    for bytes in all {
+      for entry in try JSONDecoder().decode([[String]].self, from: Data(bytes)) {
+        guard entry.count == 2, let index = Int(entry[0]) else { continue }
+        shared.insert(index)
+        try damage.add(index, reason: entry[1])
+      }
+    }
   }
 
   func willSave(_ progress: inout Checkpoint.Progress) {

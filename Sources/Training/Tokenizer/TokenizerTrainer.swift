@@ -72,7 +72,7 @@ public final class TokenizerTrainer<B: Backend> {
     heldLock = lock
     checkpoint = Checkpoint(folder: folder, of: group)
     let ownLanes = run.training.lanes / (group?.size ?? 1)
-    images = RunImages(run, dataset, in: checkpoint, observer: observer)
+    images = RunImages(run, dataset, in: checkpoint, group: group, observer: observer)
     parameters = ParameterMemory(Codec<B>.parameterLayout(run.trainedTokenizer), on: backend)
     pool = LanePool(threads: min(threads, ownLanes))
     codec = Codec(
@@ -233,8 +233,21 @@ public final class TokenizerTrainer<B: Backend> {
     KeyedBatches(
       BatchLoader(
         images: images.dataset.training, batchSize: run.training.batchSize, seed: run.seed,
-        firstStep: firstStep),
-      items: run.quantizer.chosen.drawsNoise ? run.training.batchSize : 0, seed: run.seed)
+        firstStep: firstStep, isNeeded: group.map(isOwn)),
+      items: run.quantizer.chosen.drawsNoise ? run.training.batchSize : 0, seed: run.seed,
+      whenReady: images.shareDamage)
+  }
+
+  /// Whether a process computes the image at a place of a step's batch.
+  private func isOwn(
+    in group: ProcessGroup
+  ) -> @Sendable (_ place: Int, _ step: Int) -> Bool {
+    let (model, lanes) = (TokenizerModel(run), run.training.lanes)
+    let own = group.lanes(of: group.rank, among: lanes)
+    return { place, step in
+      let replay = place / model.batch(model.variant(ofStep: step)).itemsPerReplay
+      return own.contains(replay % lanes)
+    }
   }
 
   /// Where the codebooks come from.
