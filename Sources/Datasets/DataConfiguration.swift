@@ -48,6 +48,8 @@ public struct DataConfiguration: Sendable, Equatable {
   ///
   /// Those to train on and to evaluate with are counted apart. Nil is half of them.
   public var damagedLimit: Int?
+  /// Threads that decode images for batches; nil leaves it to the machine.
+  public var threads: Int?
 
   /// Describes the images of a run.
   public init(
@@ -56,7 +58,8 @@ public struct DataConfiguration: Sendable, Equatable {
     filter: PillowFilter? = nil,
     resize: Resize = .cover, resizeTo: Int? = nil, crop: Crop = .random,
     smallestCrop: Double = 0.5, sizeMultiples: [Int] = [1], flip: Bool = true,
-    background: String = "white", cacheMegabytes: Int = 1024, damagedLimit: Int? = nil
+    background: String = "white", cacheMegabytes: Int = 1024, damagedLimit: Int? = nil,
+    threads: Int? = nil
   ) {
     self.train = train
     self.validation = validation
@@ -74,10 +77,25 @@ public struct DataConfiguration: Sendable, Equatable {
     self.background = background
     self.cacheMegabytes = cacheMegabytes
     self.damagedLimit = damagedLimit
+    self.threads = threads
   }
 }
 
 extension DataConfiguration {
+  /// The most threads that decode.
+  static let mostThreads = 256
+  /// The most that are chosen where nothing is said: each holds a batch.
+  private static let mostChosen = 8
+
+  /// Threads that decode images for batches.
+  ///
+  /// - Parameters:
+  ///   - cores: those of this process.
+  ///   - isCached: whether all images are in memory already.
+  public func loaderThreads(cores: Int, isCached: Bool) -> Int {
+    threads ?? (isCached ? 1 : max(1, min(cores, Self.mostChosen)))
+  }
+
   /// How images of the run are scaled and cropped.
   public var augmentation: Augmentation {
     Augmentation(
@@ -175,6 +193,11 @@ extension DataConfiguration: Configurable {
       "damagedLimit", &damagedLimit, in: .atLeast(0), isWritten: { $0 != nil },
       "Images that may turn out undecodable during the run and are replaced by the next; one more stops it "
         + "with a checkpoint. Without it half of them.")
+    fields.integer(
+      "threads", &threads, in: .between(1, Self.mostThreads), isWritten: { $0 != nil },
+      "Threads that decode images for the next batches, one batch each; without it 1 where all images are in "
+        + "the cache, else as many as there are cores, at most 8. The result does not depend on it."
+    )
     let (side, cover) = (imageSize, resize == .cover)
     fields.check(
       "resizeTo", with: ["imageSize"], (resizeTo ?? side) >= side,

@@ -111,6 +111,9 @@ public final class ImageStore: Sendable {
   /// How many images there are.
   public var count: Int { files.count }
 
+  /// Whether every image is in memory.
+  public var isCached: Bool { cache.withLock { $0.images.count } == count }
+
   /// How many bytes of pixels are kept.
   public var cachedBytes: Int { cache.withLock { $0.bytes } }
 

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Foundation
 import Safetensors
 import Testing
@@ -94,6 +95,25 @@ struct ResumeTests {
       }
     }
     #expect(try trained(small.folder("long")) == trained(straight))
+  }
+
+  @Test func threadsThatDecodeChangeNoBit() throws {
+    let small = try SmallRun()
+    let states = try [1, 3, 8].map { threads in
+      var run = SmallRun.fsq(data: small.data, steps: 5)
+      (run.data.cacheMegabytes, run.data.threads) = (0, threads)
+      let folder = small.folder("\(threads)")
+      try SmallRun.train(run, in: folder)
+      return try tensors(folder + "/" + Checkpoint.stateFile)
+    }
+    #expect(Set(states).count == 1)
+    // And a run goes on with other threads.
+    var run = SmallRun.fsq(data: small.data, steps: 5)
+    (run.data.cacheMegabytes, run.data.threads) = (0, 2)
+    try SmallRun.train(run, in: small.folder("parts"), stoppingAfter: 2)
+    run.data.threads = nil
+    try SmallRun.train(run, in: small.folder("parts"), isResuming: true)
+    #expect(try tensors(small.folder("parts") + "/" + Checkpoint.stateFile) == states[0])
   }
 
   @Test func theResultDependsOnLanesAndNotOnThreads() throws {

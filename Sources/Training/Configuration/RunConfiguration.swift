@@ -302,7 +302,7 @@ extension RunConfiguration {
         + "results."),
     KeyHabit(
       "workers", "num_workers", "jobs", "cores", "cpus", "nproc", path: "training.lanes",
-      note: "Lanes are the threads that train; loading needs no workers."),
+      note: "Lanes are the threads that train; data.threads are those that load."),
     KeyHabit(
       "size", "image_size", "img_size", "imgsz", "resolution", "crop_size", "input_size", "res",
       path: "data.imageSize"),

@@ -34,7 +34,7 @@ public struct ConfigurationChange: Sendable, Equatable {
   /// What shapes no weights.
   static let free = [
     "$schema", "description", "data.train", "data.validation", "data.tokens", "data.latents",
-    "data.cacheMegabytes", "data.damagedLimit", "checkpoint",
+    "data.cacheMegabytes", "data.damagedLimit", "data.threads", "checkpoint",
     "training.steps", "training.patience", "training.minDelta", "training.averaging.save",
     "training.averaging.codebook", "training.averaging.evaluationImages", "monitor.",
   ]

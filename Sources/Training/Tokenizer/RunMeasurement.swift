@@ -154,10 +154,12 @@ extension MemoryNeed {
     let images = training.imagesPerReplay(imageSize: size)
     let image = Double(size) * Double(size) * 3
 
-    // Three batches of floats are prepared, used and put back in turns.
+    // Batches of floats are prepared, used and put back in turns: one more than are prepared at a time.
+    let decoders = run.data.loaderThreads(cores: AvailableCores.count, isCached: false)
     add(
-      "batches of images", bytes: 3 * Double(training.batchSize) * image * 4,
-      keys: ["training.batchSize", "data.imageSize"])
+      "batches of images",
+      bytes: Double(1 + max(2, decoders)) * Double(training.batchSize) * image * 4,
+      keys: ["training.batchSize", "data.imageSize", "data.threads"])
     add(
       "evaluation images", bytes: Double(evaluationImages) * image,
       keys: ["monitor.evaluationImages", "data.imageSize"])

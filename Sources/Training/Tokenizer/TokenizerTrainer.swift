@@ -230,10 +230,13 @@ public final class TokenizerTrainer<B: Backend> {
   }
 
   func makeLoader(firstStep: Int) -> KeyedBatches {
-    KeyedBatches(
+    let decoders = run.data.loaderThreads(
+      cores: threads, isCached: images.dataset.training.store.isCached)
+    return KeyedBatches(
       BatchLoader(
         images: images.dataset.training, batchSize: run.training.batchSize, seed: run.seed,
-        firstStep: firstStep, isNeeded: group.map(isOwn)),
+        firstStep: firstStep, prefetch: max(2, decoders), threads: decoders,
+        isNeeded: group.map(isOwn)),
       items: run.quantizer.chosen.drawsNoise ? run.training.batchSize : 0, seed: run.seed,
       whenReady: images.shareDamage)
   }
