@@ -55,7 +55,7 @@ struct HelpText {
   /// What all commands end with.
   private static let codes =
     "Exit codes: 0 success, 64 wrong usage, 65 bad data, 66 missing input, 70 internal error, 73 or "
-    + "74 output that cannot be created or written, 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP."
+    + "74 output that cannot be created or written, 130, 143, 129 or 138 after Ctrl-C, SIGTERM, SIGHUP or SIGUSR1."
 }
 
 /// A command that explains itself: its help, its version, and what follows on wrong usage.

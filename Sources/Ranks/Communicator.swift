@@ -118,7 +118,8 @@ public enum RankError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(Self.name(rank, host)) sent something else than was expected: all ranks must do the same"
     case .mpi(let message): "MPI failed: \(message)"
     case .differs(let what, let rank, let host, let found, let expected):
-      "\(Self.name(rank, host)) has another \(what) than rank 0: \(found) in place of \(expected)"
+      "\(Self.name(rank, host)) has another \(what) than rank 0: \(found) in place of \(expected). All ranks "
+        + "train one model; runs of their own need TESSERA_RANKS=off"
     case .uneven(let lanes, let size):
       "\(size) ranks cannot share training.lanes = \(lanes) evenly: set lanes to a multiple of \(size), such as "
         + "\((lanes + size - 1) / size * size), or start as many ranks as divide them"

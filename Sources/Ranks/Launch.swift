@@ -49,9 +49,12 @@ public struct Launch: Equatable, Sendable {
 
   /// What the variables of the environment say; nil where the process is one by itself.
   ///
+  /// `TESSERA_RANKS=off` says so whatever they are: a launcher may start runs that have nothing to do with
+  /// each other.
   /// Slurm's are of the step, not of the job: in a batch script, which is no rank, there are none. Where
   /// Open MPI's mpirun runs inside a job they are of the step that carries its daemons.
   public init?(environment: [String: String]) throws(RankError) {
+    if environment["TESSERA_RANKS"] == "off" { return nil }
     let launchers: [Launcher] = [.pmi, .slurm, .openMPI, .torchrun]
     let isUnderOpenMPI = environment[Launcher.openMPI.variables.size] != nil
     let found = launchers.first { launcher in

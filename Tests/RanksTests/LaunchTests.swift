@@ -7,6 +7,8 @@ struct LaunchTests {
     #expect(try Launch(environment: [:]) == nil)
     #expect(try Launch(environment: ["RANK": "0", "WORLD_SIZE": "1"]) == nil)
     #expect(try Launch(environment: ["RANK": "3"]) == nil)
+    #expect(
+      try Launch(environment: ["RANK": "1", "WORLD_SIZE": "2", "TESSERA_RANKS": "off"]) == nil)
     // A batch script of Slurm is no step.
     #expect(try Launch(environment: ["SLURM_PROCID": "0", "SLURM_NTASKS": "4"]) == nil)
   }
