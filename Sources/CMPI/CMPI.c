@@ -28,29 +28,43 @@ static size_t messages(const tessera_mpi_transfer *transfers, size_t count) {
   return sum;
 }
 
-int tessera_mpi_exchange(const tessera_mpi_transfer *sends, size_t sendCount,
-                         const tessera_mpi_transfer *receives, size_t receiveCount) {
-  size_t count = messages(sends, sendCount) + messages(receives, receiveCount);
-  MPI_Request *requests = malloc((count + 1) * sizeof *requests);
-  if (!requests) return MPI_ERR_NO_MEM;
-  size_t used = 0;
-  int error = MPI_SUCCESS;
+/// What was begun and is not known to be done.
+static MPI_Request *requests = NULL;
+static size_t requestCount = 0, requestRoom = 0;
+
+int tessera_mpi_begin(const tessera_mpi_transfer *sends, size_t sendCount,
+                      const tessera_mpi_transfer *receives, size_t receiveCount) {
+  size_t needed = requestCount + messages(sends, sendCount) + messages(receives, receiveCount);
+  if (needed > requestRoom) {
+    MPI_Request *larger = realloc(requests, 2 * needed * sizeof *requests);
+    if (!larger) return MPI_ERR_NO_MEM;
+    requests = larger;
+    requestRoom = 2 * needed;
+  }
   for (int isSend = 0; isSend < 2; isSend++) {
     const tessera_mpi_transfer *transfers = isSend ? sends : receives;
     for (size_t i = 0; i < (isSend ? sendCount : receiveCount); i++) {
-      for (size_t start = 0; start < transfers[i].count && error == MPI_SUCCESS; start += portion) {
+      for (size_t start = 0; start < transfers[i].count; start += portion) {
         size_t rest = transfers[i].count - start;
         int bytes = (int)(rest < portion ? rest : portion);
         char *place = (char *)transfers[i].bytes + start;
-        error = isSend
-          ? MPI_Isend(place, bytes, MPI_BYTE, transfers[i].rank, 0, ranks, &requests[used])
-          : MPI_Irecv(place, bytes, MPI_BYTE, transfers[i].rank, 0, ranks, &requests[used]);
-        if (error == MPI_SUCCESS) used++;
+        MPI_Request *request = &requests[requestCount];
+        int error = isSend
+          ? MPI_Isend(place, bytes, MPI_BYTE, transfers[i].rank, 0, ranks, request)
+          : MPI_Irecv(place, bytes, MPI_BYTE, transfers[i].rank, 0, ranks, request);
+        if (error != MPI_SUCCESS) return error;
+        requestCount++;
       }
     }
   }
-  if (error == MPI_SUCCESS) error = MPI_Waitall((int)used, requests, MPI_STATUSES_IGNORE);
-  free(requests);
+  return MPI_SUCCESS;
+}
+
+int tessera_mpi_proceed(int waits) {
+  int isDone = 1;
+  int error = waits ? MPI_Waitall((int)requestCount, requests, MPI_STATUSES_IGNORE)
+                    : MPI_Testall((int)requestCount, requests, &isDone, MPI_STATUSES_IGNORE);
+  if (error == MPI_SUCCESS && isDone) requestCount = 0;
   return error;
 }
 

@@ -90,6 +90,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     }
   }
 
+  /// What sends gradients to other processes while lanes replay; nil where nobody sums them.
+  weak var exchange: GradientExchange<B>?
+
   /// The threads that execute the lanes.
   public let pool: LanePool
   let memories: [Memories<B.Memory>]
@@ -161,7 +164,9 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// are those of this run alone. Where another process is lost they are not valid, as the group says.
   public func run(items: Int) {
     isDealtInTurn = true
+    exchange?.prepare()
     start(items)
+    exchange?.complete()
     if let group { gatherSums(group) }
   }
 
@@ -246,9 +251,17 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     let replay = Replay(lane: lane, item: item, session: self)
     feed(replay)
     stopwatch?.end(.feeding)
-    for (index, kernel) in kernels[lane].enumerated() {
-      kernel()
-      stopwatch?.end(instruction: index)
+    if let exchange, item + lanes >= items {
+      for (index, kernel) in kernels[lane].enumerated() {
+        kernel()
+        stopwatch?.end(instruction: index)
+        exchange.advance(lane: lane, instructions: index + 1)
+      }
+    } else {
+      for (index, kernel) in kernels[lane].enumerated() {
+        kernel()
+        stopwatch?.end(instruction: index)
+      }
     }
     sums[ownLanes.lowerBound + lane].add(from: memory, on: backend)
     collect(replay)

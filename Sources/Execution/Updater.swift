@@ -149,6 +149,7 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
     self.slices = slices
     gradients = session.memories.map(\.gradients)
     exchange = session.group.map { GradientExchange(session, slices.map(\.range), $0) }
+    session.exchange = exchange
     squares = .allocate(capacity: slices.count)
     squares.initialize(repeating: 0)
     measurements = .allocate(capacity: slices.count)
@@ -198,10 +199,10 @@ public final class Updater<B: Backend>: IndexedWork, @unchecked Sendable {
   func perform(_ index: Int) {
     switch phase {
     case .summing:
-      let index = (exchange?.ownSlices.lowerBound ?? 0) + index
+      let index = exchange?.ownSlices[index] ?? index
       let range = slices[index].range
       if let exchange {
-        exchange.sum(range)
+        exchange.sum(index)
       } else {
         session.backend.sum(gradients, range: range)
       }

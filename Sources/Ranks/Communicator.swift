@@ -5,10 +5,13 @@ public protocol Communicator: AnyObject {
   /// The processes of the group.
   var size: Int { get }
 
-  /// Sends and receives, and returns when all is done.
+  /// Begins to send and to receive; the bytes stay where they are until all is done.
   ///
-  /// Between two ranks bytes arrive in the order in which they are sent; both know their lengths.
-  func exchange(sends: [Outgoing], receives: [Incoming]) throws(RankError)
+  /// Between two ranks bytes arrive in the order in which sending was begun; both know their lengths.
+  func begin(sends: [Outgoing], receives: [Incoming]) throws(RankError)
+
+  /// Goes on with what was begun as far as it can without waiting, or, waiting, until all is done.
+  func proceed(waiting: Bool) throws(RankError)
 
   /// Leaves the group; all processes call it.
   func finish()

@@ -20,7 +20,7 @@
         .split(whereSeparator: { $0.isNewline || $0 == "," }).first.map(String.init) ?? "an MPI"
     }
 
-    func exchange(sends: [Outgoing], receives: [Incoming]) throws(RankError) {
+    func begin(sends: [Outgoing], receives: [Incoming]) throws(RankError) {
       let sends = sends.map { send in
         tessera_mpi_transfer(
           rank: Int32(send.rank), bytes: UnsafeMutableRawPointer(mutating: send.bytes.baseAddress),
@@ -30,7 +30,14 @@
         tessera_mpi_transfer(
           rank: Int32(receive.rank), bytes: receive.bytes.baseAddress, count: receive.bytes.count)
       }
-      let error = tessera_mpi_exchange(sends, sends.count, receives, receives.count)
+      try check(tessera_mpi_begin(sends, sends.count, receives, receives.count))
+    }
+
+    func proceed(waiting: Bool) throws(RankError) {
+      try check(tessera_mpi_proceed(waiting ? 1 : 0))
+    }
+
+    private func check(_ error: Int32) throws(RankError) {
       guard error == 0 else { throw .mpi(Self.words(of: error)) }
     }
 

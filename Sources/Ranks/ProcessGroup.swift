@@ -144,16 +144,29 @@ public final class ProcessGroup: @unchecked Sendable {
     return all.map { $0.dropLast() }
   }
 
-  /// Sends and receives bytes of any kind.
+  /// Sends and receives bytes of any kind, and waits for all that was begun.
   public func exchange(sends: [Outgoing], receives: [Incoming]) {
+    begin(sends: sends, receives: receives)
+    proceed(waiting: true)
+  }
+
+  /// Begins to send and to receive; the bytes stay where they are until an exchange has ended.
+  public func begin(sends: [Outgoing], receives: [Incoming]) {
+    traffic.bytes += sends.reduce(0) { $0 + $1.bytes.count }
+    attempt { () throws(RankError) in try communicator.begin(sends: sends, receives: receives) }
+  }
+
+  /// Goes on with what was begun, as far as it can without waiting.
+  public func proceed() { proceed(waiting: false) }
+
+  private func proceed(waiting: Bool) {
+    attempt { () throws(RankError) in try communicator.proceed(waiting: waiting) }
+  }
+
+  private func attempt(_ body: () throws(RankError) -> Void) {
     guard failure == nil else { return }
     let began = ContinuousClock.now
-    do throws(RankError) {
-      try communicator.exchange(sends: sends, receives: receives)
-    } catch {
-      failure = named(error)
-    }
-    traffic.bytes += sends.reduce(0) { $0 + $1.bytes.count }
+    do throws(RankError) { try body() } catch { failure = named(error) }
     traffic.seconds += began.duration(to: .now) / .seconds(1)
   }
 

@@ -30,20 +30,23 @@ final class SocketCommunicator: Communicator {
     for peer in peers { peer.socket.close() }
   }
 
-  func exchange(sends: [Outgoing], receives: [Incoming]) throws(RankError) {
+  func begin(sends: [Outgoing], receives: [Incoming]) throws(RankError) {
     for send in sends { peer(send.rank).send(send.bytes) }
     for receive in receives { peer(receive.rank).expect(receive.bytes) }
-    var waiting: [pollfd] = []
+  }
+
+  func proceed(waiting: Bool) throws(RankError) {
+    var requests: [pollfd] = []
     while true {
-      waiting.removeAll(keepingCapacity: true)
+      requests.removeAll(keepingCapacity: true)
       for peer in peers where peer.isBusy {
         try peer.proceed()
         if peer.isBusy {
-          waiting.append(pollfd(fd: peer.socket.descriptor, events: peer.events, revents: 0))
+          requests.append(pollfd(fd: peer.socket.descriptor, events: peer.events, revents: 0))
         }
       }
-      if waiting.isEmpty { return }
-      poll(&waiting, nfds_t(waiting.count), 1000)
+      if requests.isEmpty || !waiting { return }
+      poll(&requests, nfds_t(requests.count), 1000)
     }
   }
 

@@ -13,9 +13,12 @@ typedef struct {
 /// Joins the ranks that mpirun started. Returns 0, or an MPI error code.
 int tessera_mpi_start(int *rank, int *size);
 
-/// Sends and receives, and returns when all has been. Returns 0, or an MPI error code.
-int tessera_mpi_exchange(const tessera_mpi_transfer *sends, size_t sendCount,
-                         const tessera_mpi_transfer *receives, size_t receiveCount);
+/// Begins to send and to receive. Returns 0, or an MPI error code.
+int tessera_mpi_begin(const tessera_mpi_transfer *sends, size_t sendCount,
+                      const tessera_mpi_transfer *receives, size_t receiveCount);
+
+/// Goes on with what was begun; waits until all is done if it is asked to. Returns 0, or an MPI error code.
+int tessera_mpi_proceed(int waits);
 
 /// What an error code means.
 void tessera_mpi_describe(int error, char *text, size_t room);
