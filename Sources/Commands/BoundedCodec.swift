@@ -42,10 +42,13 @@ final class BoundedCodec {
       tokenizer.run.tokenizer, parameters: tokenizer.parameters, lanes: 1,
       pool: LanePool(threads: 1))
     let left = max(0, min(limit.bytes - MemoryLimits.reserve, 0x1p60))
-    let weights = tokenizer.parameters.layout.words * MemoryLayout<Float>.stride
-    if let memory, Double(memory) < limit.bytes {
-      memoryLimit = max(0, memory - Int(MemoryLimits.reserve) - weights)
-      limitName = "what --memory leaves beside the program and its weights"
+    if let memory {
+      let weights = tokenizer.parameters.layout.words * MemoryLayout<Float>.stride
+      let allowed = Double(memory - weights - MemoryOption.least)
+      memoryLimit = Int(max(0, min(allowed, left)))
+      limitName =
+        allowed < left
+        ? "what --memory leaves beside the program and its weights" : "what \(limit.name) leaves"
     } else {
       memoryLimit = Int(left / 2)
       limitName = "half of what \(limit.name) leaves"

@@ -33,7 +33,8 @@ struct MemoryOption: ParsableArguments {
     return memory == nil ? usual : max(usual, codec.mostPixels(tasks))
   }
 
-  private static let least = Int(MemoryLimits.reserve)
+  /// What the program itself takes, and what the allocator keeps of memory that was freed.
+  static let least = Int(2.5 * MemoryLimits.reserve)
 
   /// Units by the ends of their names; without one, bytes.
   private static let units: [(name: String, bytes: Double)] = [

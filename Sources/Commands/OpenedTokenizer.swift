@@ -1,7 +1,6 @@
 import CPUBackend
 import Datasets
 import Execution
-import Formatting
 import Foundation
 import Imaging
 import Inference

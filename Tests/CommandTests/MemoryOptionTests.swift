@@ -31,14 +31,14 @@ struct MemoryOptionTests {
     let options = ["--size", "native"]
     #expect(try checkpoint.encode([folder.file("in")], to: whole, options).code == 0)
     let outcome = try checkpoint.encode(
-      [folder.file("in")], to: tiled, options + ["--memory", "100MB", "--verify"])
+      [folder.file("in")], to: tiled, options + ["--memory", "150MB", "--verify"])
     #expect(outcome.code == 0, "\(outcome)")
     #expect(outcome.output.contains("verified: 2 of 2"), "\(outcome)")
     #expect(try ScratchFolder.read(whole) == ScratchFolder.read(tiled))
 
     #expect(try checkpoint.decode(whole, to: folder.file("one")).code == 0)
     let decoded = try checkpoint.decode(
-      whole, to: folder.file("two"), ["--memory", "100MB"])
+      whole, to: folder.file("two"), ["--memory", "150MB"])
     #expect(decoded.code == 0, "\(decoded)")
     for name in ["a.png", "b.png"] {
       #expect(
@@ -53,7 +53,7 @@ struct MemoryOptionTests {
     let folder = try ScratchFolder()
     try folder.write(try ImageEncoder().encode(Self.large, as: .png), to: "in/a.png")
     let outcome = try checkpoint.encode(
-      [folder.file("in")], to: folder.file("t.npy"), ["--size", "native", "--memory", "36MB"])
+      [folder.file("in")], to: folder.file("t.npy"), ["--size", "native", "--memory", "82MB"])
     #expect(outcome.code == 65, "\(outcome)")
     #expect(outcome.errors.contains("a.png: 650x520 pixels need "), "\(outcome)")
     #expect(outcome.errors.contains("--memory"), "\(outcome)")
@@ -73,7 +73,8 @@ struct MemoryOptionTests {
     let outcome = try CommandRunner.run(
       "encode",
       [
-        "--checkpoint", "run", "--output", "t.npy", "--size", "native", "--memory", "60MB", "large",
+        "--checkpoint", "run", "--output", "t.npy", "--size", "native", "--memory", "108MB",
+        "large",
       ], in: folder.path)
     #expect(outcome.code == 65, "\(outcome)")
     #expect(outcome.errors.contains("encoder.mid_block.attentions.0"), "\(outcome)")

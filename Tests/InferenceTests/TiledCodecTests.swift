@@ -137,7 +137,7 @@ struct TiledCodecTests {
     }
   }
 
-  @Test(arguments: cases, [[4, 4], [8, 16], [32, 12], [64, 64]])
+  @Test(arguments: cases, [[4, 8], [16, 12], [64, 64]])
   func tilesOfAnySize(_ one: Case, _ tile: [Int]) throws {
     let (whole, tiled) = Self.codecs(one.configuration, memory: 1 << 30)
     tiled.forcedTile = (tile[0], tile[1])
@@ -154,7 +154,7 @@ struct TiledCodecTests {
   /// From what stores everything down to what stores nothing, until it is refused.
   @Test(arguments: cases)
   func everyMemory(_ one: Case) throws {
-    var (memory, tried) = (1 << 24, 0)
+    var (memory, tried) = (1 << 23, 0)
     while memory > 1 << 12 {
       let (whole, tiled) = Self.codecs(one.configuration, memory: memory)
       do throws(TilingShortage) {
@@ -165,23 +165,23 @@ struct TiledCodecTests {
       }
       try compare(one, whole, tiled)
       tried += 1
-      memory = memory * 2 / 3
+      memory /= 2
     }
-    #expect(tried > 2)
+    #expect(tried > 1)
     #expect(memory > 1 << 12, "everything fits into nothing")
   }
 
   @Test func attentionThatDoesNotFitIsNamed() throws {
     let one = Case(
-      name: "", model: Self.model([8, 16, 16], middle: true), size: (height: 600, width: 600))
-    let (_, tiled) = Self.codecs(one.configuration, memory: 5_000_000)
+      name: "", model: Self.model([8, 16, 16], middle: true), size: (height: 1600, width: 1600))
+    let (_, tiled) = Self.codecs(one.configuration, memory: 26_000_000)
     let error = #expect(throws: TilingShortage.self) {
       try tiled.check(.encode, height: one.size.height, width: one.size.width)
     }
     #expect(error?.layer?.hasPrefix("encoder.mid_block.attentions.0") == true, "\(error as Any)")
     // Without attention it fits.
     let (_, other) = Self.codecs(
-      Case(name: "", model: Self.model([8, 16, 16])).configuration, memory: 5_000_000)
+      Case(name: "", model: Self.model([8, 16, 16])).configuration, memory: 26_000_000)
     try other.check(.encode, height: one.size.height, width: one.size.width)
   }
 

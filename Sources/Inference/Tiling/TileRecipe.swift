@@ -107,7 +107,7 @@ struct TileRecipe {
     return key
   }
 
-  /// What the tile costs: multiply-adds, and bytes of results at so many each.
+  /// What the tile's pixels cost: multiply-adds, and 16 of them for each result that is written.
   var cost: Double {
     steps.reduce(0.0) { sum, step in
       let node = map.graph.nodes[step.node]
@@ -117,6 +117,11 @@ struct TileRecipe {
         inputs: node.inputs.map { map.shape($0) }, outputs: [output])
       return sum + Double(products) + 16 * Double(output.count)
     }
+  }
+
+  /// What a tile costs however small it is, on the same scale: filters are transformed, operations begun.
+  var fixedCost: Double {
+    steps.reduce(200_000) { $0 + 20_000 + 16 * Double(map.filter($1.node)?.count ?? 0) }
   }
 
   /// Bytes that any plan needs: the largest result.

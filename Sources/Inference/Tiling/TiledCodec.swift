@@ -23,6 +23,14 @@ public final class TiledCodec<B: Backend> {
   private let lanes: Int
   private let pool: LanePool
   private var outcomes: [Key: Result<Void, TilingShortage>] = [:]
+  private var schedules: [HalfKey: Scheduled] = [:]
+
+  private typealias Scheduled = (map: TileMap, schedule: TilingSchedule)
+
+  /// The networks of a tokenizer.
+  private enum Half {
+    case encoder, decoder
+  }
 
   private struct Key: Hashable {
     let task: Task
@@ -30,6 +38,13 @@ public final class TiledCodec<B: Backend> {
     let width: Int
   }
 
+  private struct HalfKey: Hashable {
+    let half: Half
+    let size: Key
+  }
+
+  /// Networks whose passes are remembered.
+  private static var mostSchedules: Int { 8 }
   /// Vectors that are quantized at a time.
   private static var vectorsPerReplay: Int { 1 << 14 }
 
@@ -53,11 +68,11 @@ public final class TiledCodec<B: Backend> {
       ?? Result { () throws(TilingShortage) in
         let size = Extents(height, width, configuration)
         if task != .decode {
-          _ = try schedule(encoder(size), size, task)
+          _ = try scheduled(.encoder, size, task)
           try checkBottleneck(size, task)
         }
         if task == .decode || task == .reconstruct {
-          _ = try schedule(decoder(size), size, task)
+          _ = try scheduled(.decoder, size, task)
         }
       }
     outcomes[key] = outcome
@@ -104,13 +119,20 @@ public final class TiledCodec<B: Backend> {
     }
   }
 
-  private func schedule(
-    _ map: TileMap, _ size: Extents, _ task: Task
-  ) throws(TilingShortage) -> TilingSchedule {
+  /// A network for images of a size, and its passes: known ones, of which a few are kept.
+  private func scheduled(
+    _ half: Half, _ size: Extents, _ task: Task
+  ) throws(TilingShortage) -> Scheduled {
+    let key = HalfKey(half: half, size: Key(task: task, height: size.height, width: size.width))
+    if let known = schedules[key] { return known }
+    let map = half == .encoder ? encoder(size) : decoder(size)
     let kept = size.kept(task)
     do {
-      return try TilingSchedule(
+      let schedule = try TilingSchedule(
         map, memory: memory - kept, lanes: lanes, on: parameters.backend, forced: forcedTile)
+      if schedules.count == Self.mostSchedules { schedules = [:] }
+      schedules[key] = (map, schedule)
+      return (map, schedule)
     } catch {
       throw TilingShortage(bytes: kept + error.bytes, layer: error.layer)
     }
@@ -142,20 +164,19 @@ public final class TiledCodec<B: Backend> {
   }
 
   private func run(
-    _ map: TileMap, _ schedule: TilingSchedule, from source: any TileSource,
-    into sink: @escaping TiledRun<B>.Sink
+    _ network: Scheduled, from source: any TileSource, into sink: @escaping TiledRun<B>.Sink
   ) {
     TiledRun(
-      map, schedule, parameters: parameters, lanes: lanes, pool: pool, source: source
+      network.map, network.schedule, parameters: parameters, lanes: lanes, pool: pool,
+      source: source
     ).run(into: sink)
   }
 
   private func latents(
     of image: Image, _ size: Extents, _ task: Task
   ) throws(TilingShortage) -> StoredValue {
-    let map = encoder(size)
     let latents = StoredValue([1, size.rows, size.columns, size.encoded])
-    run(map, try schedule(map, size, task), from: ImagePixels(image)) {
+    run(try scheduled(.encoder, size, task), from: ImagePixels(image)) {
       row, columns, numbers in
       latents.place(row, columns.lowerBound)
         .update(from: numbers, count: columns.count * size.encoded)
@@ -166,12 +187,11 @@ public final class TiledCodec<B: Backend> {
   private func image(
     of codes: StoredValue, _ size: Extents, _ task: Task
   ) throws(TilingShortage) -> Image {
-    let map = decoder(size)
-    let schedule = try schedule(map, size, task)
+    let network = try scheduled(.decoder, size, task)
     let pixels = [UInt8](unsafeUninitializedCapacity: size.height * size.width * 3) {
       pixels, count in
       nonisolated(unsafe) let start = pixels.baseAddress!
-      run(map, schedule, from: codes) { row, columns, numbers in
+      run(network, from: codes) { row, columns, numbers in
         Image.convert(
           columns.count * 3, normalized: numbers,
           into: start + (row * size.width + columns.lowerBound) * 3)

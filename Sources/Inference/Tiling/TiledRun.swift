@@ -58,7 +58,7 @@ final class StoredValue: TileSource, @unchecked Sendable {
 
 /// Computes a network over one image in tiles: bit by bit what a plan of the whole image computes.
 ///
-/// Tiles of one pass that a plan serves are replayed by one session, over all lanes.
+/// Tiles of one pass that a plan serves are replayed by one session; all sessions share the lanes.
 final class TiledRun<B: Backend> {
   /// Takes a row of a tile of the result: its place, and the numbers `[columns, C]`; called by the lanes.
   typealias Sink = (_ row: Int, _ columns: Range<Int>, _ numbers: UnsafePointer<Float>) -> Void
@@ -239,8 +239,9 @@ final class TiledRun<B: Backend> {
     }
   }
 
-  /// The sessions of a pass: one for all tiles that a plan serves. They share the largest one's arenas, as
-  /// they never run at once.
+  /// The sessions of a pass: one for all tiles that a plan serves.
+  ///
+  /// They share the largest one's arenas, as a lane replays one of them at a time.
   private struct PassSessions {
     private let run: TiledRun
     private let targets: [ValueID]
@@ -303,15 +304,16 @@ final class TiledRun<B: Backend> {
     private func replay(
       _ tiles: [TileRegion], collect: @escaping (Session<B>.Replay, TileRegion) -> Void
     ) {
-      let groups = Dictionary(grouping: tiles) { recipes[$0]!.key }
-      for (key, members) in groups.sorted(by: { $0.value[0].isBefore($1.value[0]) }) {
-        let session = sessions[key]!
-        let recipes = members.map { self.recipes[$0]! }
+      let recipes = tiles.map { self.recipes[$0]! }
+      for session in sessions.values {
         session.feed = { [run, scratch] in
           run.feed(recipes[$0.item], $0, scratch[$0.lane].numbers)
         }
         session.collect = { collect($0, recipes[$0.item].tile) }
-        session.runUnordered(items: members.count)
+      }
+      Session.runUnordered(
+        recipes.enumerated().map { (session: sessions[$1.key]!, item: $0) })
+      for session in sessions.values {
         session.feed = { _ in }
         session.collect = { _ in }
       }
@@ -339,12 +341,5 @@ final class TiledRun<B: Backend> {
         replay.write(names.reciprocalDeviation, $0.baseAddress!)
       }
     }
-  }
-}
-
-extension TileRegion {
-  /// Whether it comes first, row by row.
-  fileprivate func isBefore(_ other: TileRegion) -> Bool {
-    (rows.lowerBound, columns.lowerBound) < (other.rows.lowerBound, other.columns.lowerBound)
   }
 }

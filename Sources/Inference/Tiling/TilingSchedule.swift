@@ -48,20 +48,26 @@ struct TilingSchedule {
 
   /// The passes, in order.
   private(set) var passes: [Pass] = []
+  /// What they cost, as ``TileRecipe/cost``.
+  private var cost = 0.0
 
   private let map: TileMap
   private let memory: Int
   private let lanes: Int
+  /// The bytes that stored values which could be computed again may take with the others.
+  private let room: Int
   private var stored: Set<ValueID> = []
   /// Those of them that can be computed again.
   private var optional: Set<ValueID> = []
 
-  /// The share of the memory that may be stored values that could be computed again; the rest is for tiles.
-  private static var storedShare: Double { 0.75 }
+  /// Shares of the memory that may be stored values which could be computed again.
+  ///
+  /// The rest is for tiles. All are tried.
+  private static var storedShares: [Double] { [0, 0.5, 0.75, 0.9] }
   /// The sides of tiles that are tried: powers of two, and multiples of what Winograd's algorithm computes.
   private static var sides: [Int] { (4...12).map { 1 << $0 } }
 
-  /// Finds passes that stay within some bytes.
+  /// Finds the passes that cost least of those that stay within some bytes.
   ///
   /// - Parameters:
   ///   - forced: the sides of all tiles, and no more stored than must be: for tests.
@@ -69,16 +75,38 @@ struct TilingSchedule {
     _ map: TileMap, memory: Int, lanes: Int, on backend: B,
     forced: (rows: Int, columns: Int)? = nil
   ) throws(TilingShortage) {
-    (self.map, self.memory, self.lanes) = (map, memory, lanes)
     let tasks = Self.tasks(map)
+    // What fits at all fits where nothing is stored that need not be.
+    var best = try TilingSchedule(
+      map, tasks, memory: memory, lanes: lanes, storedShare: 0, on: backend, forced: forced)
+    for share in Self.storedShares where share > 0 && forced == nil {
+      do throws(TilingShortage) {
+        let other = try TilingSchedule(
+          map, tasks, memory: memory, lanes: lanes, storedShare: share, on: backend)
+        if other.cost < best.cost { best = other }
+      } catch {
+        // Less is left for tiles than they need.
+      }
+    }
+    self = best
+  }
+
+  private init<B: Backend>(
+    _ map: TileMap, _ tasks: [Pass], memory: Int, lanes: Int, storedShare: Double, on backend: B,
+    forced: (rows: Int, columns: Int)? = nil
+  ) throws(TilingShortage) {
+    (self.map, self.memory, self.lanes) = (map, memory, lanes)
+    room = Int(Double(memory) * storedShare)
     for (index, task) in tasks.enumerated() {
       var pass = task
       pass.dropped = drop(unlessNeededBy: tasks[index...])
-      try store(&pass, remaining: tasks[index...], on: backend, stingy: forced != nil)
+      try store(&pass, on: backend)
       if let forced {
         pass.tile = forced
       } else if pass.isTiled {
-        pass.tile = try tile(of: pass, on: backend)
+        let found = try tile(of: pass, on: backend)
+        pass.tile = found.sides
+        cost += found.cost
       }
       passes.append(pass)
     }
@@ -174,7 +202,7 @@ struct TilingSchedule {
 
   /// Decides what a pass stores, and makes room for what it must.
   private mutating func store<B: Backend>(
-    _ pass: inout Pass, remaining: ArraySlice<Pass>, on backend: B, stingy: Bool
+    _ pass: inout Pass, on backend: B
   ) throws(TilingShortage) {
     pass.isStored = pass.targets.allSatisfy { stored.contains($0) || $0 == map.input }
     if pass.stores { optional.subtract(pass.targets) }
@@ -184,9 +212,7 @@ struct TilingSchedule {
     let bytes = targets.reduce(0) { $0 + map.bytes($1) }
     switch pass.purpose {
     case .moments:
-      let room = Int(Double(memory) * Self.storedShare)
-      if stingy { return }
-      if storedBytes + bytes > room, !makeRoom(for: targets[0], within: room, &pass) { return }
+      if storedBytes + bytes > room, !makeRoom(for: targets[0], &pass) { return }
       pass.stores = true
       optional.formUnion(targets)
     case .images, .wholes:
@@ -207,7 +233,7 @@ struct TilingSchedule {
   }
 
   /// Lets values go that save less than another one, by its bytes, would; nil where that is not enough.
-  private mutating func makeRoom(for value: ValueID, within room: Int, _ pass: inout Pass) -> Bool {
+  private mutating func makeRoom(for value: ValueID, _ pass: inout Pass) -> Bool {
     let worth = worth(of: value)
     let lesser = optional.filter { self.worth(of: $0) < worth }
       .sorted { self.worth(of: $0) < self.worth(of: $1) }
@@ -243,38 +269,62 @@ struct TilingSchedule {
   /// The sides of the tiles that cost least for what they yield, among those that fit.
   private func tile<B: Backend>(
     of pass: Pass, on backend: B
-  ) throws(TilingShortage) -> (rows: Int, columns: Int) {
+  ) throws(TilingShortage) -> (sides: (rows: Int, columns: Int), cost: Double) {
     let shape = map.shape(pass.targets[0])
     let left = memory - storedBytes
-    var candidates: [(rows: Int, columns: Int, price: Double, recipe: TileRecipe)] = []
+    var candidates: [(rows: Int, columns: Int, cost: Double, recipe: TileRecipe)] = []
     for rows in Self.sides where rows < 2 * shape[1] || rows == Self.sides[0] {
       for columns in Self.sides where columns < 2 * shape[2] || columns == Self.sides[0] {
-        let middle = TileRegion(
-          Self.middle(rows, of: shape[1]), Self.middle(columns, of: shape[2]))
-        let recipe = recipe(middle, pass)
-        candidates.append((rows, columns, recipe.cost / Double(middle.count), recipe))
+        let tile = TileRegion(
+          Self.places(rows, of: shape[1])[0], Self.places(columns, of: shape[2])[0])
+        let recipe = recipe(tile, pass)
+        candidates.append((rows, columns, cost(of: pass, recipe, rows, columns), recipe))
       }
     }
-    candidates.sort { ($0.price, $0.rows) < ($1.price, $1.rows) }
+    candidates.sort { ($0.cost, $0.rows) < ($1.cost, $1.rows) }
     var least = Int.max
     for candidate in candidates {
-      let band = bandBytes(pass, rows: candidate.rows)
-      let staging =
-        lanes
-        * candidate.recipe.images.reduce(0) { most, image in
-          max(most, image.region.columns.count * map.shape(image.value)[3])
-        } * MemoryLayout<Float>.stride
-      let rest = band + staging
+      let rest = bandBytes(pass, rows: candidate.rows) + stagingBytes(candidate.recipe)
       guard candidate.recipe.leastBytes * lanes + rest <= left || candidate.rows == Self.sides[0]
       else { continue }
-      let plan = candidate.recipe.plan(on: backend)
-      let need =
-        (plan.arenaWords * lanes + plan.sharedWords) * MemoryLayout<Float>.stride + rest
-      least = min(least, need)
-      guard need <= left else { continue }
-      return (candidate.rows, candidate.columns)
+      func need(_ recipe: TileRecipe) -> Int {
+        let plan = recipe.plan(on: backend)
+        return (plan.arenaWords * lanes + plan.sharedWords) * MemoryLayout<Float>.stride + rest
+      }
+      let usual = need(candidate.recipe)
+      least = min(least, usual)
+      guard usual <= left else { continue }
+      // Tiles at the edges may be laid out worse, small as they are.
+      let places = (
+        Self.places(candidate.rows, of: shape[1]), Self.places(candidate.columns, of: shape[2])
+      )
+      let fits = places.0.allSatisfy { rows in
+        places.1.allSatisfy { need(recipe(TileRegion(rows, $0), pass)) <= left }
+      }
+      if fits { return ((candidate.rows, candidate.columns), candidate.cost) }
     }
     throw TilingShortage(bytes: storedBytes + least, layer: nil)
+  }
+
+  /// What a pass costs with tiles of these sides: that of all tiles, and of lanes that wait for others.
+  private func cost(
+    of pass: Pass, _ recipe: TileRecipe, _ rows: Int, _ columns: Int
+  ) -> Double {
+    let shape = map.shape(pass.targets[0])
+    let down = (shape[1] + rows - 1) / rows
+    let across = (shape[2] + columns - 1) / columns
+    let atOnce = bandBytes(pass, rows: rows) > 0 ? across : down * across
+    let turns = (atOnce + lanes - 1) / lanes
+    let share = Double(shape[1] * shape[2]) / Double(recipe.tile.count)
+    return (recipe.cost + recipe.fixedCost) * share * Double(turns * lanes) / Double(atOnce)
+  }
+
+  /// The bytes of a row of pixels of each lane, on their way in.
+  private func stagingBytes(_ recipe: TileRecipe) -> Int {
+    let words = recipe.images.reduce(0) { most, image in
+      max(most, image.region.columns.count * map.shape(image.value)[3])
+    }
+    return lanes * words * MemoryLayout<Float>.stride
   }
 
   /// The bytes of a row of tiles side by side, where they are added in order and not stored.
@@ -291,10 +341,10 @@ struct TilingSchedule {
     }
   }
 
-  /// The part of an axis where a tile has most around it.
-  private static func middle(_ side: Int, of extent: Int) -> Range<Int> {
-    let start = (extent - 1) / side / 2 * side
-    return start..<min(extent, start + side)
+  /// Tiles of an axis of which each is at another place: in the middle, where most lies around it, first, last.
+  private static func places(_ side: Int, of extent: Int) -> [Range<Int>] {
+    let last = (extent - 1) / side
+    let others = Set([0, last]).subtracting([last / 2]).sorted()
+    return ([last / 2] + others).map { $0 * side..<min(extent, ($0 + 1) * side) }
   }
-
 }
