@@ -56,11 +56,20 @@ public struct CPUBackend: Backend {
     memset(memory.start, 0, words * 4)
   }
 
+  /// A stream of the kernel that normalizes whole images.
+  public func moments(
+    of normalization: GroupNormalization, image: Shape
+  ) -> any StreamedMoments {
+    GroupMomentsStream(normalization.geometry(image))
+  }
+
   /// Whether every word of a value is a finite number.
   public func isFinite(_ memory: HostMemory, at offset: Int, words: Int) -> Bool {
     allFinite(count: words, memory.floats(at: offset, count: words))
   }
 }
+
+extension GroupMomentsStream: StreamedMoments {}
 
 /// A block of words in the machine's memory, zero at first, aligned to cache lines.
 ///

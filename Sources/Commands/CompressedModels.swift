@@ -67,7 +67,8 @@ extension CompressCommand {
     }
     let side = run.data.imageSize
     try BoundedCodec(opened).check(
-      [.reconstruct], height: side, width: side, name: "\(checkpoint): its images")
+      [.reconstruct], height: side, width: side, name: "\(checkpoint): its images",
+      canTile: false)
 
     var whole = opened.parameters
     var map: CodebookReduction?

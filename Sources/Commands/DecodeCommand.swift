@@ -88,6 +88,8 @@ public struct DecodeCommand: DocumentedCommand {
   @Flag(help: "Replace existing files.")
   var force = false
 
+  @OptionGroup var memory: MemoryOption
+
   @OptionGroup var weights: WeightsOption
 
   @OptionGroup var options: CommandOptions
@@ -136,7 +138,8 @@ public struct DecodeCommand: DocumentedCommand {
       let (paths, nameless) = try name(file.paths, terminal)
       Interruption.listen()
       let progress = ItemProgress(terminal, "decoding", total: file.count)
-      let isWhole = try decode(file, to: paths, BoundedCodec(tokenizer), progress)
+      let codec = BoundedCodec(tokenizer, memory: memory.bytes)
+      let isWhole = try decode(file, to: paths, codec, progress)
       guard isWhole else {
         terminal.say(
           "stopped after \(Display.count(progress.done, "image")); they are in \(output). Run again "
@@ -304,6 +307,8 @@ public struct DecodeCommand: DocumentedCommand {
         pixels += size
         records.append((path, index, shape))
       }
+      // Where memory is bounded, no image lies there that is still being written.
+      if memory.bytes != nil { try writing.finish() }
       let images = try file.decode(records.map(\.index), codec)
       try writing.write(
         zip(records, images).map { item, image in
@@ -320,7 +325,7 @@ public struct DecodeCommand: DocumentedCommand {
 
   /// Refuses images that are beyond the limit of pixels or do not fit into memory.
   private func check(_ record: TokenRecord, _ codec: BoundedCodec) throws {
-    let limit = ImageDecoder.defaultPixelLimit
+    let limit = memory.pixelLimit([.decode], codec)
     guard record.paddedWidth <= limit / record.paddedHeight else {
       throw Failure(
         .badData,

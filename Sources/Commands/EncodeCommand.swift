@@ -47,6 +47,8 @@ public struct EncodeCommand: DocumentedCommand {
         + "--standardize writes (x - mean) / deviation, --scale (x - shiftFactor) * scalingFactor of the "
         + "checkpoint, as latent diffusion takes them; decode undoes both. Of a kl checkpoint they are means, "
         + "unless --sample draws them.",
+      "An image that does not fit into memory is computed in tiles: the tokens are the same, bit by bit. "
+        + "--memory sets how much may be used. Attention sees the whole image, and must fit.",
       "Transparent pixels are composited over the background of the checkpoint's configuration "
         + "(data.background).",
       "--recipe prepares images by the rules of other programs, byte for byte, so that their tokenizers "
@@ -61,6 +63,10 @@ public struct EncodeCommand: DocumentedCommand {
       #"""
       encode --checkpoint checkpoints/fsq --size native \
         --output t.safetensors --verify a.png
+      """#,
+      #"""
+      encode --checkpoint checkpoints/fsq --size native \
+        --memory 2GB --output t.safetensors scan.png
       """#,
       #"""
       encode --checkpoint checkpoints/vq --output t.bin \
@@ -190,6 +196,8 @@ public struct EncodeCommand: DocumentedCommand {
   @Flag(help: "Decode the written tokens and compare them with the model's forward pass.")
   var verify = false
 
+  @OptionGroup var memory: MemoryOption
+
   @OptionGroup var weights: WeightsOption
 
   @OptionGroup var options: CommandOptions
@@ -259,7 +267,7 @@ public struct EncodeCommand: DocumentedCommand {
       ("--checkpoint", !checkpoint.isEmpty), ("<path>", !paths.isEmpty), ("--part", part != nil),
       ("--resume", resume), ("--prior", prior != nil), ("--verify", verify), ("--flip", flip),
       ("--recipe", recipe != nil), ("--size", size != .model), ("--no-labels", noLabels),
-      ("--sample", latents.sample), ("--member", member != nil),
+      ("--sample", latents.sample), ("--member", member != nil), ("--memory", memory.memory != nil),
       ("--format webdataset", format == .webdataset),
     ]
     if let option = given.first(where: \.1)?.0 {
@@ -326,10 +334,11 @@ public struct EncodeCommand: DocumentedCommand {
       var preparation = Preparation(
         mode: size, augmentation: augmentation, downsampling: side,
         background: tokenizer.run.data.background)
-      let codec = BoundedCodec(tokenizer)
+      let codec = BoundedCodec(tokenizer, memory: memory.bytes)
       let tasks: [BoundedCodec.Task] =
         [latents.sample ? .draw : .encode] + (verify ? [.reconstruct, .decode] : [])
       preparation.mostPixels = codec.mostPixels(tasks)
+      preparation.pixelLimit = memory.pixelLimit(tasks, codec)
       preparation.hasMirrors = flip
       if case .fixed(let width, let height) = size {
         // Known before any image is: not to be found out once for each of them.

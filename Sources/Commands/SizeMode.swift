@@ -105,6 +105,8 @@ struct Preparation: Sendable {
   var hasMirrors = false
   /// Images of more pixels are refused by their headers where they keep their size.
   var mostPixels = Int.max
+  /// Files of images of more pixels are refused.
+  var pixelLimit = ImageDecoder.defaultPixelLimit
 
   /// The rules by which files become pixels.
   var rules: ImageRecipe { augmentation.recipe }
@@ -146,7 +148,9 @@ struct Preparation: Sendable {
   /// Errors: whatever is wrong with the file; those of ``prepare(_:file:)``.
   func read(_ location: ImageLocation, isMirrored: Bool = false) throws -> PreparedImage {
     let path = location.name
-    let file = try rules.decoder(background: PixelColor(text: background)).open(location)
+    let file = try rules.decoder(
+      background: PixelColor(text: background), pixelLimit: pixelLimit
+    ).open(location)
     let (width, height) = (file.header.width, file.header.height)
     switch mode {
     case .model: _ = try augmentation.preparedSize(width: width, height: height, file: path)
@@ -154,8 +158,9 @@ struct Preparation: Sendable {
       guard width * height <= mostPixels else {
         throw Failure(
           .badData,
-          "\(path): \(width)x\(height) pixels need more working memory than this machine has. Encode "
-            + "it with --size model or a smaller --size WxH, or on a larger machine.")
+          "\(path): \(width)x\(height) pixels need more working memory than there is, or than --memory "
+            + "allows. Encode it with --size model or a smaller --size WxH, or on a larger machine."
+        )
       }
     case .fixed(let across, let down):
       // Which side is the longer one an orientation tag may change.

@@ -42,6 +42,9 @@ public protocol Backend: Sendable {
   /// nothing. The program ends where the device has no kernel for the operation.
   func kernel(for instruction: Instruction, in memories: Memories<Memory>) -> Kernel
 
+  /// What finds the moments of a group normalization over one image `[1, ..., C]` that comes in pieces.
+  func moments(of normalization: GroupNormalization, image: Shape) -> any StreamedMoments
+
   /// Whether every word of a value is a finite number.
   func isFinite(_ memory: Memory, at offset: Int, words: Int) -> Bool
 
@@ -79,6 +82,22 @@ public protocol Backend: Sendable {
   func update(
     _ rule: UpdateRule, range: Range<Int>, decays: Bool, gradientScale: Float,
     parameters: Memory, gradients: Memory, firstMoment: Memory, secondMoment: Memory)
+}
+
+/// The moments of a group normalization over one image whose pixels come in pieces: bit by bit those that
+/// the operation finds of the whole image, however it is divided.
+public protocol StreamedMoments: AnyObject {
+  /// The numbers of the pixels that come before all others.
+  var sampledPixels: [Int] { get }
+
+  /// Takes the sampled pixels `[samples, C]`.
+  func begin(samples: UnsafePointer<Float>)
+
+  /// Takes the next pixels in order, `[count, C]`.
+  func add(_ pixels: UnsafePointer<Float>, count: Int)
+
+  /// Mean and reciprocal deviation of each group, once all pixels have come.
+  func end(mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>)
 }
 
 /// What executes one instruction in the memories of a lane.

@@ -210,6 +210,41 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
     start(items)
   }
 
+  /// Replays items of several sessions with the same lanes, each in the first lane that is free; the sessions
+  /// may share arenas.
+  ///
+  /// - Parameter replays: in the order in which they are begun; an item is known to its session by its number.
+  package static func runUnordered(_ replays: [(session: Session, item: Int)]) {
+    guard let first = replays.first?.session else { return }
+    for (session, _) in replays {
+      precondition(
+        session.pool === first.pool && session.lanes == first.lanes && session.group == nil,
+        "sessions of one process, pool and number of lanes")
+      precondition(
+        !session.plan.hasGradients && session.plan.statistics.isEmpty, "the order of a sum is fixed"
+      )
+      session.prepare()
+    }
+    first.pool.run(first.lanes, JointReplays(replays))
+  }
+
+  /// Replays of several sessions, dealt to lanes as these are free.
+  private final class JointReplays: IndexedWork {
+    private let replays: [(session: Session, item: Int)]
+    private let next = Atomic<Int>(0)
+
+    init(_ replays: [(session: Session, item: Int)]) { self.replays = replays }
+
+    func perform(_ lane: Int) {
+      while case let index = next.wrappingAdd(1, ordering: .relaxed).oldValue,
+        index < replays.count
+      {
+        let (session, item) = replays[index]
+        session.replay(item, lane, session.memories[lane], nil)
+      }
+    }
+  }
+
   private func start(_ items: Int) {
     prepare()
     self.items = items

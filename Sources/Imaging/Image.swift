@@ -107,8 +107,15 @@ extension Image {
   /// The target has room for `width * height * 3` floats, in the order of `pixels` (one image of an
   /// NHWC tensor).
   public func write(normalizedTo target: UnsafeMutablePointer<Float>) {
+    write(pixels: 0..<width * height, normalizedTo: target)
+  }
+
+  /// Writes some pixels likewise, counted row by row from the top left.
+  public func write(pixels range: Range<Int>, normalizedTo target: UnsafeMutablePointer<Float>) {
+    let (start, count) = (range.lowerBound * 3, range.count * 3)
+    precondition(start >= 0 && start + count <= pixels.count, "the pixels lie in the image")
     pixels.withUnsafeBufferPointer { pixels in
-      for index in pixels.indices { target[index] = Float(pixels[index]) / 127.5 - 1 }
+      for index in 0..<count { target[index] = Float(pixels[start + index]) / 127.5 - 1 }
     }
   }
 
@@ -120,14 +127,22 @@ extension Image {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
     let count = width * height * 3
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { pixels, initialized in
-      for index in 0..<count {
-        // A comparison with NaN is false, so NaN takes the lower bound.
-        let value = source[index]
-        let clamped = value > -1 ? (value < 1 ? value : 1) : -1
-        pixels[index] = UInt8(((clamped + 1) * 127.5).rounded(.toNearestOrEven))
-      }
+      Self.convert(count, normalized: source, into: pixels.baseAddress!)
       initialized = count
     }
     self.init(width: width, height: height, pixels: pixels)
+  }
+
+  /// Turns numbers in [-1, 1] into bytes, as ``init(width:height:normalized:)`` does.
+  public static func convert(
+    _ count: Int, normalized source: UnsafePointer<Float>,
+    into bytes: UnsafeMutablePointer<UInt8>
+  ) {
+    for index in 0..<count {
+      // A comparison with NaN is false, so NaN takes the lower bound.
+      let value = source[index]
+      let clamped = value > -1 ? (value < 1 ? value : 1) : -1
+      bytes[index] = UInt8(((clamped + 1) * 127.5).rounded(.toNearestOrEven))
+    }
   }
 }

@@ -63,14 +63,20 @@ public struct ImageRecipe: Sendable, Equatable {
 
   /// A decoder of files by these rules.
   ///
-  /// - Parameter background: what ``Name/tessera`` composites over; nil drops alpha.
-  public func decoder(background: PixelColor?) -> ImageDecoder {
+  /// - Parameters:
+  ///   - background: what ``Name/tessera`` composites over; nil drops alpha.
+  ///   - pixelLimit: images of more pixels are refused.
+  public func decoder(
+    background: PixelColor?, pixelLimit: Int = ImageDecoder.defaultPixelLimit
+  ) -> ImageDecoder {
     switch name {
-    case .tessera: ImageDecoder(background: background)
-    case .adm, .torchvision: ImageDecoder(appliesOrientation: false)
+    case .tessera: ImageDecoder(pixelLimit: pixelLimit, background: background)
+    case .adm, .torchvision: ImageDecoder(pixelLimit: pixelLimit, appliesOrientation: false)
     case .chameleon:
-      ImageDecoder(appliesOrientation: false, background: .white, roundsBlendsDown: true)
-    case .diffusers: ImageDecoder()
+      ImageDecoder(
+        pixelLimit: pixelLimit, appliesOrientation: false, background: .white,
+        roundsBlendsDown: true)
+    case .diffusers: ImageDecoder(pixelLimit: pixelLimit)
     }
   }
 

@@ -161,6 +161,7 @@ extension Image {
     precondition(
       x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= self.width
         && y + height <= self.height, "the rectangle lies in the image")
+    if width == self.width && height == self.height { return self }
     var part = [UInt8]()
     part.reserveCapacity(width * height * 3)
     for row in y..<y + height {

@@ -269,6 +269,15 @@ public final class Codec<B: Backend> {
     sessions.laneBytes(task, height: height, width: width)
   }
 
+  /// The bytes of replays that are kept for images of sizes that come again, beside those in use.
+  public var mostKeptBytes: Int {
+    get { sessions.mostKeptBytes }
+    set { sessions.mostKeptBytes = newValue }
+  }
+
+  /// Whether images can be computed in tiles too, bit by bit the same, as ``TiledCodec`` does.
+  public var canTile: Bool { sessions.isBatchInvariant }
+
   /// Gives back the memory of all replays; the next ones allocate it again.
   public func releaseMemory() { sessions.releaseAll() }
 

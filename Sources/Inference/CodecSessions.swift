@@ -18,9 +18,10 @@ final class CodecSessions<B: Backend> {
   private var recent: [Key] = []
   private var plans: [(key: Key, plan: Plan)] = []
 
-  /// Sessions whose memory is kept, and the bytes they may keep beside the one in use.
+  /// The bytes that sessions may keep beside the one in use.
+  var mostKeptBytes = 1 << 30
+  /// Sessions whose memory is kept.
   private static var keptSessions: Int { 6 }
-  private static var keptBytes: Int { 1 << 30 }
 
   /// Pixels of the images in one replay, as long as that is more than one image.
   ///
@@ -71,6 +72,9 @@ final class CodecSessions<B: Backend> {
       * MemoryLayout<Float>.stride
   }
 
+  /// Whether an image does not depend on those beside it.
+  var isBatchInvariant: Bool { parameters.backend.isBatchInvariant }
+
   /// Gives all memory back.
   func releaseAll() {
     sessions = [:]
@@ -96,7 +100,7 @@ final class CodecSessions<B: Backend> {
     // Room is made before memory is taken.
     while recent.count > 1,
       recent.count > Self.keptSessions
-        || sessions.values.reduce(0, { $0 + bytes($1.plan) }) + bytes(plan) > Self.keptBytes
+        || sessions.values.reduce(0, { $0 + bytes($1.plan) }) + bytes(plan) > mostKeptBytes
     {
       sessions[recent.removeFirst()] = nil
     }
@@ -126,43 +130,59 @@ final class CodecSessions<B: Backend> {
     let graph = Graph()
     let tokenizer = Tokenizer(configuration, in: Scope(graph))
     let outputs: [String: Tensor]
-    let isContinuous = configuration.quantizer.isContinuous
     switch task {
-    case .encode:
-      let latents = tokenizer.latents(of: graph.input("images", shape))
-      let quantized = tokenizer.bottleneck.quantize(latents)
-      outputs = isContinuous ? ["latents": quantized.codes] : ["indices": quantized.indices]
-    case .draw:
-      let latents = tokenizer.latents(of: graph.input("images", shape))
-      let keys = graph.input("keys", [images], type: .index)
-      outputs = ["latents": tokenizer.bottleneck.draw(latents, keys: keys).codes]
-    case .vectors:
-      let latents = tokenizer.latents(of: graph.input("images", shape))
-      outputs = ["latents": tokenizer.bottleneck.quantize(latents).vectors]
-    case .decode where isContinuous:
-      let f = configuration.model.downsampling
-      let latents = graph.input(
-        "latents", [images, height / f, width / f, configuration.quantizer.codeDimension])
-      outputs = ["images": tokenizer.decode(latents)]
     case .decode:
       let f = configuration.model.downsampling
-      let depth = configuration.quantizer.depth
-      let grid = [images, height / f, width / f]
-      let indices = graph.input(
-        "indices", Shape(depth > 1 ? grid + [depth] : grid), type: .index)
-      outputs = ["images": tokenizer.decode(tokenizer.bottleneck.codes(of: indices))]
-    case .reconstruct:
+      let codes = codes(
+        tokenizer, configuration, images: images, rows: height / f, columns: width / f, in: graph)
+      outputs = ["images": tokenizer.decode(codes)]
+    default:
       let latents = tokenizer.latents(of: graph.input("images", shape))
-      let quantized = tokenizer.bottleneck.quantize(latents)
-      var made = [
-        "latents": quantized.vectors, "targets": quantized.target, "codes": quantized.codes,
-        "images": tokenizer.decode(quantized.codes),
-      ]
-      if quantized.hasIndices { made["indices"] = quantized.indices }
-      made["divergence"] = quantized.divergence
-      outputs = made
+      let (found, codes) = quantize(latents, tokenizer, configuration, task)
+      outputs =
+        task == .reconstruct
+        ? found.merging(["images": tokenizer.decode(codes)]) { first, _ in first } : found
     }
     return Plan(graph, outputs: outputs, on: backend)
+  }
+
+  /// What a task reads of the bottleneck, by name, and the codes that are decoded.
+  static func quantize(
+    _ latents: Tensor, _ tokenizer: Tokenizer, _ configuration: TokenizerConfiguration,
+    _ task: Task
+  ) -> (outputs: [String: Tensor], codes: Tensor) {
+    if task == .draw {
+      let keys = latents.graph.input("keys", [latents.shape[0]], type: .index)
+      let codes = tokenizer.bottleneck.draw(latents, keys: keys).codes
+      return (["latents": codes], codes)
+    }
+    let quantized = tokenizer.bottleneck.quantize(latents)
+    let codes = quantized.codes
+    switch task {
+    case .encode where configuration.quantizer.isContinuous: return (["latents": codes], codes)
+    case .encode: return (["indices": quantized.indices], codes)
+    case .vectors: return (["latents": quantized.vectors], codes)
+    default:
+      var made = ["latents": quantized.vectors, "targets": quantized.target, "codes": codes]
+      if quantized.hasIndices { made["indices"] = quantized.indices }
+      made["divergence"] = quantized.divergence
+      return (made, codes)
+    }
+  }
+
+  /// The codes of an input of tokens, or of latents where the bottleneck is continuous.
+  static func codes(
+    _ tokenizer: Tokenizer, _ configuration: TokenizerConfiguration, images: Int, rows: Int,
+    columns: Int, in graph: Graph
+  ) -> Tensor {
+    let quantizer = configuration.quantizer
+    if quantizer.isContinuous {
+      return graph.input("latents", [images, rows, columns, quantizer.codeDimension])
+    }
+    let grid = [images, rows, columns]
+    let indices = graph.input(
+      "indices", Shape(quantizer.depth > 1 ? grid + [quantizer.depth] : grid), type: .index)
+    return tokenizer.bottleneck.codes(of: indices)
   }
 }
 

@@ -95,13 +95,22 @@ private func groupMoments(
   let origin = workspace
   let sums = workspace + rows.span
   let totals = Totals(count: 2 * rows.span, of: sums, in: workspace + 3 * rows.span)
-  sampleMeans(g, rows, x, into: origin)
+  sampleMeans(g, rows, x, step: sampleStep(g) * g.channels, into: origin)
   let pass = Moments(
     x: x, origin: origin, sums: sums, squares: sums + rows.span, span: rows.span)
   for block in rows.blocks {
     rows.run(pass, over: block)
     totals.take()
   }
+  finishMoments(g, rows, origin, totals, mean: mean, reciprocalDeviation: reciprocalDeviation)
+}
+
+/// Mean and 1 / sqrt(variance + epsilon) of each group from the totals of differences and their squares.
+func finishMoments(
+  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ origin: UnsafePointer<Float>,
+  _ totals: Totals, mean: UnsafeMutablePointer<Float>,
+  reciprocalDeviation: UnsafeMutablePointer<Float>
+) {
   let count = Double(g.pixels * g.depth)
   for group in 0..<g.groups {
     var first = 0.0
@@ -119,17 +128,23 @@ private func groupMoments(
   }
 }
 
+/// The pixels whose means are the origin: eight, or as many as there are.
+func sampleCount(_ g: GroupNormalizationGeometry) -> Int { min(8, g.pixels) }
+
+/// The pixels from one of them to the next.
+func sampleStep(_ g: GroupNormalizationGeometry) -> Int { g.pixels / max(1, sampleCount(g)) }
+
 /// origin[place] = about the mean of the group that the place belongs to, from some pixels.
 ///
 /// They are spread over the image, so that no corner of it speaks for all. Differences from
 /// the first one are averaged, so that a constant group has its value for an origin, exactly.
-private func sampleMeans(
-  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ x: UnsafePointer<Float>,
+/// They lie `step` floats apart in `x`.
+func sampleMeans(
+  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ x: UnsafePointer<Float>, step: Int,
   into origin: UnsafeMutablePointer<Float>
 ) {
   guard g.pixels > 0 else { return }
-  let samples = min(8, g.pixels)
-  let step = g.pixels / samples * g.channels
+  let samples = sampleCount(g)
   for c in vectors(g.channels) {
     let first = x[c]
     var sum = SIMD16<Float>.zero
@@ -160,7 +175,7 @@ private func normalize(
 }
 
 /// Adds up x - origin and its square.
-private struct Moments: RowPass {
+struct Moments: RowPass {
   let x: UnsafePointer<Float>
   let origin: UnsafeMutablePointer<Float>
   let sums: UnsafeMutablePointer<Float>

@@ -97,6 +97,16 @@ public struct GroupNormalizationRecomputation: Operator {
 }
 
 extension Tensor {
+  /// This part of an image, normalized by the mean and reciprocal deviation `[N, groups]` of the whole.
+  package func groupNormalized(
+    _ normalization: GroupNormalization, scale: Tensor, shift: Tensor, mean: Tensor,
+    reciprocalDeviation: Tensor
+  ) -> Tensor {
+    apply(
+      GroupNormalizationRecomputation(normalization: normalization), scale, shift, mean,
+      reciprocalDeviation)
+  }
+
   /// This image, normalized over groups of channels.
   public func groupNormalized(
     groups: Int, scale: Tensor, shift: Tensor, epsilon: Float,

@@ -1,0 +1,345 @@
+import Autodiff
+import Execution
+
+/// Where the pixels of a network's image come from.
+protocol TileSource {
+  /// Some pixels of a row, `[columns, C]`: where they lie, or a copy in scratch memory.
+  func row(
+    _ row: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
+  ) -> UnsafePointer<Float>
+}
+
+/// A value that is kept as a whole between passes.
+final class StoredValue: TileSource, @unchecked Sendable {
+  // Unchecked: lanes write disjoint tiles, and read when all is written.
+
+  /// The numbers.
+  let numbers: UnsafeMutablePointer<Float>
+  /// Its extents; those of an image are `[1, H, W, C]`.
+  let shape: Shape
+
+  /// Whose memory it is; nil where it is its own.
+  private let owner: StoredValue?
+
+  init(_ shape: Shape) {
+    self.shape = shape
+    owner = nil
+    numbers = .allocate(capacity: max(1, shape.count))
+  }
+
+  /// The same numbers under other extents.
+  init(_ shape: Shape, of other: StoredValue) {
+    precondition(shape.count == other.shape.count, "as many numbers")
+    (self.shape, owner, numbers) = (shape, other, other.numbers)
+  }
+
+  deinit { if owner == nil { numbers.deallocate() } }
+
+  /// The words as an array.
+  func array<T>(of type: T.Type) -> [T] {
+    [T](unsafeUninitializedCapacity: shape.count) { buffer, count in
+      UnsafeMutableRawPointer(buffer.baseAddress!).copyMemory(
+        from: numbers, byteCount: shape.count * MemoryLayout<Float>.stride)
+      count = shape.count
+    }
+  }
+
+  func row(
+    _ row: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
+  ) -> UnsafePointer<Float> {
+    UnsafePointer(place(row, columns.lowerBound))
+  }
+
+  /// Where a pixel lies.
+  func place(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Float> {
+    numbers + (row * shape[2] + column) * shape[3]
+  }
+}
+
+/// Computes a network over one image in tiles: bit by bit what a plan of the whole image computes.
+///
+/// Tiles of one pass that a plan serves are replayed by one session; all sessions share the lanes.
+final class TiledRun<B: Backend> {
+  /// Takes a row of a tile of the result: its place, and the numbers `[columns, C]`; called by the lanes.
+  typealias Sink = (_ row: Int, _ columns: Range<Int>, _ numbers: UnsafePointer<Float>) -> Void
+
+  private let map: TileMap
+  private let schedule: TilingSchedule
+  private let parameters: ParameterMemory<B>
+  private let lanes: Int
+  private let pool: LanePool
+  private let source: any TileSource
+  private var stored: [ValueID: StoredValue] = [:]
+  private var moments: [Int: (mean: [Float], reciprocalDeviation: [Float])] = [:]
+
+  init(
+    _ map: TileMap, _ schedule: TilingSchedule, parameters: ParameterMemory<B>, lanes: Int,
+    pool: LanePool, source: any TileSource
+  ) {
+    (self.map, self.schedule, self.parameters) = (map, schedule, parameters)
+    (self.lanes, self.pool, self.source) = (lanes, pool, source)
+  }
+
+  /// Makes all passes; the rows of the result go to the sink.
+  func run(into sink: @escaping Sink) {
+    for pass in schedule.passes {
+      for value in pass.dropped { stored[value] = nil }
+      switch pass.purpose {
+      case .moments(let node): findMoments(of: node, pass)
+      case .images: store(pass)
+      case .wholes: computeWholes(pass.targets)
+      case .result:
+        if pass.isStored {
+          give(pass.targets[0], to: sink)
+        } else {
+          compute(pass.targets, tiles(of: pass), give: sink)
+        }
+      }
+    }
+  }
+
+  // MARK: Passes
+
+  private func findMoments(of node: Int, _ pass: TilingSchedule.Pass) {
+    guard case .normalization(let normalization) = map.rules[node] else { return }
+    let value = pass.targets[0]
+    let shape = map.shape(value)
+    let stream = parameters.backend.moments(of: normalization, image: shape)
+    if pass.stores, !pass.isStored { store(pass) }
+    let (width, channels) = (shape[2], shape[3])
+    let samples = StoredValue([1, 1, stream.sampledPixels.count, channels])
+    let places = stream.sampledPixels.map { ($0 / width, $0 % width) }
+    if value == map.input {
+      for (index, place) in places.enumerated() {
+        let pixel = source.row(place.0, place.1..<place.1 + 1, samples.place(0, index))
+        samples.place(0, index).update(from: pixel, count: channels)
+      }
+    } else if let whole = stored[value] {
+      for (index, place) in places.enumerated() {
+        samples.place(0, index).update(from: whole.place(place.0, place.1), count: channels)
+      }
+    } else {
+      let tiles = places.map { TileRegion($0.0..<$0.0 + 1, $0.1..<$0.1 + 1) }
+      // One by one, as two samples may be the same pixel of a small image.
+      for (index, tile) in tiles.enumerated() {
+        compute([value], [tile]) { _, _, numbers in
+          samples.place(0, index).update(from: numbers, count: channels)
+        }
+      }
+    }
+    stream.begin(samples: samples.numbers)
+    if value == map.input {
+      let scratch = StoredValue([width, channels])
+      for row in 0..<shape[1] {
+        stream.add(source.row(row, 0..<width, scratch.numbers), count: width)
+      }
+    } else if let whole = stored[value] {
+      stream.add(whole.numbers, count: shape[1] * width)
+    } else {
+      addBands(of: value, pass, to: stream)
+    }
+    var mean = [Float](repeating: 0, count: normalization.groups)
+    var reciprocalDeviation = mean
+    stream.end(mean: &mean, reciprocalDeviation: &reciprocalDeviation)
+    moments[node] = (mean, reciprocalDeviation)
+  }
+
+  /// Adds pixels in order, a row of tiles at a time.
+  private func addBands(
+    of value: ValueID, _ pass: TilingSchedule.Pass, to stream: any StreamedMoments
+  ) {
+    let shape = map.shape(value)
+    let band = StoredValue([1, min(pass.tile.rows, shape[1]), shape[2], shape[3]])
+    let sessions = PassSessions(self, [value], tiles(of: pass))
+    for tiles in Self.bands(tiles(of: pass)) {
+      let first = tiles[0].rows.lowerBound
+      sessions.compute(tiles) { row, columns, numbers in
+        band.place(row - first, columns.lowerBound)
+          .update(from: numbers, count: columns.count * shape[3])
+      }
+      stream.add(band.numbers, count: tiles[0].rows.count * shape[2])
+    }
+  }
+
+  private func store(_ pass: TilingSchedule.Pass) {
+    let values = pass.targets.map { StoredValue(map.shape($0)) }
+    let sessions = PassSessions(self, pass.targets, tiles(of: pass))
+    sessions.computeAll(tiles(of: pass), into: values)
+    for (target, value) in zip(pass.targets, values) { stored[target] = value }
+  }
+
+  private func computeWholes(_ targets: [ValueID]) {
+    let (plan, reads) = map.plan(of: targets, on: parameters.backend)
+    let session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
+    let results = targets.map { StoredValue(map.shape($0)) }
+    session.feed = { [map, stored, source] replay in
+      for value in reads {
+        let shape = map.shape(value)
+        if let whole = stored[value] ?? source as? StoredValue {
+          replay.write(TileRecipe.name(value), UnsafePointer(whole.numbers))
+        } else {
+          let copy = StoredValue(shape)
+          for row in 0..<shape[1] {
+            let place = copy.place(row, 0)
+            let numbers = source.row(row, 0..<shape[2], place)
+            if numbers != UnsafePointer(place) {
+              place.update(from: numbers, count: shape[2] * shape[3])
+            }
+          }
+          replay.write(TileRecipe.name(value), UnsafePointer(copy.numbers))
+        }
+      }
+    }
+    session.collect = { replay in
+      for (target, result) in zip(targets, results) {
+        replay.read(TileRecipe.name(target), intoWords: result.numbers)
+      }
+    }
+    session.run(items: 1)
+    for (target, result) in zip(targets, results) { stored[target] = result }
+  }
+
+  private func give(_ value: ValueID, to sink: Sink) {
+    let shape = map.shape(value)
+    let scratch = StoredValue([shape[2], shape[3]])
+    for row in 0..<shape[1] {
+      let columns = 0..<shape[2]
+      sink(
+        row, columns,
+        stored[value]?.row(row, columns, scratch.numbers)
+          ?? source.row(row, columns, scratch.numbers))
+    }
+  }
+
+  // MARK: Tiles
+
+  private func compute(_ targets: [ValueID], _ tiles: [TileRegion], give: @escaping Sink) {
+    let sessions = PassSessions(self, targets, tiles)
+    sessions.compute(tiles, give: give)
+  }
+
+  private func tiles(of pass: TilingSchedule.Pass) -> [TileRegion] {
+    let shape = map.shape(pass.targets[0])
+    func parts(_ extent: Int, _ side: Int) -> [Range<Int>] {
+      stride(from: 0, to: extent, by: side).map { $0..<min(extent, $0 + side) }
+    }
+    return parts(shape[1], pass.tile.rows).flatMap { rows in
+      parts(shape[2], pass.tile.columns).map { TileRegion(rows, $0) }
+    }
+  }
+
+  /// Tiles row by row.
+  private static func bands(_ tiles: [TileRegion]) -> [[TileRegion]] {
+    tiles.reduce(into: []) { bands, tile in
+      if let last = bands.last, last[0].rows == tile.rows {
+        bands[bands.count - 1].append(tile)
+      } else {
+        bands.append([tile])
+      }
+    }
+  }
+
+  /// The sessions of a pass: one for all tiles that a plan serves.
+  ///
+  /// They share the largest one's arenas, as a lane replays one of them at a time.
+  private struct PassSessions {
+    private let run: TiledRun
+    private let targets: [ValueID]
+    private var recipes: [TileRegion: TileRecipe] = [:]
+    private var sessions: [[Int]: Session<B>] = [:]
+    private let scratch: [StoredValue]
+
+    init(_ run: TiledRun, _ targets: [ValueID], _ tiles: [TileRegion]) {
+      (self.run, self.targets) = (run, targets)
+      var plans: [[Int]: Plan] = [:]
+      var widest = 1
+      for tile in tiles where recipes[tile] == nil {
+        let recipe = TileRecipe(tile, of: targets, in: run.map) {
+          [stored = run.stored] in stored[$0] != nil
+        }
+        recipes[tile] = recipe
+        if plans[recipe.key] == nil { plans[recipe.key] = recipe.plan(on: run.parameters.backend) }
+        for (value, region) in recipe.images {
+          widest = max(widest, region.columns.count * run.map.shape(value)[3])
+        }
+        for target in targets {
+          widest = max(widest, tile.columns.count * run.map.shape(target)[3])
+        }
+      }
+      scratch = (0..<run.lanes).map { _ in StoredValue([widest]) }
+      var lender: Session<B>?
+      for (key, plan) in plans.sorted(by: { $0.value.arenaWords > $1.value.arenaWords }) {
+        let session = Session(
+          plan, parameters: run.parameters, lanes: run.lanes, pool: run.pool,
+          borrowingFrom: lender)
+        lender = lender ?? session
+        sessions[key] = session
+      }
+    }
+
+    /// Computes tiles of the only target, and gives their rows away.
+    func compute(_ tiles: [TileRegion], give: @escaping Sink) {
+      replay(tiles) { [scratch] replay, tile in
+        let row = scratch[replay.lane].numbers
+        for index in 0..<tile.rows.count {
+          replay.read(TileRecipe.name(target: 0), element: index, intoWords: row)
+          give(tile.rows.lowerBound + index, tile.columns, UnsafePointer(row))
+        }
+      }
+    }
+
+    /// Computes tiles of all targets, each into its place.
+    func computeAll(_ tiles: [TileRegion], into values: [StoredValue]) {
+      replay(tiles) { replay, tile in
+        for (index, value) in values.enumerated() {
+          for row in 0..<tile.rows.count {
+            replay.read(
+              TileRecipe.name(target: index), element: row,
+              intoWords: value.place(tile.rows.lowerBound + row, tile.columns.lowerBound))
+          }
+        }
+      }
+    }
+
+    private func replay(
+      _ tiles: [TileRegion], collect: @escaping (Session<B>.Replay, TileRegion) -> Void
+    ) {
+      let recipes = tiles.map { self.recipes[$0]! }
+      for session in sessions.values {
+        session.feed = { [run, scratch] in
+          run.feed(recipes[$0.item], $0, scratch[$0.lane].numbers)
+        }
+        session.collect = { collect($0, recipes[$0.item].tile) }
+      }
+      Session.runUnordered(
+        recipes.enumerated().map { (session: sessions[$1.key]!, item: $0) })
+      for session in sessions.values {
+        session.feed = { _ in }
+        session.collect = { _ in }
+      }
+    }
+  }
+
+  /// Writes what a tile is made of.
+  private func feed(
+    _ recipe: TileRecipe, _ replay: Session<B>.Replay, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    for (value, region) in recipe.images {
+      let name = TileRecipe.name(value)
+      let source: any TileSource = stored[value] ?? source
+      for (index, row) in region.rows.enumerated() {
+        replay.write(name, element: index, words: source.row(row, region.columns, scratch))
+      }
+    }
+    for value in recipe.vectors {
+      replay.write(TileRecipe.name(value), UnsafePointer(stored[value]!.numbers))
+    }
+    for node in recipe.normalizations {
+      let names = TileRecipe.momentNames(node)
+      moments[node]!.mean.withUnsafeBufferPointer { replay.write(names.mean, $0.baseAddress!) }
+      moments[node]!.reciprocalDeviation.withUnsafeBufferPointer {
+        replay.write(names.reciprocalDeviation, $0.baseAddress!)
+      }
+    }
+  }
+}
