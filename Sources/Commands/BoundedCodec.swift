@@ -188,11 +188,11 @@ final class BoundedCodec {
       for (member, result) in zip(members, found) { results[member] = result }
     }
     for member in members(.inTiles) {
-      guard let tiled else { preconditionFailure("images are checked before") }
       codec.releaseMemory()
       single.releaseMemory()
       try check(
         [task], height: sizes[member].height, width: sizes[member].width, name: names[member])
+      guard let tiled else { preconditionFailure("without tiles the check has refused it") }
       results[member] = try named([member]) { try tile(tiled, member) }
     }
     return results.compactMap { $0 }

@@ -129,7 +129,7 @@ public struct Failure: Error, CustomStringConvertible {
 
   private static func code(of error: RankError) -> Code {
     switch error {
-    case .variables, .withoutMPI, .otherMPI, .uneven, .unevenBatch: .usage
+    case .variables, .withoutMPI, .withoutAddress, .otherMPI, .uneven, .unevenBatch: .usage
     case .differs: .badData
     case .cannotListen, .cannotReach, .missing, .stranger, .ended, .outOfStep, .mpi: .internal
     }

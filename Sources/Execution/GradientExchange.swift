@@ -126,14 +126,16 @@ final class GradientExchange<B: Backend>: @unchecked Sendable {
         sends.append(Outgoing(to: owners[slice], UnsafeRawBufferPointer(bytes)))
       }
     }
-    if !sends.isEmpty { group.begin(sends: sends, receives: []) }
+    guard !sends.isEmpty else { return }
+    group.begin(sends: sends, receives: [])
+    session.trace?.addSent(bytes: sends.reduce(0) { $0 + $1.bytes.count })
   }
 
   // MARK: Once they are done
 
   /// Waits for the own slices of the gradients of the others' lanes.
   func collect() {
-    session.exchanging(in: group) { group.exchange(sends: [], receives: []) }
+    session.exchanging(in: group) { group.complete() }
   }
 
   /// Sums an own slice over all lanes, into the gradients of the first own lane.

@@ -182,8 +182,11 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
 
   /// Does what is measured as the exchange between processes.
   func exchanging<Result>(in group: ProcessGroup, _ body: () -> Result) -> Result {
-    let (began, before) = (ContinuousClock.now, group.traffic.bytes)
-    defer { trace?.addExchange(bytes: group.traffic.bytes - before, since: began) }
+    let (began, before) = (ContinuousClock.now, group.bytesSent)
+    defer {
+      trace?.addSent(bytes: group.bytesSent - before)
+      trace?.add(.exchanging, since: began)
+    }
     return body()
   }
 

@@ -56,11 +56,8 @@ public final class Trace: @unchecked Sendable {
     phases[phase.rawValue] += began.duration(to: .now) / .seconds(1)
   }
 
-  /// Adds an exchange with other processes: what was sent, and the time since an instant.
-  func addExchange(bytes: Int, since began: ContinuousClock.Instant) {
-    bytesSent += bytes
-    add(.exchanging, since: began)
-  }
+  /// Adds bytes that were sent to other processes.
+  func addSent(bytes: Int) { bytesSent += bytes }
 
   /// Adds a step, from its first phase to its last: the time since an instant.
   public func addStep(since began: ContinuousClock.Instant) {

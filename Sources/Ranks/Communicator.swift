@@ -67,10 +67,12 @@ public struct Farewell: Equatable, Sendable {
 
 /// What keeps processes from training together.
 public enum RankError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// A launcher's variables make no sense.
-  case variables(found: String)
+  /// Variables of the environment make no sense.
+  case variables(expected: String, found: String)
   /// Ranks were started by MPI, which is not built in, and nothing says where rank 0 listens.
   case withoutMPI(launcher: String)
+  /// Nothing says where rank 0 listens.
+  case withoutAddress
   /// The MPI that is built in is not the one that started the ranks.
   case otherMPI(library: String, launcher: String, size: Int)
   /// Rank 0 cannot listen.
@@ -97,11 +99,14 @@ public enum RankError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What was expected, what was found, the way out.
   public var description: String {
     switch self {
-    case .variables(let found):
-      "expected the number of this rank and how many there are from the program that started it, found \(found)"
+    case .variables(let expected, let found):
+      "expected \(expected), found \(found)"
     case .withoutMPI(let launcher):
       "the ranks were started by \(launcher), and this build has no MPI: build it in (make build MPI=1), or "
         + "export MASTER_ADDR and MASTER_PORT, the machine of rank 0 and a free port there, to use sockets"
+    case .withoutAddress:
+      "RANK and WORLD_SIZE make this process one of several ranks, and nothing says where rank 0 is: export MASTER_ADDR "
+        + "and MASTER_PORT, its machine and a free port there, or TESSERA_RANKS=off to train by itself"
     case .otherMPI(let library, let launcher, let size):
       "expected \(size) ranks, as \(launcher) says, found 1: this build has \(library), and the ranks were "
         + "started by another MPI. Start them with the one that it was built with"

@@ -51,6 +51,7 @@ public struct Launch: Equatable, Sendable {
   ///
   /// `TESSERA_RANKS=off` says so whatever they are: a launcher may start runs that have nothing to do with
   /// each other.
+  ///
   /// Slurm's are of the step, not of the job: in a batch script, which is no rank, there are none. Where
   /// Open MPI's mpirun runs inside a job they are of the step that carries its daemons.
   public init?(environment: [String: String]) throws(RankError) {
@@ -68,19 +69,28 @@ public struct Launch: Equatable, Sendable {
     guard let size = Int(sizeText), let rank = Int(rankText), (1...Self.most).contains(size),
       (0..<size).contains(rank)
     else {
-      throw .variables(found: "\(names.rank)=\(rankText), \(names.size)=\(sizeText)")
+      throw .variables(
+        expected: "ranks from 0 to \(names.size) - 1, of at most \(Self.most)",
+        found: "\(names.rank)=\(rankText), \(names.size)=\(sizeText)")
     }
     guard size > 1 else { return nil }
     (launcher, self.rank, self.size) = (found, rank, size)
     job = ["TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_STEP_ID"]
       .map { environment[$0] ?? "" }.joined(separator: "/")
-    patience = environment["TESSERA_PATIENCE"].flatMap { Int($0) }.map { max(1, $0) } ?? 120
+    patience = 120
+    if let text = environment["TESSERA_PATIENCE"] {
+      guard let seconds = Int(text), (1...86_400).contains(seconds) else {
+        throw .variables(expected: "1 to 86400 seconds", found: "TESSERA_PATIENCE=\(text)")
+      }
+      patience = seconds
+    }
     address = environment["MASTER_ADDR"].flatMap { $0.isEmpty ? nil : $0 }
     let given = environment["TESSERA_PORT"] ?? environment["MASTER_PORT"]
     port = Self.standardPort
     if let given {
       guard let number = Int(given), (1...65535).contains(number) else {
-        throw .variables(found: "the port \(given) in TESSERA_PORT or MASTER_PORT")
+        throw .variables(
+          expected: "a port from 1 to 65535 in TESSERA_PORT or MASTER_PORT", found: given)
       }
       // torchrun itself listens on its port.
       let isTaken =

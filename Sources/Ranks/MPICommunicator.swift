@@ -14,7 +14,7 @@
       guard error == 0 else { throw .mpi(Self.words(of: error)) }
     }
 
-    /// The name of the library: the first line of what it says of itself.
+    /// The name and version of the library, as in "Open MPI v4.1.4".
     var library: String {
       Self.text { tessera_mpi_library($0, $1) }
         .split(whereSeparator: { $0.isNewline || $0 == "," }).first.map(String.init) ?? "an MPI"

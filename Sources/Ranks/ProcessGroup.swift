@@ -6,8 +6,7 @@ import Foundation
 /// weights, the sums over all lanes, and whether to stop. So any of them could go on alone; rank 0 is the
 /// one that writes.
 ///
-/// Where a process is lost, what is exchanged after that is not valid, and ``check()`` says so: sums stay
-/// as they were, and nothing waits any more.
+/// Once a process is lost, exchanges return at once and their results mean nothing: ``check()`` throws.
 public final class ProcessGroup: @unchecked Sendable {
   // Unchecked: the thread that trains alone uses it.
 
@@ -17,14 +16,6 @@ public final class ProcessGroup: @unchecked Sendable {
     public let host: String
     /// The threads that it computes with.
     public let threads: Int
-  }
-
-  /// What was sent, and how long this process took to send and receive.
-  public struct Traffic: Equatable, Sendable {
-    /// Bytes sent.
-    public var bytes = 0
-    /// Seconds in exchanges, waiting for others included.
-    public var seconds = 0.0
   }
 
   /// This process' number, from 0.
@@ -39,8 +30,8 @@ public final class ProcessGroup: @unchecked Sendable {
   public private(set) var isStopRequested = false
   /// Whether all know that something failed, so that none waits for another.
   public private(set) var hasFailedTogether = false
-  /// What was exchanged so far.
-  public private(set) var traffic = Traffic()
+  /// The bytes that this process has sent so far.
+  public private(set) var bytesSent = 0
 
   private let communicator: any Communicator
   private let wantsToStop: @Sendable () -> Bool
@@ -103,15 +94,13 @@ public final class ProcessGroup: @unchecked Sendable {
   /// Gives every process the bytes of every other, by rank.
   ///
   /// Of a group that is no more, none but its own.
-  @discardableResult
-  public func gather(bytes own: [UInt8] = []) -> [[UInt8]] {
-    let heads = gather([Double(own.count)])
-    var all = heads.enumerated().map { rank, head in
-      rank == self.rank ? own : [UInt8](repeating: 0, count: Int(head[0]))
-    }
+  public func gather(bytes own: [UInt8]) -> [[UInt8]] {
+    var all = [[UInt8]](repeating: [], count: size)
+    all[rank] = own
+    let counts = gather([Double(own.count)])
     guard failure == nil else { return all }
-    let rooms = all.indices.map { index in
-      UnsafeMutableRawBufferPointer.allocate(byteCount: all[index].count, alignment: 16)
+    let rooms = counts.map {
+      UnsafeMutableRawBufferPointer.allocate(byteCount: Int($0[0]), alignment: 16)
     }
     defer { for room in rooms { room.deallocate() } }
     rooms[rank].copyBytes(from: own)
@@ -147,12 +136,15 @@ public final class ProcessGroup: @unchecked Sendable {
   /// Sends and receives bytes of any kind, and waits for all that was begun.
   public func exchange(sends: [Outgoing], receives: [Incoming]) {
     begin(sends: sends, receives: receives)
-    proceed(waiting: true)
+    complete()
   }
+
+  /// Waits until all that was begun is done.
+  public func complete() { proceed(waiting: true) }
 
   /// Begins to send and to receive; the bytes stay where they are until an exchange has ended.
   public func begin(sends: [Outgoing], receives: [Incoming]) {
-    traffic.bytes += sends.reduce(0) { $0 + $1.bytes.count }
+    bytesSent += sends.reduce(0) { $0 + $1.bytes.count }
     attempt { () throws(RankError) in try communicator.begin(sends: sends, receives: receives) }
   }
 
@@ -165,9 +157,7 @@ public final class ProcessGroup: @unchecked Sendable {
 
   private func attempt(_ body: () throws(RankError) -> Void) {
     guard failure == nil else { return }
-    let began = ContinuousClock.now
     do throws(RankError) { try body() } catch { failure = named(error) }
-    traffic.seconds += began.duration(to: .now) / .seconds(1)
   }
 
   /// Gives every process the parts of a block that are of others: it consists of equal parts, one an item.
@@ -183,37 +173,20 @@ public final class ProcessGroup: @unchecked Sendable {
       UnsafeMutableRawBufferPointer.allocate(byteCount: $0.count * part, alignment: 16)
     }
     defer { for room in rooms { room.deallocate() } }
-    func copy(
-      _ rank: Int,
-      _ move: (
-        _ inBlock: Slice<UnsafeMutableRawBufferPointer>,
-        _ inRoom: Slice<UnsafeMutableRawBufferPointer>
-      ) -> Void
-    ) {
-      for (index, item) in places[rank].enumerated() {
-        move(block[item * part..<(item + 1) * part], rooms[rank][index * part..<(index + 1) * part])
-      }
-    }
-    copy(rank) { inBlock, inRoom in
-      UnsafeMutableRawBufferPointer(rebasing: inRoom).copyMemory(
-        from: UnsafeRawBufferPointer(rebasing: inBlock))
+    for (index, item) in places[rank].enumerated() {
+      (rooms[rank].baseAddress! + index * part)
+        .copyMemory(from: block.baseAddress! + item * part, byteCount: part)
     }
     exchange(
       sends: others.map { Outgoing(to: $0, UnsafeRawBufferPointer(rooms[rank])) },
       receives: others.map { Incoming(from: $0, rooms[$0]) })
     guard failure == nil else { return }
     for other in others {
-      copy(other) { inBlock, inRoom in
-        UnsafeMutableRawBufferPointer(rebasing: inBlock).copyMemory(
-          from: UnsafeRawBufferPointer(rebasing: inRoom))
+      for (index, item) in places[other].enumerated() {
+        (block.baseAddress! + item * part)
+          .copyMemory(from: rooms[other].baseAddress! + index * part, byteCount: part)
       }
     }
-  }
-
-  /// Returns when all processes have come here.
-  public func wait() throws(RankError) {
-    gather(bytes: [])
-    try check()
   }
 
   /// Checks that something is equal in all processes.

@@ -37,7 +37,8 @@ public enum Ranks {
       }
     #endif
     guard let address = launch.address else {
-      throw .withoutMPI(launcher: launch.launcher.rawValue)
+      throw launch.launcher == .torchrun
+        ? .withoutAddress : .withoutMPI(launcher: launch.launcher.rawValue)
     }
     return try SocketCommunicator(launch, address: address)
   }

@@ -45,6 +45,22 @@ struct RankTests {
     try expectEqualRuns(small.folder("alone"), ranked)
   }
 
+  /// A rank with one of two lanes sends its gradients of the other's part and the sums of its own.
+  @Test func aTraceCountsWhatIsSent() throws {
+    let small = try SmallRun()
+    let (data, folder) = (small.data, small.folder("run"))
+    let sent = try LocalRanks.run(2) { group in
+      var run = Self.configuration("fsq", data)
+      run.training.lanes = 2
+      let trainer = try SmallRun.trainer(run, in: folder, group: group)
+      let trace = try trainer.trace(steps: 3)
+      return (trace.bytesSent / trace.steps, 4 * trainer.plan.parameters.trainedWords)
+    }
+    for (bytes, gradients) in sent {
+      #expect(bytes >= gradients && bytes < gradients + 4096, "\(bytes) of \(gradients)")
+    }
+  }
+
   @Test(arguments: ["averaged", "residual-revived", "deferred"])
   func aRunGoesOnWithOtherProcesses(_ kind: String) throws {
     let small = try SmallRun()
@@ -126,7 +142,7 @@ struct RankTests {
     #expect(failures[2].contains("rank 1 ("))
     let state = try String(contentsOfFile: folder + "/metrics.jsonl", encoding: .utf8)
     #expect(state.contains("\"step\": 5"))
-    // It goes on from the last step that all made.
+    // The run resumes from the last step that all ranks made.
     var run = Self.configuration("vq", data)
     run.training.lanes = 3
     run.training.batchSize = 6

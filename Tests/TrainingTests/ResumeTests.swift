@@ -107,7 +107,7 @@ struct ResumeTests {
       return try tensors(folder + "/" + Checkpoint.stateFile)
     }
     #expect(Set(states).count == 1)
-    // And a run goes on with other threads.
+    // A run may resume with another number of threads.
     var run = SmallRun.fsq(data: small.data, steps: 5)
     (run.data.cacheMegabytes, run.data.threads) = (0, 2)
     try SmallRun.train(run, in: small.folder("parts"), stoppingAfter: 2)
