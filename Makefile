@@ -25,13 +25,17 @@ MANUAL  = .build/manual/release/generate-manual
 DEMO    = checkpoints/demo
 SOURCES = Package.swift Sources Tests Examples Benchmarks/Package.swift Benchmarks/Sources
 
+# What make dist builds for, and where it puts it together: on x86-64 for every level of processor, of which
+# the loader takes the best; elsewhere once. LEVELS=native is this machine's build alone.
+LEVELS  ?= $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),x86-64-v2 x86-64-v3 x86-64-v4,native)
+VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Training/Runs/RunDiary.swift)
+NAME     = tessera-$(VERSION)-$(shell uname -sm | tr 'A-Z ' 'a-z-')
+DIST     = .build/dist/$(NAME)
+
 # Where make install puts things; DESTDIR goes before it, for whoever makes a package.
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SHARE    = $(DESTDIR)$(PREFIX)/share
-BASH_COMPLETION = $(SHARE)/bash-completion/completions/tessera
-ZSH_COMPLETION  = $(SHARE)/zsh/site-functions/_tessera
-FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/tessera.fish
 MAN             = $(SHARE)/man/man1
 
 # What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth,
@@ -41,14 +45,15 @@ PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: help demo test tsan build manual install uninstall bench study format check packages clean
+.PHONY: help demo test tsan build manual dist install uninstall bench study format check packages clean
 
 help:
 	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep, and"
 	@echo "              tessera, which has them all"
 	@echo "make demo     build, draw a data set, train three tokenizers, encode, decode, compare, train a prior"
 	@echo "make test     all tests;  make tsan   those of threads, with the thread sanitizer"
-	@echo "make install  tessera, completions for bash, zsh and fish, man pages (PREFIX=, DESTDIR=);"
+	@echo "make dist     a tarball for machines without Swift: tessera for every level of processor (LEVELS=)"
+	@echo "make install  that, with completions for bash, zsh and fish, and man pages (PREFIX=, DESTDIR=);"
 	@echo "              make uninstall"
 	@echo "make bench    measure, beside PyTorch where it is there (SECTION=, PRESETS=, ROUNDS=)"
 	@echo "make study    train the runs of a study (STUDY=, DATA=, VALIDATION=, MINUTES=)"
@@ -103,20 +108,33 @@ tsan: packages
 	TSAN_OPTIONS=suppressions=.ci/tsan-suppressions \
 	  $(SWIFT) test $(TSAN) --skip-build --disable-xctest --no-parallel --filter '$(SHARED)'
 
-# Installs what is built, and builds only what is missing: `make build`, then `sudo make install`.
-install: | $(BIN)/tessera $(MANUAL)
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/bash-completion/completions" \
-	  "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d" "$(MAN)"
-	install -m 755 $(BIN)/tessera "$(DESTDIR)$(PREFIX)/bin/tessera"
-	$(BIN)/tessera --generate-completion-script bash > "$(BASH_COMPLETION)"
-	$(BIN)/tessera --generate-completion-script zsh > "$(ZSH_COMPLETION)"
-	$(BIN)/tessera --generate-completion-script fish > "$(FISH_COMPLETION)"
-	rm -f "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
-	.ci/man-pages $(MANUAL) $(BIN)/tessera "$(MAN)"
+# A folder and a tarball that run on Linux machines without Swift, on any x86-64 processor of the last fifteen
+# years: the program, its libraries for each level, completions, man pages, configurations, a checkpoint.
+dist: packages | $(MANUAL)
+	$(foreach level,$(filter-out native,$(LEVELS)),$(BUILD_LEVEL) --scratch-path .build/$(level) &&) true
+	$(if $(filter native,$(LEVELS)),$(BUILD))
+	.ci/dist $(DIST) $(MANUAL) $(foreach level,$(LEVELS),$(if $(filter native,$(level)),$(BIN),$(level)=.build/$(level)/release))
+	tar -C $(dir $(DIST)) -czf $(DIST).tar.gz $(NAME)
+	@echo $(DIST).tar.gz
+
+BUILD_LEVEL = $(SWIFT) build -c release --product TesseraCommands -Xlinker -s -Xcc -march=$(level)
+
+# Installs what `make dist` put together: `make dist`, then `sudo make install`.
+install: | $(DIST)
+	install -d "$(DESTDIR)$(PREFIX)/lib" "$(SHARE)/tessera"
+	rm -rf "$(DESTDIR)$(PREFIX)/lib/tessera" "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
+	cp -R $(DIST)/bin $(DIST)/share "$(DESTDIR)$(PREFIX)"
+	cp -R $(DIST)/configs $(DIST)/checkpoints "$(SHARE)/tessera"
+	[ ! -d $(DIST)/lib ] || cp -R $(DIST)/lib/tessera "$(DESTDIR)$(PREFIX)/lib"
+
+$(DIST):
+	$(MAKE) dist
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/tessera" "$(BASH_COMPLETION)" "$(ZSH_COMPLETION)" \
-	  "$(FISH_COMPLETION)" "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
+	rm -rf "$(DESTDIR)$(PREFIX)/lib/tessera" "$(SHARE)/tessera"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/tessera" "$(SHARE)/bash-completion/completions/tessera" \
+	  "$(SHARE)/zsh/site-functions/_tessera" "$(SHARE)/fish/vendor_completions.d/tessera.fish" \
+	  "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
 
 $(BIN)/tessera:
 	$(MAKE) build

@@ -58,6 +58,8 @@ let package = Package(
     .executable(name: $0, targets: [$0])
   } + [
     .executable(name: "tessera", targets: ["TesseraProgram"]),
+    // The commands as a shared library, of which `make dist` takes one for each level of processor.
+    .library(name: "TesseraCommands", type: .dynamic, targets: ["Commands"]),
     // `import Tessera` is the library. The modules behind it come along for whoever builds on them, as
     // the package in Benchmarks/ does.
     .library(

@@ -3,8 +3,7 @@ import Execution
 import Foundation
 import Kernels
 
-/// Replays plans with single-threaded kernels, in register tiles or over OpenBLAS; parallelism is in the
-/// lanes.
+/// Replays plans with single-threaded kernels; parallelism is in the lanes.
 public struct CPUBackend: Backend {
   /// Device memory is the machine's.
   public typealias Memory = HostMemory
@@ -14,11 +13,14 @@ public struct CPUBackend: Backend {
   /// How convolutions are computed.
   let convolutions: ConvolutionAlgorithm
 
-  /// Whether an image of a batch gives the same bits as by itself: where BLAS is not needed.
-  public var isBatchInvariant: Bool { kernelsAreBatchInvariant }
+  /// Whether an image of a batch gives the same bits as by itself: sums of a row do not depend on other rows.
+  public var isBatchInvariant: Bool { true }
 
   /// The processor's registers, as told to the compiler, and the compiler.
   public var arithmetic: String { kernelArithmetic }
+
+  /// The processors for which the kernels that run are compiled, such as "x86-64-v3".
+  public static var level: String { kernelLevel }
 
   /// A backend; OpenBLAS is set to one thread, as each lane has its own.
   ///

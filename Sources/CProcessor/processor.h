@@ -9,11 +9,33 @@
 #define TESSERA_HAS_FMA 0
 #endif
 
-/// The floats that a vector register holds: 16 (with 32 registers), 8 (with 16 registers), or 4.
+/// The floats that a vector register holds: 16, 8 or 4.
 #if defined(__AVX512F__)
 #define TESSERA_VECTOR_FLOATS 16
 #elif defined(__AVX2__) && defined(__FMA__)
 #define TESSERA_VECTOR_FLOATS 8
 #else
 #define TESSERA_VECTOR_FLOATS 4
+#endif
+
+/// How many of these registers there are.
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define TESSERA_VECTOR_REGISTERS 32
+#else
+#define TESSERA_VECTOR_REGISTERS 16
+#endif
+
+/// The level of the processor for which this is compiled, as the psABI numbers them: 4 has AVX-512, 3 AVX2 and
+/// fused multiply-add, 2 SSE4.2; 0 on other processors.
+#if !defined(__x86_64__)
+#define TESSERA_LEVEL 0
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
+#define TESSERA_LEVEL 4
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__BMI2__) && defined(__F16C__)
+#define TESSERA_LEVEL 3
+#elif defined(__SSE4_2__)
+#define TESSERA_LEVEL 2
+#else
+#define TESSERA_LEVEL 1
 #endif

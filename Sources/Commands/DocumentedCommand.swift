@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPUBackend
 import Configuration
 import Execution
 import Foundation
@@ -69,7 +70,7 @@ extension DocumentedCommand {
   static func documented(_ name: String, _ abstract: String) -> CommandConfiguration {
     CommandConfiguration(
       commandName: name, abstract: abstract, discussion: help.discussion,
-      version: "\(CommandName.typed(name)) \(Release.version) (Tessera)")
+      version: "\(CommandName.typed(name)) \(Release.version) (Tessera, \(CPUBackend.level))")
   }
 }
 

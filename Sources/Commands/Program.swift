@@ -1,5 +1,6 @@
 import Files
 import ArgumentParser
+import CPUBackend
 import Configuration
 import Foundation
 import Synchronization
@@ -160,7 +161,7 @@ public struct TesseraCommand: ParsableCommand {
     abstract: "Trains image tokenizers, and turns images into tokens and back.",
     discussion:
       "Each command has a help of its own with examples, as in tessera train --help.",
-    version: "tessera \(Release.version)",
+    version: "tessera \(Release.version) (\(CPUBackend.level))",
     subcommands: [
       TrainCommand.self, EncodeCommand.self, DecodeCommand.self, CompareCommand.self,
       ScenesCommand.self, SweepCommand.self, SampleCommand.self, ScoreCommand.self,
@@ -170,6 +171,11 @@ public struct TesseraCommand: ParsableCommand {
   /// A command as the parser fills it in.
   public init() {}
 }
+
+/// `tessera` as a function in C, for the program of a distribution: `.ci/dist` puts that together with
+/// libraries for several kinds of processor.
+@_cdecl("tessera_main")
+public func tesseraMain() { Program.run(TesseraCommand.self) }
 
 // MARK: - Signals
 

@@ -23,8 +23,8 @@ struct PackedMatrix {
   var paddedColumns: Int { (columns + 15) & ~15 }
   /// The floats of the packed matrix.
   var words: Int { inner * paddedColumns }
-  /// The columns of a panel; without register tiles there is one panel, as BLAS likes it.
-  var panel: Int { RegisterTiles.areUsed ? RegisterTiles.columns : paddedColumns }
+  /// The columns of a panel.
+  var panel: Int { RegisterTiles.columns }
 
   /// Where a column of the first row lies, and how far it is from row to row.
   @inline(__always)
@@ -99,14 +99,6 @@ struct PackedMatrix {
   ) {
     let terms = terms ?? inner
     let columns = columns.map { ($0 + 15) & ~15 } ?? paddedColumns
-    guard RegisterTiles.areUsed else {
-      if let start {
-        for row in 0..<rows { copy(columns, start, into: c + row * ldc) }
-      }
-      return gemm(
-        rows, columns, terms, a, leading: lda, packed, leading: paddedColumns,
-        beta: accumulate || start != nil ? 1 : 0, into: c, leading: ldc)
-    }
     let stage = inStages && terms > longestSum ? longestSum / 2 : max(min(terms, longestRun), 1)
     let panels = (columns + panel - 1) / panel
     for block in stride(from: 0, to: rows, by: Self.block) {
@@ -156,8 +148,7 @@ public func packWeights(
   PackedMatrix(inner: inner, columns: columns).pack(weights, into: packed)
 }
 
-/// C = A B for few rows of A `[rows, inner]` and packed B, in tiles in every build: a row's bits do not
-/// depend on those beside it.
+/// C = A B for few rows of A `[rows, inner]` and packed B.
 ///
 /// The time is that of reading B from front to back. The workspace has 16 floats a row.
 public func multiplyFewRows(
@@ -170,8 +161,7 @@ public func multiplyFewRows(
   var column = 0
   while column < whole {
     let (offset, stride) = matrix.place(column)
-    // Without register tiles there is one wide panel, read a tile at a time.
-    var width = min(RegisterTiles.columns, whole - column, stride)
+    var width = min(stride, whole - column)
     // Eight rows at a time read half a panel once; six would leave two, which read it again.
     let first = width >= 32 && rows >= 8 ? 8 : 0
     if first > 0 {
@@ -207,11 +197,6 @@ func multiplyTransposed(
   _ b: UnsafePointer<Float>, leading ldb: Int,
   into c: UnsafeMutablePointer<Float>, leading ldc: Int, accumulate: Bool
 ) {
-  guard RegisterTiles.areUsed else {
-    return gemm(
-      rows, columns, terms, a, leading: lda, transposed: true, b, leading: ldb,
-      beta: accumulate ? 1 : 0, into: c, leading: ldc)
-  }
   for first in stride(from: 0, to: terms, by: longestSum) {
     for column in stride(from: 0, to: columns, by: RegisterTiles.columns) {
       RegisterTiles.multiply(
@@ -247,15 +232,6 @@ struct TransposedProduct {
     to c: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>? = nil,
     summed: Int = 0, workspace packed: UnsafeMutablePointer<Float>
   ) {
-    guard RegisterTiles.areUsed else {
-      if let sums {
-        columnSums(
-          rows: terms, columns: summed, leading: columns, of: b, into: sums, accumulate: true)
-      }
-      return gemm(
-        rows, columns, terms, a, leading: rows, transposed: true, b, leading: columns, beta: 1,
-        into: c, leading: columns)
-    }
     let (panel, height) = (RegisterTiles.columns, RegisterTiles.rows)
     let tiles = ((columns + panel - 1) / panel) * ((rows + height - 1) / height)
     for first in stride(from: 0, to: terms, by: Self.block) {
@@ -362,12 +338,17 @@ public func batchedMatrixProduct(
   }
 }
 
-/// Whether what the kernels make of an image does not depend, bit for bit, on the images beside it.
-///
-/// Register tiles sum each row by itself, in one order. BLAS takes other kernels for the rows at
-/// the edge of a product, and rounds them differently: there, the number of rows shows.
-public let kernelsAreBatchInvariant =
-  RegisterTiles.areUsed && NearestCodeForm.fastest != .product
+/// The processors for which the kernels are compiled: a level of x86-64 as the psABI numbers them, such as
+/// "x86-64-v3", or the architecture.
+public let kernelLevel: String = {
+  #if arch(x86_64)
+    TESSERA_LEVEL > 1 ? "x86-64-v\(TESSERA_LEVEL)" : "x86-64"
+  #elseif arch(arm64)
+    "arm64"
+  #else
+    "other"
+  #endif
+}()
 
 /// What decides the last bits of this build's kernels: the processor's registers, as told to the
 /// compiler, and the version of the compiler.

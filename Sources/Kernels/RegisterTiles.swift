@@ -113,19 +113,17 @@ struct TilePrefetch {
 
 /// The tiles that fit the processor's registers best, as told to the compiler.
 ///
-/// AVX-512 has 32 registers of one vector, AVX2 has 16 of half a vector, NEON 32 of a quarter. Of the
-/// tiles that fill them the wide ones take the fewest instructions: six rows of four vectors 38 for 24
-/// products, eight rows of two 30 for 16. A core to itself does either at its peak; one that runs two
-/// threads at a time, as cores of rented machines do, does the wide one up to a fifth faster.
-/// Without fused multiply-add (a portable build for x86) OpenBLAS, which looks for it when it
-/// runs, is faster than anything compiled ahead; then there are no tiles.
+/// AVX-512 has 32 registers of one vector, AVX2 has 16 of half a vector, NEON 32 of a quarter, SSE 16 of
+/// a quarter. Of the tiles that fill them the wide ones take the fewest instructions: six rows of four
+/// vectors 38 for 24 products, eight rows of two 30 for 16. A core to itself does either at its peak; one
+/// that runs two threads at a time, as cores of rented machines do, does the wide one up to a fifth faster.
 enum RegisterTiles {
-  /// Whether products are computed in register tiles.
-  static let areUsed = TESSERA_HAS_FMA == 1
   /// The columns of a tile, and of a panel of a packed matrix.
   static let columns = TESSERA_VECTOR_FLOATS >= 16 ? 64 : 16
   /// The rows of a tile.
-  static let rows = 6
+  static let rows = areFew ? 3 : 6
+  /// Whether six rows of sums do not fit the registers: those of SSE hold three.
+  private static let areFew = TESSERA_VECTOR_FLOATS * TESSERA_VECTOR_REGISTERS < 128
 
   /// Computes a block of up to `columns` columns, 16 at least, and any number of rows.
   ///
@@ -180,8 +178,12 @@ enum RegisterTiles {
       if left >= 2 { tile(RegisterTile<2, 2>.self) }
       if left >= 1 { tile(RegisterTile<1, 2>.self) }
     default:
-      while left >= 6 { tile(RegisterTile<6, 1>.self) }
-      if left >= 4 { tile(RegisterTile<4, 1>.self) }
+      if areFew {
+        while left >= 3 { tile(RegisterTile<3, 1>.self) }
+      } else {
+        while left >= 6 { tile(RegisterTile<6, 1>.self) }
+        if left >= 4 { tile(RegisterTile<4, 1>.self) }
+      }
       if left >= 2 { tile(RegisterTile<2, 1>.self) }
       if left >= 1 { tile(RegisterTile<1, 1>.self) }
     }

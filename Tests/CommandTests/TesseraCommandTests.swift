@@ -1,3 +1,4 @@
+import CPUBackend
 import FileTestSupport
 import Foundation
 import Testing
@@ -23,9 +24,9 @@ import Training
       }
     }
     let version = try tessera("--version")
-    #expect(version.output == "tessera \(Release.version)\n")
+    #expect(version.output == "tessera \(Release.version) (\(CPUBackend.level))\n")
     let training = try tessera("train", "--version")
-    #expect(training.output == "tessera train \(Release.version) (Tessera)\n")
+    #expect(training.output == "tessera train \(Release.version) (Tessera, \(CPUBackend.level))\n")
   }
 
   /// A command explains itself in all the ways that it is asked to, under the name that was typed.

@@ -193,14 +193,22 @@ public enum Release {
   /// The number that runs record.
   public static let version = "0.2.0"
 
-  /// A hash of the running program; empty where its file cannot be read.
+  /// A hash of the running program, or of the library that holds it; empty where its file cannot be read.
   static var fingerprint: String {
-    guard let path = Bundle.main.executablePath,
+    guard let path = libraryPath ?? Bundle.main.executablePath,
       let bytes = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
     else { return "" }
     var hash = Checksum()
     bytes.withUnsafeBytes { hash.add($0) }
     return hash.hexadecimal
+  }
+
+  /// The shared library that this is a part of, if it is in one.
+  private static var libraryPath: String? {
+    var place = Dl_info()
+    guard dladdr(#dsohandle, &place) != 0, let name = place.dli_fname else { return nil }
+    let path = String(cString: name)
+    return path.hasSuffix(".so") || path.hasSuffix(".dylib") ? path : nil
   }
 }
 
