@@ -205,10 +205,9 @@ public enum Release {
 
   /// The shared library that this is a part of, if it is in one.
   private static var libraryPath: String? {
-    var place = Dl_info()
-    guard dladdr(#dsohandle, &place) != 0, let name = place.dli_fname else { return nil }
-    let path = String(cString: name)
-    return path.hasSuffix(".so") || path.hasSuffix(".dylib") ? path : nil
+    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    let line = maps.split(separator: "\n").first { $0.hasSuffix("/libTesseraCommands.so") }
+    return line.flatMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
   }
 }
 
