@@ -9,6 +9,7 @@
 #endif
 
 typedef float tessera_floats __attribute__((ext_vector_type(16)));
+typedef float tessera_half_floats __attribute__((ext_vector_type(8)));
 typedef double tessera_doubles __attribute__((ext_vector_type(16)));
 typedef unsigned int tessera_words __attribute__((ext_vector_type(16)));
 
@@ -38,6 +39,15 @@ TESSERA_INLINE void tessera_store_first(tessera_floats v, float *y, long count) 
 /// call that rounds once takes each lane by itself.
 TESSERA_INLINE tessera_floats tessera_multiply_add(
     tessera_floats a, tessera_floats b, tessera_floats c) {
+#if TESSERA_HAS_FMA
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+TESSERA_INLINE tessera_half_floats tessera_half_multiply_add(
+    tessera_half_floats a, tessera_half_floats b, tessera_half_floats c) {
 #if TESSERA_HAS_FMA
   return __builtin_elementwise_fma(a, b, c);
 #else

@@ -342,7 +342,7 @@ public func batchedMatrixProduct(
 /// "x86-64-v3", or the architecture.
 public let kernelLevel: String = {
   #if arch(x86_64)
-    TESSERA_LEVEL > 1 ? "x86-64-v\(TESSERA_LEVEL)" : "x86-64"
+    ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"][Int(TESSERA_LEVEL) - 1]
   #elseif arch(arm64)
     "arm64"
   #else

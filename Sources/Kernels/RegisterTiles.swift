@@ -14,22 +14,25 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
   private typealias Sums = InlineArray<rows, InlineArray<vectors, Vector>>
 
   /// Adds a term to all sums, and moves on to the next.
+  ///
+  /// Rows are in threes, whose values are one or two rows from the first: x86 adds a register, or twice
+  /// that, as it loads. So six rows take two pointers, and none of them leaves the registers.
   @_transparent
   private static func addTerm(
-    _ sums: inout Sums, _ starts: InlineArray<rows, UnsafePointer<Float>>, _ place: inout Int,
+    _ sums: inout Sums, _ threes: inout InlineArray<3, UnsafePointer<Float>>, row: Int,
     _ b: inout UnsafePointer<Float>, term: Int, stride: Int, ahead: Int
   ) {
     if ahead > 0 {
       for v in 0..<vectors { tessera_prefetch(b + (ahead &+ v &* 16)) }
     }
     for r in 0..<rows {
-      let x = Vector(repeating: starts[unchecked: r][place])
+      let x = Vector(repeating: threes[unchecked: r / 3][r % 3 &* row])
       for v in 0..<vectors {
         sums[unchecked: r][unchecked: v] = multiplyAdd(
           x, b.vector(v &* 16), sums[unchecked: r][unchecked: v])
       }
     }
-    place &+= term
+    for i in 0..<3 { threes[unchecked: i] += term }
     b += stride
   }
 
@@ -59,11 +62,9 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
         for r in 0..<rows { sums[unchecked: r][unchecked: v] = x }
       }
     }
-    // A pointer to each row and one index for all take the fewest instructions.
-    var starts = InlineArray<rows, UnsafePointer<Float>>(repeating: a)
-    for r in 0..<rows { starts[unchecked: r] = a + r &* row }
+    var threes: InlineArray<3, UnsafePointer<Float>> = [a, a + 3 &* row, a + 6 &* row]
     var b = b
-    var (k, place, line) = (0, 0, 0)
+    var (k, line) = (0, 0)
     while k < inner {
       if let prefetch {
         if let x = prefetch.first { tessera_prefetch_soon(x + k) }
@@ -75,10 +76,10 @@ struct RegisterTile<let rows: Int, let vectors: Int> {
       let end = min(k &+ TilePrefetch.terms, inner)
       // Two terms a round: what counts and moves on is a tenth of the instructions.
       while k < end {
-        addTerm(&sums, starts, &place, &b, term: term, stride: stride, ahead: ahead)
+        addTerm(&sums, &threes, row: row, &b, term: term, stride: stride, ahead: ahead)
         k &+= 1
         guard k < end else { break }
-        addTerm(&sums, starts, &place, &b, term: term, stride: stride, ahead: ahead)
+        addTerm(&sums, &threes, row: row, &b, term: term, stride: stride, ahead: ahead)
         k &+= 1
       }
     }
