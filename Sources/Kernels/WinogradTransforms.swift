@@ -288,16 +288,16 @@ func transformOutput(
   into y: TilePlace<UnsafeMutablePointer<Float>>
 ) {
   if isNarrow {
-    transformOutput(m, shift: shift.lowHalf, into: y)
-    transformOutput(m.from(8), shift: shift.highHalf, into: y.from(8))
+    transformOutput(SIMD8<Float>.self, m, shift: shift.lowHalf, into: y)
+    transformOutput(SIMD8<Float>.self, m.from(8), shift: shift.highHalf, into: y.from(8))
   } else {
-    transformOutput(m, shift: shift, into: y)
+    transformOutput(SIMD16<Float>.self, m, shift: shift, into: y)
   }
 }
 
 @inline(__always)
 private func transformOutput<V: Channels>(
-  _ m: TilePlace<UnsafePointer<Float>>, shift: V,
+  _: V.Type, _ m: TilePlace<UnsafePointer<Float>>, shift: V,
   into y: TilePlace<UnsafeMutablePointer<Float>>
 ) {
   let even: Six<(V, V)> = six { evenOutputs(m(0, $0), m(1, $0), m(2, $0), m(3, $0), m(4, $0)) }

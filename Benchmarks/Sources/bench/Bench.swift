@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
     subcommands: [
       Peers.self, KernelRates.self, EncodeTimes.self, LoadingRates.self, MonitorCost.self,
       Growth.self, PriorPeers.self, PriorGrowth.self, PriorQuality.self, ContinuousPeers.self,
-      RankScaling.self, Accuracy.self, Study.self, Measure.self,
+      Rivals.self, RankScaling.self, Accuracy.self, Study.self, Measure.self,
     ],
     defaultSubcommand: Peers.self)
 }

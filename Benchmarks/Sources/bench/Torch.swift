@@ -31,10 +31,12 @@ struct Torch {
       ])
   }
 
-  /// Runs a script of this package in a process of its own, which prints a line of JSON.
+  /// Runs a script of this package in a process of its own, whose last line is JSON.
   func run<Result: Decodable>(_ script: String, _ arguments: [String]) throws -> Result {
     let process = try ChildProcess(python, ["Benchmarks/" + script] + arguments)
-    return try JSONDecoder().decode(Result.self, from: Data(process.output.utf8))
+    // Engines print what they like before it.
+    let line = process.output.split(whereSeparator: \.isNewline).last ?? ""
+    return try JSONDecoder().decode(Result.self, from: Data(line.utf8))
   }
 
   /// Whether the processor computes in bfloat16; without, PyTorch would convert at each step.

@@ -13,6 +13,8 @@ struct Measurement: Rated {
   var parameters: Int?
   /// The program and its version, where it tells.
   var version: String?
+  /// The share of results that are equal to Tessera's, where they were compared.
+  var equal: Double?
 
   /// Images a second.
   var rate: Double { imagesPerSecond }
