@@ -36,7 +36,7 @@ DIST     = .build/dist/$(NAME)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SHARE    = $(DESTDIR)$(PREFIX)/share
-MAN             = $(SHARE)/man/man1
+MAN      = $(SHARE)/man/man1
 
 # What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth,
 # prior-quality, continuous or scale; PRESETS=tiny and ROUNDS=1 make it short.
@@ -45,7 +45,7 @@ PRESETS ?=
 ROUNDS  ?=
 BENCH   = $(SWIFT) build --package-path Benchmarks -c release $(NATIVE)
 
-.PHONY: help demo test tsan build manual dist install uninstall bench study format check packages clean
+.PHONY: help demo test tsan build manual dist stage install uninstall bench study format check packages clean
 
 help:
 	@echo "make build    the commands, in $(BIN): train encode decode compare scenes sweep, and"
@@ -110,12 +110,14 @@ tsan: packages
 
 # A folder and a tarball that run on Linux machines without Swift, on any x86-64 processor of the last fifteen
 # years: the program, its libraries for each level, completions, man pages, configurations, a checkpoint.
-dist: packages | $(MANUAL)
+dist: stage
+	tar -C $(dir $(DIST)) -czf $(DIST).tar.gz $(notdir $(DIST))
+	@echo $(DIST).tar.gz
+
+stage: packages | $(MANUAL)
 	$(foreach level,$(filter-out native,$(LEVELS)),$(BUILD_LEVEL) --scratch-path .build/$(level) &&) true
 	$(if $(filter native,$(LEVELS)),$(BUILD))
 	.ci/dist $(DIST) $(MANUAL) $(foreach level,$(LEVELS),$(if $(filter native,$(level)),$(BIN),$(level)=.build/$(level)/release))
-	tar -C $(dir $(DIST)) -czf $(DIST).tar.gz $(NAME)
-	@echo $(DIST).tar.gz
 
 BUILD_LEVEL = $(SWIFT) build -c release --product TesseraCommands -Xlinker -s -Xcc -march=$(level)
 
@@ -128,7 +130,7 @@ install: | $(DIST)
 	[ ! -d $(DIST)/lib ] || cp -R $(DIST)/lib/tessera "$(DESTDIR)$(PREFIX)/lib"
 
 $(DIST):
-	$(MAKE) dist
+	$(MAKE) stage
 
 uninstall:
 	rm -rf "$(DESTDIR)$(PREFIX)/lib/tessera" "$(SHARE)/tessera"
