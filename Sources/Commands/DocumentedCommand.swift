@@ -129,6 +129,8 @@ extension ParsableCommand {
       try work(terminal)
     } catch let error as ExitCode {
       throw error
+    } catch is EncodingInterrupted {
+      throw ExitCode(Interruption.exitCode)
     } catch {
       let failure = Failure(error)
       terminal.fail(failure)

@@ -69,30 +69,37 @@ final class TiledRun<B: Backend> {
   private let lanes: Int
   private let pool: LanePool
   private let source: any TileSource
+  private let monitor: TilingMonitor
   private var stored: [ValueID: StoredValue] = [:]
   private var moments: [Int: (mean: [Float], reciprocalDeviation: [Float])] = [:]
 
   init(
     _ map: TileMap, _ schedule: TilingSchedule, parameters: ParameterMemory<B>, lanes: Int,
-    pool: LanePool, source: any TileSource
+    pool: LanePool, source: any TileSource, monitor: TilingMonitor
   ) {
     (self.map, self.schedule, self.parameters) = (map, schedule, parameters)
-    (self.lanes, self.pool, self.source) = (lanes, pool, source)
+    (self.lanes, self.pool, self.source, self.monitor) = (lanes, pool, source, monitor)
   }
 
   /// Makes all passes; the rows of the result go to the sink.
-  func run(into sink: @escaping Sink) {
+  ///
+  /// - Throws: `CancellationError` where the monitor was told to stop.
+  func run(into sink: @escaping Sink) throws {
     for pass in schedule.passes {
       for value in pass.dropped { stored[value] = nil }
       switch pass.purpose {
-      case .moments(let node): findMoments(of: node, pass)
-      case .images: store(pass)
-      case .wholes: computeWholes(pass.targets)
+      case .moments(let node): try findMoments(of: node, pass)
+      case .images:
+        try monitor.begin(tiles: tiles(of: pass).count)
+        try store(pass)
+      case .wholes: try computeWholes(pass.targets)
       case .result:
+        let tiles = pass.isStored ? [] : tiles(of: pass)
+        try monitor.begin(tiles: tiles.count)
         if pass.isStored {
           give(pass.targets[0], to: sink)
         } else {
-          compute(pass.targets, tiles(of: pass), give: sink)
+          try compute(pass.targets, tiles, give: sink)
         }
       }
     }
@@ -100,12 +107,16 @@ final class TiledRun<B: Backend> {
 
   // MARK: Passes
 
-  private func findMoments(of node: Int, _ pass: TilingSchedule.Pass) {
+  private func findMoments(of node: Int, _ pass: TilingSchedule.Pass) throws {
     guard case .normalization(let normalization) = map.rules[node] else { return }
     let value = pass.targets[0]
     let shape = map.shape(value)
     let stream = parameters.backend.moments(of: normalization, image: shape)
-    if pass.stores, !pass.isStored { store(pass) }
+    let isComputed = !pass.isStored && value != map.input
+    try monitor.begin(
+      tiles: isComputed
+        ? tiles(of: pass).count + (pass.stores ? 0 : stream.sampledPixels.count) : 0)
+    if pass.stores, !pass.isStored { try store(pass) }
     let (width, channels) = (shape[2], shape[3])
     let samples = StoredValue([1, 1, stream.sampledPixels.count, channels])
     let places = stream.sampledPixels.map { ($0 / width, $0 % width) }
@@ -122,7 +133,7 @@ final class TiledRun<B: Backend> {
       let tiles = places.map { TileRegion($0.0..<$0.0 + 1, $0.1..<$0.1 + 1) }
       // One by one, as two samples may be the same pixel of a small image.
       for (index, tile) in tiles.enumerated() {
-        compute([value], [tile]) { _, _, numbers in
+        try compute([value], [tile]) { _, _, numbers in
           samples.place(0, index).update(from: numbers, count: channels)
         }
       }
@@ -136,7 +147,7 @@ final class TiledRun<B: Backend> {
     } else if let whole = stored[value] {
       stream.add(whole.numbers, count: shape[1] * width)
     } else {
-      addBands(of: value, pass, to: stream)
+      try addBands(of: value, pass, to: stream)
     }
     var mean = [Float](repeating: 0, count: normalization.groups)
     var reciprocalDeviation = mean
@@ -147,13 +158,13 @@ final class TiledRun<B: Backend> {
   /// Adds pixels in order, a row of tiles at a time.
   private func addBands(
     of value: ValueID, _ pass: TilingSchedule.Pass, to stream: any StreamedMoments
-  ) {
+  ) throws {
     let shape = map.shape(value)
     let band = StoredValue([1, min(pass.tile.rows, shape[1]), shape[2], shape[3]])
     let sessions = PassSessions(self, [value], tiles(of: pass))
     for tiles in Self.bands(tiles(of: pass)) {
       let first = tiles[0].rows.lowerBound
-      sessions.compute(tiles) { row, columns, numbers in
+      try sessions.compute(tiles) { row, columns, numbers in
         band.place(row - first, columns.lowerBound)
           .update(from: numbers, count: columns.count * shape[3])
       }
@@ -161,14 +172,15 @@ final class TiledRun<B: Backend> {
     }
   }
 
-  private func store(_ pass: TilingSchedule.Pass) {
+  private func store(_ pass: TilingSchedule.Pass) throws {
     let values = pass.targets.map { StoredValue(map.shape($0)) }
     let sessions = PassSessions(self, pass.targets, tiles(of: pass))
-    sessions.computeAll(tiles(of: pass), into: values)
+    try sessions.computeAll(tiles(of: pass), into: values)
     for (target, value) in zip(pass.targets, values) { stored[target] = value }
   }
 
-  private func computeWholes(_ targets: [ValueID]) {
+  private func computeWholes(_ targets: [ValueID]) throws {
+    try monitor.begin(tiles: 1)
     let (plan, reads) = map.plan(of: targets, on: parameters.backend)
     let session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
     let results = targets.map { StoredValue(map.shape($0)) }
@@ -196,6 +208,7 @@ final class TiledRun<B: Backend> {
       }
     }
     session.run(items: 1)
+    monitor.finishTile()
     for (target, result) in zip(targets, results) { stored[target] = result }
   }
 
@@ -213,9 +226,9 @@ final class TiledRun<B: Backend> {
 
   // MARK: Tiles
 
-  private func compute(_ targets: [ValueID], _ tiles: [TileRegion], give: @escaping Sink) {
+  private func compute(_ targets: [ValueID], _ tiles: [TileRegion], give: @escaping Sink) throws {
     let sessions = PassSessions(self, targets, tiles)
-    sessions.compute(tiles, give: give)
+    try sessions.compute(tiles, give: give)
   }
 
   private func tiles(of pass: TilingSchedule.Pass) -> [TileRegion] {
@@ -278,8 +291,8 @@ final class TiledRun<B: Backend> {
     }
 
     /// Computes tiles of the only target, and gives their rows away.
-    func compute(_ tiles: [TileRegion], give: @escaping Sink) {
-      replay(tiles) { [scratch] replay, tile in
+    func compute(_ tiles: [TileRegion], give: @escaping Sink) throws {
+      try replay(tiles) { [scratch] replay, tile in
         let row = scratch[replay.lane].numbers
         for index in 0..<tile.rows.count {
           replay.read(TileRecipe.name(target: 0), element: index, intoWords: row)
@@ -289,8 +302,8 @@ final class TiledRun<B: Backend> {
     }
 
     /// Computes tiles of all targets, each into its place.
-    func computeAll(_ tiles: [TileRegion], into values: [StoredValue]) {
-      replay(tiles) { replay, tile in
+    func computeAll(_ tiles: [TileRegion], into values: [StoredValue]) throws {
+      try replay(tiles) { replay, tile in
         for (index, value) in values.enumerated() {
           for row in 0..<tile.rows.count {
             replay.read(
@@ -303,20 +316,26 @@ final class TiledRun<B: Backend> {
 
     private func replay(
       _ tiles: [TileRegion], collect: @escaping (Session<B>.Replay, TileRegion) -> Void
-    ) {
+    ) throws {
+      let monitor = run.monitor
       let recipes = tiles.map { self.recipes[$0]! }
       for session in sessions.values {
         session.feed = { [run, scratch] in
           run.feed(recipes[$0.item], $0, scratch[$0.lane].numbers)
         }
-        session.collect = { collect($0, recipes[$0.item].tile) }
+        session.collect = {
+          collect($0, recipes[$0.item].tile)
+          monitor.finishTile()
+        }
       }
       Session.runUnordered(
-        recipes.enumerated().map { (session: sessions[$1.key]!, item: $0) })
+        recipes.enumerated().map { (session: sessions[$1.key]!, item: $0) },
+        isCancelled: { monitor.isStopped })
       for session in sessions.values {
         session.feed = { _ in }
         session.collect = { _ in }
       }
+      try monitor.check()
     }
   }
 

@@ -7,6 +7,11 @@ public struct TilingShortage: Error, Equatable, Sendable {
   public let bytes: Int
   /// The layer that needs them, as it sees the whole image; nil where a tile or the results do.
   public let layer: String?
+
+  /// For what they are needed, in words that follow "of working memory".
+  public var reason: String {
+    layer.map { " for \($0), which sees the whole image" } ?? " even in tiles"
+  }
 }
 
 /// In which passes over the image a network is computed, what is kept between them, how large tiles are.
