@@ -36,7 +36,7 @@ public final class TiledCodec<B: Backend>: ImageCodec {
   private typealias Scheduled = (map: TileMap, schedule: TilingSchedule)
 
   /// The networks of a tokenizer.
-  private enum Half {
+  enum Half {
     case encoder, decoder
   }
 
@@ -87,21 +87,37 @@ public final class TiledCodec<B: Backend>: ImageCodec {
         if task == .decode || task == .reconstruct {
           _ = try scheduled(.decoder, size, task)
         }
+        guard size.least(task) <= memory else {
+          throw TilingShortage(bytes: size.least(task), layer: nil)
+        }
       }
     outcomes[key] = outcome
     try outcome.get()
+  }
+
+  /// What a task on an image of a size costs beside the untiled one, by the estimate that the passes are chosen
+  /// by: in multiply-adds and numbers written, all lanes together.
+  package func relativeCost(_ task: Task, height: Int, width: Int) throws -> Double {
+    let size = Extents(height, width, configuration)
+    var (tiled, whole) = (0.0, 0.0)
+    for half in halves(task) {
+      let (map, schedule) = try scheduled(half, size, task)
+      tiled += schedule.cost
+      whole += TilingCosts(map).cost(of: [map.target], stored: [:])
+    }
+    return tiled / whole
   }
 
   /// More pixels than this never fit.
   public func mostPixels(_ tasks: [Task]) -> Int {
     let side = configuration.model.downsampling
     let size = Extents(side, side, configuration)
-    let bytes = tasks.map { size.kept($0) }.max() ?? 1
+    let bytes = tasks.map { size.least($0) }.max() ?? 1
     return Int(Double(memory) / Double(max(1, bytes)) * Double(side * side))
   }
 
   /// What an image and what becomes of it take.
-  private struct Extents {
+  struct Extents {
     let height, width, rows, columns: Int
     /// Channels of the encoder's output, of a code, and indices of a token.
     let encoded, dimension, depth: Int
@@ -122,18 +138,29 @@ public final class TiledCodec<B: Backend>: ImageCodec {
     var vectors: Int { rows * columns }
     private var image: Int { 3 * height * width }
 
-    /// Bytes that are there while a network is computed, stored values and tiles apart.
+    /// Bytes that are there while a network is computed, beside stored values and tiles.
     func kept(_ task: Task) -> Int {
       let word = MemoryLayout<Float>.stride
       switch task {
       case .encode, .draw, .vectors:
         return image * (isNumbers ? 1 + word : 1) + vectors * (encoded + depth) * word
-      // The image, and the one that it is cropped to.
-      case .decode: return 2 * image + vectors * (dimension + 2 * depth) * word
-      // Two images, and the one that it may be compared with; vectors, targets, codes, divergences, and
+      case .decode: return vectors * (dimension + 2 * depth) * word
+      // The image, and the one that it may be compared with; vectors, targets, codes, divergences, and
       // arrays of them.
       case .reconstruct:
-        return 3 * image + vectors * (encoded + 6 * dimension + 2 * depth) * word
+        return 2 * image + vectors * (encoded + 6 * dimension + 2 * depth) * word
+      }
+    }
+
+    /// Bytes of what a network's last pass yields.
+    func result(_ half: Half) -> Int { half == .decoder ? image : 0 }
+
+    /// Bytes that a task needs whatever its network: of decoding the image, and the one that it is cropped to.
+    func least(_ task: Task) -> Int {
+      switch task {
+      case .encode, .draw, .vectors: kept(task)
+      case .decode: kept(task) + 2 * image
+      case .reconstruct: kept(task) + image
       }
     }
   }
@@ -151,7 +178,8 @@ public final class TiledCodec<B: Backend>: ImageCodec {
     let kept = size.kept(task)
     do {
       let schedule = try TilingSchedule(
-        map, memory: memory - kept, lanes: lanes, on: parameters.backend, forced: forcedTile)
+        map, memory: TilingMemory(bytes: memory - kept, result: size.result(half)), lanes: lanes,
+        on: parameters.backend, forced: forcedTile)
       if schedules.count == Self.mostSchedules { schedules = [:] }
       schedules[key] = (map, schedule)
       return (map, schedule)
@@ -185,15 +213,17 @@ public final class TiledCodec<B: Backend>: ImageCodec {
     }
   }
 
+  private func halves(_ task: Task) -> [Half] {
+    switch task {
+    case .encode, .draw, .vectors: [.encoder]
+    case .decode: [.decoder]
+    case .reconstruct: [.encoder, .decoder]
+    }
+  }
+
   /// Begins a task, whose passes are counted from here on.
   private func begin(_ task: Task, _ size: Extents) throws {
-    let halves: [Half] =
-      switch task {
-      case .encode, .draw, .vectors: [.encoder]
-      case .decode: [.decoder]
-      case .reconstruct: [.encoder, .decoder]
-      }
-    let passes = try halves.reduce(0) {
+    let passes = try halves(task).reduce(0) {
       try $0 + scheduled($1, size, task).schedule.passes.count
     }
     monitor = TilingMonitor(passes: passes, report: progress, shouldStop: shouldStop)
@@ -318,7 +348,8 @@ public final class TiledCodec<B: Backend>: ImageCodec {
       ImagePixels(image), Extents(image.height, image.width, configuration))
   }
 
-  private func encode(_ image: any TileSource, _ size: Extents) throws -> TokenGrid {
+  /// The tokens of an image whose pixels may come from anywhere.
+  func encode(_ image: any TileSource, _ size: Extents) throws -> TokenGrid {
     let grid = tokens(try quantized(image, size, .encode), size)
     if grid.indices.contains(where: { $0 < 0 }) { throw CodecError.notFinite(image: 0) }
     return grid
@@ -417,64 +448,6 @@ public final class TiledCodec<B: Backend>: ImageCodec {
   /// Codes, as the image that the decoder begins with.
   private func shaped(_ codes: StoredValue, _ size: Extents) -> StoredValue {
     StoredValue([1, size.rows, size.columns, size.dimension], of: codes)
-  }
-}
-
-// MARK: - Several images
-
-extension TiledCodec {
-  /// The tokens of images, one after another.
-  public func encode(_ images: [Image]) throws -> [TokenGrid] {
-    try each(images) { try encode($0) }
-  }
-
-  /// The tokens of images that are given as numbers, one after another; see ``Codec/encode(_:write:)``.
-  public func encode(
-    _ sizes: [(height: Int, width: Int)],
-    write: @escaping (_ image: Int, _ numbers: UnsafeMutablePointer<Float>) -> Void
-  ) throws -> [TokenGrid] {
-    precondition(!configuration.quantizer.isContinuous, "a continuous bottleneck has no tokens")
-    return try each(Array(sizes.enumerated())) { index, size in
-      let extents = Extents(size.height, size.width, configuration, isNumbers: true)
-      // Nothing is allocated for what does not fit.
-      try check(.encode, height: size.height, width: size.width, isNumbers: true)
-      let numbers = StoredValue([1, size.height, size.width, 3])
-      write(index, numbers.numbers)
-      return try encode(numbers, extents)
-    }
-  }
-
-  /// The vectors before quantization of images, one after another.
-  public func vectors(of images: [Image]) throws -> [[Float]] {
-    try each(images) { try vectors(of: $0) }
-  }
-
-  /// The latents of images, one after another.
-  public func latents(of images: [Image], drawnBy keys: [Int32]?) throws -> [LatentGrid] {
-    try each(Array(images.enumerated())) { try latents(of: $1, drawnBy: keys?[$0]) }
-  }
-
-  /// The images that tokens stand for, one after another.
-  public func decode(_ grids: [TokenGrid]) throws -> [Image] {
-    try each(grids) { try decode($0) }
-  }
-
-  /// The images that latents stand for, one after another.
-  public func decode(latents grids: [LatentGrid]) throws -> [Image] {
-    try each(grids) { try decode(latents: $0) }
-  }
-
-  /// The tokenizer's own forward pass on images, one after another.
-  public func reconstruct(_ images: [Image]) throws -> [ImageReconstruction] {
-    try each(images) { try reconstruct($0) }
-  }
-
-  private func each<T, R>(_ items: [T], _ body: (T) throws -> R) throws -> [R] {
-    try items.enumerated().map { index, item in
-      do { return try body(item) } catch let error as CodecError {
-        throw error.ofImage(index)
-      }
-    }
   }
 }
 

@@ -1,61 +1,6 @@
 import Autodiff
 import Execution
 
-/// Where the pixels of a network's image come from.
-protocol TileSource {
-  /// Some pixels of a row, `[columns, C]`: where they lie, or a copy in scratch memory.
-  func row(
-    _ row: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
-  ) -> UnsafePointer<Float>
-}
-
-/// A value that is kept as a whole between passes.
-final class StoredValue: TileSource, @unchecked Sendable {
-  // Unchecked: lanes write disjoint tiles, and read when all is written.
-
-  /// The numbers.
-  let numbers: UnsafeMutablePointer<Float>
-  /// Its extents; those of an image are `[1, H, W, C]`.
-  let shape: Shape
-
-  /// Whose memory it is; nil where it is its own.
-  private let owner: StoredValue?
-
-  init(_ shape: Shape) {
-    self.shape = shape
-    owner = nil
-    numbers = .allocate(capacity: max(1, shape.count))
-  }
-
-  /// The same numbers under other extents.
-  init(_ shape: Shape, of other: StoredValue) {
-    precondition(shape.count == other.shape.count, "as many numbers")
-    (self.shape, owner, numbers) = (shape, other, other.numbers)
-  }
-
-  deinit { if owner == nil { numbers.deallocate() } }
-
-  /// The words as an array.
-  func array<T>(of type: T.Type) -> [T] {
-    [T](unsafeUninitializedCapacity: shape.count) { buffer, count in
-      UnsafeMutableRawPointer(buffer.baseAddress!).copyMemory(
-        from: numbers, byteCount: shape.count * MemoryLayout<Float>.stride)
-      count = shape.count
-    }
-  }
-
-  func row(
-    _ row: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
-  ) -> UnsafePointer<Float> {
-    UnsafePointer(place(row, columns.lowerBound))
-  }
-
-  /// Where a pixel lies.
-  func place(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Float> {
-    numbers + (row * shape[2] + column) * shape[3]
-  }
-}
-
 /// Computes a network over one image in tiles: bit by bit what a plan of the whole image computes.
 ///
 /// Tiles of one pass that a plan serves are replayed by one session; all sessions share the lanes.
@@ -86,7 +31,7 @@ final class TiledRun<B: Backend> {
   /// - Throws: `CancellationError` where the monitor was told to stop.
   func run(into sink: @escaping Sink) throws {
     for pass in schedule.passes {
-      for value in pass.dropped { stored[value] = nil }
+      keep(pass)
       switch pass.purpose {
       case .moments(let node): try findMoments(of: node, pass)
       case .images:
@@ -94,13 +39,24 @@ final class TiledRun<B: Backend> {
         try store(pass)
       case .wholes: try computeWholes(pass.targets)
       case .result:
-        let tiles = pass.isStored ? [] : tiles(of: pass)
+        let tiles = tiles(of: pass)
         try monitor.begin(tiles: tiles.count)
         if pass.isStored {
           give(pass.targets[0], to: sink)
         } else {
-          try compute(pass.targets, tiles, give: sink)
+          try compute(pass, tiles, give: sink)
         }
+      }
+    }
+  }
+
+  /// Lets go what a pass and those behind it do not read.
+  private func keep(_ pass: TilingSchedule.Pass) {
+    for (value, whole) in stored {
+      if let rows = pass.available[value] {
+        if map.kind(value) == .grid { whole.keep(rows: rows) }
+      } else {
+        stored[value] = nil
       }
     }
   }
@@ -112,42 +68,33 @@ final class TiledRun<B: Backend> {
     let value = pass.targets[0]
     let shape = map.shape(value)
     let stream = parameters.backend.moments(of: normalization, image: shape)
-    let isComputed = !pass.isStored && value != map.input
-    try monitor.begin(
-      tiles: isComputed
-        ? tiles(of: pass).count + (pass.stores ? 0 : stream.sampledPixels.count) : 0)
-    if pass.stores, !pass.isStored { try store(pass) }
+    let isComputed = pass.storedRows < shape[1] && !pass.isStored
     let (width, channels) = (shape[2], shape[3])
-    let samples = StoredValue([1, 1, stream.sampledPixels.count, channels])
-    let places = stream.sampledPixels.map { ($0 / width, $0 % width) }
+    let samples = Samples(stream.sampledPixels, in: shape)
+    let sampled = isComputed ? samples.tiles(from: pass.storedRows) : []
+    try monitor.begin(tiles: tiles(of: pass).count + sampled.count)
+    if pass.storedRows > 0 { try store(pass) }
+    let kept = stored[value]
     if value == map.input {
-      for (index, place) in places.enumerated() {
-        let pixel = source.row(place.0, place.1..<place.1 + 1, samples.place(0, index))
-        samples.place(0, index).update(from: pixel, count: channels)
-      }
-    } else if let whole = stored[value] {
-      for (index, place) in places.enumerated() {
-        samples.place(0, index).update(from: whole.place(place.0, place.1), count: channels)
-      }
-    } else {
-      let tiles = places.map { TileRegion($0.0..<$0.0 + 1, $0.1..<$0.1 + 1) }
-      // One by one, as two samples may be the same pixel of a small image.
-      for (index, tile) in tiles.enumerated() {
-        try compute([value], [tile]) { _, _, numbers in
-          samples.place(0, index).update(from: numbers, count: channels)
-        }
+      let scratch = StoredValue([channels])
+      samples.fill(0..<shape[1]) { source.row($0, $1..<$1 + 1, scratch.numbers) }
+    } else if let kept {
+      samples.fill(0..<kept.rows) { UnsafePointer(kept.place($0, $1)) }
+    }
+    if !sampled.isEmpty {
+      try compute(pass, sampled) { row, columns, numbers in
+        samples.fill(row..<row + 1, columns) { numbers + ($1 - columns.lowerBound) * channels }
       }
     }
-    stream.begin(samples: samples.numbers)
+    stream.begin(samples: samples.numbers.numbers)
     if value == map.input {
       let scratch = StoredValue([width, channels])
       for row in 0..<shape[1] {
         stream.add(source.row(row, 0..<width, scratch.numbers), count: width)
       }
-    } else if let whole = stored[value] {
-      stream.add(whole.numbers, count: shape[1] * width)
     } else {
-      try addBands(of: value, pass, to: stream)
+      if let kept { stream.add(kept.numbers, count: kept.rows * width) }
+      if isComputed { try addBands(of: value, pass, to: stream) }
     }
     var mean = [Float](repeating: 0, count: normalization.groups)
     var reciprocalDeviation = mean
@@ -155,14 +102,15 @@ final class TiledRun<B: Backend> {
     moments[node] = (mean, reciprocalDeviation)
   }
 
-  /// Adds pixels in order, a row of tiles at a time.
+  /// Adds the pixels that are not stored in order, a row of tiles at a time.
   private func addBands(
     of value: ValueID, _ pass: TilingSchedule.Pass, to stream: any StreamedMoments
   ) throws {
     let shape = map.shape(value)
     let band = StoredValue([1, min(pass.tile.rows, shape[1]), shape[2], shape[3]])
-    let sessions = PassSessions(self, [value], tiles(of: pass))
-    for tiles in Self.bands(tiles(of: pass)) {
+    let tiles = tiles(of: pass, below: pass.storedRows)
+    let sessions = PassSessions(self, pass, tiles)
+    for tiles in Self.bands(tiles) {
       let first = tiles[0].rows.lowerBound
       try sessions.compute(tiles) { row, columns, numbers in
         band.place(row - first, columns.lowerBound)
@@ -173,9 +121,12 @@ final class TiledRun<B: Backend> {
   }
 
   private func store(_ pass: TilingSchedule.Pass) throws {
-    let values = pass.targets.map { StoredValue(map.shape($0)) }
-    let sessions = PassSessions(self, pass.targets, tiles(of: pass))
-    try sessions.computeAll(tiles(of: pass), into: values)
+    let values = pass.targets.map { target in
+      let shape = map.shape(target)
+      return StoredValue(shape, rows: min(pass.storedRows, shape[1]))
+    }
+    let tiles = tiles(of: pass, above: pass.storedRows)
+    try PassSessions(self, pass, tiles).computeAll(tiles, into: values)
     for (target, value) in zip(pass.targets, values) { stored[target] = value }
   }
 
@@ -226,18 +177,28 @@ final class TiledRun<B: Backend> {
 
   // MARK: Tiles
 
-  private func compute(_ targets: [ValueID], _ tiles: [TileRegion], give: @escaping Sink) throws {
-    let sessions = PassSessions(self, targets, tiles)
+  private func compute(
+    _ pass: TilingSchedule.Pass, _ tiles: [TileRegion], give: @escaping Sink
+  ) throws {
+    let sessions = PassSessions(self, pass, tiles)
     try sessions.compute(tiles, give: give)
   }
 
-  private func tiles(of pass: TilingSchedule.Pass) -> [TileRegion] {
-    let shape = map.shape(pass.targets[0])
-    func parts(_ extent: Int, _ side: Int) -> [Range<Int>] {
-      stride(from: 0, to: extent, by: side).map { $0..<min(extent, $0 + side) }
+  /// A pass's tiles, row by row: all, or those of some rows, at whose ends a part ends.
+  private func tiles(
+    of pass: TilingSchedule.Pass, above end: Int = .max, below start: Int = 0
+  ) -> [TileRegion] {
+    guard pass.isTiled else { return [] }
+    func cut(_ range: Range<Int>, _ side: Int) -> [Range<Int>] {
+      stride(from: range.lowerBound, to: range.upperBound, by: side).map {
+        $0..<min(range.upperBound, $0 + side)
+      }
     }
-    return parts(shape[1], pass.tile.rows).flatMap { rows in
-      parts(shape[2], pass.tile.columns).map { TileRegion(rows, $0) }
+    let width = map.shape(pass.targets[0])[2]
+    return pass.parts.filter { $0.lowerBound >= start && $0.upperBound <= end }.flatMap { part in
+      cut(part, pass.tile.rows).flatMap { rows in
+        cut(0..<width, pass.tile.columns).map { TileRegion(rows, $0) }
+      }
     }
   }
 
@@ -257,19 +218,17 @@ final class TiledRun<B: Backend> {
   /// They share the largest one's arenas, as a lane replays one of them at a time.
   private struct PassSessions {
     private let run: TiledRun
-    private let targets: [ValueID]
     private var recipes: [TileRegion: TileRecipe] = [:]
     private var sessions: [[Int]: Session<B>] = [:]
     private let scratch: [StoredValue]
 
-    init(_ run: TiledRun, _ targets: [ValueID], _ tiles: [TileRegion]) {
-      (self.run, self.targets) = (run, targets)
+    init(_ run: TiledRun, _ pass: TilingSchedule.Pass, _ tiles: [TileRegion]) {
+      self.run = run
+      let targets = pass.targets
       var plans: [[Int]: Plan] = [:]
       var widest = 1
       for tile in tiles where recipes[tile] == nil {
-        let recipe = TileRecipe(tile, of: targets, in: run.map) {
-          [stored = run.stored] in stored[$0] != nil
-        }
+        let recipe = TileRecipe(tile, of: targets, in: run.map, isStored: pass.isStored)
         recipes[tile] = recipe
         if plans[recipe.key] == nil { plans[recipe.key] = recipe.plan(on: run.parameters.backend) }
         for (value, region) in recipe.images {
