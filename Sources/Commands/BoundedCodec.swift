@@ -9,7 +9,7 @@ import Training
 /// that even then do not fit are refused.
 final class BoundedCodec {
   /// What is done with images.
-  typealias Task = Codec<Device>.Task
+  typealias Task = CodecTask
 
   private let codec: Codec<Device>
   private let single: Codec<Device>
@@ -17,6 +17,7 @@ final class BoundedCodec {
   private let tiled: TiledCodec<Device>?
   private let memoryLimit: Int
   private let limitName: String
+  private let terminal: Terminal?
   private var laneBytes: [Need: Int] = [:]
 
   private struct Need: Hashable {
@@ -32,12 +33,15 @@ final class BoundedCodec {
 
   /// Wraps a checkpoint's codec.
   ///
-  /// - Parameter memory: the bytes that the process may take (`--memory`); by default half of what there is.
+  /// - Parameters:
+  ///   - memory: the bytes that the process may take (`--memory`); by default half of what there is.
+  ///   - terminal: where to tell how far an image is that is computed in tiles.
   init(
-    _ tokenizer: OpenedTokenizer, memory: Int? = nil,
+    _ tokenizer: OpenedTokenizer, memory: Int? = nil, _ terminal: Terminal? = nil,
     limit: MemoryLimits.Limit = MemoryLimits().least
   ) {
     codec = tokenizer.codec
+    self.terminal = terminal
     single = Codec(
       tokenizer.configuration, parameters: tokenizer.parameters, lanes: 1,
       pool: LanePool(threads: 1))
@@ -60,6 +64,7 @@ final class BoundedCodec {
       ? TiledCodec(
         tokenizer.configuration, parameters: tokenizer.parameters, lanes: codec.lanes,
         pool: LanePool(threads: codec.lanes), memory: memoryLimit) : nil
+    tiled?.shouldStop = { Interruption.isRequested }
   }
 
   /// Refuses what needs more memory than there is; sizes in pixels.
@@ -75,9 +80,7 @@ final class BoundedCodec {
           try tiled.check(task, height: height, width: width)
           continue
         } catch {
-          let reason =
-            error.layer.map { " for \($0), which sees the whole image" } ?? " even in tiles"
-          found = (error.bytes, reason)
+          found = (error.bytes, error.reason)
         }
       } else {
         found = (need(task, height, width), "")
@@ -107,8 +110,6 @@ final class BoundedCodec {
   func encode(_ images: [Image], names: [String]) throws -> [TokenGrid] {
     try split(.encode, images.map { ($0.height, $0.width) }, names) { codec, members in
       try codec.encode(members.map { images[$0] })
-    } inTiles: { codec, member in
-      try codec.encode(images[member])
     }
   }
 
@@ -116,8 +117,6 @@ final class BoundedCodec {
   func vectors(of images: [Image], names: [String]) throws -> [[Float]] {
     try split(.vectors, images.map { ($0.height, $0.width) }, names) { codec, members in
       try codec.vectors(of: members.map { images[$0] })
-    } inTiles: { codec, member in
-      try codec.vectors(of: images[member])
     }
   }
 
@@ -127,8 +126,6 @@ final class BoundedCodec {
     let sizes = grids.map { ($0.height * side, $0.width * side) }
     return try split(.decode, sizes, names) { codec, members in
       try codec.decode(members.map { grids[$0] })
-    } inTiles: { codec, member in
-      try codec.decode(grids[member])
     }
   }
 
@@ -141,8 +138,6 @@ final class BoundedCodec {
     return try split(task, images.map { ($0.height, $0.width) }, names) { codec, members in
       try codec.latents(
         of: members.map { images[$0] }, drawnBy: keys.map { keys in members.map { keys[$0] } })
-    } inTiles: { codec, member in
-      try codec.latents(of: images[member], drawnBy: keys?[member])
     }
   }
 
@@ -152,27 +147,22 @@ final class BoundedCodec {
     let sizes = grids.map { ($0.height * side, $0.width * side) }
     return try split(.decode, sizes, names) { codec, members in
       try codec.decode(latents: members.map { grids[$0] })
-    } inTiles: { codec, member in
-      try codec.decode(latents: grids[member])
     }
   }
 
   /// What the model's own forward pass makes of images; `names` are for errors.
   func reconstruct(
     _ images: [Image], names: [String]
-  ) throws -> [Codec<Device>.Reconstruction] {
+  ) throws -> [ImageReconstruction] {
     try split(.reconstruct, images.map { ($0.height, $0.width) }, names) { codec, members in
       try codec.reconstruct(members.map { images[$0] })
-    } inTiles: { codec, member in
-      try codec.reconstruct(images[member])
     }
   }
 
   /// Gives each item to the codec that has room for it, and puts the results in order.
   private func split<R>(
     _ task: Task, _ sizes: [(height: Int, width: Int)], _ names: [String],
-    _ body: (Codec<Device>, [Int]) throws -> [R],
-    inTiles tile: (TiledCodec<Device>, Int) throws -> R
+    _ body: (any ImageCodec, [Int]) throws -> [R]
   ) throws -> [R] {
     var results = [R?](repeating: nil, count: sizes.count)
     let ways = sizes.map { way(task, $0.height, $0.width) }
@@ -193,9 +183,28 @@ final class BoundedCodec {
       try check(
         [task], height: sizes[member].height, width: sizes[member].width, name: names[member])
       guard let tiled else { preconditionFailure("without tiles the check has refused it") }
-      results[member] = try named([member]) { try tile(tiled, member) }
+      results[member] = try named([member]) {
+        try telling(of: names[member], tiled) { try body(tiled, [member])[0] }
+      }
     }
     return results.compactMap { $0 }
+  }
+
+  /// Computes an image in tiles: a line on the terminal tells how far it is, and a stop is heard between them.
+  private func telling<R>(
+    of name: String, _ tiled: TiledCodec<Device>, _ body: () throws -> R
+  ) throws -> R {
+    // The lanes report one at a time, and nobody else uses the terminal meanwhile.
+    nonisolated(unsafe) let terminal = terminal
+    tiled.progress = { progress in
+      terminal?.progress(
+        "\(name): pass \(progress.pass) of \(progress.passes), \(Int(progress.share * 100))%")
+    }
+    defer { tiled.progress = { _ in } }
+    do { return try body() } catch is CancellationError {
+      terminal?.endProgress()
+      throw EncodingInterrupted()
+    }
   }
 
   /// Where an image of a size fits.

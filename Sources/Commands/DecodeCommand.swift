@@ -138,7 +138,7 @@ public struct DecodeCommand: DocumentedCommand {
       let (paths, nameless) = try name(file.paths, terminal)
       Interruption.listen()
       let progress = ItemProgress(terminal, "decoding", total: file.count)
-      let codec = BoundedCodec(tokenizer, memory: memory.bytes)
+      let codec = BoundedCodec(tokenizer, memory: memory.bytes, terminal)
       let isWhole = try decode(file, to: paths, codec, progress)
       guard isWhole else {
         terminal.say(
@@ -309,7 +309,11 @@ public struct DecodeCommand: DocumentedCommand {
       }
       // Where memory is bounded, no image lies there that is still being written.
       if memory.bytes != nil { try writing.finish() }
-      let images = try file.decode(records.map(\.index), codec)
+      let images: [Image]
+      do { images = try file.decode(records.map(\.index), codec) } catch is EncodingInterrupted {
+        try writing.finish()
+        return false
+      }
       try writing.write(
         zip(records, images).map { item, image in
           let (path, record) = (item.path, item.shape)

@@ -130,6 +130,8 @@ extension ParsableCommand {
       try work(terminal)
     } catch let error as ExitCode {
       throw error
+    } catch is EncodingInterrupted {
+      throw ExitCode(Interruption.exitCode)
     } catch {
       let failure = Failure(error)
       terminal.fail(failure)

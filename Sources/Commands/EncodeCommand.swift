@@ -334,7 +334,7 @@ public struct EncodeCommand: DocumentedCommand {
       var preparation = Preparation(
         mode: size, augmentation: augmentation, downsampling: side,
         background: tokenizer.run.data.background)
-      let codec = BoundedCodec(tokenizer, memory: memory.bytes)
+      let codec = BoundedCodec(tokenizer, memory: memory.bytes, terminal)
       let tasks: [BoundedCodec.Task] =
         [latents.sample ? .draw : .encode] + (verify ? [.reconstruct, .decode] : [])
       preparation.mostPixels = codec.mostPixels(tasks)

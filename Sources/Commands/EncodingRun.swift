@@ -8,7 +8,7 @@ import Synchronization
 import Threads
 import TokenFiles
 
-/// A stop was requested before all images were encoded.
+/// A stop was requested before all images were encoded or decoded.
 struct EncodingInterrupted: Error {}
 
 /// The way from files to tokens: read ahead, encode in lanes, write, in portions of bounded size.

@@ -80,6 +80,9 @@ public final class Terminal {
     draw { line().text(columns: $0) }
   }
 
+  /// Removes the line of progress that stands there.
+  func endProgress() { erase() }
+
   private func draw(_ text: (_ columns: Int) -> String) {
     guard isInteractive, !isQuiet, !Self.isMuted, lastDrawn.duration(to: .now) > .milliseconds(100)
     else { return }

@@ -216,8 +216,13 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// Replays items of several sessions with the same lanes, each in the first lane that is free; the sessions
   /// may share arenas.
   ///
-  /// - Parameter replays: in the order in which they are begun; an item is known to its session by its number.
-  package static func runUnordered(_ replays: [(session: Session, item: Int)]) {
+  /// - Parameters:
+  ///   - replays: in the order in which they are begun; an item is known to its session by its number.
+  ///   - isCancelled: asked before each replay, in the lane's own thread: where it says so, no other is begun.
+  package static func runUnordered(
+    _ replays: [(session: Session, item: Int)],
+    isCancelled: @escaping @Sendable () -> Bool = { false }
+  ) {
     guard let first = replays.first?.session else { return }
     for (session, _) in replays {
       precondition(
@@ -228,20 +233,25 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
       )
       session.prepare()
     }
-    first.pool.run(first.lanes, JointReplays(replays))
+    first.pool.run(first.lanes, JointReplays(replays, isCancelled))
   }
 
   /// Replays of several sessions, dealt to lanes as these are free.
   private final class JointReplays: IndexedWork {
     private let replays: [(session: Session, item: Int)]
+    private let isCancelled: @Sendable () -> Bool
     private let next = Atomic<Int>(0)
 
-    init(_ replays: [(session: Session, item: Int)]) { self.replays = replays }
+    init(_ replays: [(session: Session, item: Int)], _ isCancelled: @escaping @Sendable () -> Bool)
+    {
+      (self.replays, self.isCancelled) = (replays, isCancelled)
+    }
 
     func perform(_ lane: Int) {
       while case let index = next.wrappingAdd(1, ordering: .relaxed).oldValue,
         index < replays.count
       {
+        if isCancelled() { return }
         let (session, item) = replays[index]
         session.replay(item, lane, session.memories[lane], nil)
       }

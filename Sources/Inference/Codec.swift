@@ -10,7 +10,7 @@ import Tokenizers
 /// Images of one size are replayed several at a time where the backend computes each of them as if
 /// it were alone, and one at a time elsewhere: what an image becomes never depends, bit for bit, on
 /// its batch. Plans are made once for each image size.
-public final class Codec<B: Backend> {
+public final class Codec<B: Backend>: ImageCodec {
   /// The tokenizer's configuration.
   public let configuration: TokenizerConfiguration
   /// Replays that are computed at once.
@@ -20,18 +20,9 @@ public final class Codec<B: Backend> {
   private let codebookSize: Int
 
   /// The tasks.
-  public enum Task: Hashable, Sendable {
-    /// From pixels to tokens, or latents.
-    case encode
-    /// From pixels to latents drawn from their distributions.
-    case draw
-    /// From pixels to the vectors before quantization.
-    case vectors
-    /// From tokens, or latents, to pixels.
-    case decode
-    /// From pixels to pixels, by way of tokens or latents.
-    case reconstruct
-  }
+  public typealias Task = CodecTask
+  /// The result for one image.
+  public typealias Reconstruction = ImageReconstruction
 
   /// A codec over weights.
   public init(
@@ -48,29 +39,6 @@ public final class Codec<B: Backend> {
     let graph = Graph()
     _ = Tokenizer(configuration, in: Scope(graph))
     return ParameterLayout(graph.parameters)
-  }
-
-  /// The result for one image.
-  public struct Reconstruction: Sendable {
-    /// Its tokens; an empty grid where the bottleneck is continuous.
-    public let tokens: TokenGrid
-    /// The decoded image.
-    public let image: Image
-    /// The mean over its tokens of the squared distance between vector and code.
-    public let quantizationError: Double
-    /// The vectors before quantization, row by row, `[h * w, d]`.
-    public let latents: [Float]
-    /// The KL divergence of each latent in nats, `[h * w, d]`; empty where latents are no distributions.
-    public let divergences: [Float]
-
-    /// A result by its parts.
-    package init(
-      tokens: TokenGrid, image: Image, quantizationError: Double, latents: [Float],
-      divergences: [Float]
-    ) {
-      (self.tokens, self.image, self.quantizationError) = (tokens, image, quantizationError)
-      (self.latents, self.divergences) = (latents, divergences)
-    }
   }
 
   /// The tokens of images whose sides are multiples of the downsampling.
@@ -445,6 +413,16 @@ public enum CodecError: Error, Equatable, Sendable, CustomStringConvertible {
   case tokenOutOfRange(image: Int, token: Int32, codebookSize: Int)
   /// A latent to decode is NaN or infinite.
   case latentNotFinite(image: Int, value: Float)
+
+  /// The same of an image with another number.
+  func ofImage(_ image: Int) -> CodecError {
+    switch self {
+    case .notFinite: .notFinite(image: image)
+    case .tokenOutOfRange(_, let token, let size):
+      .tokenOutOfRange(image: image, token: token, codebookSize: size)
+    case .latentNotFinite(_, let value): .latentNotFinite(image: image, value: value)
+    }
+  }
 
   /// What happened, and what to do.
   public var description: String {

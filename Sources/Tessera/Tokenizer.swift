@@ -22,6 +22,10 @@ import Training
 /// A tokenizer may be used from several tasks and threads at once. Calls with one image run side by
 /// side, as many as there are threads; calls with several images use all threads, one such call at
 /// a time. A call holds its thread until it is done.
+///
+/// An image that does not fit into ``memory`` is computed in tiles, which takes longer and changes no
+/// bit. Layers that see the whole image, attention above all, must fit all the same; a portable build
+/// computes no tiles.
 public final class Tokenizer: Sendable {
   /// Which weights of a checkpoint to take.
   public enum Weights: Sendable {
@@ -52,6 +56,8 @@ public final class Tokenizer: Sendable {
   public let keptFingerprints: [String]
   /// Threads that compute.
   public let threads: Int
+  /// Bytes of working memory that one call may take; nil for half of what there is.
+  public let memory: Int?
 
   /// Whether nothing is quantized, as with `quantizer.type` `kl` and `none`: then there are latents,
   /// ``latents(of:sizing:)-(Image,_)`` and ``decode(latents:)-(Latents)``, and no tokens.
@@ -78,23 +84,28 @@ public final class Tokenizer: Sendable {
   ///     ``train(_:to:resuming:startingFrom:threads:progress:shouldStop:)``.
   ///   - weights: which of its weights.
   ///   - threads: threads that compute; as many as there are cores where nothing is said.
+  ///   - memory: bytes of working memory that one call may take, beside weights and images that the
+  ///     caller holds; half of what machine, control group and `ulimit` leave where nothing is said.
   /// - Throws: ``TesseraError``: `notFound` where there is no checkpoint, `badFile` where it is
   ///   damaged, `configuration` where its `config.json` makes no sense, `memory`, `argument`.
   /// - Complexity: linear in the weights.
   public init(
-    checkpoint folder: String, weights: Weights = .last, threads: Int? = nil
+    checkpoint folder: String, weights: Weights = .last, threads: Int? = nil, memory: Int? = nil
   ) throws(TesseraError) {
     guard !folder.isEmpty else {
       throw TesseraError(.argument, "checkpoint: expected a folder, found an empty name")
     }
     let threads = try checkedThreads(threads)
+    if let memory, memory < 1 {
+      throw TesseraError(.argument, "memory: expected at least 1 byte, found \(memory)")
+    }
     let opened = try translatingErrors { try Self.open(Checkpoint(folder: folder), weights) }
     checkpoint = folder
-    self.threads = threads
+    (self.threads, self.memory) = (threads, memory)
     configuration = opened.run
     identity = Checkpoint.identity(opened.run.tokenizer, opened.hash)
     keptFingerprints = opened.kept
-    codecs = CodecPool(opened.run.tokenizer, opened.parameters, threads: threads)
+    codecs = CodecPool(opened.run.tokenizer, opened.parameters, threads: threads, memory: memory)
   }
 
   private static func open(
@@ -133,7 +144,7 @@ public final class Tokenizer: Sendable {
   ///   - image: of any size.
   ///   - sizing: how it becomes one that the model takes.
   /// - Returns: a grid of one token for each square of ``downsampling`` pixels, rounded up.
-  /// - Throws: ``TesseraError``: `memory` where the image is too large for the machine; `argument`
+  /// - Throws: ``TesseraError``: `memory` where the image is too large even in tiles; `argument`
   ///   where it cannot be sized so; `badFile` where damaged weights yield numbers that are not
   ///   finite.
   /// - Complexity: linear in the pixels; quadratic where the model has attention.
@@ -200,7 +211,7 @@ public final class Tokenizer: Sendable {
       height: roundedUp(height, to: downsampling), width: roundedUp(width, to: downsampling)
     )
     let grids = try translatingErrors {
-      try codecs.withCodec(for: .encode, [size]) { codec in
+      try codecs.withCodec(for: .encode, [size], isNumbers: true) { codec in
         try codec.encode([size]) { _, target in
           for y in 0..<size.height {
             let row = min(y, height - 1) * width
@@ -223,7 +234,8 @@ public final class Tokenizer: Sendable {
   /// - Returns: an image of the size that was encoded, or of the whole grid where that is not
   ///   known.
   /// - Throws: ``TesseraError``: `argument` where an id is not below ``codebookSize``, the depth is
-  ///   another, the image is larger than its grid, or has more than 89,478,485 pixels; `memory`.
+  ///   another, the image is larger than its grid, or has more than 89,478,485 pixels (with ``memory``,
+  ///   more than can fit into it); `memory`.
   /// - Complexity: linear in the pixels; quadratic where the model has attention.
   public func decode(_ tokens: Tokens) throws(TesseraError) -> Image {
     try decode([tokens])[0]
@@ -288,7 +300,9 @@ public final class Tokenizer: Sendable {
     let sized = try sized(images, sizing)
     let sizes = sized.map { (height: $0.image.height, width: $0.image.width) }
     let grids = try translatingErrors {
-      try codecs.withCodec(for: .encode, sizes) { try $0.latents(of: sized.map(\.image)) }
+      try codecs.withCodec(for: .encode, sizes) {
+        try $0.latents(of: sized.map(\.image), drawnBy: nil)
+      }
     }
     return zip(grids, sized).map { Latents($0, width: $1.width, height: $1.height) }
   }
@@ -298,8 +312,8 @@ public final class Tokenizer: Sendable {
   /// - Parameter latents: of this tokenizer, not standardized; a generative model may have made them.
   /// - Returns: an image of the size that was encoded, or of the whole grid where that is not known.
   /// - Throws: ``TesseraError``: `argument` where the tokenizer makes tokens, a latent is not finite,
-  ///   the channels are others, the image is larger than its grid, or has more than 89,478,485 pixels;
-  ///   `memory`.
+  ///   the channels are others, the image is larger than its grid, or has more than 89,478,485 pixels
+  ///   (with ``memory``, more than can fit into it); `memory`.
   /// - Complexity: linear in the pixels; quadratic where the model has attention.
   public func decode(latents: Latents) throws(TesseraError) -> Image {
     try decode(latents: [latents])[0]
@@ -441,7 +455,7 @@ public final class Tokenizer: Sendable {
     rows: Int, columns: Int, width known: Int?, height knownHeight: Int?, _ cells: String,
     _ index: Int
   ) throws(TesseraError) -> (height: Int, width: Int) {
-    let limit = ImageDecoder.defaultPixelLimit
+    let limit = codecs.pixelLimit(ImageDecoder.defaultPixelLimit)
     // Every cell is in memory, so the product of rows and columns is no larger than that.
     guard rows * columns <= limit / (downsampling * downsampling) else {
       throw TesseraError(

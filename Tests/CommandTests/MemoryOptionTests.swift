@@ -59,6 +59,85 @@ struct MemoryOptionTests {
     #expect(outcome.errors.contains("--memory"), "\(outcome)")
   }
 
+  /// An image that is in tiles for some seconds, and one that takes none.
+  private func slowFolder() throws -> (folder: ScratchFolder, options: [String]) {
+    let folder = try ScratchFolder()
+    var pixels: [UInt8] = []
+    for _ in 0..<3 { pixels += Self.large.pixels }
+    let tall = Image(width: 650, height: 1560, pixels: pixels)
+    try folder.write(
+      try ImageEncoder().encode(SampleImages.image(40, 44), as: .png), to: "in/a.png")
+    try folder.write(try ImageEncoder().encode(tall, as: .png), to: "in/b.png")
+    return (folder, ["--memory", "110MB"])
+  }
+
+  /// Runs a command on a terminal, and sends it a signal once a tile of an image is told.
+  private func interrupted(
+    _ command: String, _ arguments: [String], signal: Int32
+  ) throws -> PseudoTerminal {
+    try PseudoTerminal.run(
+      command, arguments, columns: 80, sending: signal, after: "b.png: pass 2 of ")
+  }
+
+  @Test("a stop is heard between tiles, and tells how to go on", arguments: [SIGINT, SIGTERM])
+  func stops(signal: Int32) throws {
+    let checkpoint = try TinyCheckpoint.of(.fsq)
+    let (folder, memory) = try slowFolder()
+    let options = ["--checkpoint", checkpoint.path] + memory
+    let whole = folder.file("whole.safetensors")
+    let native = ["--size", "native", folder.file("in")]
+    let encoding = try interrupted(
+      "encode", options + ["--output", folder.file("t.safetensors")] + native, signal: signal)
+    #expect(encoding.code == 128 + signal, "\(encoding)")
+    #expect(encoding.screen.contains { $0.contains("stopped. Nothing was written") }, "\(encoding)")
+    #expect(!folder.files().contains { $0.hasPrefix("t.") }, "\(folder.files())")
+
+    #expect(try checkpoint.encode([folder.file("in")], to: whole, ["--size", "native"]).code == 0)
+    let decoding = try interrupted(
+      "decode", options + ["--output", folder.file("out"), whole], signal: signal)
+    #expect(decoding.code == 128 + signal, "\(decoding)")
+    #expect(
+      decoding.screen.contains { $0.contains("Run again with --force to decode all") },
+      "\(decoding)")
+    #expect(!folder.files().contains("out/b.png"), "\(folder.files())")
+  }
+
+  @Test("verification is stopped between tiles too")
+  func stopsVerifying() throws {
+    let checkpoint = try TinyCheckpoint.of(.fsq)
+    let (folder, _) = try slowFolder()
+    // Shards that are there already: the first tiles are those of the verification.
+    let output = ["--output", folder.file("t.safetensors"), "--shard", "8", "--size", "native"]
+    let inputs = output + [folder.file("in")]
+    #expect(
+      try CommandRunner.run("encode", ["--checkpoint", checkpoint.path] + inputs).code == 0)
+    let verifying = try interrupted(
+      "encode",
+      ["--checkpoint", checkpoint.path, "--resume", "--verify", "--memory", "160MB"] + inputs,
+      signal: SIGINT)
+    #expect(verifying.code == 130, "\(verifying)")
+  }
+
+  @Test("progress within an image is for terminals that are not quiet")
+  func progress() throws {
+    let checkpoint = try TinyCheckpoint.of(.fsq)
+    let folder = try ScratchFolder()
+    try folder.write(try ImageEncoder().encode(Self.large, as: .png), to: "in/a.png")
+    let arguments = [
+      "--checkpoint", checkpoint.path, "--memory", "110MB", "--size", "native", "--force",
+      "--output", folder.file("t.npy"), folder.file("in"),
+    ]
+    let shown = try PseudoTerminal.run("encode", arguments, columns: 80)
+    #expect(shown.code == 0, "\(shown)")
+    #expect(
+      shown.drawn.contains { $0.wholeMatch(of: /a\.png: pass \d+ of \d+, \d+%/) != nil }, "\(shown)"
+    )
+    let quiet = try PseudoTerminal.run("encode", arguments + ["--quiet"], columns: 80)
+    #expect(!quiet.output.contains("pass"), "\(quiet)")
+    let piped = try CommandRunner.run("encode", arguments)
+    #expect(!piped.errors.contains("pass"), "\(piped)")
+  }
+
   @Test("attention that does not fit is refused by name")
   func attention() throws {
     let folder = try ScratchFolder.forTraining(steps: 1)

@@ -17,8 +17,10 @@ struct PseudoTerminal {
   ///
   /// - Parameters:
   ///   - narrowing: the width that the window takes on once a step is told; nil to leave it.
+  ///   - signal: what it is sent once `words` stand there.
   static func run(
     _ command: String, _ arguments: [String], columns: Int, narrowing: Int? = nil,
+    sending signal: Int32? = nil, after words: String = "",
     environment: [String: String] = ["TERM": "xterm"]
   ) throws -> PseudoTerminal {
     var (main, side): (Int32, Int32) = (-1, -1)
@@ -43,6 +45,7 @@ struct PseudoTerminal {
     var (bytes, first) = ([UInt8](), 0.0)
     var buffer = [UInt8](repeating: 0, count: 65536)
     var isNarrow = narrowing == nil
+    var isSent = signal == nil
     while true {
       let count = read(main, &buffer, buffer.count)
       guard count > 0 else { break }
@@ -51,6 +54,10 @@ struct PseudoTerminal {
       if !isNarrow, String(decoding: bytes, as: UTF8.self).contains(" left") {
         isNarrow = true
         resize(narrowing!)
+      }
+      if !isSent, String(decoding: bytes, as: UTF8.self).contains(words) {
+        isSent = true
+        kill(process.processIdentifier, signal!)
       }
     }
     process.waitUntilExit()

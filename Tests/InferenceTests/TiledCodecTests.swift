@@ -3,6 +3,7 @@ import CPUBackend
 import Execution
 import Imaging
 import Inference
+import Synchronization
 import TestSupport
 import Testing
 import Tokenizers
@@ -14,7 +15,7 @@ struct TiledCodecTests {
     let name: String
     let model: ModelConfiguration
     var quantizer = QuantizerConfiguration.fsq(FiniteScalarConfiguration(levels: [5, 4, 3]))
-    var size = (height: 36, width: 52)
+    var size = (height: 28, width: 44)
     var testDescription: String { name }
 
     var configuration: TokenizerConfiguration {
@@ -37,8 +38,8 @@ struct TiledCodecTests {
     Case(name: "one level", model: model([8]), size: (19, 33)),
     Case(name: "two levels", model: model([8, 16]), size: (38, 54)),
     Case(name: "three levels", model: model([8, 16, 16])),
-    Case(name: "four levels", model: model([8, 8, 12, 16]), size: (40, 72)),
-    Case(name: "two blocks a level", model: model([8, 16, 16], blocks: 2), size: (44, 60)),
+    Case(name: "four levels", model: model([8, 8, 12, 16]), size: (32, 56)),
+    Case(name: "two blocks a level", model: model([8, 16, 16], blocks: 2), size: (36, 52)),
     Case(name: "channels that fill no vector", model: model([20, 36])),
     Case(name: "channels beyond a vector", model: model([32, 48]), size: (26, 42)),
     Case(name: "a strip", model: model([8, 16, 16]), size: (4, 200)),
@@ -60,7 +61,7 @@ struct TiledCodecTests {
         $0.layout.patch = 4
         ($0.layout.encoderBlocks, $0.layout.decoderBlocks) = ([2, 1], [1, 3])
         $0.layout.middleBlocks = 3
-      }, size: (40, 72)),
+      }, size: (32, 56)),
     Case(
       name: "halvings padded around",
       model: model([8, 16, 16]) { $0.layout.halvingPadding = .around }),
@@ -89,7 +90,9 @@ struct TiledCodecTests {
 
   /// Another network's bottleneck each.
   static let bottlenecks: [Case] = CodecTests.quantizers.map {
-    Case(name: "\($0.kind) \($0.chosen.sizeText)", model: model([8, 16]), quantizer: $0)
+    Case(
+      name: "\($0.kind) \($0.chosen.sizeText)", model: model([8, 16]), quantizer: $0,
+      size: (20, 28))
   }
 
   static func image(_ size: (height: Int, width: Int), _ name: String = "tiled") -> Image {
@@ -110,9 +113,13 @@ struct TiledCodecTests {
     )
   }
 
-  /// All that becomes of an image, both ways.
+  /// What becomes of an image, both ways.
+  ///
+  /// - Parameter isComplete: whether by all tasks, which are made of the same networks; else by the one that
+  ///   has all of them in it.
   private func compare(
-    _ one: Case, _ whole: Codec<CPUBackend>, _ tiled: TiledCodec<CPUBackend>
+    _ one: Case, _ whole: Codec<CPUBackend>, _ tiled: TiledCodec<CPUBackend>,
+    isComplete: Bool = true
   ) throws {
     let image = Self.image(one.size)
     let expected = try whole.reconstruct([image])[0]
@@ -122,6 +129,7 @@ struct TiledCodecTests {
     #expect(found.image == expected.image)
     #expect(found.quantizationError == expected.quantizationError)
     #expect(found.divergences.map(\.bitPattern) == expected.divergences.map(\.bitPattern))
+    guard isComplete else { return }
     #expect(try tiled.vectors(of: image) == whole.vectors(of: [image])[0])
     guard one.quantizer.isContinuous else {
       #expect(try tiled.encode(image) == expected.tokens)
@@ -141,7 +149,7 @@ struct TiledCodecTests {
   func tilesOfAnySize(_ one: Case, _ tile: [Int]) throws {
     let (whole, tiled) = Self.codecs(one.configuration, memory: 1 << 30)
     tiled.forcedTile = (tile[0], tile[1])
-    try compare(one, whole, tiled)
+    try compare(one, whole, tiled, isComplete: tile == [16, 12])
   }
 
   @Test(arguments: bottlenecks)
@@ -163,12 +171,74 @@ struct TiledCodecTests {
         #expect(error.bytes > memory)
         break
       }
-      try compare(one, whole, tiled)
+      try compare(one, whole, tiled, isComplete: tried == 2)
       tried += 1
-      memory /= 2
+      memory = memory * 5 / 8
     }
     #expect(tried > 1)
     #expect(memory > 1 << 12, "everything fits into nothing")
+  }
+
+  /// All tiles are told of, and a stop between two of them ends the image; the next one is as ever.
+  @Test(arguments: [cases[2], cases[10], cases[18]]) func stopsBetweenTiles(_ one: Case) throws {
+    let (whole, tiled) = Self.codecs(one.configuration, memory: 1 << 30)
+    tiled.forcedTile = (16, 16)
+    let image = Self.image(one.size)
+    let told = Mutex<[TilingProgress]>([])
+    tiled.progress = { progress in told.withLock { $0.append(progress) } }
+    let expected = try tiled.reconstruct(image).image
+    let all = told.withLock { $0 }
+    let passes = try #require(all.first).passes
+    #expect(Set(all.map(\.pass)) == Set(1...passes))
+    for (one, next) in zip(all, all.dropFirst()) {
+      #expect((one.pass, one.share) <= (next.pass, next.share))
+      #expect(0...1 ~= next.share)
+    }
+    for stop in [0, 1, all.count / 2, all.count - 2] {
+      told.withLock { $0 = [] }
+      tiled.shouldStop = { told.withLock { $0.count >= stop } }
+      #expect(throws: CancellationError.self) { try tiled.reconstruct(image) }
+      // Each lane may be in a tile, and a pass begin.
+      #expect(told.withLock { $0.count } <= stop + 3)
+    }
+    tiled.shouldStop = { false }
+    #expect(try tiled.reconstruct(image).image == expected)
+    #expect(try whole.reconstruct([image])[0].image == expected)
+  }
+
+  /// Through the protocol both do the same, and tell which image is at fault.
+  @Test func bothAreImageCodecs() throws {
+    let one = Self.cases[2]
+    let (whole, tiled) = Self.codecs(one.configuration, memory: 1 << 24)
+    let images = [Self.image((12, 20)), Self.image((24, 8), "other")]
+    let grids = try (whole as any ImageCodec).encode(images)
+    let codec: any ImageCodec = tiled
+    #expect(try codec.encode(images) == grids)
+    #expect(try codec.decode(grids) == whole.decode(grids))
+    #expect(try codec.vectors(of: images) == whole.vectors(of: images))
+    #expect(try codec.reconstruct(images).map(\.image) == whole.decode(grids))
+    let sizes = images.map { (height: $0.height, width: $0.width) }
+    let numbers = try codec.encode(sizes) { images[$0].write(normalizedTo: $1) }
+    #expect(numbers == grids)
+    let wrong = TokenGrid(height: 1, width: 1, indices: [60])
+    #expect(throws: CodecError.tokenOutOfRange(image: 1, token: 60, codebookSize: 60)) {
+      try codec.decode([grids[0], wrong])
+    }
+  }
+
+  /// The less memory, the more is computed again; with a third of the untiled pass's, at most as much again.
+  @Test func decodingCostsAtMostTwiceAtAThirdOfTheMemory() throws {
+    let configuration = Case(name: "", model: Self.model([16, 32, 64])).configuration
+    let whole = Self.codecs(configuration, memory: 0).whole
+    let bytes = whole.laneBytes(.decode, height: 2000, width: 2000)
+    let costs = try [1, 3, 6].map { share in
+      try Self.codecs(configuration, memory: bytes / share).tiled
+        .relativeCost(.decode, height: 2000, width: 2000)
+    }
+    #expect(costs[0] < 1.5)
+    #expect(costs[1] < 2)
+    #expect(costs == costs.sorted())
+    #expect(costs[0] > 0.9)
   }
 
   @Test func attentionThatDoesNotFitIsNamed() throws {

@@ -74,8 +74,17 @@ struct ErrorTests {
     expect(.argument, "multiples of 2") {
       _ = try tokenizer.evaluate([image, Trained.image(3, 4)], sizing: .native)
     }
-    expect(.memory, "of working memory") {
-      _ = try tokenizer.encode(Image(width: 16384, height: 16384))
+    let bounded = try Tokenizer(checkpoint: Trained.fsq.get(), memory: 100_000)
+    expect(
+      .memory, "of working memory even in tiles, more than the 0 MB that are allowed by memory"
+    ) {
+      _ = try bounded.encode(Image(width: 640, height: 640))
+    }
+    expect(.memory, "Raise memory") {
+      _ = try bounded.encode([Float](repeating: 0, count: 30_000), width: 100, height: 100)
+    }
+    expect(.argument, "memory: expected at least 1 byte, found 0") {
+      _ = try Tokenizer(checkpoint: Trained.fsq.get(), memory: 0)
     }
   }
 

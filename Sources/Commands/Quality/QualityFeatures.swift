@@ -86,7 +86,7 @@ extension QualityFeatures {
   init(
     _ tokenizer: OpenedTokenizer, _ sets: QualitySets, _ terminal: Terminal
   ) throws {
-    let codec = BoundedCodec(tokenizer)
+    let codec = BoundedCodec(tokenizer, terminal)
     let side = tokenizer.identity.downsampling
     let model = tokenizer.run.tokenizer
     let (width, height) = (

@@ -26,9 +26,10 @@ struct TileRecipe {
 
   /// Finds the way.
   ///
-  /// - Parameter isStored: whether a value is read instead of computed; the map's input always is.
+  /// - Parameter isStored: whether a value's region is read instead of computed; the map's input always is.
   init(
-    _ tile: TileRegion, of targets: [ValueID], in map: TileMap, isStored: (ValueID) -> Bool
+    _ tile: TileRegion, of targets: [ValueID], in map: TileMap,
+    isStored: (ValueID, TileRegion) -> Bool
   ) {
     (self.tile, self.targets, self.map) = (tile, targets, map)
     var regions: [ValueID: TileRegion] = [:]
@@ -43,7 +44,7 @@ struct TileRecipe {
     for index in stride(from: targets.map(\.index).max() ?? -1, through: 0, by: -1) {
       let value = ValueID(index)
       guard wanted.contains(value), let region = regions[value] else { continue }
-      if value == map.input || map.kind(value) == .whole || isStored(value) {
+      if value == map.input || map.kind(value) == .whole || isStored(value, region) {
         images.append((value, region))
         continue
       }
@@ -65,12 +66,13 @@ struct TileRecipe {
     }
     self.steps = steps.reversed()
     (self.images, self.vectors, self.regions) = (images, vectors, regions)
-    key = Self.key(tile, self.steps, images, vectors, regions, map)
+    key = Self.key(tile, targets, self.steps, images, vectors, regions, map)
   }
 
   /// What the plan depends on, as numbers.
   private static func key(
-    _ tile: TileRegion, _ steps: [Step], _ images: [(value: ValueID, region: TileRegion)],
+    _ tile: TileRegion, _ targets: [ValueID], _ steps: [Step],
+    _ images: [(value: ValueID, region: TileRegion)],
     _ vectors: [ValueID], _ regions: [ValueID: TileRegion], _ map: TileMap
   ) -> [Int] {
     var key = [tile.rows.count, tile.columns.count]
@@ -79,6 +81,10 @@ struct TileRecipe {
         region.rows.lowerBound - whole.rows.lowerBound, region.rows.count,
         region.columns.lowerBound - whole.columns.lowerBound, region.columns.count,
       ]
+    }
+    for target in targets {
+      key.append(target.index)
+      add(tile, within: regions[target] ?? tile)
     }
     for (value, region) in images { add(region, within: region); key.append(value.index) }
     key += vectors.map(\.index)
@@ -107,7 +113,12 @@ struct TileRecipe {
     return key
   }
 
-  /// What the tile's pixels cost: multiply-adds, and 16 of them for each result that is written.
+  /// The cost of a number that an operation writes, in multiply-adds of a convolution, and of one that is copied
+  /// out of a larger region; measured with 16 and 32 channels.
+  static var resultCost: Double { 36 }
+  private static var copyCost: Double { 28 }
+
+  /// What the tile's pixels cost: multiply-adds, results, copies.
   var cost: Double {
     steps.reduce(0.0) { sum, step in
       let node = map.graph.nodes[step.node]
@@ -115,7 +126,19 @@ struct TileRecipe {
       let output: Shape = [1, step.region.rows.count, step.region.columns.count, shape[3]]
       let products = node.operation.multiplyAdds(
         inputs: node.inputs.map { map.shape($0) }, outputs: [output])
-      return sum + Double(products) + 16 * Double(output.count)
+      return sum + Double(products) + Self.resultCost * Double(output.count) + copies(for: step)
+    }
+  }
+
+  /// What it costs to cut what a step needs out of regions that hold more.
+  private func copies(for step: Step) -> Double {
+    guard let rule = map.rules[step.node] else { return 0 }
+    let needs = rule.needs(of: map.graph.nodes[step.node], for: step.region, in: map.graph)
+    return needs.reduce(0.0) { sum, need in
+      guard let whole = regions[need.value] else { return sum }
+      let axes =
+        (need.region.rows == whole.rows ? 0 : 1) + (need.region.columns == whole.columns ? 0 : 1)
+      return sum + Double(axes * need.region.count * map.shape(need.value)[3]) * Self.copyCost
     }
   }
 

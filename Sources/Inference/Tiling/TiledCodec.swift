@@ -9,26 +9,34 @@ import Tokenizers
 /// whole image, for each of which the image is passed over once more. What fits is stored between passes;
 /// the rest is computed again. Layers that see the whole image, attention among them, are computed as wholes
 /// where these fit. The backend must be batch invariant.
-public final class TiledCodec<B: Backend> {
+public final class TiledCodec<B: Backend>: ImageCodec {
   /// What is done with an image.
   public typealias Task = Codec<B>.Task
 
   /// The bytes that everything together may take: images, tokens, stored values, tiles.
   public let memory: Int
+  /// The tokenizer's configuration.
+  public let configuration: TokenizerConfiguration
+  /// Tiles that are computed at once.
+  public let lanes: Int
+  /// Told how far an image is, after each tile, by one lane at a time.
+  public var progress: @Sendable (TilingProgress) -> Void = { _ in }
+  /// Asked between tiles, by one lane at a time: where it says so, the image at hand is given up with a
+  /// `CancellationError`.
+  public var shouldStop: @Sendable () -> Bool = { false }
   /// The sides of all tiles, and no more stored than must be: for tests.
   package var forcedTile: (rows: Int, columns: Int)?
 
-  private let configuration: TokenizerConfiguration
   private let parameters: ParameterMemory<B>
-  private let lanes: Int
   private let pool: LanePool
   private var outcomes: [Key: Result<Void, TilingShortage>] = [:]
   private var schedules: [HalfKey: Scheduled] = [:]
+  private var monitor = TilingMonitor(passes: 0, report: { _ in }, shouldStop: { false })
 
   private typealias Scheduled = (map: TileMap, schedule: TilingSchedule)
 
   /// The networks of a tokenizer.
-  private enum Half {
+  enum Half {
     case encoder, decoder
   }
 
@@ -36,6 +44,7 @@ public final class TiledCodec<B: Backend> {
     let task: Task
     let height: Int
     let width: Int
+    let isNumbers: Bool
   }
 
   private struct HalfKey: Hashable {
@@ -61,12 +70,16 @@ public final class TiledCodec<B: Backend> {
   // MARK: Memory
 
   /// Checks that a task on an image of a size stays within the memory; nothing is allocated.
-  public func check(_ task: Task, height: Int, width: Int) throws(TilingShortage) {
-    let key = Key(task: task, height: height, width: width)
+  ///
+  /// - Parameter isNumbers: whether the image is given as numbers, which take four times the bytes.
+  public func check(
+    _ task: Task, height: Int, width: Int, isNumbers: Bool = false
+  ) throws(TilingShortage) {
+    let key = Key(task: task, height: height, width: width, isNumbers: isNumbers)
     let outcome =
       outcomes[key]
       ?? Result { () throws(TilingShortage) in
-        let size = Extents(height, width, configuration)
+        let size = Extents(height, width, configuration, isNumbers: isNumbers)
         if task != .decode {
           _ = try scheduled(.encoder, size, task)
           try checkBottleneck(size, task)
@@ -74,26 +87,47 @@ public final class TiledCodec<B: Backend> {
         if task == .decode || task == .reconstruct {
           _ = try scheduled(.decoder, size, task)
         }
+        guard size.least(task) <= memory else {
+          throw TilingShortage(bytes: size.least(task), layer: nil)
+        }
       }
     outcomes[key] = outcome
     try outcome.get()
+  }
+
+  /// What a task on an image of a size costs beside the untiled one, by the estimate that the passes are chosen
+  /// by: in multiply-adds and numbers written, all lanes together.
+  package func relativeCost(_ task: Task, height: Int, width: Int) throws -> Double {
+    let size = Extents(height, width, configuration)
+    var (tiled, whole) = (0.0, 0.0)
+    for half in halves(task) {
+      let (map, schedule) = try scheduled(half, size, task)
+      tiled += schedule.cost
+      whole += TilingCosts(map).cost(of: [map.target], stored: [:])
+    }
+    return tiled / whole
   }
 
   /// More pixels than this never fit.
   public func mostPixels(_ tasks: [Task]) -> Int {
     let side = configuration.model.downsampling
     let size = Extents(side, side, configuration)
-    let bytes = tasks.map { size.kept($0) }.max() ?? 1
+    let bytes = tasks.map { size.least($0) }.max() ?? 1
     return Int(Double(memory) / Double(max(1, bytes)) * Double(side * side))
   }
 
   /// What an image and what becomes of it take.
-  private struct Extents {
+  struct Extents {
     let height, width, rows, columns: Int
     /// Channels of the encoder's output, of a code, and indices of a token.
     let encoded, dimension, depth: Int
+    /// Whether the image is given as numbers, of which there is a copy.
+    let isNumbers: Bool
 
-    init(_ height: Int, _ width: Int, _ configuration: TokenizerConfiguration) {
+    init(
+      _ height: Int, _ width: Int, _ configuration: TokenizerConfiguration, isNumbers: Bool = false
+    ) {
+      self.isNumbers = isNumbers
       let f = configuration.model.downsampling
       let quantizer = configuration.quantizer
       (self.height, self.width, rows, columns) = (height, width, height / f, width / f)
@@ -104,17 +138,29 @@ public final class TiledCodec<B: Backend> {
     var vectors: Int { rows * columns }
     private var image: Int { 3 * height * width }
 
-    /// Bytes that are there while a network is computed, stored values and tiles apart.
+    /// Bytes that are there while a network is computed, beside stored values and tiles.
     func kept(_ task: Task) -> Int {
       let word = MemoryLayout<Float>.stride
       switch task {
-      case .encode, .draw, .vectors: return image + vectors * (encoded + depth) * word
-      // The image, and the one that it is cropped to.
-      case .decode: return 2 * image + vectors * (dimension + 2 * depth) * word
-      // Two images, and the one that it may be compared with; vectors, targets, codes, divergences, and
+      case .encode, .draw, .vectors:
+        return image * (isNumbers ? 1 + word : 1) + vectors * (encoded + depth) * word
+      case .decode: return vectors * (dimension + 2 * depth) * word
+      // The image, and the one that it may be compared with; vectors, targets, codes, divergences, and
       // arrays of them.
       case .reconstruct:
-        return 3 * image + vectors * (encoded + 6 * dimension + 2 * depth) * word
+        return 2 * image + vectors * (encoded + 6 * dimension + 2 * depth) * word
+      }
+    }
+
+    /// Bytes of what a network's last pass yields.
+    func result(_ half: Half) -> Int { half == .decoder ? image : 0 }
+
+    /// Bytes that a task needs whatever its network: of decoding the image, and the one that it is cropped to.
+    func least(_ task: Task) -> Int {
+      switch task {
+      case .encode, .draw, .vectors: kept(task)
+      case .decode: kept(task) + 2 * image
+      case .reconstruct: kept(task) + image
       }
     }
   }
@@ -123,13 +169,17 @@ public final class TiledCodec<B: Backend> {
   private func scheduled(
     _ half: Half, _ size: Extents, _ task: Task
   ) throws(TilingShortage) -> Scheduled {
-    let key = HalfKey(half: half, size: Key(task: task, height: size.height, width: size.width))
+    let key = HalfKey(
+      half: half,
+      size: Key(
+        task: task, height: size.height, width: size.width, isNumbers: size.isNumbers))
     if let known = schedules[key] { return known }
     let map = half == .encoder ? encoder(size) : decoder(size)
     let kept = size.kept(task)
     do {
       let schedule = try TilingSchedule(
-        map, memory: memory - kept, lanes: lanes, on: parameters.backend, forced: forcedTile)
+        map, memory: TilingMemory(bytes: memory - kept, result: size.result(half)), lanes: lanes,
+        on: parameters.backend, forced: forcedTile)
       if schedules.count == Self.mostSchedules { schedules = [:] }
       schedules[key] = (map, schedule)
       return (map, schedule)
@@ -163,20 +213,37 @@ public final class TiledCodec<B: Backend> {
     }
   }
 
+  private func halves(_ task: Task) -> [Half] {
+    switch task {
+    case .encode, .draw, .vectors: [.encoder]
+    case .decode: [.decoder]
+    case .reconstruct: [.encoder, .decoder]
+    }
+  }
+
+  /// Begins a task, whose passes are counted from here on.
+  private func begin(_ task: Task, _ size: Extents) throws {
+    let passes = try halves(task).reduce(0) {
+      try $0 + scheduled($1, size, task).schedule.passes.count
+    }
+    monitor = TilingMonitor(passes: passes, report: progress, shouldStop: shouldStop)
+    try monitor.check()
+  }
+
   private func run(
     _ network: Scheduled, from source: any TileSource, into sink: @escaping TiledRun<B>.Sink
-  ) {
-    TiledRun(
+  ) throws {
+    try TiledRun(
       network.map, network.schedule, parameters: parameters, lanes: lanes, pool: pool,
-      source: source
+      source: source, monitor: monitor
     ).run(into: sink)
   }
 
   private func latents(
-    of image: Image, _ size: Extents, _ task: Task
-  ) throws(TilingShortage) -> StoredValue {
+    of image: any TileSource, _ size: Extents, _ task: Task
+  ) throws -> StoredValue {
     let latents = StoredValue([1, size.rows, size.columns, size.encoded])
-    run(try scheduled(.encoder, size, task), from: ImagePixels(image)) {
+    try run(try scheduled(.encoder, size, task), from: image) {
       row, columns, numbers in
       latents.place(row, columns.lowerBound)
         .update(from: numbers, count: columns.count * size.encoded)
@@ -186,12 +253,12 @@ public final class TiledCodec<B: Backend> {
 
   private func image(
     of codes: StoredValue, _ size: Extents, _ task: Task
-  ) throws(TilingShortage) -> Image {
+  ) throws -> Image {
     let network = try scheduled(.decoder, size, task)
-    let pixels = [UInt8](unsafeUninitializedCapacity: size.height * size.width * 3) {
+    let pixels = try [UInt8](unsafeUninitializedCapacity: size.height * size.width * 3) {
       pixels, count in
       nonisolated(unsafe) let start = pixels.baseAddress!
-      run(network, from: codes) { row, columns, numbers in
+      try run(network, from: codes) { row, columns, numbers in
         Image.convert(
           columns.count * 3, normalized: numbers,
           into: start + (row * size.width + columns.lowerBound) * 3)
@@ -231,7 +298,7 @@ public final class TiledCodec<B: Backend> {
   private func replayBottleneck(
     _ size: Extents, _ task: Task, _ name: String, _ words: UnsafeRawPointer, perVector: Int,
     key: Int32 = 0
-  ) -> [String: StoredValue] {
+  ) throws -> [String: StoredValue] {
     let step = rows(of: size, task)
     var results: [String: StoredValue] = [:]
     let (whole, rest) = size.rows.quotientAndRemainder(dividingBy: step)
@@ -256,16 +323,19 @@ public final class TiledCodec<B: Backend> {
           replay.read(name, intoWords: results[name]!.numbers + start * share)
         }
       }
+      session.isCancelled = { [monitor] in monitor.isStopped }
       session.runUnordered(items: count)
+      try monitor.check()
     }
     return results
   }
 
   private func quantized(
-    _ image: Image, _ size: Extents, _ task: Task, key: Int32 = 0
-  ) throws(TilingShortage) -> [String: StoredValue] {
+    _ image: any TileSource, _ size: Extents, _ task: Task, key: Int32 = 0
+  ) throws -> [String: StoredValue] {
+    try begin(task, size)
     let latents = try latents(of: image, size, task)
-    return replayBottleneck(
+    return try replayBottleneck(
       size, task, "vectors", latents.numbers, perVector: size.encoded, key: key)
   }
 
@@ -274,7 +344,12 @@ public final class TiledCodec<B: Backend> {
   /// The tokens of an image whose sides are multiples of the downsampling.
   public func encode(_ image: Image) throws -> TokenGrid {
     precondition(!configuration.quantizer.isContinuous, "a continuous bottleneck has no tokens")
-    let size = Extents(image.height, image.width, configuration)
+    return try encode(
+      ImagePixels(image), Extents(image.height, image.width, configuration))
+  }
+
+  /// The tokens of an image whose pixels may come from anywhere.
+  func encode(_ image: any TileSource, _ size: Extents) throws -> TokenGrid {
     let grid = tokens(try quantized(image, size, .encode), size)
     if grid.indices.contains(where: { $0 < 0 }) { throw CodecError.notFinite(image: 0) }
     return grid
@@ -283,14 +358,15 @@ public final class TiledCodec<B: Backend> {
   /// The vectors before quantization, row by row, `[h * w, d]`.
   public func vectors(of image: Image) throws -> [Float] {
     let size = Extents(image.height, image.width, configuration)
-    return try finite(try quantized(image, size, .vectors)["latents"])
+    return try finite(try quantized(ImagePixels(image), size, .vectors)["latents"])
   }
 
   /// The latents of an image; of distributions the means, or drawn by a key.
   public func latents(of image: Image, drawnBy key: Int32? = nil) throws -> LatentGrid {
     precondition(configuration.quantizer.isContinuous, "tokens are no latents")
     let size = Extents(image.height, image.width, configuration)
-    let results = try quantized(image, size, key == nil ? .encode : .draw, key: key ?? 0)
+    let results = try quantized(
+      ImagePixels(image), size, key == nil ? .encode : .draw, key: key ?? 0)
     return LatentGrid(
       height: size.rows, width: size.columns, channels: size.dimension,
       numbers: try finite(results["latents"]))
@@ -306,8 +382,9 @@ public final class TiledCodec<B: Backend> {
         image: 0, token: token, codebookSize: quantizer.codebookSize)
     }
     let size = extents(ofGrid: grid.height, grid.width)
-    let codes = grid.indices.withUnsafeBytes {
-      replayBottleneck(size, .decode, "indices", $0.baseAddress!, perVector: size.depth)
+    try begin(.decode, size)
+    let codes = try grid.indices.withUnsafeBytes {
+      try replayBottleneck(size, .decode, "indices", $0.baseAddress!, perVector: size.depth)
     }
     return try image(of: shaped(codes["codes"]!, size), size, .decode)
   }
@@ -322,6 +399,7 @@ public final class TiledCodec<B: Backend> {
       throw CodecError.latentNotFinite(image: 0, value: grid.numbers[place])
     }
     let size = extents(ofGrid: grid.height, grid.width)
+    try begin(.decode, size)
     let codes = StoredValue([1, size.rows, size.columns, size.dimension])
     grid.numbers.withUnsafeBufferPointer {
       codes.numbers.update(from: $0.baseAddress!, count: $0.count)
@@ -330,9 +408,9 @@ public final class TiledCodec<B: Backend> {
   }
 
   /// The tokenizer's own forward pass on an image.
-  public func reconstruct(_ image: Image) throws -> Codec<B>.Reconstruction {
+  public func reconstruct(_ image: Image) throws -> ImageReconstruction {
     let size = Extents(image.height, image.width, configuration)
-    let results = try quantized(image, size, .reconstruct)
+    let results = try quantized(ImagePixels(image), size, .reconstruct)
     let isContinuous = configuration.quantizer.isContinuous
     let latents = results["latents"]!.array(of: Float.self)
     if isContinuous, !latents.allSatisfy(\.isFinite) { throw CodecError.notFinite(image: 0) }
@@ -344,7 +422,7 @@ public final class TiledCodec<B: Backend> {
       let difference = Double(targets.numbers[index]) - Double(codes.numbers[index])
       error += difference * difference
     }
-    return Codec<B>.Reconstruction(
+    return ImageReconstruction(
       tokens: grid, image: try self.image(of: shaped(codes, size), size, .reconstruct),
       quantizationError: error / Double(size.vectors), latents: latents,
       divergences: results["divergence"]?.array(of: Float.self) ?? [])

@@ -1,61 +1,6 @@
 import Autodiff
 import Execution
 
-/// Where the pixels of a network's image come from.
-protocol TileSource {
-  /// Some pixels of a row, `[columns, C]`: where they lie, or a copy in scratch memory.
-  func row(
-    _ row: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
-  ) -> UnsafePointer<Float>
-}
-
-/// A value that is kept as a whole between passes.
-final class StoredValue: TileSource, @unchecked Sendable {
-  // Unchecked: lanes write disjoint tiles, and read when all is written.
-
-  /// The numbers.
-  let numbers: UnsafeMutablePointer<Float>
-  /// Its extents; those of an image are `[1, H, W, C]`.
-  let shape: Shape
-
-  /// Whose memory it is; nil where it is its own.
-  private let owner: StoredValue?
-
-  init(_ shape: Shape) {
-    self.shape = shape
-    owner = nil
-    numbers = .allocate(capacity: max(1, shape.count))
-  }
-
-  /// The same numbers under other extents.
-  init(_ shape: Shape, of other: StoredValue) {
-    precondition(shape.count == other.shape.count, "as many numbers")
-    (self.shape, owner, numbers) = (shape, other, other.numbers)
-  }
-
-  deinit { if owner == nil { numbers.deallocate() } }
-
-  /// The words as an array.
-  func array<T>(of type: T.Type) -> [T] {
-    [T](unsafeUninitializedCapacity: shape.count) { buffer, count in
-      UnsafeMutableRawPointer(buffer.baseAddress!).copyMemory(
-        from: numbers, byteCount: shape.count * MemoryLayout<Float>.stride)
-      count = shape.count
-    }
-  }
-
-  func row(
-    _ row: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
-  ) -> UnsafePointer<Float> {
-    UnsafePointer(place(row, columns.lowerBound))
-  }
-
-  /// Where a pixel lies.
-  func place(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Float> {
-    numbers + (row * shape[2] + column) * shape[3]
-  }
-}
-
 /// Computes a network over one image in tiles: bit by bit what a plan of the whole image computes.
 ///
 /// Tiles of one pass that a plan serves are replayed by one session; all sessions share the lanes.
@@ -69,74 +14,87 @@ final class TiledRun<B: Backend> {
   private let lanes: Int
   private let pool: LanePool
   private let source: any TileSource
+  private let monitor: TilingMonitor
   private var stored: [ValueID: StoredValue] = [:]
   private var moments: [Int: (mean: [Float], reciprocalDeviation: [Float])] = [:]
 
   init(
     _ map: TileMap, _ schedule: TilingSchedule, parameters: ParameterMemory<B>, lanes: Int,
-    pool: LanePool, source: any TileSource
+    pool: LanePool, source: any TileSource, monitor: TilingMonitor
   ) {
     (self.map, self.schedule, self.parameters) = (map, schedule, parameters)
-    (self.lanes, self.pool, self.source) = (lanes, pool, source)
+    (self.lanes, self.pool, self.source, self.monitor) = (lanes, pool, source, monitor)
   }
 
   /// Makes all passes; the rows of the result go to the sink.
-  func run(into sink: @escaping Sink) {
+  ///
+  /// - Throws: `CancellationError` where the monitor was told to stop.
+  func run(into sink: @escaping Sink) throws {
     for pass in schedule.passes {
-      for value in pass.dropped { stored[value] = nil }
+      keep(pass)
       switch pass.purpose {
-      case .moments(let node): findMoments(of: node, pass)
-      case .images: store(pass)
-      case .wholes: computeWholes(pass.targets)
+      case .moments(let node): try findMoments(of: node, pass)
+      case .images:
+        try monitor.begin(tiles: tiles(of: pass).count)
+        try store(pass)
+      case .wholes: try computeWholes(pass.targets)
       case .result:
+        let tiles = tiles(of: pass)
+        try monitor.begin(tiles: tiles.count)
         if pass.isStored {
           give(pass.targets[0], to: sink)
         } else {
-          compute(pass.targets, tiles(of: pass), give: sink)
+          try compute(pass, tiles, give: sink)
         }
+      }
+    }
+  }
+
+  /// Lets go what a pass and those behind it do not read.
+  private func keep(_ pass: TilingSchedule.Pass) {
+    for (value, whole) in stored {
+      if let rows = pass.available[value] {
+        if map.kind(value) == .grid { whole.keep(rows: rows) }
+      } else {
+        stored[value] = nil
       }
     }
   }
 
   // MARK: Passes
 
-  private func findMoments(of node: Int, _ pass: TilingSchedule.Pass) {
+  private func findMoments(of node: Int, _ pass: TilingSchedule.Pass) throws {
     guard case .normalization(let normalization) = map.rules[node] else { return }
     let value = pass.targets[0]
     let shape = map.shape(value)
     let stream = parameters.backend.moments(of: normalization, image: shape)
-    if pass.stores, !pass.isStored { store(pass) }
+    let isComputed = pass.storedRows < shape[1] && !pass.isStored
     let (width, channels) = (shape[2], shape[3])
-    let samples = StoredValue([1, 1, stream.sampledPixels.count, channels])
-    let places = stream.sampledPixels.map { ($0 / width, $0 % width) }
+    let samples = Samples(stream.sampledPixels, in: shape)
+    let sampled = isComputed ? samples.tiles(from: pass.storedRows) : []
+    try monitor.begin(tiles: tiles(of: pass).count + sampled.count)
+    if pass.storedRows > 0 { try store(pass) }
+    let kept = stored[value]
     if value == map.input {
-      for (index, place) in places.enumerated() {
-        let pixel = source.row(place.0, place.1..<place.1 + 1, samples.place(0, index))
-        samples.place(0, index).update(from: pixel, count: channels)
-      }
-    } else if let whole = stored[value] {
-      for (index, place) in places.enumerated() {
-        samples.place(0, index).update(from: whole.place(place.0, place.1), count: channels)
-      }
-    } else {
-      let tiles = places.map { TileRegion($0.0..<$0.0 + 1, $0.1..<$0.1 + 1) }
-      // One by one, as two samples may be the same pixel of a small image.
-      for (index, tile) in tiles.enumerated() {
-        compute([value], [tile]) { _, _, numbers in
-          samples.place(0, index).update(from: numbers, count: channels)
-        }
+      let scratch = StoredValue([channels])
+      samples.fill(0..<shape[1]) { source.row($0, $1..<$1 + 1, scratch.numbers) }
+    } else if let kept {
+      samples.fill(0..<kept.rows) { UnsafePointer(kept.place($0, $1)) }
+    }
+    if !sampled.isEmpty {
+      try compute(pass, sampled) { row, columns, numbers in
+        samples.fill(row..<row + 1, columns) { numbers + ($1 - columns.lowerBound) * channels }
       }
     }
-    stream.begin(samples: samples.numbers)
+    stream.begin(samples: samples.numbers.numbers)
     if value == map.input {
       let scratch = StoredValue([width, channels])
       for row in 0..<shape[1] {
         stream.add(source.row(row, 0..<width, scratch.numbers), count: width)
       }
-    } else if let whole = stored[value] {
-      stream.add(whole.numbers, count: shape[1] * width)
     } else {
-      addBands(of: value, pass, to: stream)
+      if let kept { stream.add(kept.numbers, count: kept.rows * width) }
+      if isComputed { try addBands(of: value, pass, to: stream) }
     }
     var mean = [Float](repeating: 0, count: normalization.groups)
     var reciprocalDeviation = mean
@@ -144,16 +102,17 @@ final class TiledRun<B: Backend> {
     moments[node] = (mean, reciprocalDeviation)
   }
 
-  /// Adds pixels in order, a row of tiles at a time.
+  /// Adds the pixels that are not stored in order, a row of tiles at a time.
   private func addBands(
     of value: ValueID, _ pass: TilingSchedule.Pass, to stream: any StreamedMoments
-  ) {
+  ) throws {
     let shape = map.shape(value)
     let band = StoredValue([1, min(pass.tile.rows, shape[1]), shape[2], shape[3]])
-    let sessions = PassSessions(self, [value], tiles(of: pass))
-    for tiles in Self.bands(tiles(of: pass)) {
+    let tiles = tiles(of: pass, below: pass.storedRows)
+    let sessions = PassSessions(self, pass, tiles)
+    for tiles in Self.bands(tiles) {
       let first = tiles[0].rows.lowerBound
-      sessions.compute(tiles) { row, columns, numbers in
+      try sessions.compute(tiles) { row, columns, numbers in
         band.place(row - first, columns.lowerBound)
           .update(from: numbers, count: columns.count * shape[3])
       }
@@ -161,14 +120,18 @@ final class TiledRun<B: Backend> {
     }
   }
 
-  private func store(_ pass: TilingSchedule.Pass) {
-    let values = pass.targets.map { StoredValue(map.shape($0)) }
-    let sessions = PassSessions(self, pass.targets, tiles(of: pass))
-    sessions.computeAll(tiles(of: pass), into: values)
+  private func store(_ pass: TilingSchedule.Pass) throws {
+    let values = pass.targets.map { target in
+      let shape = map.shape(target)
+      return StoredValue(shape, rows: min(pass.storedRows, shape[1]))
+    }
+    let tiles = tiles(of: pass, above: pass.storedRows)
+    try PassSessions(self, pass, tiles).computeAll(tiles, into: values)
     for (target, value) in zip(pass.targets, values) { stored[target] = value }
   }
 
-  private func computeWholes(_ targets: [ValueID]) {
+  private func computeWholes(_ targets: [ValueID]) throws {
+    try monitor.begin(tiles: 1)
     let (plan, reads) = map.plan(of: targets, on: parameters.backend)
     let session = Session(plan, parameters: parameters, lanes: 1, pool: LanePool(threads: 1))
     let results = targets.map { StoredValue(map.shape($0)) }
@@ -196,6 +159,7 @@ final class TiledRun<B: Backend> {
       }
     }
     session.run(items: 1)
+    monitor.finishTile()
     for (target, result) in zip(targets, results) { stored[target] = result }
   }
 
@@ -213,18 +177,28 @@ final class TiledRun<B: Backend> {
 
   // MARK: Tiles
 
-  private func compute(_ targets: [ValueID], _ tiles: [TileRegion], give: @escaping Sink) {
-    let sessions = PassSessions(self, targets, tiles)
-    sessions.compute(tiles, give: give)
+  private func compute(
+    _ pass: TilingSchedule.Pass, _ tiles: [TileRegion], give: @escaping Sink
+  ) throws {
+    let sessions = PassSessions(self, pass, tiles)
+    try sessions.compute(tiles, give: give)
   }
 
-  private func tiles(of pass: TilingSchedule.Pass) -> [TileRegion] {
-    let shape = map.shape(pass.targets[0])
-    func parts(_ extent: Int, _ side: Int) -> [Range<Int>] {
-      stride(from: 0, to: extent, by: side).map { $0..<min(extent, $0 + side) }
+  /// A pass's tiles, row by row: all, or those of some rows, at whose ends a part ends.
+  private func tiles(
+    of pass: TilingSchedule.Pass, above end: Int = .max, below start: Int = 0
+  ) -> [TileRegion] {
+    guard pass.isTiled else { return [] }
+    func cut(_ range: Range<Int>, _ side: Int) -> [Range<Int>] {
+      stride(from: range.lowerBound, to: range.upperBound, by: side).map {
+        $0..<min(range.upperBound, $0 + side)
+      }
     }
-    return parts(shape[1], pass.tile.rows).flatMap { rows in
-      parts(shape[2], pass.tile.columns).map { TileRegion(rows, $0) }
+    let width = map.shape(pass.targets[0])[2]
+    return pass.parts.filter { $0.lowerBound >= start && $0.upperBound <= end }.flatMap { part in
+      cut(part, pass.tile.rows).flatMap { rows in
+        cut(0..<width, pass.tile.columns).map { TileRegion(rows, $0) }
+      }
     }
   }
 
@@ -244,19 +218,17 @@ final class TiledRun<B: Backend> {
   /// They share the largest one's arenas, as a lane replays one of them at a time.
   private struct PassSessions {
     private let run: TiledRun
-    private let targets: [ValueID]
     private var recipes: [TileRegion: TileRecipe] = [:]
     private var sessions: [[Int]: Session<B>] = [:]
     private let scratch: [StoredValue]
 
-    init(_ run: TiledRun, _ targets: [ValueID], _ tiles: [TileRegion]) {
-      (self.run, self.targets) = (run, targets)
+    init(_ run: TiledRun, _ pass: TilingSchedule.Pass, _ tiles: [TileRegion]) {
+      self.run = run
+      let targets = pass.targets
       var plans: [[Int]: Plan] = [:]
       var widest = 1
       for tile in tiles where recipes[tile] == nil {
-        let recipe = TileRecipe(tile, of: targets, in: run.map) {
-          [stored = run.stored] in stored[$0] != nil
-        }
+        let recipe = TileRecipe(tile, of: targets, in: run.map, isStored: pass.isStored)
         recipes[tile] = recipe
         if plans[recipe.key] == nil { plans[recipe.key] = recipe.plan(on: run.parameters.backend) }
         for (value, region) in recipe.images {
@@ -278,8 +250,8 @@ final class TiledRun<B: Backend> {
     }
 
     /// Computes tiles of the only target, and gives their rows away.
-    func compute(_ tiles: [TileRegion], give: @escaping Sink) {
-      replay(tiles) { [scratch] replay, tile in
+    func compute(_ tiles: [TileRegion], give: @escaping Sink) throws {
+      try replay(tiles) { [scratch] replay, tile in
         let row = scratch[replay.lane].numbers
         for index in 0..<tile.rows.count {
           replay.read(TileRecipe.name(target: 0), element: index, intoWords: row)
@@ -289,8 +261,8 @@ final class TiledRun<B: Backend> {
     }
 
     /// Computes tiles of all targets, each into its place.
-    func computeAll(_ tiles: [TileRegion], into values: [StoredValue]) {
-      replay(tiles) { replay, tile in
+    func computeAll(_ tiles: [TileRegion], into values: [StoredValue]) throws {
+      try replay(tiles) { replay, tile in
         for (index, value) in values.enumerated() {
           for row in 0..<tile.rows.count {
             replay.read(
@@ -303,20 +275,26 @@ final class TiledRun<B: Backend> {
 
     private func replay(
       _ tiles: [TileRegion], collect: @escaping (Session<B>.Replay, TileRegion) -> Void
-    ) {
+    ) throws {
+      let monitor = run.monitor
       let recipes = tiles.map { self.recipes[$0]! }
       for session in sessions.values {
         session.feed = { [run, scratch] in
           run.feed(recipes[$0.item], $0, scratch[$0.lane].numbers)
         }
-        session.collect = { collect($0, recipes[$0.item].tile) }
+        session.collect = {
+          collect($0, recipes[$0.item].tile)
+          monitor.finishTile()
+        }
       }
       Session.runUnordered(
-        recipes.enumerated().map { (session: sessions[$1.key]!, item: $0) })
+        recipes.enumerated().map { (session: sessions[$1.key]!, item: $0) },
+        isCancelled: { monitor.isStopped })
       for session in sessions.values {
         session.feed = { _ in }
         session.collect = { _ in }
       }
+      try monitor.check()
     }
   }
 

@@ -67,8 +67,8 @@ public enum Evaluator {
   ///   - group: processes that share the work, and all get the result.
   ///   - visit: called with the number of each image and its reconstruction.
   ///   - shouldStop: asked now and then; where it says so, the evaluation ends by `CancellationError`.
-  public static func evaluate<B: Backend>(
-    _ images: [Image], with codec: Codec<B>, group: ProcessGroup? = nil,
+  public static func evaluate(
+    _ images: [Image], with codec: any ImageCodec, group: ProcessGroup? = nil,
     visit: (Int, Image) -> Void = { _, _ in }, shouldStop: () -> Bool = { false }
   ) throws -> EvaluationResult {
     var psnr = PeakSignalToNoise()

@@ -3,13 +3,13 @@ import Imaging
 import Inference
 import Ranks
 
-extension Codec {
+extension ImageCodec {
   /// Encodes and decodes images, which the processes of a group share: each gets all results.
   ///
   /// - Throws: `RankError` where another process is lost.
   func reconstruct(
     _ images: ArraySlice<Image>, sharing group: ProcessGroup?
-  ) throws -> [Reconstruction] {
+  ) throws -> [ImageReconstruction] {
     guard let group else { return try reconstruct(Array(images)) }
     func share(_ rank: Int) -> ArraySlice<Image> {
       let (first, count) = (images.startIndex, images.count)
@@ -23,7 +23,7 @@ extension Codec {
       if rank == group.rank { return own }
       var rest = bytes[...]
       return try share(rank).map { image in
-        guard let result = Reconstruction(of: image, from: &rest) else {
+        guard let result = ImageReconstruction(of: image, from: &rest) else {
           throw RankError.outOfStep(rank: rank, host: group.members[rank].host)
         }
         return result
@@ -32,7 +32,7 @@ extension Codec {
   }
 }
 
-extension Codec.Reconstruction {
+extension ImageReconstruction {
   /// All of it, for a process with the same program.
   fileprivate var bytes: [UInt8] {
     var bytes: [UInt8] = []
