@@ -208,6 +208,9 @@ extension EncodingRun.Outcome {
 }
 
 extension EncodingRun.Target {
+  /// Leaves nothing behind where no image could be used.
+  func discard() { if case .samples(let writer) = self { writer.discard() } }
+
   /// Gives a record to its writer.
   fileprivate func append(_ record: TokenRecord) throws {
     switch self {

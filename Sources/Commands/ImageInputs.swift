@@ -43,6 +43,9 @@ struct ImageInputs: Sendable, Equatable {
   /// What else the user should know of the folders; see `ImageFolder.notes`.
   let notes: [String]
 
+  /// Whether each file is followed by its mirror image.
+  private var hasMirrors = false
+
   /// A path of the command line.
   private struct Source {
     /// The folder's or file's own path, from the root.
@@ -115,13 +118,22 @@ struct ImageInputs: Sendable, Equatable {
   /// How many files there are, mirror images not counted.
   var fileCount: Int { files.count { !$0.isMirrored } }
 
-  /// Keeps one share of the files.
-  mutating func keep(_ range: Range<Int>) { files = Array(files[range]) }
+  /// Keeps one share of the files, each with its mirror image where there are such.
+  mutating func keep(_ range: Range<Int>) {
+    let images = hasMirrors ? 2 : 1
+    files = Array(files[range.lowerBound * images..<range.upperBound * images])
+  }
+
+  /// Gives the images other names.
+  mutating func rename(_ names: [String]) {
+    for (index, name) in names.enumerated() { files[index].name = name }
+  }
 
   /// Puts each file's mirror image behind it: `a.mirrored.png` behind `a.png`.
   ///
   /// Errors: a file that has such a name itself.
   mutating func addMirrors() throws {
+    hasMirrors = true
     let names = Set(files.map { Array($0.name.utf8) })
     files = try files.flatMap { file in
       var mirror = file

@@ -2,6 +2,14 @@ import Datasets
 import Files
 import Foundation
 import Imaging
+import TokenFiles
+
+extension ImageInputs {
+  /// Names the images by the keys of their samples, which depend on all of them.
+  ///
+  /// Errors: two images that would have one key.
+  mutating func nameByKeys() throws { rename(try SampleKeys(files).keys) }
+}
 
 /// The keys of images in WebDataset shards: the path of a sample in its shard, or of a file without its ending.
 ///
@@ -61,6 +69,13 @@ struct SampleKeys {
 struct ShardOutput {
   /// The path up to the dash before the number.
   let stem: String
+
+  private init(stem: String) { self.stem = stem }
+
+  /// The output of one part.
+  func part(_ part: PartOption) -> ShardOutput {
+    ShardOutput(stem: EncodedPart.stem(stem, part.number, of: part.total))
+  }
 
   /// Takes `--output`; nil where neither it nor `--format` asks for shards of samples.
   ///

@@ -100,28 +100,46 @@ struct TokenSummary {
   ///
   /// Errors: a file that was cut or changed meanwhile.
   init(_ file: TokenFile) throws {
-    depths = DepthUsage(codes: file.identity.codebookSize, depth: file.identity.depth)
-    images = file.count
-    classes = file.classes.count
-    for index in 0..<file.count {
-      let record = try file.record(at: index)
-      depths.add(record.tokens.map { Int32($0) })
-      // What files say of sizes may be anything.
-      let (area, overflows) = record.width.multipliedReportingOverflow(by: record.height)
-      pixels = overflows || area > .max - pixels ? .max : pixels + area
-    }
+    self.init(file.identity, images: file.count, classes: file.classes.count)
+    for index in 0..<file.count { add(try file.record(at: index)) }
+  }
+
+  /// Counts what shards of samples hold, whose images have the sizes of their grids.
+  ///
+  /// Errors: shards that were cut or changed meanwhile.
+  init(_ shards: SampleShards) throws {
+    self.init(shards.identity, images: shards.count, classes: shards.classes.count)
+    try shards.forEach { add($0) }
+  }
+
+  private init(_ identity: TokenizerIdentity, images: Int, classes: Int) {
+    depths = DepthUsage(codes: identity.codebookSize, depth: identity.depth)
+    (self.images, self.classes) = (images, classes)
+  }
+
+  private mutating func add(_ record: TokenRecord) {
+    depths.add(record.tokens.map { Int32($0) })
+    // What files say of sizes may be anything.
+    let (area, overflows) = record.width.multipliedReportingOverflow(by: record.height)
+    pixels = overflows || area > .max - pixels ? .max : pixels + area
+  }
+
+  /// Bits of the ids for each pixel; 0 where there is none.
+  var bitsPerPixel: Double {
+    guard pixels > 0 else { return 0 }
+    return Information.bitsPerPixel(
+      tokens: depths.pooled.ids, codes: depths.pooled.codes, width: pixels, height: 1)
   }
 
   /// The result line of encode.
   func text(_ path: String, rate: String) -> String {
+    if images == 0 { return "\(path): no image" }
     let (usage, depth) = (depths.pooled, depths.depths.count)
     let indices = depth > 1 ? " of \(depth) ids" : ""
     let perDepth =
       depth > 1
       ? ", at each depth " + depths.depths.map { Display.count($0.used) }.joined(separator: ", ")
       : ""
-    let bits = Information.bitsPerPixel(
-      tokens: usage.ids, codes: usage.codes, width: pixels, height: 1)
     let labelled =
       classes == 0 ? "" : " of \(Display.count(classes)) \(classes == 1 ? "class" : "classes")"
     return
@@ -129,13 +147,14 @@ struct TokenSummary {
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
       + "(uniform sampling would show \(Display.percent(usage.expectedUniformUsage)))"
       + "\(perDepth), "
-      + "\(Display.decimals(bits, 3)) bits/pixel; \(rate)"
+      + "\(Display.decimals(bitsPerPixel, 3)) bits/pixel; \(rate)"
   }
 }
 
 extension LatentFile {
   /// The result line of encode.
   func summary(rate: String) -> String {
+    if count == 0 { return "\(path): no image" }
     let labelled =
       classes.isEmpty
       ? ""

@@ -68,7 +68,10 @@ struct TokenPiece: Sendable {
           + "the depth of its tokens")
     }
     let count = try Self.imageCount(raw)
-    guard count > 0 else { throw .layout(path: path, reason: "it holds no image") }
+    // Of a part there may be none that can be used.
+    guard count > 0 || header.part != nil else {
+      throw .layout(path: path, reason: "it holds no image")
+    }
     try Self.checkGrids(raw, count: count)
     try Self.checkSizes(raw, count: count, downsampling: identity.downsampling)
     classes = try ImageClasses(checking: raw, count: count)
@@ -78,7 +81,7 @@ struct TokenPiece: Sendable {
     offsets = raw.offsets
     grids = raw.grids
     sizes = raw.sizes
-    paths = header.paths ?? (1...count).map(Self.number)
+    paths = header.paths ?? (0..<count).map { Self.number($0 + 1) }
     isAssumed = raw.isAssumed
     self.path = path
     shard = header.shard
