@@ -300,9 +300,12 @@ public struct EncodeCommand: DocumentedCommand {
       let output =
         prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)
       defer { if prior != nil { try? FileManager.default.removeItem(atPath: output.path) } }
-      var inputs = try ImageInputs(paths: paths, hasLabels: !noLabels, member: member)
+      Interruption.listen()
+      var inputs = try ImageInputs(
+        paths: paths, hasLabels: !noLabels, member: member,
+        listing: ListingProgress(terminal).observer)
       let share = part.map {
-        EncodedPart($0.number, of: $0.total, names: inputs.files.map(\.name))
+        EncodedPart($0.number, of: $0.total, names: inputs.files.lazy.map(\.name))
       }
       if flip { try inputs.addMirrors() }
       // Names and keys are those of the whole set.
@@ -342,7 +345,6 @@ public struct EncodeCommand: DocumentedCommand {
       let coder = try prior.map {
         try openPrior($0, for: tokenizer.identity, named: checkpoint, options)
       }
-      Interruption.listen()
       if tokenizer.run.quantizer.isContinuous {
         return try encodeLatents(
           inputs, tokenizer, codec, preparation, to: target, part: share, unnamed: unnamed, terminal
@@ -359,8 +361,7 @@ public struct EncodeCommand: DocumentedCommand {
         codec: codec, preparation: preparation, target: .tokens(writer),
         threads: options.threadCount,
         alsoChecks: verify ? [.reconstruct, .decode] : [])
-      let finished = writer.finishedPaths
-      let files = inputs.files.filter { !finished.contains(Array($0.name.utf8)) }
+      let files = inputs.files.without(writer.finishedPaths)
       try encode(files, of: inputs, run, part: share, unnamed: unnamed, terminal) { outcome in
         let written = try writer.finish(rejected: outcome.rejections)
         // What was there when the run began has been checked then.

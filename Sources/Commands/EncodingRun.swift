@@ -53,7 +53,7 @@ struct EncodingRun {
 
   /// Encodes all usable files, and warns of the others.
   func encode(
-    _ files: [ImageInput], _ terminal: Terminal, _ progress: ItemProgress
+    _ files: ImageInputList, _ terminal: Terminal, _ progress: ItemProgress
   ) throws -> Outcome {
     let stream = ImageStream(files, preparation, threads: threads)
     defer { stream.stop() }

@@ -1,3 +1,4 @@
+import Files
 import Formatting
 import TokenFiles
 
@@ -114,7 +115,7 @@ extension EncodeCommand {
           let size = file.size(of: index)
           try writer.append(
             LatentRecord(
-              path: file.paths[index], width: size.width, height: size.height, rows: file.rows,
+              path: file.names[index], width: size.width, height: size.height, rows: file.rows,
               columns: file.columns, latents: file.latents(of: index), label: file.label(of: index))
           )
           progress.advance(by: 1)

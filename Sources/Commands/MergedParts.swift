@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Formatting
 import Foundation
 import TokenFiles
@@ -64,7 +65,7 @@ struct MergedParts {
     }
     var files: [PartFile] = []
     var first: (path: String, part: EncodedPart)?
-    var names: Set<[UInt8]> = []
+    var names = NameSet()
     var rejections: [EncodingReport.Rejection] = []
     var encoded = 0
     for number in 1...total where numbers.contains(number) {
@@ -93,7 +94,7 @@ struct MergedParts {
       } else {
         first = (path, part)
       }
-      for name in file.names where !names.insert(Array(name.utf8)).inserted {
+      for name in file.names where !names.insert(name) {
         throw Failure(
           .badData, "\(path): \(name) is in another part too: expected each image once")
       }
@@ -172,10 +173,10 @@ extension PartFile {
   }
 
   /// The images' names, or the keys of their samples.
-  fileprivate var names: [String] {
+  fileprivate var names: NameList {
     switch self {
-    case .tokens(let file): file.paths
-    case .latents(let file): file.paths
+    case .tokens(let file): file.names
+    case .latents(let file): file.names
     case .samples(let shards): shards.keys
     }
   }

@@ -38,8 +38,7 @@ extension EncodeCommand {
     let run = EncodingRun(
       codec: codec, preparation: preparation, target: .samples(writer),
       threads: options.threadCount, alsoChecks: [])
-    let finished = writer.finishedKeys
-    let files = inputs.files.filter { !finished.contains($0.name) }
+    let files = inputs.files.without(writer.finishedKeys)
     try encode(files, of: inputs, run, part: part, unnamed: unnamed, terminal) { outcome in
       .samples(try writer.finish(rejected: outcome.rejections), by: writer)
     }

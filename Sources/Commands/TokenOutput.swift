@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Files
 import Formatting
 import Foundation
 import Imaging
@@ -182,11 +183,11 @@ enum EncodedImages {
     }
   }
 
-  /// The images' paths, in order.
-  var paths: [String] {
+  /// The images' names, in order.
+  var names: NameList {
     switch self {
-    case .tokens(let file): file.paths
-    case .latents(let file): file.paths
+    case .tokens(let file): file.names
+    case .latents(let file): file.names
     }
   }
 
@@ -197,7 +198,7 @@ enum EncodedImages {
     case .latents(let file):
       let (size, side) = (file.size(of: index), file.identity.downsampling)
       return TokenRecord(
-        path: file.paths[index], width: size.width, height: size.height,
+        path: file.names[index], width: size.width, height: size.height,
         paddedWidth: file.columns * side, paddedHeight: file.rows * side, gridHeight: file.rows,
         gridWidth: file.columns, tokens: [], label: file.label(of: index))
     }
@@ -215,7 +216,7 @@ enum EncodedImages {
           height: file.rows, width: file.columns, channels: file.channels,
           numbers: try file.latents(of: index))
       }
-      return try codec.decode(latents: grids, names: indices.map { file.paths[$0] })
+      return try codec.decode(latents: grids, names: indices.map { file.names[$0] })
     }
   }
 }
@@ -234,14 +235,14 @@ struct TokenVerification {
   /// Compares all images, pixel for pixel, and says how many agree.
   ///
   /// Errors: images that differ, by name.
-  func run(_ files: [ImageInput], _ terminal: Terminal) throws {
-    var inputs: [[UInt8]: ImageInput] = [:]
-    for file in files { inputs[Array(file.name.utf8)] = file }
+  func run(_ files: ImageInputList, _ terminal: Terminal) throws {
+    let names = NameList(files.lazy.map(\.name))
+    let (order, sorted) = (names.order, names.sorted())
     // Shards of an earlier run may hold images that were not named this time.
-    let pairs = encoded.paths.enumerated().compactMap { index, name in
-      inputs[Array(name.utf8)].map { (index: index, input: $0) }
+    let pairs = encoded.names.enumerated().compactMap { index, name in
+      sorted.place(of: name).map { (index: index, input: Int(order[$0])) }
     }
-    let stream = ImageStream(pairs.map(\.input), preparation, threads: threads)
+    let stream = ImageStream(files.keeping(pairs.map(\.input)), preparation, threads: threads)
     defer { stream.stop() }
     let progress = ItemProgress(terminal, "verifying", total: pairs.count)
     var different: [String] = []

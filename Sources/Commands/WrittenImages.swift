@@ -59,7 +59,7 @@ extension EncodeCommand {
   ///   - cells: what grids are made of.
   ///   - finish: completes what is written.
   func encode(
-    _ files: [ImageInput], of inputs: ImageInputs, _ run: EncodingRun, part: EncodedPart?,
+    _ files: ImageInputList, of inputs: ImageInputs, _ run: EncodingRun, part: EncodedPart?,
     unnamed: Int, _ terminal: Terminal, cells: String = "tokens",
     finish: (EncodingRun.Outcome) throws -> WrittenImages
   ) throws {

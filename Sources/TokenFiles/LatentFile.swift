@@ -30,7 +30,9 @@ public struct LatentFile: Sendable {
   /// How images became model input.
   public let recipe: Recipe
   /// The images' paths, in order.
-  public let paths: [String]
+  public var paths: [String] { Array(names) }
+  /// The images' paths, in order and in little memory.
+  public let names: NameList
   /// The names of the images' classes, which labels are indices of; empty where images have none.
   public let classes: [String]
   /// The number of images.
@@ -329,7 +331,7 @@ extension LatentFile {
     if let paths = header.paths, paths.count != count {
       throw .layout(path: path, reason: "it holds \(count) images but \(paths.count) paths")
     }
-    paths = header.paths ?? (0..<count).map { TokenPiece.number($0 + 1) }
+    names = header.paths ?? NameList((0..<count).lazy.map { TokenPiece.number($0 + 1) })
     sizes = raw.sizes
     isStandardized = header.standardized ?? false
     scaling = try Self.scaling(header, path: path)
@@ -338,7 +340,7 @@ extension LatentFile {
     if let reason = part?.problem {
       throw .metadata(path: path, key: "part", reason: reason)
     }
-    let scan = try Self.scan(raw, paths: paths)
+    let scan = try Self.scan(raw, names)
     (mean, deviation) = try Self.moments(raw, measured: scan.moments)
     try Self.checkSizes(raw, identity)
     try scan.checksum.check(path: path, ofLatents: true)
@@ -346,7 +348,7 @@ extension LatentFile {
 
   /// Goes through all latents once: they must be finite.
   private static func scan(
-    _ raw: Raw, paths: [String]
+    _ raw: Raw, _ names: NameList
   ) throws(TokenFileError) -> (checksum: IdsChecksum, moments: ChannelMoments) {
     var checksum = IdsChecksum(checksum: raw.header.checksum, xxh64: raw.header.xxh64)
     var moments = ChannelMoments(channels: raw.storage.channels)
@@ -358,7 +360,7 @@ extension LatentFile {
         }
       }.get()
       guard block.allSatisfy(\.isFinite) else {
-        throw .notFinite(path: raw.path, image: image, imagePath: paths[image])
+        throw .notFinite(path: raw.path, image: image, imagePath: names[image])
       }
       moments.add(block)
     }

@@ -52,7 +52,7 @@ public final class LatentWriter {
   private var moments: ChannelMoments
   private var grid: (rows: Int, columns: Int, path: String)?
   private var sizes: [Extent] = []
-  private var paths: [String] = []
+  private var paths = NameList()
   private var labels: [Int32] = []
   private var headerSize: Int
   private var lock: FileLock?

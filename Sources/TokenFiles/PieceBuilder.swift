@@ -23,7 +23,7 @@ struct PieceBuilder {
   private var stream = Fingerprint.Stream()
   private var grids: [Extent] = []
   private var sizes: [Extent] = []
-  private var paths: [String] = []
+  private var paths = NameList()
   private var labels: [Int32] = []
   /// Bytes that paths and classes take in a safetensors header.
   private(set) var headerSize: Int

@@ -12,7 +12,7 @@ import Safetensors
 /// ``SampleShards`` reads them.
 public final class SampleShardWriter {
   /// The keys of the samples in the shards that were there already.
-  public private(set) var finishedKeys: Set<String> = []
+  public private(set) var finishedKeys = NameSet()
   /// The shards that are finished.
   public private(set) var shards: [String] = []
   /// How many samples were added.
@@ -87,7 +87,7 @@ public final class SampleShardWriter {
     }
     if !numbers.isEmpty {
       let found = try SampleShards.survey(stem)
-      (shards, finishedKeys) = (found.shards, Set(found.keys))
+      (shards, finishedKeys) = (found.shards, NameSet(found.keys))
     }
     // A part that is continued is not complete meanwhile.
     if (try? ReadableFile.contents(of: sidecar)) != description {

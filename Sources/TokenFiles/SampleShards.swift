@@ -19,7 +19,7 @@ public struct SampleShards: Sendable {
   /// The shards, in order.
   public let shards: [String]
   /// The keys of the samples, in order.
-  public let keys: [String]
+  public let keys: NameList
 
   /// The number of samples.
   public var count: Int { keys.count }
@@ -157,8 +157,8 @@ public struct SampleShards: Sendable {
   }
 
   /// The shards that are there, without a gap, and the keys in them.
-  static func survey(_ stem: String) throws(TokenFileError) -> (shards: [String], keys: [String]) {
-    var (shards, keys): ([String], [String]) = ([], [])
+  static func survey(_ stem: String) throws(TokenFileError) -> (shards: [String], keys: NameList) {
+    var (shards, keys) = ([String](), NameList())
     for number in numbers(stem) {
       guard number == shards.count else {
         throw .missingPiece(

@@ -153,7 +153,15 @@ public struct TokenFile: Sendable {
   }
 
   /// The images' paths, in order.
-  public var paths: [String] { pieces.flatMap(\.paths) }
+  public var paths: [String] { pieces.flatMap { Array($0.paths) } }
+
+  /// The images' paths, in order and in little memory.
+  public var names: NameList {
+    guard pieces.count > 1 else { return pieces[0].paths }
+    var names = NameList()
+    for piece in pieces { names.append(contentsOf: piece.paths) }
+    return names
+  }
 
   /// One image, copied out of the file; `index` is 0 ..< `count`.
   ///

@@ -11,7 +11,7 @@ struct TokenPiece: Sendable {
   let isLast: Bool
   /// Which share of a set it is; nil where one program encodes all of it.
   let part: EncodedPart?
-  let paths: [String]
+  let paths: NameList
   /// The images' classes.
   var classes: ImageClasses
   /// Whether the ids came alone.
@@ -81,7 +81,7 @@ struct TokenPiece: Sendable {
     offsets = raw.offsets
     grids = raw.grids
     sizes = raw.sizes
-    paths = header.paths ?? (0..<count).map { Self.number($0 + 1) }
+    paths = header.paths ?? NameList((0..<count).lazy.map { Self.number($0 + 1) })
     isAssumed = raw.isAssumed
     self.path = path
     shard = header.shard

@@ -18,9 +18,8 @@ import Safetensors
 ///
 /// A single file whose paths would fill the header is divided into shards as well.
 public final class TokenWriter {
-  /// The paths of the images in the shards that were there already, as UTF-8: two spellings of one
-  /// letter are two names.
-  public let finishedPaths: Set<[UInt8]>
+  /// The paths of the images in the shards that were there already.
+  public let finishedPaths: NameSet
 
   /// How many of the files that ``finish()`` returns were there at the start and have been checked.
   public private(set) var foundCount: Int
@@ -271,7 +270,7 @@ public final class TokenWriter {
 extension TokenWriter {
   /// The shards of an earlier run.
   private struct Survey {
-    var paths: Set<[UInt8]> = []
+    var paths = NameSet()
     var pieceCount = 0
     var isComplete = false
     var pieces: [(name: PieceName, piece: TokenPiece)] = []
@@ -355,7 +354,7 @@ extension TokenWriter {
           reason: "its ids are \(opened.idType.rawValue), and those of this run would be "
             + "\(type.rawValue). Ask for the same type, or encode everything again")
       }
-      found.paths.formUnion(opened.paths.map { Array($0.utf8) })
+      for path in opened.paths { found.paths.insert(path) }
       found.pieces.append((piece, opened))
     }
     found.pieceCount = numbers.count
