@@ -58,9 +58,15 @@ public struct CompareCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Folder of images to evaluate on, instead of the first run's validation images.",
+      "Folder, list or shards of images to evaluate on, instead of the first run's validation images.",
       valueName: "folder"))
   var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Ending of the image in the samples of --data, where these are shards; by default as the first run's "
+        + "configuration says (data.member).", valueName: "ending"))
+  var member: String?
 
   @Option(
     help: ArgumentHelp(
@@ -109,6 +115,11 @@ public struct CompareCommand: DocumentedCommand {
   public func validate() throws {
     try requireNames("<checkpoint>", checkpoints)
     try requireName("--data", data)
+    try requireName("--member", member)
+    if member != nil, data == nil {
+      throw ValidationError(
+        "--member is the ending of images of --data: add it, or remove --member")
+    }
     try requireName("--json", json)
     try requireName("--samples", samples)
     try requireName("--html", html)
@@ -238,7 +249,8 @@ public struct CompareCommand: DocumentedCommand {
     do {
       return ComparisonEvaluator(
         images: try ComparisonImages(
-          data: data, count: images, leader: leader.run, folder: leader.folder, terminal),
+          data: data, member: member, count: images, leader: leader.run, folder: leader.folder,
+          terminal),
         weights: weights.file, threads: options.threadCount, makesPage: html != nil,
         measuresSpectra: measuresSpectra, terminal: terminal)
     } catch let missing as MissingImages {

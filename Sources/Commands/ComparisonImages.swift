@@ -1,5 +1,6 @@
 import Datasets
 import Diagnostics
+import Files
 import Foundation
 import Imaging
 import Randomness
@@ -42,15 +43,20 @@ struct ComparisonImages {
 
   /// Opens the images of a folder, or else the validation images of the leading run.
   init(
-    data: String?, count: Int?, leader: RunConfiguration, folder leaderFolder: String,
+    data: String?, member: String? = nil, count: Int?, leader: RunConfiguration,
+    folder leaderFolder: String,
     _ terminal: Terminal
   ) throws {
     self.leader = leader
     self.terminal = terminal
     self.count = count ?? leader.monitor.evaluationImages
     folder = try data ?? Self.folder(of: leader, in: leaderFolder)
+    let watch = ListingProgress(terminal).observer
     listing = try Self.hinted(data, folder, leaderFolder) {
-      try ImageSource(path: $0, member: leader.data.member)
+      // The run's own images have such a member; others may be files.
+      try ImageSource(
+        path: $0, member: member ?? leader.data.member, needsShards: data == nil || member != nil,
+        listing: watch)
     }
     if data != nil {
       kind = "images"

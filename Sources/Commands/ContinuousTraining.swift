@@ -92,7 +92,7 @@ extension TrainCommand {
     do {
       data = try VectorData(
         run.data, seed: UInt64(bitPattern: Int64(run.training.seed)),
-        shouldStop: { Interruption.isRequested })
+        shouldStop: { Interruption.isRequested }, listing: ListingProgress(terminal).observer)
     } catch DatasetError.stopped {
       terminal.say("stopped before anything was computed; nothing was written")
       throw ExitCode(Interruption.exitCode)

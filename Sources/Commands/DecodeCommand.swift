@@ -135,7 +135,7 @@ public struct DecodeCommand: DocumentedCommand {
         try coded.expand(with: opened, terminal)
       }
       let file = try open(coded?.expanded ?? tokens, tokenizer, grid: grid, terminal)
-      let (paths, nameless) = try name(file.paths, terminal)
+      let (paths, nameless) = try name(Array(file.names), terminal)
       Interruption.listen()
       let progress = ItemProgress(terminal, "decoding", total: file.count)
       let codec = BoundedCodec(tokenizer, memory: memory.bytes, terminal)

@@ -265,10 +265,9 @@ public struct EncodeCommand: DocumentedCommand {
   private func validateMerge() throws {
     let given: [(String, Bool)] = [
       ("--checkpoint", !checkpoint.isEmpty), ("<path>", !paths.isEmpty), ("--part", part != nil),
-      ("--resume", resume), ("--prior", prior != nil), ("--verify", verify), ("--flip", flip),
+      ("--prior", prior != nil), ("--verify", verify), ("--flip", flip),
       ("--recipe", recipe != nil), ("--size", size != .model), ("--no-labels", noLabels),
       ("--sample", latents.sample), ("--member", member != nil), ("--memory", memory.memory != nil),
-      ("--format webdataset", format == .webdataset),
     ]
     if let option = given.first(where: \.1)?.0 {
       throw ValidationError(
@@ -286,11 +285,11 @@ public struct EncodeCommand: DocumentedCommand {
           "--output \(output) ends in .\(named.rawValue), but --format megatron writes .bin and .idx. "
             + "Change the extension.")
       }
-      let samples = try ShardOutput(path: output, format: format)
+      var samples = try ShardOutput(path: output, format: format)
       if samples != nil { try checkSampleOptions() }
       var target = try TokenOutput(
         path: samples?.stem ?? output, format: samples.map { _ in .npy } ?? format?.format)
-      if let part { target = try target.part(part) }
+      if let part { (target, samples) = (try target.part(part), samples?.part(part)) }
       guard prior == nil || target.format == .safetensors else {
         throw Failure(
           .usage,
@@ -301,19 +300,17 @@ public struct EncodeCommand: DocumentedCommand {
       let output =
         prior == nil ? target : try TokenOutput(path: target.path + ".ids", format: .safetensors)
       defer { if prior != nil { try? FileManager.default.removeItem(atPath: output.path) } }
-      var inputs = try ImageInputs(paths: paths, hasLabels: !noLabels, member: member)
-      var share: EncodedPart?
-      if let part {
-        let own = EncodedPart(part.number, of: part.total, names: inputs.files.map(\.name))
-        guard !own.range.isEmpty else {
-          return terminal.result(
-            "part \(part.number) of \(part.total) of \(Display.count(own.images, "image")) has none: nothing to do"
-          )
-        }
-        inputs.keep(own.range)
-        share = own
+      Interruption.listen()
+      var inputs = try ImageInputs(
+        paths: paths, hasLabels: !noLabels, member: member,
+        listing: ListingProgress(terminal).observer)
+      let share = part.map {
+        EncodedPart($0.number, of: $0.total, names: inputs.files.lazy.map(\.name))
       }
       if flip { try inputs.addMirrors() }
+      // Names and keys are those of the whole set.
+      if samples != nil { try inputs.nameByKeys() }
+      if let share { inputs.keep(share.range) }
       for warning in inputs.warnings { terminal.warn(warning) }
       var leftOut = LeftOut(terminal)
       for image in inputs.leftOut {
@@ -348,7 +345,6 @@ public struct EncodeCommand: DocumentedCommand {
       let coder = try prior.map {
         try openPrior($0, for: tokenizer.identity, named: checkpoint, options)
       }
-      Interruption.listen()
       if tokenizer.run.quantizer.isContinuous {
         return try encodeLatents(
           inputs, tokenizer, codec, preparation, to: target, part: share, unnamed: unnamed, terminal
@@ -356,7 +352,8 @@ public struct EncodeCommand: DocumentedCommand {
       }
       if let samples {
         return try encodeSamples(
-          inputs, tokenizer, codec, preparation, to: samples, unnamed: unnamed, terminal)
+          inputs, tokenizer, codec, preparation, to: samples, part: share, unnamed: unnamed,
+          terminal)
       }
       let writer = try makeWriter(
         output, tokenizer.identity, preparation.recipe, inputs.classes, share)
@@ -364,47 +361,17 @@ public struct EncodeCommand: DocumentedCommand {
         codec: codec, preparation: preparation, target: .tokens(writer),
         threads: options.threadCount,
         alsoChecks: verify ? [.reconstruct, .decode] : [])
-      let finished = writer.finishedPaths
-      let files = inputs.files.filter { !finished.contains(Array($0.name.utf8)) }
-      if resume, files.count < inputs.files.count {
-        terminal.say(
-          "\(Display.count(inputs.files.count - files.count, "image")) already encoded")
-      }
-      let progress = ItemProgress(terminal, "encoding", total: files.count)
-      let outcome = try explainingPieces { try run.encode(files, terminal, progress) }
-      terminal.tell(
-        transparentCount: outcome.transparent,
-        transparency: preparation.rules.transparency(preparation.background))
-      let rejected = outcome.rejected + unnamed
-      if outcome.rejected == inputs.fileCount {
-        throw Failure(
-          .badData,
-          "nothing was written: \(Display.count(rejected, "file")) skipped, for the reasons "
-            + "above")
-      }
-      let written = try explainingPieces { () throws(TokenFileError) in try writer.finish() }
-      // What was there when the run began has been checked then.
-      let tokens = try TokenFile.open(
-        path: output.path, trusting: Set(written.prefix(writer.foundCount)))
-      if let coder {
+      let files = inputs.files.without(writer.finishedPaths)
+      try encode(files, of: inputs, run, part: share, unnamed: unnamed, terminal) { outcome in
+        let written = try writer.finish(rejected: outcome.rejections)
+        // What was there when the run began has been checked then.
+        let tokens = try TokenFile.open(
+          path: output.path, trusting: Set(written.prefix(writer.foundCount)),
+          mayBeEmpty: share != nil)
+        guard let coder else { return try .tokens(tokens, at: output.path) }
         let text = try coder.write(tokens, named: output.path, to: target.path, terminal)
-        terminal.result(text)
-        return try tellRejected(rejected, of: inputs.fileCount + unnamed, target.path)
+        return WrittenImages(place: target.path, text: { _ in text }, json: { $0.json() })
       }
-      let counts = try TokenSummary(tokens)
-      let report = EncodingReport(
-        output: output.path, rejections: outcome.rejections,
-        work: (progress.done - outcome.rejected, progress.seconds), part: share)
-      if let summary { try EncodingReport.write(report.json(counts), to: summary) }
-      let text = counts.text(output.path, rate: progress.rate)
-      terminal.result(text + (outcome.sizes(preparation).map { "; " + $0 } ?? ""))
-      if verify {
-        let verification = TokenVerification(
-          codec: codec, preparation: preparation, encoded: .tokens(tokens),
-          threads: options.threadCount)
-        try verification.run(inputs.files, terminal)
-      }
-      try tellRejected(rejected, of: inputs.fileCount + unnamed, output.path)
     }
   }
 
@@ -452,14 +419,6 @@ public struct EncodeCommand: DocumentedCommand {
     }
   }
 
-  func tellRejected(_ rejected: Int, of all: Int, _ path: String) throws {
-    guard rejected > 0 else { return }
-    throw Failure(
-      .badData,
-      "\(rejected) of \(Display.count(all, "file")) skipped, for the reasons above; the others are in "
-        + path)
-  }
-
   private func makeWriter(
     _ output: TokenOutput, _ identity: TokenizerIdentity, _ recipe: Recipe, _ classes: [String],
     _ part: EncodedPart?
@@ -485,12 +444,14 @@ public struct EncodeCommand: DocumentedCommand {
 
   /// Says how to continue a failed or interrupted run with shards.
   func explainingPieces<R>(_ body: () throws -> R) throws -> R {
-    let isDivided = try shard != nil || ShardOutput(path: output, format: format) != nil
+    let areSamples = try ShardOutput(path: output, format: format) != nil
     let goOn =
-      !isDivided
-      ? "Nothing was written, and existing output is unchanged."
-      : "The finished shards stay; run again with --resume to continue after them"
-        + (force ? ". Existing output stays until they are complete." : ".")
+      merge && !areSamples
+      ? "The parts are unchanged: run it again" + (shard != nil && !force ? " with --force." : ".")
+      : !areSamples && shard == nil
+        ? "Nothing was written, and existing output is unchanged."
+        : "The finished shards stay; run again with --resume to continue after them"
+          + (force ? ". Existing output stays until they are complete." : ".")
     do {
       return try body()
     } catch let error as TokenFileError {

@@ -6,10 +6,7 @@ import TokenFiles
 /// What `encode --summary` writes: how an encoding went, for whoever starts many of them.
 struct EncodingReport {
   /// A file that could not be used, and why.
-  struct Rejection: Sendable, Equatable {
-    let path: String
-    let reason: String
-  }
+  typealias Rejection = EncodedPart.Rejection
 
   /// The file that was written.
   let output: String
@@ -23,8 +20,6 @@ struct EncodingReport {
   /// What was made of tokens.
   func json(_ summary: TokenSummary) -> JSONObject {
     let (usage, depths) = (summary.depths.pooled, summary.depths.depths)
-    let bits = Information.bitsPerPixel(
-      tokens: usage.ids, codes: usage.codes, width: summary.pixels, height: 1)
     return json(images: summary.images) { object in
       object["tokens"] = .integer(summary.depths.tokens)
       object["codes"] = .integer(usage.codes)
@@ -32,8 +27,8 @@ struct EncodingReport {
       if depths.count > 1 {
         object["codesUsedByDepth"] = .array(depths.map { .integer($0.used) })
       }
-      object["perplexity"] = .number(usage.perplexity)
-      object["bitsPerPixel"] = .number(bits)
+      object["perplexity"] = .number(usage.ids > 0 ? usage.perplexity : 0)
+      object["bitsPerPixel"] = .number(summary.bitsPerPixel)
     }
   }
 
@@ -51,8 +46,11 @@ struct EncodingReport {
     try AtomicFile.write(JSONValue.object(object).prettyText + "\n", to: path)
   }
 
-  private func json(images: Int, _ more: (inout JSONObject) -> Void) -> JSONObject {
-    var object = JSONObject(["output": .string(output), "images": .integer(images)])
+  /// What is known without looking at what was written.
+  func json(images: Int? = nil, _ more: (inout JSONObject) -> Void = { _ in }) -> JSONObject {
+    var object = JSONObject([
+      "output": .string(output), "images": .integer(images ?? work.images),
+    ])
     if let part {
       object["part"] = .string("\(part.number)/\(part.total)")
       object["imagesOfAllParts"] = .integer(part.images)

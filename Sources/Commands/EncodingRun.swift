@@ -53,7 +53,7 @@ struct EncodingRun {
 
   /// Encodes all usable files, and warns of the others.
   func encode(
-    _ files: [ImageInput], _ terminal: Terminal, _ progress: ItemProgress
+    _ files: ImageInputList, _ terminal: Terminal, _ progress: ItemProgress
   ) throws -> Outcome {
     let stream = ImageStream(files, preparation, threads: threads)
     defer { stream.stop() }
@@ -208,6 +208,9 @@ extension EncodingRun.Outcome {
 }
 
 extension EncodingRun.Target {
+  /// Leaves nothing behind where no image could be used.
+  func discard() { if case .samples(let writer) = self { writer.discard() } }
+
   /// Gives a record to its writer.
   fileprivate func append(_ record: TokenRecord) throws {
     switch self {

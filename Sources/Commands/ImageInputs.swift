@@ -1,4 +1,5 @@
 import Datasets
+import Files
 import Foundation
 import Imaging
 import Threads
@@ -20,6 +21,121 @@ struct ImageInput: Sendable, Equatable {
   var path: String { location.name }
 }
 
+/// Image files to encode, in order, each by the source that it comes from: 12 bytes an image, and its name.
+struct ImageInputList: Sendable, RandomAccessCollection {
+  /// A path of the command line.
+  fileprivate struct Source: Sendable {
+    /// The folder's or file's own path, from the root.
+    let components: [String]
+    /// The images; nil of a file, which is one itself.
+    let images: ImageSource?
+    /// The path as it was given.
+    let path: String
+    /// What names begin with.
+    var prefix = ""
+
+    /// How many images it stands for.
+    var count: Int { images?.files.count ?? 1 }
+
+    /// The path of an image within the folder; empty for a file.
+    func inner(_ index: Int) -> String { images?.files[index] ?? "" }
+
+    func location(_ index: Int) -> ImageLocation {
+      images?.location(index) ?? ImageLocation(file: path)
+    }
+
+    /// The name of an image in the token file.
+    func name(_ index: Int) -> String {
+      let inner = inner(index)
+      return inner.isEmpty ? prefix : prefix.isEmpty ? inner : prefix + "/" + inner
+    }
+  }
+
+  /// Which image it is, and of which class.
+  fileprivate struct Place: Sendable {
+    let source: Int32
+    let index: Int32
+    /// -1 where it has none.
+    let label: Int32
+  }
+
+  fileprivate var sources: [Source] = []
+  fileprivate var places: [Place] = []
+  /// Other names than the images' own, where they have such: one for each image.
+  fileprivate var names: NameList?
+  /// Whether each file is followed by its mirror image.
+  fileprivate(set) var hasMirrors = false
+  /// Which of the images they are; nil for all.
+  private var chosen: [Int32]?
+
+  /// Places of images.
+  var startIndex: Int { 0 }
+  /// How many there are, mirror images too.
+  var endIndex: Int { chosen?.count ?? places.count * (hasMirrors ? 2 : 1) }
+
+  /// An image.
+  subscript(index: Int) -> ImageInput {
+    let number = chosen.map { Int($0[index]) } ?? index
+    let place = places[hasMirrors ? number / 2 : number]
+    let source = sources[Int(place.source)]
+    let isMirrored = hasMirrors && number % 2 == 1
+    let own = source.name(Int(place.index))
+    return ImageInput(
+      location: source.location(Int(place.index)),
+      name: names?[number] ?? (isMirrored ? Self.mirrored(own) : own),
+      label: place.label < 0 ? nil : Int(place.label), isMirrored: isMirrored)
+  }
+
+  /// The name of an image.
+  func name(_ index: Int) -> String {
+    let number = chosen.map { Int($0[index]) } ?? index
+    if let names { return names[number] }
+    guard !hasMirrors else { return self[index].name }
+    let place = places[number]
+    return sources[Int(place.source)].name(Int(place.index))
+  }
+
+  /// How many files they are of.
+  var fileCount: Int {
+    guard hasMirrors else { return count }
+    return chosen?.count { $0 % 2 == 0 } ?? places.count
+  }
+
+  /// Some of them, by their places.
+  func keeping(_ places: some Sequence<Int>) -> ImageInputList {
+    var list = self
+    list.chosen = places.map { place in chosen.map { $0[place] } ?? Int32(place) }
+    return list
+  }
+
+  /// Those whose names are not there.
+  func without(_ names: NameSet) -> ImageInputList {
+    names.isEmpty ? self : keeping(indices.lazy.filter { !names.contains(name($0)) })
+  }
+
+  /// The name of a mirror image: `a.mirrored.png` of `a.png`.
+  fileprivate static func mirrored(_ name: String) -> String {
+    let ending = ending(of: name)
+    return String(name.dropLast(ending.count)) + mark + ending
+  }
+
+  /// What the name of the file would be of which an image of this name would be the mirror image.
+  fileprivate static func original(_ name: String) -> String? {
+    let ending = ending(of: name)
+    let stem = name.dropLast(ending.count)
+    // A name without an ending may itself end in the mark.
+    if stem.hasSuffix(mark) { return String(stem.dropLast(mark.count)) + ending }
+    return ending == mark ? String(stem) : nil
+  }
+
+  private static let mark = ".mirrored"
+
+  private static func ending(of name: String) -> Substring {
+    let last = name.split(separator: "/").last ?? ""
+    return last.lastIndex(of: ".").flatMap { $0 == last.startIndex ? nil : last[$0...] } ?? ""
+  }
+}
+
 /// The image files that paths on a command line stand for.
 ///
 /// A folder stands for all PNG and JPEG files in it, however deep; a list for the images that it names; a
@@ -31,9 +147,9 @@ struct ImageInput: Sendable, Equatable {
 /// The class of an image is the first folder below the one that was given: `cats` for
 /// `photos/cats/young/a.png` of `photos`. Images directly in it, and files, have none. That of a sample is
 /// what its `.cls` or `.json` says.
-struct ImageInputs: Sendable, Equatable {
+struct ImageInputs: Sendable {
   /// The files, in order.
-  private(set) var files: [ImageInput]
+  private(set) var files: ImageInputList
   /// The images' classes, in the order of their bytes; empty where no image has one.
   let classes: [String]
   /// What is wrong with folders that hold no image, where others do, and with folders in them.
@@ -43,31 +159,23 @@ struct ImageInputs: Sendable, Equatable {
   /// What else the user should know of the folders; see `ImageFolder.notes`.
   let notes: [String]
 
-  /// A path of the command line.
-  private struct Source {
-    /// The folder's or file's own path, from the root.
-    let components: [String]
-    /// Whether it stands for shards.
-    var isSharded = false
-    /// Whether its images have labels of their own.
-    var hasLabels = false
-    /// The images: where they are, the path within the folder, empty for a file, and the class.
-    var files: [(location: ImageLocation, inner: String, className: String?)] = []
-  }
+  private typealias Source = ImageInputList.Source
+  private typealias Place = ImageInputList.Place
 
   /// Lists the images.
   ///
   /// - `hasLabels`: whether images are to have classes.
   /// - `member`: the ending of images in shards; nil for the shortest of PNG and JPEG.
+  /// - `listing`: told how far the listing is.
   ///
   /// Errors: a path where there is nothing, a folder that cannot be listed, no image at all; shards that
   /// are missing or damaged.
-  init(paths: [String], hasLabels: Bool, member: String? = nil) throws {
+  init(
+    paths: [String], hasLabels: Bool, member: String? = nil,
+    listing: @escaping ListingObserver = { _ in }
+  ) throws {
     var sources: [Source] = []
     var empty: [DatasetError] = []
-    var leftOut: [RejectedImage] = []
-    var notes: [String] = []
-    var seen: Set<[UInt8]> = []
     for path in paths {
       var isFolder: ObjCBool = false
       let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
@@ -78,102 +186,141 @@ struct ImageInputs: Sendable, Equatable {
           "\(path): expected an image or a folder of images, found nothing at this path. "
             + "Check the path.")
       }
-      var source = Source(components: [])
       do throws(DatasetError) {
-        let found = isSource ? try ImageSource(path: path, member: member) : nil
-        let whole = Self.absolute(found?.folder ?? path)
-        source = Source(
-          components: whole.split(separator: "/").map(String.init),
-          isSharded: found?.isSharded ?? false, hasLabels: found?.hasLabels ?? false)
-        leftOut += found?.leftOut ?? []
-        notes += found?.notes ?? []
-        for (index, inner) in (found?.files ?? [""]).enumerated() {
-          let absolute =
-            inner.isEmpty ? whole : inner.hasPrefix("/") ? inner : whole + "/" + inner
-          if seen.insert(Array(absolute.utf8)).inserted {
-            source.files.append(
-              (
-                found?.location(index) ?? ImageLocation(file: path), inner,
-                hasLabels ? found?.className(index) : nil
-              ))
-          }
-        }
+        let found =
+          isSource ? try ImageSource(path: path, member: member, listing: listing) : nil
+        sources.append(
+          Source(
+            components: Self.absolute(found?.folder ?? path).split(separator: "/")
+              .map(String.init), images: found, path: path))
       } catch {
         guard case .noImages = error else { throw error }
         empty.append(error)
       }
-      sources.append(source)
     }
-    if let first = empty.first, sources.allSatisfy({ $0.files.isEmpty }) { throw first }
-    classes = hasLabels ? Self.classes(of: sources) : []
-    files = Self.named(sources, classes)
+    if let first = empty.first, sources.isEmpty { throw first }
+    let leftOut = sources.flatMap { $0.images?.leftOut ?? [] }
     warnings = empty.map(\.description) + leftOut.filter { $0.imageCount == 0 }.map(\.reason)
     self.leftOut = leftOut.filter { $0.imageCount > 0 }
-    self.notes = notes
+    notes = sources.flatMap { $0.images?.notes ?? [] }
+    var found = Labels()
+    var places: [Place] = []
+    places.reserveCapacity(sources.reduce(0) { $0 + $1.count })
+    // The names of one source differ, but for a list that has one image by two paths.
+    let mayRepeat = sources.count > 1 || sources.contains { ImageSource.isList($0.path) }
+    var seen = NameSet()
+    for (number, source) in sources.enumerated() {
+      let whole = "/" + source.components.joined(separator: "/")
+      for index in 0..<source.count {
+        if mayRepeat {
+          let inner = source.inner(index)
+          let absolute =
+            inner.isEmpty ? whole : inner.hasPrefix("/") ? inner : whole + "/" + inner
+          guard seen.insert(absolute) else { continue }
+        }
+        let label = hasLabels ? found.place(of: source.images?.className(index)) : -1
+        places.append(Place(source: Int32(number), index: Int32(index), label: label))
+      }
+    }
+    let names = Array(found.names.names)
+    classes =
+      hasLabels
+      ? ImageSource.classes(
+        names, areLabels: empty.isEmpty && sources.allSatisfy { $0.images?.hasLabels ?? false })
+      : []
+    // By their bytes: two spellings of one letter are two names.
+    var labels: [[UInt8]: Int32] = [:]
+    for (label, name) in classes.enumerated() { labels[Array(name.utf8)] = Int32(label) }
+    let final = names.map { labels[Array($0.utf8)] ?? -1 }
+    if final != final.indices.map({ Int32($0) }) {
+      for index in places.indices where places[index].label >= 0 {
+        let place = places[index]
+        places[index] = Place(
+          source: place.source, index: place.index, label: final[Int(place.label)])
+      }
+    }
+    files = Self.named(sources, places, isAlone: paths.count == 1, isWhole: empty.isEmpty)
+  }
+
+  /// Classes as they are met.
+  private struct Labels {
+    var names = NameSet()
+    private var last: (name: String, place: Int32)?
+
+    /// The place of a class among those that were met; -1 of none.
+    mutating func place(of name: String?) -> Int32 {
+      guard let name else { return -1 }
+      if let last, last.name.utf8.elementsEqual(name.utf8) { return last.place }
+      names.insert(name)
+      let place = Int32(names.place(of: name) ?? -1)
+      last = (name, place)
+      return place
+    }
   }
 
   /// How many files there are, mirror images not counted.
-  var fileCount: Int { files.count { !$0.isMirrored } }
+  var fileCount: Int { files.fileCount }
 
-  /// Keeps one share of the files.
-  mutating func keep(_ range: Range<Int>) { files = Array(files[range]) }
+  /// Keeps one share of the files, each with its mirror image where there are such.
+  mutating func keep(_ range: Range<Int>) {
+    let images = files.hasMirrors ? 2 : 1
+    files = files.keeping(range.lowerBound * images..<range.upperBound * images)
+  }
+
+  /// Gives the images other names.
+  mutating func rename(_ names: NameList) { files.names = names }
 
   /// Puts each file's mirror image behind it: `a.mirrored.png` behind `a.png`.
   ///
   /// Errors: a file that has such a name itself.
   mutating func addMirrors() throws {
-    let names = Set(files.map { Array($0.name.utf8) })
-    files = try files.flatMap { file in
-      var mirror = file
-      mirror.isMirrored = true
-      let name = file.name.split(separator: "/").last ?? ""
-      let ending =
-        name.lastIndex(of: ".").flatMap { $0 == name.startIndex ? nil : name[$0...] } ?? ""
-      mirror.name = file.name.dropLast(ending.count) + ".mirrored" + ending
-      guard !names.contains(Array(mirror.name.utf8)) else {
-        throw Failure(
-          .badData,
-          "\(mirror.name): the mirror image of \(file.name) would have the same name. Rename the file, "
-            + "or leave out --flip.")
-      }
-      return [file, mirror]
+    for index in files.indices {
+      let name = files.name(index)
+      guard let original = ImageInputList.original(name), holds(original) else { continue }
+      throw Failure(
+        .badData,
+        "\(name): the mirror image of \(original) would have the same name. Rename the file, "
+          + "or leave out --flip.")
     }
+    files.hasMirrors = true
+  }
+
+  /// Whether there is a file of a name.
+  private func holds(_ name: String) -> Bool {
+    var (low, high) = (0, files.count)
+    while low < high {
+      let middle = (low + high) / 2
+      let other = files.name(middle)
+      if other.utf8.elementsEqual(name.utf8) { return true }
+      if other.utf8.lexicographicallyPrecedes(name.utf8) { low = middle + 1 } else { high = middle }
+    }
+    return false
   }
 
   /// Takes as few leading components as make all names different.
-  private static func named(_ sources: [Source], _ classes: [String]) -> [ImageInput] {
-    var labels: [[UInt8]: Int] = [:]
-    for (label, name) in classes.enumerated() { labels[Array(name.utf8)] = label }
-    let deepest = sources.map(\.components.count).max() ?? 0
-    let isSingleFolder = sources.count == 1 && sources[0].files.first?.inner != ""
+  ///
+  /// - `isAlone`: whether there is but one path.
+  /// - `isWhole`: whether all paths stand for images.
+  private static func named(
+    _ given: [Source], _ places: [Place], isAlone: Bool, isWhole: Bool
+  ) -> ImageInputList {
+    var list = ImageInputList()
+    (list.sources, list.places) = (given, places)
+    // The names of one source are in order, and differ.
+    if isAlone, given[0].images != nil { return list }
+    let deepest = given.map(\.components.count).max() ?? 0
     // Shards have their own names in the images'.
-    let needsNone = isSingleFolder || sources.allSatisfy(\.isSharded)
+    let needsNone = isWhole && given.allSatisfy { $0.images?.isSharded ?? false }
     for depth in (needsNone ? 0 : 1)...max(1, deepest) {
-      let files = sources.flatMap { source in
-        source.files.map { file in
-          let leading = source.components.suffix(depth)
-          let inner = file.inner.isEmpty ? [] : [file.inner]
-          return ImageInput(
-            location: file.location, name: (leading + inner).joined(separator: "/"),
-            label: file.className.flatMap { labels[Array($0.utf8)] })
-        }
+      for index in given.indices {
+        list.sources[index].prefix = given[index].components.suffix(depth).joined(separator: "/")
       }
-      let names = Set(files.map { Array($0.name.utf8) })
-      guard names.count == files.count || depth >= deepest else { continue }
-      return files.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+      let names = NameList(list.indices.lazy.map { list.name($0) })
+      guard names.firstRepeated == nil || depth >= deepest else { continue }
+      list.places = names.order.map { places[Int($0)] }
+      return list
     }
-    return []
-  }
-
-  /// The classes of all images, each once.
-  private static func classes(of sources: [Source]) -> [String] {
-    // By their bytes: two spellings of one letter are two names.
-    var names: [[UInt8]: String] = [:]
-    for source in sources {
-      for case let name? in source.files.map(\.className) { names[Array(name.utf8)] = name }
-    }
-    return ImageSource.classes(
-      Array(names.values), areLabels: sources.allSatisfy(\.hasLabels))
+    return list
   }
 
   /// The path from the root, without `.` and `..`; links stay as they are.
@@ -202,7 +349,7 @@ final class ImageStream: @unchecked Sendable {
     let pixels: Int
   }
 
-  private let inputs: [ImageInput]
+  private let inputs: ImageInputList
   private let preparation: Preparation
   private let limit: PortionLimit
 
@@ -215,7 +362,7 @@ final class ImageStream: @unchecked Sendable {
   private var readers = 0
 
   /// Starts to read.
-  init(_ inputs: [ImageInput], _ preparation: Preparation, threads: Int) {
+  init(_ inputs: ImageInputList, _ preparation: Preparation, threads: Int) {
     self.inputs = inputs
     self.preparation = preparation
     limit = PortionLimit(threads: threads)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Formatting
 import Foundation
 import TokenFiles
@@ -18,22 +19,38 @@ struct PartOption: ExpressibleByArgument, Equatable {
   }
 }
 
-/// The parts of a token or latent file that several programs wrote, complete and of one set.
+/// What one of several programs wrote of a set.
+enum PartFile {
+  case tokens(TokenFile)
+  case latents(LatentFile)
+  case samples(SampleShards)
+}
+
+/// The parts of a set that several programs encoded, complete and of one encoding.
 struct MergedParts {
   /// The parts, in order.
-  let files: [EncodedImages]
+  let files: [PartFile]
   /// Images of the set.
   let images: Int
   /// Images of it that could not be used when they were encoded.
   let leftOut: Int
+  /// The first of these, and why.
+  let rejections: [EncodingReport.Rejection]
+
+  /// How many images the parts hold.
+  var count: Int { files.reduce(0) { $0 + $1.count } }
 
   /// Finds the parts beside an output, `NAME.part-1-of-N` and so on, and checks that they are one set: each
-  /// is there, none of another set, tokenizer or recipe, no image twice.
-  init(of output: TokenOutput) throws {
-    let stem = output.stem
-    let (numbers, total) = try Self.numbers(beside: stem)
-    // Where there are more parts than images, some have none.
-    let some = try Self.open(EncodedPart.stem(stem, numbers.min() ?? 1, of: total)).part
+  /// is there and complete, none of another set, tokenizer or recipe, no image missing or twice.
+  ///
+  /// - Parameter areSamples: whether they are shards of samples.
+  init(of stem: String, areSamples: Bool) throws {
+    let (numbers, total) = try Self.numbers(beside: stem, areSamples: areSamples)
+    func open(_ number: Int) throws -> PartFile {
+      try PartFile(stem: EncodedPart.stem(stem, number, of: total), areSamples: areSamples)
+    }
+    // Earlier versions wrote no file for a part without images.
+    let some = try open(numbers.min() ?? 1).part
     let missing = (1...total).filter { number in
       !numbers.contains(number) && some.map { !$0.range(ofPart: number).isEmpty } ?? true
     }
@@ -44,16 +61,16 @@ struct MergedParts {
         "\(EncodedPart.stem(stem, missing[0], of: total)): expected all \(total) parts, and "
           + "\(missing.count) \(missing.count == 1 ? "is" : "are") missing: \(names)"
           + (missing.count > 5 ? " and more" : "")
-          + ". Encode it: the same command with --part \(missing[0])/\(total). A part none of whose images can be "
-          + "used cannot be: leave these images out, and encode all parts again")
+          + ". Encode it: the same command with --part \(missing[0])/\(total)")
     }
-    var files: [EncodedImages] = []
+    var files: [PartFile] = []
     var first: (path: String, part: EncodedPart)?
-    var names: Set<[UInt8]> = []
-    var (encoded, share) = (0, 1)
+    var names = NameSet()
+    var rejections: [EncodingReport.Rejection] = []
+    var encoded = 0
     for number in 1...total where numbers.contains(number) {
       let path = EncodedPart.stem(stem, number, of: total)
-      let file = try Self.open(path)
+      let file = try open(number)
       guard let part = file.part, part.number == number, part.total == total else {
         throw Failure(
           .badData,
@@ -77,27 +94,31 @@ struct MergedParts {
       } else {
         first = (path, part)
       }
-      for name in file.paths where !names.insert(Array(name.utf8)).inserted {
+      for name in file.names where !names.insert(name) {
         throw Failure(
           .badData, "\(path): \(name) is in another part too: expected each image once")
       }
-      if file.isMirrored { share = 2 }
-      guard file.count <= part.range.count * share else {
-        throw Failure(
-          .badData,
-          "\(path) holds \(Display.count(file.count, "image")), more than the \(part.range.count) of its share"
-        )
-      }
-      encoded += file.count
+      try file.checkCount(of: part, path)
+      encoded += file.count / file.share
+      rejections += part.rejected ?? []
       files.append(file)
     }
     self.files = files
     images = first?.part.images ?? 0
-    leftOut = images - encoded / share
+    leftOut = images - encoded
+    self.rejections = rejections
+    guard encoded > 0 else {
+      throw Failure(
+        .badData,
+        "\(stem): expected an image in some part, and none of the \(images) could be used when they were encoded"
+          + (rejections.first.map { ". The first: " + $0.reason } ?? ""))
+    }
   }
 
   /// The parts that are there, and how many there should be.
-  private static func numbers(beside stem: String) throws -> (numbers: Set<Int>, total: Int) {
+  private static func numbers(
+    beside stem: String, areSamples: Bool
+  ) throws -> (numbers: Set<Int>, total: Int) {
     let url = URL(fileURLWithPath: stem)
     let beginning = url.lastPathComponent + ".part-"
     let names =
@@ -107,8 +128,9 @@ struct MergedParts {
     for name in names where name.hasPrefix(beginning) {
       guard
         let match = name.dropFirst(beginning.count).prefixMatch(
-          of: /([0-9]{1,6})-of-([0-9]{1,6})(-[0-9]{5,})?\.(safetensors|npy|bin)$/),
-        let number = Int(match.1), let total = Int(match.2), (1...max(1, total)).contains(number)
+          of: /([0-9]{1,6})-of-([0-9]{1,6})(-[0-9]{5,})?\.(safetensors|npy|bin|json)$/),
+        (match.4 == "json") == areSamples, let number = Int(match.1), let total = Int(match.2),
+        (1...max(1, total)).contains(number)
       else { continue }
       found[total, default: []].insert(number)
     }
@@ -127,30 +149,94 @@ struct MergedParts {
     }
     return (numbers, total)
   }
-
-  private static func open(_ path: String) throws -> EncodedImages {
-    LatentFile.holdsLatents(path)
-      ? .latents(try LatentFile.open(path: path)) : .tokens(try TokenFile.open(path: path))
-  }
 }
 
-extension EncodedImages {
+extension PartFile {
+  /// Opens a part.
+  init(stem: String, areSamples: Bool) throws {
+    if areSamples {
+      self = .samples(try SampleShards(stem: stem))
+    } else if LatentFile.holdsLatents(stem) {
+      self = .latents(try LatentFile.open(path: stem, mayBeEmpty: true))
+    } else {
+      self = .tokens(try TokenFile.open(path: stem, mayBeEmpty: true))
+    }
+  }
+
+  /// The number of images, mirror images too.
+  var count: Int {
+    switch self {
+    case .tokens(let file): file.count
+    case .latents(let file): file.count
+    case .samples(let shards): shards.count
+    }
+  }
+
+  /// The images' names, or the keys of their samples.
+  fileprivate var names: NameList {
+    switch self {
+    case .tokens(let file): file.names
+    case .latents(let file): file.names
+    case .samples(let shards): shards.keys
+    }
+  }
+
   /// Which share of a set it is.
   fileprivate var part: EncodedPart? {
     switch self {
     case .tokens(let file): file.part
     case .latents(let file): file.part
+    case .samples(let shards): shards.part
     }
   }
 
-  fileprivate var isMirrored: Bool {
-    if case .tokens(let file) = self { file.recipe.isMirrored } else { false }
+  /// How many images each file of the set makes: two with its mirror image.
+  fileprivate var share: Int {
+    let recipe: Recipe
+    switch self {
+    case .tokens(let file): recipe = file.recipe
+    case .latents: return 1
+    case .samples(let shards): recipe = shards.recipe
+    }
+    return recipe.isMirrored ? 2 : 1
+  }
+
+  /// Refuses a part that is not complete, or holds other images than it should.
+  fileprivate func checkCount(of part: EncodedPart, _ path: String) throws {
+    let again = "Encode it again with --part \(part.number)/\(part.total)"
+    if case .samples = self {
+      guard let expected = part.encodedCount, part.rejectedCount != nil else {
+        throw Failure(
+          .badData,
+          "\(path).json: expected a complete part, found one that was stopped. \(again) and --resume"
+        )
+      }
+      guard count == expected else {
+        throw Failure(
+          .badData,
+          "\(path): expected \(Display.count(expected, "sample")), as \(path).json says, found "
+            + "\(Display.count(count)). Copy all of its shards, or encode it again")
+      }
+    }
+    // Earlier versions did not count what they left out.
+    let images = part.range.count * share
+    let most = images - (part.rejectedCount ?? 0) * share
+    guard count == most || part.rejectedCount == nil && count <= most else {
+      throw Failure(
+        .badData,
+        "\(path) holds \(Display.count(count, "image")), and \(Display.count(part.rejectedCount ?? 0)) could not be "
+          + "used: expected the \(Display.count(images)) of its share. \(again)")
+    }
   }
 
   /// What differs between two encodings of one set, in words; nil where nothing does.
-  fileprivate func difference(from other: EncodedImages) -> String? {
+  fileprivate func difference(from other: PartFile) -> String? {
     switch (self, other) {
     case (.tokens(let a), .tokens(let b)):
+      if a.identity != b.identity { return "tokenizers" }
+      if a.recipe != b.recipe { return "recipes" }
+      return a.classes == b.classes ? nil : "classes"
+    case (.samples(let a), .samples(let b)):
       if a.identity != b.identity { return "tokenizers" }
       if a.recipe != b.recipe { return "recipes" }
       return a.classes == b.classes ? nil : "classes"
@@ -158,102 +244,11 @@ extension EncodedImages {
       if a.identity != b.identity { return "autoencoders" }
       if a.recipe != b.recipe { return "recipes" }
       if a.seed != b.seed { return "seeds" }
-      if (a.rows, a.columns) != (b.rows, b.columns) { return "grids" }
+      if a.channels != b.channels || a.scaling != b.scaling { return "channels or scales" }
+      // One without images has no grid.
+      if a.count > 0, b.count > 0, (a.rows, a.columns) != (b.rows, b.columns) { return "grids" }
       return a.classes == b.classes ? nil : "classes"
     default: return "kinds, tokens and latents"
     }
-  }
-}
-
-extension EncodeCommand {
-  /// Writes the parts of an output as one, in the order of the set.
-  func mergeParts(_ terminal: Terminal) throws {
-    let target = try TokenOutput(path: output, format: format?.format)
-    try target.checkRoom(isForced: force)
-    let parts = try MergedParts(of: target)
-    Interruption.listen()
-    let total = parts.files.reduce(0) { $0 + $1.count }
-    let progress = ItemProgress(terminal, "merging", total: total)
-    let text: String
-    switch parts.files[0] {
-    case .tokens(let first): text = try mergeTokens(parts, like: first, to: target, progress)
-    case .latents(let first): text = try mergeLatents(parts, like: first, to: target, progress)
-    }
-    let left =
-      parts.leftOut > 0
-      ? "; \(parts.leftOut) of \(Display.count(parts.images, "image")) were left out when they were encoded"
-      : ""
-    terminal.result(text + "; merged from \(Display.count(parts.files.count, "part"))" + left)
-  }
-
-  private func mergeTokens(
-    _ parts: MergedParts, like first: TokenFile, to target: TokenOutput, _ progress: ItemProgress
-  ) throws -> String {
-    if let option = latents.given {
-      throw Failure(.usage, "\(option) is for latents, and these parts are tokens: remove it")
-    }
-    let writer = try explainingPieces {
-      try TokenWriter(
-        path: target.path, format: target.format, identity: first.identity,
-        recipe: first.recipe, classes: first.classes, idType: dtype?.element,
-        hasIndex: format == .megatron, shard: shard, resume: false, replace: force)
-    }
-    try explainingPieces {
-      for case .tokens(let file) in parts.files {
-        for index in 0..<file.count {
-          if Interruption.isRequested { throw EncodingInterrupted() }
-          try writer.append(file.record(at: index))
-          progress.advance(by: 1)
-        }
-      }
-      _ = try writer.finish()
-    }
-    let counts = try TokenSummary(TokenFile.open(path: target.path))
-    if let summary {
-      try EncodingReport.write(report(target, progress).json(counts), to: summary)
-    }
-    return counts.text(target.path, rate: progress.rate)
-  }
-
-  private func mergeLatents(
-    _ parts: MergedParts, like first: LatentFile, to target: TokenOutput, _ progress: ItemProgress
-  ) throws -> String {
-    if latents.scale, first.scaling == nil {
-      throw Failure(
-        .usage,
-        "--scale: the checkpoint of these parts has no quantizer.scalingFactor other than 1. Use "
-          + "--standardize")
-    }
-    let writer = try explainingPieces {
-      try LatentWriter(
-        path: target.path, format: target.format, identity: first.identity, recipe: first.recipe,
-        channels: first.channels, classes: first.classes, form: latents.form(first.scaling),
-        scaling: first.scaling, seed: first.seed)
-    }
-    try explainingPieces {
-      for case .latents(let file) in parts.files {
-        for index in 0..<file.count {
-          if Interruption.isRequested { throw EncodingInterrupted() }
-          let size = file.size(of: index)
-          try writer.append(
-            LatentRecord(
-              path: file.paths[index], width: size.width, height: size.height, rows: file.rows,
-              columns: file.columns, latents: file.latents(of: index), label: file.label(of: index))
-          )
-          progress.advance(by: 1)
-        }
-      }
-      _ = try writer.finish()
-    }
-    let file = try LatentFile.open(path: target.path)
-    if let summary {
-      try EncodingReport.write(report(target, progress).json(file), to: summary)
-    }
-    return file.summary(rate: progress.rate)
-  }
-
-  private func report(_ target: TokenOutput, _ progress: ItemProgress) -> EncodingReport {
-    EncodingReport(
-      output: target.path, rejections: [], work: (progress.done, progress.seconds), part: nil)
   }
 }

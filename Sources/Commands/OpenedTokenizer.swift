@@ -130,13 +130,13 @@ struct OpenedTokenizer {
   }
 
   /// An image as the tokenizer takes it, by the recipe of token files.
-  func prepared(_ path: String, _ recipe: Recipe) throws -> Image {
+  func prepared(_ location: ImageLocation, _ recipe: Recipe) throws -> Image {
     let rules = try ImageRecipe(recorded: recipe, in: folder)
     let preparation = Preparation(
       mode: SizeMode(argument: recipe.size) ?? .model,
       augmentation: run.data.augmentation.withoutChance.following(rules),
       downsampling: identity.downsampling, background: recipe.background ?? run.data.background)
-    return try preparation.read(ImageLocation(file: path)).image
+    return try preparation.read(location).image
   }
 
   /// The layout of the weights, if there is memory for them: a configuration may come from anywhere.

@@ -132,9 +132,15 @@ public struct SampleCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "With a contact sheet: images of this folder in the first row, and what the tokenizer makes of "
-        + "them in the second.", valueName: "folder"))
+      "With a contact sheet: images of this folder, list or shards in the first row, and what the tokenizer "
+        + "makes of them in the second.", valueName: "folder"))
   var beside: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Ending of the image in the samples of --beside, where these are shards; by default the shortest of "
+        + "PNG and JPEG.", valueName: "ending"))
+  var member: String?
 
   @Flag(help: "Replace existing files.")
   var force = false
@@ -153,6 +159,11 @@ public struct SampleCommand: DocumentedCommand {
     try requireName("--output", output)
     try requireName("--complete", complete)
     try requireName("--beside", beside)
+    try requireName("--member", member)
+    if member != nil, beside == nil {
+      throw ValidationError(
+        "--member is the ending of images of --beside: add it, or remove --member")
+    }
     try requireNames("--class", classes)
     guard (1...Self.mostImages).contains(count) else {
       throw ValidationError("--count: expected 1 to \(Self.mostImages), found \(count)")
@@ -224,7 +235,7 @@ public struct SampleCommand: DocumentedCommand {
       terminal.say("decoding with \(tokenizer.folder), whose tokens the prior has learned")
     }
     if let beside {
-      let images = try firstImages(of: beside) {
+      let images = try firstImages(of: beside, terminal) {
         try tokenizer!.prepared($0, prior.tokens.recipe)
       }
       output.show([images, try tokenizer!.codec.reconstruct(images).map(\.image)])
@@ -342,12 +353,16 @@ public struct SampleCommand: DocumentedCommand {
 
   /// Some images of a folder.
   ///
-  /// - Parameter prepared: the image of a file as it would be encoded.
+  /// - Parameter prepared: an image as it would be encoded.
   func firstImages(
-    of folder: String, _ prepared: (_ path: String) throws -> Image
+    of folder: String, _ terminal: Terminal, _ prepared: (ImageLocation) throws -> Image
   ) throws -> [Image] {
-    let inputs = try ImageInputs(paths: [folder], hasLabels: false)
-    return try inputs.files.prefix(SampleOutput.columns(for: count)).map { try prepared($0.path) }
+    let inputs = try ImageInputs(
+      paths: [folder], hasLabels: false, member: member,
+      listing: ListingProgress(terminal).observer)
+    return try inputs.files.prefix(SampleOutput.columns(for: count)).map {
+      try prepared($0.location)
+    }
   }
 
   /// The ids of an image's first rows, and -1 for those that are drawn.
@@ -358,7 +373,8 @@ public struct SampleCommand: DocumentedCommand {
     guard (0...space.rows).contains(rows) else {
       throw Failure(.usage, "--rows: expected 0 to \(space.rows) rows of tokens, found \(rows)")
     }
-    let image = try tokenizer.prepared(path, prior.tokens.recipe)
+    let image = try tokenizer.prepared(
+      ImageLocation(file: path), prior.tokens.recipe)
     guard let grid = try tokenizer.codec.encode([image]).first,
       grid.height == space.rows, grid.width == space.columns
     else {

@@ -2,6 +2,14 @@ import Datasets
 import Files
 import Foundation
 import Imaging
+import TokenFiles
+
+extension ImageInputs {
+  /// Names the images by the keys of their samples, which depend on all of them.
+  ///
+  /// Errors: two images that would have one key.
+  mutating func nameByKeys() throws { rename(try SampleKeys(files).keys) }
+}
 
 /// The keys of images in WebDataset shards: the path of a sample in its shard, or of a file without its ending.
 ///
@@ -9,26 +17,23 @@ import Imaging
 /// have one key, each key has its shard's name before it.
 struct SampleKeys {
   /// The keys, in the order of the images.
-  let keys: [String]
+  let keys: NameList
 
   /// Names the images.
   ///
   /// Errors: two images that would have one key all the same.
-  init(_ inputs: [ImageInput]) throws {
-    let plain = inputs.map { Self.key($0) }
-    if Set(plain.map { Array($0.utf8) }).count == inputs.count {
+  init(_ inputs: ImageInputList) throws {
+    let plain = NameList(inputs.lazy.map { Self.key($0) })
+    if plain.firstRepeated == nil {
       keys = plain
       return
     }
-    keys = inputs.map { Self.key($0, withShard: true) }
-    var seen: [[UInt8]: String] = [:]
-    for (input, key) in zip(inputs, keys) {
-      if let other = seen.updateValue(input.name, forKey: Array(key.utf8)) {
-        throw Failure(
-          .badData,
-          "\(other) and \(input.name) would both be samples of the key \(key). Rename one, or encode "
-            + "them to two outputs.")
-      }
+    keys = NameList(inputs.lazy.map { Self.key($0, withShard: true) })
+    if let (first, second) = keys.firstRepeated {
+      throw Failure(
+        .badData,
+        "\(inputs[first].name) and \(inputs[second].name) would both be samples of the key \(keys[first]). "
+          + "Rename one, or encode them to two outputs.")
     }
   }
 
@@ -61,6 +66,13 @@ struct SampleKeys {
 struct ShardOutput {
   /// The path up to the dash before the number.
   let stem: String
+
+  private init(stem: String) { self.stem = stem }
+
+  /// The output of one part.
+  func part(_ part: PartOption) -> ShardOutput {
+    ShardOutput(stem: EncodedPart.stem(stem, part.number, of: part.total))
+  }
 
   /// Takes `--output`; nil where neither it nor `--format` asks for shards of samples.
   ///

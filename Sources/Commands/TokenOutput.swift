@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Files
 import Formatting
 import Foundation
 import Imaging
@@ -100,28 +101,46 @@ struct TokenSummary {
   ///
   /// Errors: a file that was cut or changed meanwhile.
   init(_ file: TokenFile) throws {
-    depths = DepthUsage(codes: file.identity.codebookSize, depth: file.identity.depth)
-    images = file.count
-    classes = file.classes.count
-    for index in 0..<file.count {
-      let record = try file.record(at: index)
-      depths.add(record.tokens.map { Int32($0) })
-      // What files say of sizes may be anything.
-      let (area, overflows) = record.width.multipliedReportingOverflow(by: record.height)
-      pixels = overflows || area > .max - pixels ? .max : pixels + area
-    }
+    self.init(file.identity, images: file.count, classes: file.classes.count)
+    for index in 0..<file.count { add(try file.record(at: index)) }
+  }
+
+  /// Counts what shards of samples hold, whose images have the sizes of their grids.
+  ///
+  /// Errors: shards that were cut or changed meanwhile.
+  init(_ shards: SampleShards) throws {
+    self.init(shards.identity, images: shards.count, classes: shards.classes.count)
+    try shards.forEach { add($0) }
+  }
+
+  private init(_ identity: TokenizerIdentity, images: Int, classes: Int) {
+    depths = DepthUsage(codes: identity.codebookSize, depth: identity.depth)
+    (self.images, self.classes) = (images, classes)
+  }
+
+  private mutating func add(_ record: TokenRecord) {
+    depths.add(record.tokens.map { Int32($0) })
+    // What files say of sizes may be anything.
+    let (area, overflows) = record.width.multipliedReportingOverflow(by: record.height)
+    pixels = overflows || area > .max - pixels ? .max : pixels + area
+  }
+
+  /// Bits of the ids for each pixel; 0 where there is none.
+  var bitsPerPixel: Double {
+    guard pixels > 0 else { return 0 }
+    return Information.bitsPerPixel(
+      tokens: depths.pooled.ids, codes: depths.pooled.codes, width: pixels, height: 1)
   }
 
   /// The result line of encode.
   func text(_ path: String, rate: String) -> String {
+    if images == 0 { return "\(path): no image" }
     let (usage, depth) = (depths.pooled, depths.depths.count)
     let indices = depth > 1 ? " of \(depth) ids" : ""
     let perDepth =
       depth > 1
       ? ", at each depth " + depths.depths.map { Display.count($0.used) }.joined(separator: ", ")
       : ""
-    let bits = Information.bitsPerPixel(
-      tokens: usage.ids, codes: usage.codes, width: pixels, height: 1)
     let labelled =
       classes == 0 ? "" : " of \(Display.count(classes)) \(classes == 1 ? "class" : "classes")"
     return
@@ -129,13 +148,14 @@ struct TokenSummary {
       + "\(Display.count(usage.used)) of \(Display.count(usage.codes, "code")) used "
       + "(uniform sampling would show \(Display.percent(usage.expectedUniformUsage)))"
       + "\(perDepth), "
-      + "\(Display.decimals(bits, 3)) bits/pixel; \(rate)"
+      + "\(Display.decimals(bitsPerPixel, 3)) bits/pixel; \(rate)"
   }
 }
 
 extension LatentFile {
   /// The result line of encode.
   func summary(rate: String) -> String {
+    if count == 0 { return "\(path): no image" }
     let labelled =
       classes.isEmpty
       ? ""
@@ -163,11 +183,11 @@ enum EncodedImages {
     }
   }
 
-  /// The images' paths, in order.
-  var paths: [String] {
+  /// The images' names, in order.
+  var names: NameList {
     switch self {
-    case .tokens(let file): file.paths
-    case .latents(let file): file.paths
+    case .tokens(let file): file.names
+    case .latents(let file): file.names
     }
   }
 
@@ -178,7 +198,7 @@ enum EncodedImages {
     case .latents(let file):
       let (size, side) = (file.size(of: index), file.identity.downsampling)
       return TokenRecord(
-        path: file.paths[index], width: size.width, height: size.height,
+        path: file.names[index], width: size.width, height: size.height,
         paddedWidth: file.columns * side, paddedHeight: file.rows * side, gridHeight: file.rows,
         gridWidth: file.columns, tokens: [], label: file.label(of: index))
     }
@@ -196,7 +216,7 @@ enum EncodedImages {
           height: file.rows, width: file.columns, channels: file.channels,
           numbers: try file.latents(of: index))
       }
-      return try codec.decode(latents: grids, names: indices.map { file.paths[$0] })
+      return try codec.decode(latents: grids, names: indices.map { file.names[$0] })
     }
   }
 }
@@ -215,14 +235,14 @@ struct TokenVerification {
   /// Compares all images, pixel for pixel, and says how many agree.
   ///
   /// Errors: images that differ, by name.
-  func run(_ files: [ImageInput], _ terminal: Terminal) throws {
-    var inputs: [[UInt8]: ImageInput] = [:]
-    for file in files { inputs[Array(file.name.utf8)] = file }
+  func run(_ files: ImageInputList, _ terminal: Terminal) throws {
+    let names = NameList(files.lazy.map(\.name))
+    let (order, sorted) = (names.order, names.sorted())
     // Shards of an earlier run may hold images that were not named this time.
-    let pairs = encoded.paths.enumerated().compactMap { index, name in
-      inputs[Array(name.utf8)].map { (index: index, input: $0) }
+    let pairs = encoded.names.enumerated().compactMap { index, name in
+      sorted.place(of: name).map { (index: index, input: Int(order[$0])) }
     }
-    let stream = ImageStream(pairs.map(\.input), preparation, threads: threads)
+    let stream = ImageStream(files.keeping(pairs.map(\.input)), preparation, threads: threads)
     defer { stream.stop() }
     let progress = ItemProgress(terminal, "verifying", total: pairs.count)
     var different: [String] = []

@@ -95,7 +95,9 @@ struct TrainingImages {
 
   func open() throws -> Dataset {
     let reading = ReadingProgress(terminal)
-    let dataset = try Dataset(run, in: folders, beside: need) {
+    let dataset = try Dataset(
+      run, in: folders, beside: need, listing: ListingProgress(terminal).observer
+    ) {
       [isQuiet = terminal.isQuiet] done, all in
       reading.report(done, all)
       // Nothing was written yet: no need to wait for the other files.

@@ -33,7 +33,7 @@ extension SampleCommand {
     let (options, solver) = try samplingOptions(prior, terminal)
     let pixels = try VectorPixels(prior, self, terminal)
     if let beside {
-      let images = try firstImages(of: beside, pixels.prepared)
+      let images = try firstImages(of: beside, terminal, pixels.prepared)
       output.show([images] + (try pixels.reconstructed(images).map { [$0] } ?? []))
     }
     let given = try complete.map { try start(of: $0, pixels, prior) } ?? []
@@ -230,17 +230,17 @@ struct VectorPixels {
     autoencoder = found
   }
 
-  /// The square of an image file that would be encoded.
-  func prepared(_ path: String) throws -> Image {
+  /// The square of an image that would be encoded.
+  func prepared(_ location: ImageLocation) throws -> Image {
     if case .latents(_, let recipe) = vectors.source, let autoencoder {
-      return try autoencoder.prepared(path, recipe)
+      return try autoencoder.prepared(location, recipe)
     }
     let background = if case .images(let color) = vectors.source { color } else { "white" }
     let augmentation = Augmentation(
       size: vectors.patches.width, resize: .cover, crop: .centre, flips: false)
     return try Preparation(
       mode: .model, augmentation: augmentation, downsampling: 1, background: background
-    ).read(ImageLocation(file: path)).image
+    ).read(location).image
   }
 
   /// What the autoencoder makes of images; nil where there is none.
@@ -250,7 +250,7 @@ struct VectorPixels {
 
   /// The numbers of an image file, `[height, width, channels]`.
   func numbers(of path: String) throws -> [Float] {
-    let image = try prepared(path)
+    let image = try prepared(ImageLocation(file: path))
     guard let autoencoder else { return image.pixels.map(Float.init) }
     let patches = vectors.patches
     guard let grid = try autoencoder.codec.latents(of: [image]).first,

@@ -1,3 +1,4 @@
+import Files
 import Imaging
 import Randomness
 
@@ -46,19 +47,21 @@ public struct Dataset: Sendable {
   ///   - cacheMegabytes: How many MB (1,000,000 bytes) of pixels are kept in memory, both together.
   ///   - damagedLimit: How many images of each set may turn out bad once it is open; nil for half.
   ///   - known: What an earlier run knew of them.
+  ///   - listing: Told how far the listing of the images is.
   ///   - progress: Called with the files looked at and all files of a folder.
   public init(
     train: String, validation: String? = nil, member: String? = nil, validationShare: Double,
     seed: UInt64,
     augmentation: Augmentation, background: PixelColor? = .white, cacheMegabytes: Int,
     damagedLimit: Int? = nil, known: Indexes = Indexes(),
+    listing: @escaping ListingObserver = { _ in },
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(DatasetError) {
     let decoder = augmentation.recipe.decoder(background: background)
     let held = try validation.map { path throws(DatasetError) in
-      try ImageSource(path: path, member: member)
+      try ImageSource(path: path, member: member, listing: listing)
     }
-    var source = try ImageSource(path: train, member: member)
+    var source = try ImageSource(path: train, member: member, listing: listing)
     if let validation, let held, ImageSource.isList(validation) {
       source = try source.holdingOut(held)
     }
@@ -104,7 +107,7 @@ public struct Dataset: Sendable {
   ///   - damagedValidation: the same of the images to validate with.
   /// - Throws: `tooManyDamaged` if hardly any is left, `aboveDamagedLimit` if fewer are than are asked for.
   public func following(
-    _ files: [String], damaged: Set<String>, damagedValidation: Set<String>
+    _ files: NameList, damaged: Set<String>, damagedValidation: Set<String>
   ) throws(DatasetError) -> Dataset {
     Dataset(
       training: try ImageSet(
@@ -143,17 +146,27 @@ public struct Split: Sendable, Equatable {
   /// least one.
   ///
   /// - Precondition: the share is within 0...1.
-  public init(_ files: [String], validationShare share: Double, seed: UInt64) {
+  public init(_ files: some Collection<String>, validationShare share: Double, seed: UInt64) {
     precondition((0...1).contains(share), "a share is within 0...1, not \(share)")
-    let numbers = files.map { Self.number(of: $0, seed: seed) }
-    var held = numbers.map { $0 < share }
-    let order = files.indices.sorted { (numbers[$0], $0) < (numbers[$1], $1) }
-    if files.count >= 2, let least = order.first, let greatest = order.last {
-      if share > 0 { held[least] = true }
-      if share < 1 { held[greatest] = false }
+    var (training, validation) = ([Int](), [Int]())
+    // The first of the least numbers, and the last of the greatest.
+    var (least, greatest) = ((place: 0, number: Double.infinity), (place: 0, number: -1.0))
+    for (place, file) in files.enumerated() {
+      let number = Self.number(of: file, seed: seed)
+      if number < least.number { least = (place, number) }
+      if number >= greatest.number { greatest = (place, number) }
+      if number < share { validation.append(place) } else { training.append(place) }
     }
-    training = files.indices.filter { !held[$0] }
-    validation = files.indices.filter { held[$0] }
+    func move(_ place: Int, from one: inout [Int], to other: inout [Int]) {
+      guard let index = one.firstIndex(of: place) else { return }
+      one.remove(at: index)
+      other.insert(place, at: other.firstIndex { $0 > place } ?? other.endIndex)
+    }
+    if training.count + validation.count >= 2 {
+      if share > 0 { move(least.place, from: &training, to: &validation) }
+      if share < 1 { move(greatest.place, from: &validation, to: &training) }
+    }
+    (self.training, self.validation) = (training, validation)
   }
 
   /// The number in [0, 1) that decides where a path goes.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 extension ImageSource {
@@ -8,7 +9,7 @@ extension ImageSource {
   /// - Throws: `allHeldOut` where none is left.
   public func holdingOut(_ other: ImageSource) throws(DatasetError) -> ImageSource {
     let (root, otherRoot) = (absoluteFolder, other.absoluteFolder)
-    let held = Set(other.files.map { other.absolutePath($0, below: otherRoot) })
+    let held = NameSet(other.files.lazy.map { other.absolutePath($0, below: otherRoot) })
     let kept = files.indices.filter { !held.contains(absolutePath(files[$0], below: root)) }
     guard !kept.isEmpty else { throw .list(.allHeldOut(path: path, list: other.path)) }
     return keeping(kept)
@@ -18,9 +19,9 @@ extension ImageSource {
   private var absoluteFolder: String { Self.standardized(folder.isEmpty ? "." : folder) }
 
   /// The path of an image from the root, without `.` and `..`.
-  private func absolutePath(_ file: String, below root: String) -> [UInt8] {
+  private func absolutePath(_ file: String, below root: String) -> String {
     let isPlain = file.first != "/" && !("/" + file).contains("/.")
-    return Array((isPlain ? Self.join(root, file) : Self.standardized(fullPath(file))).utf8)
+    return isPlain ? Self.join(root, file) : Self.standardized(fullPath(file))
   }
 
   private static func standardized(_ path: String) -> String {

@@ -21,8 +21,8 @@ struct ImageCheck: Sendable {
     var images: [Int: Image]
     /// What is wrong with those that cannot be used.
     var failures: [Int: DatasetError]
-    /// What the headers say; nil of those that cannot be used.
-    var entries: [ImageIndex.Entry?]
+    /// What the headers say; `none` of those that cannot be used.
+    var entries: [ImageIndex.Entry]
     /// Images that are damaged but usable, and how, in the source's order.
     var doubtful: [RejectedImage] = []
     /// Images whose bytes are others than before, in the source's order.
@@ -34,7 +34,7 @@ struct ImageCheck: Sendable {
   private struct State {
     var images: [Int: Image] = [:]
     var failures: [Int: DatasetError] = [:]
-    var entries: [ImageIndex.Entry?]
+    var entries: [ImageIndex.Entry]
     /// What is wrong with images whose header is good but whose pixels could not be decoded.
     var damaged: [Int: DatasetError] = [:]
     var doubts: [Int: String] = [:]
@@ -50,9 +50,9 @@ struct ImageCheck: Sendable {
     byteLimit: Int, progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void
   ) -> Outcome {
     let count = source.files.count
-    let before = known?.entries(for: source.files) ?? []
+    let before = Before(known, source.files)
     let needsNoPixels = bytes(of: before) > byteLimit
-    let state = Mutex(State(entries: Array(repeating: nil, count: count)))
+    let state = Mutex(State(entries: Array(repeating: .none, count: count)))
     concurrently(count) { index in
       do throws(DatasetError) {
         if needsNoPixels, let entry = before[index], source.version(index) == entry.version {
@@ -84,12 +84,12 @@ struct ImageCheck: Sendable {
   }
 
   private func outcome(
-    _ state: consuming State, _ before: [ImageIndex.Entry?], _ byteLimit: Int
+    _ state: consuming State, _ before: Before, _ byteLimit: Int
   ) -> Outcome {
     if state.bytes <= byteLimit {
       for (index, error) in state.damaged {
         state.failures[index] = error
-        state.entries[index] = nil
+        state.entries[index] = .none
       }
     }
     let doubtful = state.doubts.sorted { $0.key < $1.key }.map { index, doubt in
@@ -97,13 +97,13 @@ struct ImageCheck: Sendable {
       return RejectedImage(file: file, reason: "\(source.fullPath(file)): \(doubt)")
     }
     let entries = state.entries
-    let changed = before.indices.filter { index in
-      guard let entry = entries[index], let before = before[index] else { return false }
-      return !entry.hasContents(of: before)
+    let changed = before.places.indices.filter { index in
+      guard !entries[index].isNone, let before = before[index] else { return false }
+      return !entries[index].hasContents(of: before)
     }
     return Outcome(
       images: state.images, failures: state.failures, entries: entries, doubtful: doubtful,
-      changed: changed, transparentCount: entries.count { $0?.hasTransparency ?? false })
+      changed: changed, transparentCount: entries.count { $0.hasTransparency })
   }
 
   private func decode(_ file: ImageFile, _ index: Int, _ state: borrowing Mutex<State>) {
@@ -132,10 +132,29 @@ struct ImageCheck: Sendable {
   }
 
   /// How many bytes all known images take that can be used.
-  private func bytes(of entries: [ImageIndex.Entry?]) -> Int {
+  private func bytes(of known: Before) -> Int {
     var bytes = 0
-    for case let entry? in entries { bytes += (try? preparedBytes(entry, "")) ?? 0 }
+    for index in known.places.indices {
+      if let entry = known[index] { bytes += (try? preparedBytes(entry, "")) ?? 0 }
+    }
     return bytes
+  }
+
+  /// What was known of the images before.
+  private struct Before: Sendable {
+    let known: ImageIndex?
+    /// Where the images are in the index; -1 where they are not.
+    let places: [Int32]
+
+    init(_ known: ImageIndex?, _ files: NameList) {
+      self.known = known
+      places = known?.places(for: files) ?? []
+    }
+
+    subscript(index: Int) -> ImageIndex.Entry? {
+      guard let known, places[index] >= 0 else { return nil }
+      return known.entries[Int(places[index])]
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 #if canImport(Darwin)
@@ -19,7 +20,7 @@ public struct ImageFolder: Sendable, Equatable {
   /// The folder as it was named.
   public let path: String
   /// The images' paths within the folder, sorted by their bytes.
-  public let files: [String]
+  public let files: NameList
   /// Unusable entries: folders that may not be listed, and names that are not UTF-8.
   public let leftOut: [RejectedImage]
   /// How many files of other kinds there are, by their endings in lower case.
@@ -34,20 +35,25 @@ public struct ImageFolder: Sendable, Equatable {
 
   /// Lists the folder.
   ///
+  /// - Parameter observer: told how far the listing is.
   /// - Throws: ``DatasetError`` if there is no such folder, it cannot be listed, or there are no
   ///   images.
-  public init(path: String) throws(DatasetError) {
-    try self.init(path: path, Self.listing(path))
+  public init(
+    path: String, listing observer: @escaping ListingObserver = { _ in }
+  ) throws(DatasetError) {
+    try self.init(path: path, Self.listing(path, observer))
   }
 
   /// Walks a folder, whatever is in it.
-  static func listing(_ path: String) throws(DatasetError) -> FolderListing {
+  static func listing(
+    _ path: String, _ observer: @escaping ListingObserver
+  ) throws(DatasetError) -> FolderListing {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw .missingFolder(path: path)
     }
     guard isFolder.boolValue else { throw .notAFolder(path: path) }
-    return try FolderListing(root: path)
+    return try FolderListing(root: path, observer)
   }
 
   /// Takes the images of a listing.
@@ -62,13 +68,13 @@ public struct ImageFolder: Sendable, Equatable {
         path: path, files: listing.others.values.reduce(0, +), endings: endings.map(\.ending))
     }
     self.path = path
-    files = listing.images.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    files = listing.images.sorted()
     leftOut = listing.leftOut
     otherFiles = listing.others
     runFolders = listing.runs
   }
 
-  private init(_ folder: ImageFolder, files: [String]) {
+  private init(_ folder: ImageFolder, files: NameList) {
     path = folder.path
     self.files = files
     leftOut = folder.leftOut
@@ -78,7 +84,7 @@ public struct ImageFolder: Sendable, Equatable {
 
   /// The same folder with only some of its files, by their indices in order.
   public func keeping(_ indices: [Int]) -> ImageFolder {
-    ImageFolder(self, files: indices.map { files[$0] })
+    ImageFolder(self, files: files.keeping(indices.map { Int32($0) }))
   }
 
   /// What the user should know of the listing: files of other kinds, and runs that were skipped.
@@ -133,7 +139,7 @@ public struct ImageFolder: Sendable, Equatable {
 /// Names that are not UTF-8 are walked too, so that what lies behind them can be counted.
 struct FolderListing {
   /// Paths of images within the folder, not sorted.
-  private(set) var images: [String] = []
+  private(set) var images = NameList()
   /// Paths of tar archives within the folder, also compressed ones, in the walk's order.
   private(set) var shards: [String] = []
   /// How many other files there are of each ending.
@@ -147,14 +153,19 @@ struct FolderListing {
   private var visited: Set<[UInt64]> = []
   /// Images in the folder whose name is not UTF-8 and that is being walked.
   private var unnamed = 0
+  private let observer: ListingObserver
+
+  /// Entries between two reports.
+  private static let reported = 256
 
   private enum Kind {
     case folder, other
   }
 
   /// Lists the folder; nil with the reason where it cannot be listed itself.
-  init(root: String) throws(DatasetError) {
+  init(root: String, _ observer: @escaping ListingObserver) throws(DatasetError) {
     self.root = Array(root.utf8)
+    self.observer = observer
     do { try visit([], isNamed: true) } catch {
       throw .unreadableFolder(path: root, reason: String(cString: strerror(error.code)))
     }
@@ -167,18 +178,19 @@ struct FolderListing {
 
   private mutating func visit(_ folder: [UInt8], isNamed: Bool) throws(Fault) {
     let path = join(root, folder)
-    let (names, identity) = try Self.entries(of: path)
+    tell()
+    let (names, identity) = try entries(of: path)
     guard visited.insert(identity).inserted else { return }
-    let all = Set(names.map(\.bytes))
-    let isRun =
-      all.contains(Self.configuration) && (all.contains(Self.samples) || all.contains(Self.model))
+    func holds(_ name: [UInt8]) -> Bool { names.contains { $0.bytes == name } }
+    let isRun = holds(Self.configuration) && (holds(Self.samples) || holds(Self.model))
     if isRun, !folder.isEmpty {
       runs.append(Self.text(path))
       return
     }
     // Sorted, so that of two ways to one folder always the same is taken.
-    for entry in names.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) })
-    where entry.bytes.first != UInt8(ascii: ".") {
+    let sorted = names.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) })
+    for (index, entry) in sorted.enumerated() where entry.bytes.first != UInt8(ascii: ".") {
+      if index % Self.reported == Self.reported - 1 { tell() }
       let file = join(folder, entry.bytes)
       let name = String(validating: entry.bytes, as: UTF8.self)
       let kind = entry.kind ?? Self.kind(of: join(root, file))
@@ -229,7 +241,7 @@ struct FolderListing {
     if !isNamed {
       unnamed += 1
     } else if hasName {
-      images.append(String(decoding: file, as: UTF8.self))
+      images.append(utf8: file)
     } else {
       leftOut.append(
         RejectedImage(
@@ -238,6 +250,10 @@ struct FolderListing {
             "\(Self.text(join(root, file))): the file's name is not UTF-8, so it cannot be named. "
             + Self.rename))
     }
+  }
+
+  private func tell() {
+    observer(.folder(path: String(decoding: root, as: UTF8.self), images: images.count))
   }
 
   private func join(_ folder: [UInt8], _ name: [UInt8]) -> [UInt8] {
@@ -275,7 +291,7 @@ struct FolderListing {
   }
 
   /// What is in a folder, and what identifies it.
-  private static func entries(
+  private func entries(
     of path: [UInt8]
   ) throws(Fault) -> (names: [(bytes: [UInt8], kind: Kind?)], identity: [UInt64]) {
     let name = path.isEmpty ? [UInt8(ascii: ".")] : path
@@ -306,6 +322,7 @@ struct FolderListing {
         default: .other
         }
       names.append((bytes, kind))
+      if names.count % (16 * Self.reported) == 0 { tell() }
     }
   }
 

@@ -16,6 +16,11 @@ public struct ImageIndex: Sendable, Equatable {
     /// The rows; negative where pixels may be transparent.
     let signedHeight: Int32
 
+    /// What stands for an image of which nothing is known.
+    static let none = Entry(byteCount: 0, modified: 0, head: 0, width: 0, signedHeight: 0)
+
+    /// Whether nothing is known; no image is without pixels.
+    var isNone: Bool { width == 0 }
     var height: Int { Int(signedHeight.magnitude) }
     var hasTransparency: Bool { signedHeight < 0 }
     var version: FileVersion { FileVersion(byteCount: byteCount, modified: modified) }
@@ -27,45 +32,32 @@ public struct ImageIndex: Sendable, Equatable {
   }
 
   /// The images' names, in the order of their bytes.
-  let names: Names
+  let names: NameList
   /// One for each name.
   let entries: [Entry]
 
-  /// The names, in memory of one piece.
-  struct Names: Sendable, Equatable {
-    var bytes: [UInt8] = []
-    /// Where each ends.
-    var ends: [Int] = []
-
-    subscript(index: Int) -> ArraySlice<UInt8> {
-      bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
-    }
-  }
-
   /// The index of images by their names, in the order of their bytes.
-  init(files: [String], entries: [Entry]) {
+  init(files: NameList, entries: [Entry]) {
     precondition(files.count == entries.count, "an entry for each image")
-    self.entries = entries
-    var names = Names()
-    names.ends.reserveCapacity(files.count)
-    for file in files {
-      names.bytes += file.utf8
-      names.ends.append(names.bytes.count)
-    }
-    self.names = names
+    (names, self.entries) = (files, entries)
   }
 
   /// How many images it knows.
   public var count: Int { entries.count }
 
-  /// What is known of images of these names, which are in the order of their bytes.
-  func entries(for files: [String]) -> [Entry?] {
+  /// The places of images of these names, which are in the order of their bytes; -1 where one is not known.
+  func places(for files: NameList) -> [Int32] {
     var place = 0
-    return files.map { file in
-      let name = file.utf8
-      while place < count, names[place].lexicographicallyPrecedes(name) { place += 1 }
-      guard place < count, names[place].elementsEqual(name) else { return nil }
-      return entries[place]
+    return files.indices.map { index in
+      files.withUTF8(index) { name in
+        while place < count {
+          let sign = names.compare(place, toUTF8: name)
+          if sign == 0 { return Int32(place) }
+          if sign > 0 { return -1 }
+          place += 1
+        }
+        return -1
+      }
     }
   }
 }
@@ -107,24 +99,20 @@ extension ImageIndex {
             signedHeight: Int32(truncatingIfNeeded: number(place + 24) >> 32)))
         place += Self.entrySize
       }
-      var names = Names()
-      names.ends.reserveCapacity(count)
+      var ends: [Int] = []
+      ends.reserveCapacity(count)
       for _ in 0..<count {
-        names.ends.append(number(place))
+        ends.append(number(place))
         place += 8
       }
-      names.bytes = Array(bytes[place..<end])
-      guard zip([0] + names.ends, names.ends).allSatisfy({ $0 <= $1 }),
-        names.ends.last ?? 0 == names.bytes.count
-      else { return nil }
-      return ImageIndex(names: names, entries: entries)
+      guard zip([0] + ends, ends).allSatisfy({ $0 <= $1 }), ends.last ?? 0 == end - place else {
+        return nil
+      }
+      return ImageIndex(
+        files: NameList(bytes: Array(bytes[place..<end]), ends: ends), entries: entries)
     }
     guard let read else { return nil }
     self = read
-  }
-
-  private init(names: Names, entries: [Entry]) {
-    (self.names, self.entries) = (names, entries)
   }
 
   /// Writes the index; it may be lost with the machine's power, since it can be made again.
@@ -150,13 +138,14 @@ extension ImageIndex {
       put(Int(UInt32(bitPattern: entry.width)) | Int(entry.signedHeight) << 32)
       try flush(1 << 16)
     }
-    for end in names.ends {
+    let (bytes, ends) = names.storage
+    for end in ends {
       put(end)
       try flush(1 << 16)
     }
     try flush(0)
-    names.bytes.withUnsafeBytes { sum.add($0) }
-    try file.append(names.bytes)
+    bytes.withUnsafeBytes { sum.add($0) }
+    try file.append(bytes)
     put(Int(Int64(bitPattern: sum.value)))
     try file.append(block)
     try file.finish()

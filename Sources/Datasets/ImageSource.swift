@@ -16,7 +16,7 @@ public struct ImageSource: Sendable {
   /// The folder that the names start at; empty for the working directory.
   public let folder: String
   /// The images' names, sorted by their bytes.
-  public let files: [String]
+  public let files: NameList
   /// What cannot be used: folders that may not be listed, and names that are not UTF-8.
   public let leftOut: [RejectedImage]
   /// What else the user should know of it: files and samples that are no images.
@@ -58,35 +58,41 @@ public struct ImageSource: Sendable {
   /// - Parameters:
   ///   - path: A folder, a `.tar`, or a pattern of several.
   ///   - member: The ending of the samples' images in shards; nil for the shortest of PNG and JPEG.
+  ///   - needsShards: Whether images that are no members of shards are refused where a member is given.
+  ///   - observer: Told how far the listing is.
   /// - Throws: ``DatasetError`` where there is nothing, it cannot be read, or holds no images.
-  public init(path: String, member given: String? = nil) throws(DatasetError) {
+  public init(
+    path: String, member given: String? = nil, needsShards: Bool = true,
+    listing observer: @escaping ListingObserver = { _ in }
+  ) throws(DatasetError) {
     let member = given.map { $0.hasPrefix(".") ? String($0.dropFirst()) : $0 }
     do throws(ShardError) {
       if let shards = try Self.namedShards(path) {
         try self.init(
-          path: path, folder: shards.folder, shards: shards.names, member: member, leftOut: [])
+          path: path, folder: shards.folder, shards: shards.names, member: member, leftOut: [],
+          observer)
         return
       }
     } catch { throw .shards(error) }
     if ListFile.isOne(path) {
       do throws(ListError) {
-        self.init(path: path, try ListFile(path: path))
+        self.init(path: path, try ListFile(path: path, observer))
       } catch { throw .list(error) }
-      if let member { throw .shards(.memberOfFiles(path: path, member: member)) }
+      if let member, needsShards { throw .shards(.memberOfFiles(path: path, member: member)) }
       return
     }
-    let listing = try ImageFolder.listing(path)
+    let listing = try ImageFolder.listing(path, observer)
     if listing.images.isEmpty, !listing.shards.isEmpty {
       let names = listing.shards.filter { $0.lowercased().hasSuffix(".tar") }
       do throws(ShardError) {
         try self.init(
           path: path, folder: path, shards: names.isEmpty ? listing.shards : names, member: member,
-          leftOut: listing.leftOut)
+          leftOut: listing.leftOut, observer)
         return
       } catch { throw .shards(error) }
     }
     self.init(try ImageFolder(path: path, listing))
-    if let member { throw .shards(.memberOfFiles(path: path, member: member)) }
+    if let member, needsShards { throw .shards(.memberOfFiles(path: path, member: member)) }
   }
 
   /// The images of a folder.
@@ -103,27 +109,20 @@ public struct ImageSource: Sendable {
   private init(path: String, _ list: ListFile) {
     self.path = path
     folder = Self.parent(of: path)
-    files = list.entries.map(\.path)
+    files = list.paths
     leftOut = []
     let count = list.repeatedCount
     notes =
       count == 0
       ? [] : ["\(path): \(count) \(count == 1 ? "line names" : "lines name") an image again"]
     (shards, parts) = ([], [])
-    var places: [String: Int32] = [:]
-    for case let label? in list.entries.map(\.label) where places[label] == nil {
-      places[label] = Int32(places.count)
-    }
-    listed = (
-      places.sorted { $0.value < $1.value }.map(\.key),
-      places.isEmpty ? [] : list.entries.map { $0.label.flatMap { places[$0] } ?? -1 }
-    )
+    listed = (list.labels, list.places)
   }
 
   private init(_ other: ImageSource, keeping indices: [Int]) {
     (path, folder) = (other.path, other.folder)
     (leftOut, notes, shards) = (other.leftOut, other.notes, other.shards)
-    files = indices.map { other.files[$0] }
+    files = other.files.keeping(indices.map { Int32($0) })
     parts = other.parts.isEmpty ? [] : indices.map { other.parts[$0] }
     let places = other.listed.places
     listed = (other.listed.labels, places.isEmpty ? [] : indices.map { places[$0] })
@@ -191,11 +190,10 @@ public struct ImageSource: Sendable {
       return listed.places[index] < 0 ? nil : listed.labels[Int(listed.places[index])]
     }
     guard !parts.isEmpty else {
-      let name = files[index].utf8
-      guard let slash = name.firstIndex(of: UInt8(ascii: "/")), slash > name.startIndex else {
-        return nil
+      return files.withUTF8(index) { name in
+        guard let slash = name.firstIndex(of: UInt8(ascii: "/")), slash > 0 else { return nil }
+        return String(decoding: name[..<slash], as: UTF8.self)
       }
-      return String(name[..<slash])
     }
     let part = parts[index]
     return part.label?.className(in: shards[Int(part.shard)].path)
@@ -250,44 +248,63 @@ extension ImageSource {
   /// Lists shards, on all cores.
   private init(
     path: String, folder: String, shards names: [String], member: String?,
-    leftOut: [RejectedImage]
+    leftOut: [RejectedImage], _ observer: @escaping ListingObserver
   ) throws(ShardError) {
-    let found = Mutex([Result<ShardFile, ShardError>?](repeating: nil, count: names.count))
+    let found = Mutex(
+      (files: [Result<ShardFile, ShardError>?](repeating: nil, count: names.count), done: 0))
     concurrently(names.count) { index in
       let result = Result { () throws(ShardError) in
-        try ShardFile(path: ImageFolder.join(folder, names[index]), member: member)
+        try ShardFile(path: ImageFolder.join(folder, names[index]), member: member) {
+          observer(
+            .shards(path: path, done: found.withLock { $0.done }, of: names.count))
+        }
       }
-      found.withLock { $0[index] = result }
+      let done = found.withLock { found in
+        found.files[index] = result
+        found.done += 1
+        return found.done
+      }
+      observer(.shards(path: path, done: done, of: names.count))
     }
-    let results = found.withLock { $0 }
+    let results = found.withLock { found in
+      defer { found.files = [] }
+      return found.files
+    }
     var listed: [ShardFile] = []
-    for case let result? in results { listed.append(try result.get()) }
+    for case let result? in consume results { listed.append(try result.get()) }
     let summary = ShardSummary(listed, names)
     guard listed.contains(where: { !$0.images.isEmpty }) else {
       throw .noImages(
         path: path, samples: summary.samples, endings: summary.endings, member: member)
     }
-    var images: [(name: String, part: Part)] = []
-    images.reserveCapacity(listed.reduce(0) { $0 + $1.images.count })
-    for (number, shard) in listed.enumerated() {
-      for image in shard.images {
-        images.append(
-          (ImageFolder.join(names[number], image.name), Part(image, shard: Int32(number))))
+    var (images, parts) = (NameList(), [Part]())
+    parts.reserveCapacity(listed.reduce(0) { $0 + $1.images.count })
+    for number in listed.indices {
+      let prefix = Array(ImageFolder.join(names[number], "x").utf8.dropLast())
+      let shard = listed[number].takeImages()
+      for (index, image) in shard.images.enumerated() {
+        images.append(utf8: prefix + shard.names.utf8(index))
+        parts.append(Part(image, shard: Int32(number)))
       }
     }
-    images.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    if !images.isSorted {
+      let order = images.order
+      images = images.keeping(order).contiguous
+      parts = order.map { parts[Int($0)] }
+    }
     // Names of one key follow each other, as a dot ends each key.
-    for (one, other) in zip(images, images.dropFirst()) where one.part.shard == other.part.shard {
-      let (key, name) = (Self.key(one.name), names[Int(one.part.shard)])
-      guard key.elementsEqual(Self.key(other.name)) else { continue }
+    for index in parts.indices.dropFirst() where parts[index - 1].shard == parts[index].shard {
+      let (key, other) = (Self.key(images.utf8(index - 1)), Self.key(images.utf8(index)))
+      guard key == other else { continue }
+      let name = names[Int(parts[index].shard)]
       throw .duplicateKey(
-        path: ImageFolder.join(folder, name), key: String(key.dropFirst(name.utf8.count + 1))!)
+        path: ImageFolder.join(folder, name),
+        key: String(decoding: key.dropFirst(name.utf8.count + 1), as: UTF8.self))
     }
     self.path = path
     self.folder = folder
     self.listed = ([], [])
-    files = images.map(\.name)
-    parts = images.map(\.part)
+    (files, self.parts) = (images, parts)
     shards = zip(names, listed).map {
       Shard(path: ImageFolder.join(folder, $0), version: $1.version)
     }
@@ -307,11 +324,9 @@ extension ImageSource {
   }
 
   /// A name up to the first dot of its last part.
-  private static func key(_ name: String) -> Substring.UTF8View {
-    let bytes = name.utf8
-    let start = bytes.lastIndex(of: UInt8(ascii: "/")).map(bytes.index(after:)) ?? bytes.startIndex
-    let dot = bytes[start...].firstIndex(of: UInt8(ascii: ".")) ?? bytes.endIndex
-    return bytes[..<dot]
+  private static func key(_ name: [UInt8]) -> ArraySlice<UInt8> {
+    let start = (name.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+    return name[..<(name[start...].firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex)]
   }
 }
 

@@ -1,3 +1,4 @@
+import Files
 import Imaging
 import Synchronization
 
@@ -67,13 +68,14 @@ public final class ImageStore: Sendable {
       guard error.isOfTheFile else { throw error }
       rejected.append(RejectedImage(file: source.files[index], reason: error.description))
     }
-    let indices = source.files.indices.filter { outcome.failures[$0] == nil }
-    if let first = rejected.first, indices.isEmpty {
+    let isWhole = failures.isEmpty
+    let indices = isWhole ? [] : source.files.indices.filter { outcome.failures[$0] == nil }
+    if let first = rejected.first, !isWhole, indices.isEmpty {
       throw .noReadableImages(path: source.path, count: rejected.count, first: first.reason)
     }
-    self.source = source.keeping(indices)
+    self.source = isWhole ? source : source.keeping(indices)
     self.rejected = rejected
-    entries = outcome.entries.compactMap(\.self)
+    entries = isWhole ? outcome.entries : indices.map { outcome.entries[$0] }
     changed = outcome.changed.map { source.files[$0] }
     doubtful = outcome.doubtful
     transparentCount = outcome.transparentCount
@@ -81,7 +83,7 @@ public final class ImageStore: Sendable {
     self.decoder = decoder
     byteLimit = Self.bytes(cacheMegabytes)
     var images = outcome.images
-    if !failures.isEmpty {
+    if !isWhole {
       images = [:]
       for (index, place) in indices.enumerated() { images[index] = outcome.images[place] }
     }
@@ -106,7 +108,7 @@ public final class ImageStore: Sendable {
   }
 
   /// The good images' names within their source.
-  public var files: [String] { source.files }
+  public var files: NameList { source.files }
 
   /// How many images there are.
   public var count: Int { files.count }
@@ -200,7 +202,7 @@ public struct ImageSet: Sendable {
   /// Where the images are.
   public let store: ImageStore
   /// Their paths within the folder, in order.
-  public let files: [String]
+  public let files: NameList
   /// Which of them are known to be bad.
   public let damage: ImageDamage
 
@@ -210,8 +212,9 @@ public struct ImageSet: Sendable {
   /// The given images of a store, of which no more than a number may turn out bad; nil for half.
   public init(store: ImageStore, indices: [Int], damagedLimit: Int? = nil) {
     self.store = store
-    self.indices = indices.map { Int32($0) }
-    files = indices.count == store.count ? store.files : indices.map { store.files[$0] }
+    let places = indices.map { Int32($0) }
+    self.indices = places
+    files = indices.count == store.count ? store.files : store.files.keeping(places)
     damage = ImageDamage(
       folder: store.source.path, count: indices.count, limit: damagedLimit)
   }
@@ -226,20 +229,20 @@ public struct ImageSet: Sendable {
   ///
   /// - Throws: `tooManyDamaged` if hardly any is left, `aboveDamagedLimit` if fewer are than are asked for.
   public init(
-    store: ImageStore, files: [String], damaged: Set<String> = [], damagedLimit: Int? = nil
+    store: ImageStore, files: NameList, damaged: Set<String> = [], damagedLimit: Int? = nil
   ) throws(DatasetError) {
     // By their bytes: two spellings of one letter are two names.
-    let numbers = Dictionary(
-      zip(store.files.map { Array($0.utf8) }, store.files.indices),
-      uniquingKeysWith: { first, _ in first })
     let reasons = Dictionary(
       store.rejected.map { (Array($0.file.utf8), $0.reason) },
       uniquingKeysWith: { first, _ in first })
     let damaged = Set(damaged.map { Array($0.utf8) })
     self.store = store
     self.files = files
-    indices = files.map { numbers[Array($0.utf8)].map { Int32($0) } ?? -1 }
+    indices = files.indices.map { index in
+      Int32(files.withUTF8(index) { store.files.place(ofUTF8: $0) } ?? -1)
+    }
     damage = ImageDamage(folder: store.source.path, count: files.count, limit: damagedLimit)
+    if damaged.isEmpty, !indices.contains(-1) { return }
     for (index, file) in files.enumerated() {
       if damaged.contains(Array(file.utf8)) {
         try damage.add(

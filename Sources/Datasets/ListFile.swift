@@ -7,16 +7,12 @@ import Threads
 /// A text file that names images: the path of one on each line, relative to the file's folder, with a label
 /// behind a tab where there is one.
 struct ListFile: Sendable {
-  /// An image.
-  struct Entry: Sendable {
-    /// The path as it is written, without `./` before it.
-    let path: String
-    /// What is behind the tab; nil where there is nothing.
-    let label: String?
-  }
-
-  /// The images, each once, in the order of their paths' bytes.
-  let entries: [Entry]
+  /// The images' paths as they are written, without `./` before them, each once, in the order of their bytes.
+  let paths: NameList
+  /// What is behind tabs, each label once.
+  let labels: [String]
+  /// For each image one of the labels, or -1; empty without any.
+  let places: [Int32]
   /// How many lines named an image again.
   let repeatedCount: Int
 
@@ -32,56 +28,83 @@ struct ListFile: Sendable {
   }
 
   /// Reads a list, and looks whether its images are there.
-  init(path: String) throws(ListError) {
+  init(path: String, _ observer: @escaping ListingObserver) throws(ListError) {
+    observer(.list(path: path))
     let bytes: [UInt8]
     do { bytes = try ReadableFile.contents(of: path) } catch { throw .file(error) }
-    var entries: [Entry] = []
-    var number = 0
-    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+    var (paths, labels, places) = (NameList(), NameSet(), [Int32]())
+    var (number, start) = (0, 0)
+    while start < bytes.count {
+      let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+      var line = bytes[start..<end]
+      start = end + 1
       number += 1
-      var line = line
+      if number % 4096 == 0 { observer(.list(path: path)) }
       if line.last == UInt8(ascii: "\r") { line.removeLast() }
       if line.isEmpty { continue }
-      guard let text = String(validating: line, as: UTF8.self), !line.contains(0) else {
+      guard String(validating: line, as: UTF8.self) != nil, !line.contains(0) else {
         throw .notText(path: path, line: number)
       }
-      let parts = text.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
-      var name = parts[0]
-      while name.hasPrefix("./") { name = name.dropFirst(2) }
-      let label = parts.count > 1 ? parts[1] : ""
+      let tab = line.firstIndex(of: UInt8(ascii: "\t")) ?? line.endIndex
+      var name = line[..<tab]
+      while name.starts(with: "./".utf8) { name = name.dropFirst(2) }
       guard !name.isEmpty else { throw .noPath(path: path, line: number) }
-      entries.append(Entry(path: String(name), label: label.isEmpty ? nil : String(label)))
+      paths.append(utf8: name)
+      let label = String(decoding: line[tab...].dropFirst(), as: UTF8.self)
+      if !label.isEmpty { labels.insert(label) }
+      places.append(label.isEmpty ? -1 : Int32(labels.place(of: label) ?? -1))
     }
-    guard !entries.isEmpty else { throw .empty(path: path) }
-    entries.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
-    var unique: [Entry] = []
-    unique.reserveCapacity(entries.count)
-    for entry in entries
-    where unique.last.map({ !$0.path.utf8.elementsEqual(entry.path.utf8) }) ?? true {
-      unique.append(entry)
+    guard !paths.isEmpty else { throw .empty(path: path) }
+    var order = paths.order
+    let count = order.count
+    order.removeRepeated(in: paths)
+    let isInOrder = order.count == count && paths.isSorted
+    self.paths = isInOrder ? paths : paths.keeping(order).contiguous
+    self.labels = Array(labels.names)
+    self.places = labels.isEmpty ? [] : order.map { places[Int($0)] }
+    repeatedCount = count - order.count
+    let unique = self.paths
+    let missing = Self.missing(unique, in: ImageSource.parent(of: path)) { done in
+      observer(.listed(path: path, done: done, of: unique.count))
     }
-    self.entries = unique
-    repeatedCount = entries.count - unique.count
-    let missing = Self.missing(unique, in: ImageSource.parent(of: path))
     guard missing.isEmpty else {
       throw .missing(
-        path: path, first: missing.prefix(5).map { unique[$0].path }, count: missing.count,
+        path: path, first: missing.prefix(5).map { unique[$0] }, count: missing.count,
         of: unique.count)
     }
   }
 
-  /// The places of entries where there is nothing, looked for on all cores.
-  private static func missing(_ entries: [Entry], in folder: String) -> [Int] {
+  /// The places of paths where there is nothing, looked for on all cores.
+  private static func missing(
+    _ paths: NameList, in folder: String, _ progress: @escaping @Sendable (_ done: Int) -> Void
+  ) -> [Int] {
     let portion = 1024
-    let found = Mutex<[Int]>([])
-    concurrently((entries.count + portion - 1) / portion) { number in
-      let range = number * portion..<min(entries.count, (number + 1) * portion)
+    let found = Mutex((missing: [Int](), done: 0))
+    concurrently((paths.count + portion - 1) / portion) { number in
+      let range = number * portion..<min(paths.count, (number + 1) * portion)
       let missing = range.filter {
-        FileVersion(path: ImageSource.join(folder, entries[$0].path)) == nil
+        FileVersion(path: ImageSource.join(folder, paths[$0])) == nil
       }
-      if !missing.isEmpty { found.withLock { $0 += missing } }
+      let done = found.withLock { found in
+        found.missing += missing
+        found.done += range.count
+        return found.done
+      }
+      progress(done)
     }
-    return found.withLock { $0.sorted() }
+    return found.withLock { $0.missing.sorted() }
+  }
+}
+
+extension [Int32] {
+  /// Keeps of names that follow each other and are the same the first.
+  fileprivate mutating func removeRepeated(in names: NameList) {
+    var kept: [Int32] = []
+    kept.reserveCapacity(count)
+    for place in self where kept.last.map({ names.differ(Int($0), Int(place)) }) ?? true {
+      kept.append(place)
+    }
+    self = kept
   }
 }
 

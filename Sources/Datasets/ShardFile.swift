@@ -10,8 +10,6 @@ import Files
 struct ShardFile: Sendable {
   /// An image in the shard.
   struct Image: Sendable {
-    /// The member's path, without `./` before it.
-    var name: String
     /// Where its bytes are.
     var range: Range<Int>
     /// Where the member with its label is.
@@ -28,6 +26,8 @@ struct ShardFile: Sendable {
 
   /// The images, in the archive's order.
   private(set) var images: [Image] = []
+  /// The paths of their members, without `./` before them.
+  private(set) var names = NameList()
   /// How many samples there are, those without an image too.
   private(set) var sampleCount = 0
   /// Samples without an image, by what they have instead: the ending of an image of another kind, else of
@@ -63,8 +63,9 @@ struct ShardFile: Sendable {
   /// Lists a shard.
   ///
   /// - Parameter member: the ending of the samples' images; nil for the shortest of PNG and JPEG.
+  /// - Parameter didRead: called every so many members.
   /// - Throws: an archive that is compressed, damaged or cut short, or cannot be read.
-  init(path: String, member: String?) throws(ShardError) {
+  init(path: String, member: String?, didRead: () -> Void = {}) throws(ShardError) {
     let file: ReadableFile
     do { file = try ReadableFile(path: path) } catch { throw .archive(.file(error)) }
     let start: [UInt8]
@@ -78,7 +79,10 @@ struct ShardFile: Sendable {
     var reader = TarReader(file)
     var sample = Sample()
     do throws(TarError) {
+      var count = 0
       while let next = try reader.nextMember() {
+        count += 1
+        if count % 1024 == 0 { didRead() }
         guard let place = Place(next.path) else { continue }
         if place.key != sample.key || sample.members.isEmpty {
           take(sample, member)
@@ -91,6 +95,12 @@ struct ShardFile: Sendable {
     }
     take(sample, member)
     linkCount = reader.linkCount
+  }
+
+  /// Gives the images away.
+  mutating func takeImages() -> (names: NameList, images: [Image]) {
+    defer { (names, images) = (NameList(), []) }
+    return (names, images)
   }
 
   /// A member's path in its parts.
@@ -142,7 +152,7 @@ struct ShardFile: Sendable {
       others[other.place.ending, default: 0] += 1
       return
     }
-    guard let name = String(validating: image.place.path, as: UTF8.self) else {
+    guard String(validating: image.place.path, as: UTF8.self) != nil else {
       unnamed.append(String(decoding: image.place.path, as: UTF8.self))
       return
     }
@@ -151,7 +161,8 @@ struct ShardFile: Sendable {
         Label(range: $0.member.range, isJSON: ending == "json")
       }
     }.first
-    images.append(Image(name: name, range: image.member.range, label: label))
+    names.append(utf8: image.place.path)
+    images.append(Image(range: image.member.range, label: label))
   }
 }
 

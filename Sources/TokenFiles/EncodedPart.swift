@@ -13,11 +13,34 @@ public struct EncodedPart: Codable, Equatable, Sendable {
   public let images: Int
   /// A hash of the names of the whole set, in order.
   public let names: String
+  /// Images of its own that were encoded, mirror images too; nil while it is not complete, and where the
+  /// file itself tells.
+  public internal(set) var encodedCount: Int?
+  /// How many of its images could not be used; nil while it is not complete.
+  public internal(set) var rejectedCount: Int?
+  /// The first of these, and why.
+  public internal(set) var rejected: [Rejection]?
+
+  /// An image that could not be used.
+  public struct Rejection: Codable, Equatable, Sendable {
+    /// Its path.
+    public let path: String
+    /// What is wrong with it, and what to do.
+    public let reason: String
+
+    /// States why an image cannot be used.
+    public init(path: String, reason: String) { (self.path, self.reason) = (path, reason) }
+  }
+
+  /// A header has no room for the reasons of any number of images.
+  static let mostRejections = 1000
 
   private enum CodingKeys: String, CodingKey {
     case number = "part"
     case total = "of"
-    case images, names
+    case images, names, rejected
+    case encodedCount = "encoded_count"
+    case rejectedCount = "rejected_count"
   }
 
   /// One part of a set.
@@ -46,10 +69,29 @@ public struct EncodedPart: Codable, Equatable, Sendable {
     images * (number - 1) / total..<images * number / total
   }
 
+  /// The same part, complete: with what could not be used of it.
+  func completed(_ rejected: [Rejection], encoded: Int? = nil) -> EncodedPart {
+    var part = begun
+    (part.encodedCount, part.rejectedCount) = (encoded, rejected.count)
+    part.rejected = rejected.isEmpty ? nil : Array(rejected.prefix(Self.mostRejections))
+    return part
+  }
+
+  /// The same part, of which nothing is known to be done.
+  var begun: EncodedPart {
+    var part = self
+    (part.encodedCount, part.rejectedCount, part.rejected) = (nil, nil, nil)
+    return part
+  }
+
   /// Why this makes no sense; nil where it does.
   var problem: String? {
     guard total >= 1, (1...total).contains(number), images >= 0, images < 1 << 40 else {
       return "expected a part from 1 to the number of parts, found \(number) of \(total)"
+    }
+    guard (rejectedCount ?? 0) >= rejected?.count ?? 0, (encodedCount ?? 0) >= 0 else {
+      return "expected a count of what could not be used, found \(rejectedCount ?? 0) of "
+        + "\(rejected?.count ?? 0)"
     }
     return nil
   }

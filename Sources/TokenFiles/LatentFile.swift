@@ -30,7 +30,9 @@ public struct LatentFile: Sendable {
   /// How images became model input.
   public let recipe: Recipe
   /// The images' paths, in order.
-  public let paths: [String]
+  public var paths: [String] { Array(names) }
+  /// The images' paths, in order and in little memory.
+  public let names: NameList
   /// The names of the images' classes, which labels are indices of; empty where images have none.
   public let classes: [String]
   /// The number of images.
@@ -82,11 +84,22 @@ public struct LatentFile: Sendable {
   ///
   /// - `assumption`: what is taken for granted of latents that come without any metadata, `[N, d, h, w]` or
   ///   `[N, h, w, d]`; nil refuses them.
+  /// - `mayBeEmpty`: whether a part is welcome none of whose images could be used.
   ///
   /// Errors: a file that cannot be read, holds no latents, contradicts itself or its checksum, or holds
   /// NaN or infinity.
   public static func open(
-    path: String, assuming assumption: LatentAssumption? = nil
+    path: String, assuming assumption: LatentAssumption? = nil, mayBeEmpty: Bool = false
+  ) throws(TokenFileError) -> LatentFile {
+    let file = try find(path: path, assuming: assumption)
+    if file.count == 0, let part = file.part, !mayBeEmpty {
+      throw .emptyPart(path: file.path, number: part.number, total: part.total)
+    }
+    return file
+  }
+
+  private static func find(
+    path: String, assuming assumption: LatentAssumption?
   ) throws(TokenFileError) -> LatentFile {
     if let assumption, !path.hasSuffix(".json"), TokenFormat(path: path) != .bin,
       PieceName.exists(path),
@@ -106,7 +119,7 @@ public struct LatentFile: Sendable {
     case nil:
       for format in [TokenFormat.safetensors, .npy] where !PieceName.exists(path) {
         let name = PieceName(stem: path, format: format)
-        if PieceName.exists(name.data) { return try open(path: name.data) }
+        if PieceName.exists(name.data) { return try find(path: name.data, assuming: nil) }
       }
       return try LatentFile(try raw(tensors: path))
     }
@@ -298,7 +311,10 @@ extension LatentFile {
     if let (key, reason) = identity.latentProblem {
       throw .metadata(path: path, key: key, reason: reason)
     }
-    guard shape.count == 4, shape.allSatisfy({ $0 > 0 }) else {
+    // Of a part there may be no image that can be used, and then no grid.
+    let isEmptyPart =
+      shape.count == 4 && header.part != nil && shape[..<3] == [0, 0, 0] && shape[3] > 0
+    guard shape.count == 4, isEmptyPart || shape.allSatisfy({ $0 > 0 }) else {
       throw .layout(
         path: path, reason: "\"latents\" has shape \(shape), expected [N, h, w, d] of 1 or more")
     }
@@ -315,7 +331,7 @@ extension LatentFile {
     if let paths = header.paths, paths.count != count {
       throw .layout(path: path, reason: "it holds \(count) images but \(paths.count) paths")
     }
-    paths = header.paths ?? (1...count).map(TokenPiece.number)
+    names = header.paths ?? NameList((0..<count).lazy.map { TokenPiece.number($0 + 1) })
     sizes = raw.sizes
     isStandardized = header.standardized ?? false
     scaling = try Self.scaling(header, path: path)
@@ -324,7 +340,7 @@ extension LatentFile {
     if let reason = part?.problem {
       throw .metadata(path: path, key: "part", reason: reason)
     }
-    let scan = try Self.scan(raw, paths: paths)
+    let scan = try Self.scan(raw, names)
     (mean, deviation) = try Self.moments(raw, measured: scan.moments)
     try Self.checkSizes(raw, identity)
     try scan.checksum.check(path: path, ofLatents: true)
@@ -332,7 +348,7 @@ extension LatentFile {
 
   /// Goes through all latents once: they must be finite.
   private static func scan(
-    _ raw: Raw, paths: [String]
+    _ raw: Raw, _ names: NameList
   ) throws(TokenFileError) -> (checksum: IdsChecksum, moments: ChannelMoments) {
     var checksum = IdsChecksum(checksum: raw.header.checksum, xxh64: raw.header.xxh64)
     var moments = ChannelMoments(channels: raw.storage.channels)
@@ -344,7 +360,7 @@ extension LatentFile {
         }
       }.get()
       guard block.allSatisfy(\.isFinite) else {
-        throw .notFinite(path: raw.path, image: image, imagePath: paths[image])
+        throw .notFinite(path: raw.path, image: image, imagePath: names[image])
       }
       moments.add(block)
     }

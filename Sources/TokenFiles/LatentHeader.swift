@@ -21,7 +21,7 @@ struct LatentHeader: Codable {
   /// By which latents were drawn; means where it is absent.
   var seed: UInt64?
   var recipe: Recipe?
-  var paths: [String]?
+  var paths: NameList?
   var classes: [String]?
   var checksum: String?
   var xxh64: String?
@@ -123,7 +123,7 @@ extension LatentHeader {
     seed = try optional(UInt64.self, .seed)
     part = try optional(EncodedPart.self, .part)
     recipe = try optional(Recipe.self, .recipe)
-    paths = try optional([String].self, .paths)
+    paths = try optional(NameList.self, .paths)
     classes = try optional([String].self, .classes)
     checksum = texts["checksum"]
     xxh64 = texts["xxh64"]

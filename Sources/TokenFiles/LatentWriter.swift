@@ -45,14 +45,14 @@ public final class LatentWriter {
   private let form: LatentForm
   private let scaling: LatentScaling?
   private let seed: UInt64?
-  private let part: EncodedPart?
+  private var part: EncodedPart?
   private let name: PieceName
   private let spill: SpillFile
   private let headerLimit: Int
   private var moments: ChannelMoments
   private var grid: (rows: Int, columns: Int, path: String)?
   private var sizes: [Extent] = []
-  private var paths: [String] = []
+  private var paths = NameList()
   private var labels: [Int32] = []
   private var headerSize: Int
   private var lock: FileLock?
@@ -160,12 +160,19 @@ public final class LatentWriter {
   }
 
   /// Writes the file and returns the paths of all its files.
-  public func finish() throws(TokenFileError) -> [String] {
+  ///
+  /// - Parameter rejected: the images that could not be used, which a part tells of.
+  ///
+  /// Errors: no image at all, unless it is a part: then its file tells that it has none.
+  public func finish(
+    rejected: [EncodedPart.Rejection] = []
+  ) throws(TokenFileError) -> [String] {
     if let failure { throw failure }
     precondition(!isFinished, "finish of a LatentWriter after finish")
-    guard let grid else { throw .empty(path: name.data) }
+    part = part?.completed(rejected)
+    guard grid != nil || part != nil else { throw .empty(path: name.data) }
     do {
-      try write(shape: [paths.count, grid.rows, grid.columns, channels])
+      try write(shape: [paths.count, grid?.rows ?? 0, grid?.columns ?? 0, channels])
     } catch let error as TokenFileError {
       failure = error
     } catch let error as SafetensorsError {

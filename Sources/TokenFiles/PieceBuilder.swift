@@ -16,13 +16,14 @@ struct PieceBuilder {
   private let classes: [String]
   private let idType: ElementType
   private let hasIndex: Bool
-  private let part: EncodedPart?
+  /// Which share of a set it is, as the header says it.
+  var part: EncodedPart?
   private let spill: SpillFile
   private var checksum = Checksum()
   private var stream = Fingerprint.Stream()
   private var grids: [Extent] = []
   private var sizes: [Extent] = []
-  private var paths: [String] = []
+  private var paths = NameList()
   private var labels: [Int32] = []
   /// Bytes that paths and classes take in a safetensors header.
   private(set) var headerSize: Int
@@ -117,7 +118,10 @@ struct PieceBuilder {
   }
 
   /// Whether all grids are equal, so that one array holds them.
-  private var isUniform: Bool { grids.allSatisfy { $0 == grids[0] } }
+  private var isUniform: Bool {
+    guard let first = grids.first else { return false }
+    return grids.allSatisfy { $0 == first }
+  }
 
   /// `[N, h, w]` where all grids are equal, else `[T]`; with the depth behind where it is more than 1.
   private var shape: [Int] {

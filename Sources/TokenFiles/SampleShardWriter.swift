@@ -7,24 +7,30 @@ import Safetensors
 /// A sample is `KEY.npy`, the ids as `[h, w]`, or `[h, w, D]` of a tokenizer of depth D, and `KEY.cls`, an
 /// integer as WebDataset reads them, where it has a class: the class itself if all are integers, else its place
 /// in the list of classes. `NAME.json` beside the shards says which tokenizer made the ids, and
-/// by which recipe. Each shard appears whole or not at all; a writer with `resume` continues after
-/// those that are there.
+/// by which recipe; of a part of a set it says which, and once it is complete what could not be used. Each
+/// shard appears whole or not at all; a writer with `resume` continues after those that are there.
+/// ``SampleShards`` reads them.
 public final class SampleShardWriter {
   /// The keys of the samples in the shards that were there already.
-  public private(set) var finishedKeys: Set<String> = []
+  public private(set) var finishedKeys = NameSet()
   /// The shards that are finished.
   public private(set) var shards: [String] = []
-  /// How many tokens were written.
+  /// How many samples were added.
+  public private(set) var appendedCount = 0
+  /// How many tokens these have.
   public private(set) var tokenCount = 0
 
-  private let stem: String
+  /// The shards' path up to `-000000.tar`.
+  public let stem: String
   private let identity: TokenizerIdentity
   private let classes: [String]
+  private var header: TokenHeader
   private let areIntegers: Bool
   private let idType: ElementType
   private let shard: Int
   private let lock: FileLock
   private var archive: TarWriter?
+  /// Samples in the open shard.
   private var count = 0
 
   /// The format's name in the JSON file.
@@ -35,6 +41,7 @@ public final class SampleShardWriter {
   /// - `stem`: the shards' path up to `-000000.tar`.
   /// - `classes`: the names that the images' labels are indices of.
   /// - `idType`: U8, U16 or U32; nil for the smallest that holds the codebook.
+  /// - `part`: which share of a set the images are, where several programs encode one.
   /// - `shard`: samples per shard, 1 or more.
   /// - `resume`: keep the existing shards (`finishedKeys`) and continue after them. Without it, they are an
   ///   error.
@@ -43,45 +50,49 @@ public final class SampleShardWriter {
   /// that does not exist or is full, another writer at work (`busy`).
   public init(
     stem: String, identity: TokenizerIdentity, recipe: Recipe, classes: [String],
-    idType: ElementType? = nil, shard: Int, resume: Bool
+    idType: ElementType? = nil, part: EncodedPart? = nil, shard: Int, resume: Bool
   ) throws(TokenFileError) {
     precondition(shard > 0, "a shard has a sample")
     (self.stem, self.identity, self.classes, self.shard) = (stem, identity, classes, shard)
     self.idType = idType ?? identity.idType
     areIntegers = classes.allSatisfy { Int($0) != nil }
+    let sidecar = SampleShards.description(stem)
     do { lock = try FileLock(path: stem + ".lock") } catch {
-      throw .file(FileError(.write, stem + ".json", error.reason))
+      throw .file(FileError(.write, sidecar, error.reason))
     }
-    var header = TokenHeader(identity: identity, recipe: recipe)
+    header = TokenHeader(identity: identity, recipe: recipe)
     header.format = Self.formatName
     header.dtype = self.idType.rawValue
     header.classes = classes.isEmpty ? nil : classes
-    let description: [UInt8]
-    do { description = try header.encoded() } catch {
-      throw .output(path: stem + ".json", reason: "\(error)")
-    }
-    let numbers = Self.numbers(stem)
-    let sidecar = stem + ".json"
+    header.part = part?.begun
+    let description = try Self.encoded(header, stem)
+    let numbers = SampleShards.numbers(stem)
     let isThere = FileManager.default.fileExists(atPath: sidecar)
-    if !resume || numbers.isEmpty {
-      if let first = numbers.first.map({ Self.name(stem, $0) }) ?? (isThere ? sidecar : nil),
-        !(resume && (try? ReadableFile.contents(of: sidecar)) == description)
+    let isOurs = resume && isThere && (try? Self.begun(stem)) == description
+    if numbers.isEmpty || !resume {
+      if !isOurs,
+        let first = numbers.first.map({ SampleShards.name(stem, $0) }) ?? (isThere ? sidecar : nil)
       {
         throw .output(
           path: first,
           reason: "it is already there. Remove it with all of its shards, or choose another output"
             + (numbers.isEmpty ? "" : ", or continue after its shards by --resume"))
       }
-      do { try AtomicFile.write(description, to: sidecar) } catch { throw .file(error) }
-    } else {
-      guard (try? ReadableFile.contents(of: sidecar)) == description else {
-        throw .mixedPieces(
-          path: Self.name(stem, numbers[0]), other: sidecar,
-          reason:
-            "what is to follow the shards is of another tokenizer, recipe, type or list of classes")
-      }
+    } else if !isOurs {
+      throw .mixedPieces(
+        path: SampleShards.name(stem, numbers[0]), other: sidecar,
+        reason:
+          "what is to follow the shards is of another tokenizer, recipe, type, list of classes or part"
+      )
     }
-    for number in numbers { try survey(number, among: numbers) }
+    if !numbers.isEmpty {
+      let found = try SampleShards.survey(stem)
+      (shards, finishedKeys) = (found.shards, NameSet(found.keys))
+    }
+    // A part that is continued is not complete meanwhile.
+    if (try? ReadableFile.contents(of: sidecar)) != description {
+      do { try AtomicFile.write(description, to: sidecar) } catch { throw .file(error) }
+    }
   }
 
   /// Adds one image; the record's path is the key of the sample.
@@ -97,7 +108,7 @@ public final class SampleShardWriter {
       if let open = self.archive {
         archive = open
       } else {
-        archive = try TarWriter(path: Self.name(stem, shards.count))
+        archive = try TarWriter(path: SampleShards.name(stem, shards.count))
         self.archive = archive
       }
       // In this order, as WebDataset sorts members by their endings.
@@ -108,17 +119,36 @@ public final class SampleShardWriter {
       try archive.append(record.path + ".npy", array(record))
     } catch { throw .file(error) }
     count += 1
+    appendedCount += 1
     tokenCount += record.gridHeight * record.gridWidth
   }
 
   /// Completes the last shard and returns the paths of all, those found at the start included.
-  public func finish() throws(TokenFileError) -> [String] {
+  ///
+  /// - Parameter rejected: the images that could not be used, which a part tells of.
+  ///
+  /// Errors: no image at all, unless it is a part: then its description tells that it has none.
+  public func finish(
+    rejected: [EncodedPart.Rejection] = []
+  ) throws(TokenFileError) -> [String] {
     try close()
-    guard !shards.isEmpty else {
-      unlink(stem + ".json")
+    if let part = header.part {
+      var complete = header
+      complete.part = part.completed(rejected, encoded: finishedKeys.count + appendedCount)
+      let description = try Self.encoded(complete, stem)
+      do { try AtomicFile.write(description, to: SampleShards.description(stem)) } catch {
+        throw .file(error)
+      }
+    } else if shards.isEmpty {
+      discard()
       throw .empty(path: stem)
     }
     return shards
+  }
+
+  /// Leaves nothing behind where nothing was written.
+  public func discard() {
+    if shards.isEmpty { unlink(SampleShards.description(stem)) }
   }
 
   private func close() throws(TokenFileError) {
@@ -138,45 +168,18 @@ public final class SampleShardWriter {
     return bytes
   }
 
-  // MARK: Shards that are there
-
-  private static func name(_ stem: String, _ number: Int) -> String {
-    let digits = String(number)
-    return stem + "-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".tar"
+  private static func encoded(_ header: TokenHeader, _ stem: String) throws(TokenFileError)
+    -> [UInt8]
+  {
+    do { return try header.encoded() } catch {
+      throw .output(path: SampleShards.description(stem), reason: "\(error)")
+    }
   }
 
-  /// The numbers of the shards that are there, in order.
-  private static func numbers(_ stem: String) -> [Int] {
-    let place = URL(fileURLWithPath: stem)
-    let folder = place.deletingLastPathComponent().path
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.compactMap { name in
-      guard name.hasPrefix(place.lastPathComponent + "-"), name.hasSuffix(".tar") else {
-        return nil
-      }
-      let number = Int(name.dropFirst(place.lastPathComponent.count + 1).dropLast(4))
-      return number.flatMap { self.name(place.lastPathComponent, $0) == name ? $0 : nil }
-    }.sorted()
-  }
-
-  /// Takes over the keys of a shard.
-  private func survey(_ number: Int, among numbers: [Int]) throws(TokenFileError) {
-    let path = Self.name(stem, number)
-    guard number == shards.count else {
-      throw .missingPiece(
-        path: Self.name(stem, shards.count),
-        reason: "this shard is missing, but shard \(number) exists")
-    }
-    do throws(TarError) {
-      let file: ReadableFile
-      do { file = try ReadableFile(path: path) } catch { throw .file(error) }
-      var reader = TarReader(file)
-      while let member = try reader.nextMember() {
-        if member.name.hasSuffix(".npy") { finishedKeys.insert(String(member.name.dropLast(4))) }
-      }
-    } catch {
-      throw .layout(path: path, reason: "\(error)")
-    }
-    shards.append(path)
+  /// The description that is there, as it was when its part was begun.
+  private static func begun(_ stem: String) throws(TokenFileError) -> [UInt8] {
+    var header = try SampleShards.header(stem)
+    header.part = header.part?.begun
+    return try encoded(header, stem)
   }
 }

@@ -48,10 +48,12 @@ public struct TokenFile: Sendable {
   ///
   /// - `assumption`: what is taken for granted of ids that come without any metadata; nil refuses them.
   /// - `trusted`: files whose ids were checked already, which are not gone through once more.
+  /// - `mayBeEmpty`: whether a part is welcome none of whose images could be used.
   public static func open(
-    path: String, assuming assumption: TokenAssumption? = nil, trusting trusted: Set<String> = []
+    path: String, assuming assumption: TokenAssumption? = nil, trusting trusted: Set<String> = [],
+    mayBeEmpty: Bool = false
   ) throws(TokenFileError) -> TokenFile {
-    let opening = Opening(assumption: assumption, trusted: trusted)
+    let opening = Opening(assumption: assumption, trusted: trusted, mayBeEmpty: mayBeEmpty)
     let named = TokenFormat(path: path)
     let stem = named == nil ? path : PieceName.withoutExtension(path)
     let formats = named.map { [$0] } ?? TokenFormat.allCases
@@ -81,13 +83,14 @@ public struct TokenFile: Sendable {
 
   /// Opens exactly these files, one after the other, as one.
   public static func open(paths: [String]) throws(TokenFileError) -> TokenFile {
-    try Opening(assumption: nil, trusted: []).open(paths)
+    try Opening(assumption: nil, trusted: [], mayBeEmpty: false).open(paths)
   }
 
   /// How files are opened.
   private struct Opening {
     let assumption: TokenAssumption?
     let trusted: Set<String>
+    let mayBeEmpty: Bool
 
     func open(_ paths: [String]) throws(TokenFileError) -> TokenFile {
       var pieces: [TokenPiece] = []
@@ -103,7 +106,11 @@ public struct TokenFile: Sendable {
         pieces.append(piece)
       }
       guard !pieces.isEmpty else { throw .empty(path: "a list of token files") }
-      return TokenFile(pieces)
+      let file = TokenFile(pieces)
+      if file.count == 0, let part = file.part, !mayBeEmpty {
+        throw .emptyPart(path: file.pieces[0].path, number: part.number, total: part.total)
+      }
+      return file
     }
 
     func open(piecesOf name: PieceName) throws(TokenFileError) -> TokenFile {
@@ -133,7 +140,8 @@ public struct TokenFile: Sendable {
     identity = pieces[0].identity
     recipe = pieces[0].recipe
     classes = pieces[0].classes.names
-    part = pieces[0].part
+    // The last one knows what could not be used.
+    part = pieces[pieces.count - 1].part
     var starts: [Int] = []
     var count = 0
     for piece in pieces {
@@ -145,7 +153,15 @@ public struct TokenFile: Sendable {
   }
 
   /// The images' paths, in order.
-  public var paths: [String] { pieces.flatMap(\.paths) }
+  public var paths: [String] { pieces.flatMap { Array($0.paths) } }
+
+  /// The images' paths, in order and in little memory.
+  public var names: NameList {
+    guard pieces.count > 1 else { return pieces[0].paths }
+    var names = NameList()
+    for piece in pieces { names.append(contentsOf: piece.paths) }
+    return names
+  }
 
   /// One image, copied out of the file; `index` is 0 ..< `count`.
   ///
@@ -380,6 +396,8 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
   case latentOutput(path: String, reason: String)
   /// There is not one image to write.
   case empty(path: String)
+  /// A part of a set without an image that could be used.
+  case emptyPart(path: String, number: Int, total: Int)
   /// The new ids have taken their place, but their JSON file has not; decoding finds it all the same.
   case halfReplaced(path: String, sidecar: String, partial: String, reason: String)
   /// The output cannot be named so.
@@ -461,6 +479,10 @@ public enum TokenFileError: Error, Equatable, Sendable, CustomStringConvertible 
       return "cannot write the tokens of \(imagePath): \(reason)."
     case .empty(let path):
       return "cannot write \(path): there is no image in it. Name at least one image."
+    case .emptyPart(let path, let number, let total):
+      return
+        "\(path) holds no image: it is part \(number) of \(total) of a set, and none of its images could be "
+        + "used. Join the parts by encode --merge, and name what they make."
     case .halfReplaced(let path, let sidecar, let partial, let reason):
       return
         "\(path) has the new ids, but \(sidecar) could not be replaced: \(reason). Their description "

@@ -20,7 +20,7 @@ struct TokenHeader: Codable {
   var downsampling: Int
   var digitOrder: String?
   var recipe: Recipe?
-  var paths: [String]?
+  var paths: NameList?
   /// The names that labels are indices of; nil where images have no classes.
   var classes: [String]?
   var checksum: String?
@@ -140,7 +140,7 @@ extension TokenHeader {
     downsampling = try value(Int.self, .downsampling)
     digitOrder = texts["digit_order"]
     recipe = try optional(Recipe.self, .recipe)
-    paths = try optional([String].self, .paths)
+    paths = try optional(NameList.self, .paths)
     classes = try optional([String].self, .classes)
     checksum = texts["checksum"]
     xxh64 = texts["xxh64"]
@@ -222,7 +222,7 @@ extension TokenHeader {
     case is Float.Type: "a number"
     case is Bool.Type: "true or false"
     case is [Int].Type: "a list of integers"
-    case is [String].Type, is String.Type: "text"
+    case is [String].Type, is NameList.Type, is String.Type: "text"
     default: "\(type)"
     }
   }

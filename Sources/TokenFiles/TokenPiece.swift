@@ -11,7 +11,7 @@ struct TokenPiece: Sendable {
   let isLast: Bool
   /// Which share of a set it is; nil where one program encodes all of it.
   let part: EncodedPart?
-  let paths: [String]
+  let paths: NameList
   /// The images' classes.
   var classes: ImageClasses
   /// Whether the ids came alone.
@@ -68,7 +68,10 @@ struct TokenPiece: Sendable {
           + "the depth of its tokens")
     }
     let count = try Self.imageCount(raw)
-    guard count > 0 else { throw .layout(path: path, reason: "it holds no image") }
+    // Of a part there may be none that can be used.
+    guard count > 0 || header.part != nil else {
+      throw .layout(path: path, reason: "it holds no image")
+    }
     try Self.checkGrids(raw, count: count)
     try Self.checkSizes(raw, count: count, downsampling: identity.downsampling)
     classes = try ImageClasses(checking: raw, count: count)
@@ -78,7 +81,7 @@ struct TokenPiece: Sendable {
     offsets = raw.offsets
     grids = raw.grids
     sizes = raw.sizes
-    paths = header.paths ?? (1...count).map(Self.number)
+    paths = header.paths ?? NameList((0..<count).lazy.map { Self.number($0 + 1) })
     isAssumed = raw.isAssumed
     self.path = path
     shard = header.shard

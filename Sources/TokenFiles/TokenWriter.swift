@@ -18,9 +18,8 @@ import Safetensors
 ///
 /// A single file whose paths would fill the header is divided into shards as well.
 public final class TokenWriter {
-  /// The paths of the images in the shards that were there already, as UTF-8: two spellings of one
-  /// letter are two names.
-  public let finishedPaths: Set<[UInt8]>
+  /// The paths of the images in the shards that were there already.
+  public let finishedPaths: NameSet
 
   /// How many of the files that ``finish()`` returns were there at the start and have been checked.
   public private(set) var foundCount: Int
@@ -30,7 +29,7 @@ public final class TokenWriter {
   private let classes: [String]
   private let idType: ElementType
   private let hasIndex: Bool
-  private let part: EncodedPart?
+  private var part: EncodedPart?
   private let name: PieceName
   private let shard: Int
   private let headerLimit: Int
@@ -177,12 +176,24 @@ public final class TokenWriter {
 
   /// Completes the last shard and returns the paths of all files, those found at the start
   /// included.
-  public func finish() throws(TokenFileError) -> [String] {
+  ///
+  /// - Parameter rejected: the images that could not be used, which a part tells of.
+  ///
+  /// Errors: no image at all, unless it is a part: then its file tells that it has none.
+  public func finish(
+    rejected: [EncodedPart.Rejection] = []
+  ) throws(TokenFileError) -> [String] {
     if let failure { throw failure }
     precondition(!isFinished, "finish of a TokenWriter after finish")
+    part = part?.completed(rejected)
+    builder.part = part
     if builder.count == 0 {
-      guard !files.isEmpty else { throw .empty(path: name.data) }
-      if pieceCount > 0 { try markLast() }
+      if files.isEmpty {
+        guard part != nil else { throw .empty(path: name.data) }
+        try close(isLast: true)
+      } else if pieceCount > 0 {
+        try markLast()
+      }
     } else {
       try close(isLast: true)
     }
@@ -234,10 +245,11 @@ public final class TokenWriter {
 
   /// Writes the last shard that was found once more if it does not say that it is the last.
   ///
-  /// That happens when the images that were to follow it are not there any more on resuming.
+  /// That happens when the images that were to follow it are not there any more on resuming, or cannot be
+  /// used.
   private func markLast() throws(TokenFileError) {
     let last = try TokenPiece(path: piece(pieceCount).data)
-    if last.isLast { return }
+    if last.isLast, last.part?.rejectedCount == part?.rejectedCount { return }
     foundCount -= name.files.count + (hasIndex ? 1 : 0)
     for image in 0..<last.count {
       let record = try last.record(at: image)
@@ -258,7 +270,7 @@ public final class TokenWriter {
 extension TokenWriter {
   /// The shards of an earlier run.
   private struct Survey {
-    var paths: Set<[UInt8]> = []
+    var paths = NameSet()
     var pieceCount = 0
     var isComplete = false
     var pieces: [(name: PieceName, piece: TokenPiece)] = []
@@ -325,7 +337,7 @@ extension TokenWriter {
     for piece in names {
       let opened = try TokenPiece(path: piece.data)
       try opened.check(identity: identity, recipe: recipe, of: name.data)
-      guard opened.part == part else {
+      guard opened.part?.begun == part else {
         throw .output(
           path: piece.data,
           reason:
@@ -342,7 +354,7 @@ extension TokenWriter {
           reason: "its ids are \(opened.idType.rawValue), and those of this run would be "
             + "\(type.rawValue). Ask for the same type, or encode everything again")
       }
-      found.paths.formUnion(opened.paths.map { Array($0.utf8) })
+      for path in opened.paths { found.paths.insert(path) }
       found.pieces.append((piece, opened))
     }
     found.pieceCount = numbers.count

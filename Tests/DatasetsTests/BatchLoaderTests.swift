@@ -1,4 +1,5 @@
 import Datasets
+import Files
 import FileTestSupport
 import Foundation
 import Imaging
@@ -147,13 +148,13 @@ import Testing
       folder: ImageFolder(path: folder.path), augmentation: Augmentation(size: 8),
       cacheMegabytes: 1)
     let names = ["000.png", "002.png", "gone.png", "003.png", "004.png"]
-    let set = try ImageSet(store: store, files: names, damaged: ["004.png"])
+    let set = try ImageSet(store: store, files: NameList(names), damaged: ["004.png"])
     #expect(set.files == names)
     #expect(set.damage.entries.map(\.index) == [2, 4])
     #expect([0, 1, 2, 3, 4].map(set.substitute) == [0, 1, 3, 3, 0])
     #expect(try set.image(2) == store.image(3) && set.image(4) == store.image(0))
     #expect(throws: DatasetError.self) {
-      try ImageSet(store: store, files: ["a.png", "b.png", "000.png"])
+      try ImageSet(store: store, files: NameList(["a.png", "b.png", "000.png"]))
     }
   }
 

@@ -20,7 +20,7 @@ import TokenFiles
     let writer = try TokenWriter(
       path: folder.file("t.bin"), format: .bin, identity: identity, recipe: Samples.recipe,
       idType: idType, hasIndex: hasIndex, shard: shard, resume: resume, replace: replace)
-    for record in records where !writer.finishedPaths.contains(Array(record.path.utf8)) {
+    for record in records where !writer.finishedPaths.contains(record.path) {
       try writer.append(record)
     }
     return try writer.finish().map { String($0.dropFirst(folder.path.count + 1)) }

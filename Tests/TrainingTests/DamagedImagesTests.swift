@@ -18,7 +18,7 @@ struct DamagedImagesTests {
     let dataset = try Dataset(
       train: small.data, validationShare: run.data.validationShare, seed: 11,
       augmentation: run.data.augmentation, cacheMegabytes: 0)
-    return (run, dataset.training.files, dataset.validation.files)
+    return (run, Array(dataset.training.files), Array(dataset.validation.files))
   }
 
   private func cut(_ path: String) throws {

@@ -48,8 +48,15 @@ public struct QualityCommand: DocumentedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Folder of real images, best with twice as many as are drawn.", valueName: "folder"))
+      "Folder, list or shards of real images, best with twice as many as are drawn.",
+      valueName: "folder"))
   var real: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Ending of the image in the samples of --real, where these are shards; by default the shortest of PNG "
+        + "and JPEG.", valueName: "ending"))
+  var member: String?
 
   @Option(
     help: ArgumentHelp(
@@ -86,6 +93,11 @@ public struct QualityCommand: DocumentedCommand {
   public func validate() throws {
     try requireName("--real", real)
     try requireName("--features", features)
+    try requireName("--member", member)
+    if member != nil, real == nil {
+      throw ValidationError(
+        "--member is the ending of images of --real: add it, or remove --member")
+    }
     try requireName("--json", json)
     try requireName("--record", record)
     try requireName("<drawn>", drawn)
@@ -111,7 +123,9 @@ public struct QualityCommand: DocumentedCommand {
       var reader = QualityReader(threads: threads, seed: seed, terminal)
       let sets: QualitySets? =
         if let real, let drawn {
-          try QualitySets(drawn: drawn, real: real, most: count, seed: seed, &reader) {
+          try QualitySets(
+            drawn: drawn, real: real, member: member, most: count, seed: seed, &reader
+          ) {
             try QualityPreparation(
               tokenizer: source.tokenizer, recipe: run?.recipe, width: $0, height: $1)
           }

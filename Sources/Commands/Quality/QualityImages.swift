@@ -90,8 +90,14 @@ struct QualityReader {
   }
 
   /// The files of a folder in an order that the seed decides.
-  mutating func files(of folder: String, named name: String) throws -> [String] {
-    let inputs = try ImageInputs(paths: [folder], hasLabels: false)
+  ///
+  /// - Parameter member: the ending of images in shards; nil for the shortest of PNG and JPEG.
+  mutating func files(
+    of folder: String, named name: String, member: String? = nil
+  ) throws -> [ImageLocation] {
+    let inputs = try ImageInputs(
+      paths: [folder], hasLabels: false, member: member,
+      listing: ListingProgress(terminal).observer)
     for warning in inputs.warnings { terminal.warn(warning) }
     var leftOut = LeftOut(terminal)
     for image in inputs.leftOut {
@@ -101,7 +107,7 @@ struct QualityReader {
     leftOut.finish()
     for note in inputs.notes { terminal.say(note) }
     var random = Generator(seed: seed).split(named: name)
-    return random.permutation(of: inputs.files.count).map { inputs.files[$0].path }
+    return random.permutation(of: inputs.files.count).map { inputs.files[$0].location }
   }
 
   /// The first images that can be used, as many as are needed at most.
@@ -110,7 +116,7 @@ struct QualityReader {
   ///   - prepare: brings an image to its size; called by several threads.
   ///   - accept: called with each usable image in order; may throw what ends the command.
   mutating func images(
-    _ files: [String], most: Int, decoder: ImageDecoder, doing: String,
+    _ files: [ImageLocation], most: Int, decoder: ImageDecoder, doing: String,
     prepare: @escaping @Sendable (Image, String) throws -> Image,
     accept: (Image, String) throws -> Void = { _, _ in }
   ) throws -> [Image] {
@@ -125,7 +131,8 @@ struct QualityReader {
     while images.count < most, next < files.count {
       let portion = files[next..<min(next + min(64 * threads, most - images.count), files.count)]
       next += portion.count
-      for (path, result) in zip(portion, read(Array(portion), decoder, prepare)) {
+      for (location, result) in zip(portion, read(Array(portion), decoder, prepare)) {
+        let path = location.name
         do {
           let (image, doubt) = try result.get()
           try accept(image, path)
@@ -153,15 +160,15 @@ struct QualityReader {
   private typealias Read = Result<(image: Image, doubt: String?), any Error>
 
   private func read(
-    _ paths: [String], _ decoder: ImageDecoder,
+    _ files: [ImageLocation], _ decoder: ImageDecoder,
     _ prepare: @escaping @Sendable (Image, String) throws -> Image
   ) -> [Read] {
-    let results = Mutex([Read?](repeating: nil, count: paths.count))
-    concurrently(paths.count, threads: threads) { index in
-      let path = paths[index]
+    let results = Mutex([Read?](repeating: nil, count: files.count))
+    concurrently(files.count, threads: threads) { index in
+      let file = files[index]
       let result = Read {
-        let (image, doubt) = try decoder.open(path).decodeNoting()
-        return (try prepare(image, path), doubt)
+        let (image, doubt) = try decoder.open(file).decodeNoting()
+        return (try prepare(image, file.name), doubt)
       }
       results.withLock { $0[index] = result }
     }
@@ -190,16 +197,17 @@ struct QualitySets {
   /// Reads images.
   ///
   /// - Parameters:
+  ///   - member: the ending of real images in shards; nil for the shortest of PNG and JPEG.
   ///   - most: images of a set at most.
   ///   - prepare: how real images get the size of drawn ones.
   init(
-    drawn folder: String, real realFolder: String, most: Int, seed: UInt64,
+    drawn folder: String, real realFolder: String, member: String?, most: Int, seed: UInt64,
     _ reader: inout QualityReader,
     prepare: (_ width: Int, _ height: Int) throws -> QualityPreparation
   ) throws {
     let (threads, terminal) = (reader.threads, reader.terminal)
     let files = try reader.files(of: folder, named: "drawn")
-    let realFiles = try reader.files(of: realFolder, named: "real")
+    let realFiles = try reader.files(of: realFolder, named: "real", member: member)
     var first: (path: String, width: Int, height: Int)?
     let decoder = try prepare(1, 1).decoder
     let drawn = try reader.images(

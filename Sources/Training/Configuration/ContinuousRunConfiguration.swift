@@ -145,6 +145,9 @@ public struct ImageVectorConfiguration: Sendable, Equatable {
   public var validation: String?
   /// The fraction that is held out.
   public var validationShare: Double
+  /// The ending of the images of shards' samples, such as `jpg` or `seg.png`; nil for the shortest of PNG
+  /// and JPEG.
+  public var member: String?
   /// Side in pixels of the square that is taken from the middle of each image.
   public var imageSize: Int
   /// Side in pixels of a patch.
@@ -157,9 +160,11 @@ public struct ImageVectorConfiguration: Sendable, Equatable {
   /// Describes the data.
   public init(
     train: String, validation: String? = nil, validationShare: Double = 0.05,
-    imageSize: Int = 32, patch: Int = 4, flip: Bool = true, background: String = "white"
+    member: String? = nil, imageSize: Int = 32, patch: Int = 4, flip: Bool = true,
+    background: String = "white"
   ) {
     (self.train, self.validation, self.validationShare) = (train, validation, validationShare)
+    self.member = member
     (self.imageSize, self.patch, self.flip) = (imageSize, patch, flip)
     self.background = background
   }
@@ -180,8 +185,8 @@ extension ImageVectorConfiguration: Configurable {
   public mutating func declare(_ fields: inout ConfigurationFields) {
     fields.string(
       "train", &train, isRequired: true, isPath: true,
-      "Folder of PNG and JPEG files to train on, searched recursively, whose folders are classes, or "
-        + "WebDataset shards.",
+      "Folder of PNG and JPEG files to train on, searched recursively, whose folders are classes; a list "
+        + "(.txt) of paths; or WebDataset shards.",
       remedy: "Name a folder, as in \"train\": \"data/photos\", or by --data.")
     fields.string(
       "validation", &validation, isPath: true,
@@ -189,6 +194,10 @@ extension ImageVectorConfiguration: Configurable {
     fields.number(
       "validationShare", &validationShare, in: .inside(0, 1),
       "Fraction of the images in train held out for evaluation if there is no validation folder.")
+    fields.string(
+      "member", &member, isWritten: { $0 != nil },
+      "Ending of the image in the samples of shards, as in \"jpg\" or \"seg.png\"; without it the shortest "
+        + "of PNG and JPEG.")
     fields.integer(
       "imageSize", &imageSize, in: .between(1, 8192),
       "Side in pixels of the square taken from the middle of each image, which is scaled to cover it."

@@ -175,25 +175,31 @@ public struct VectorData: Sendable {
 
   /// Reads the vectors of a run.
   ///
+  /// - Parameter listing: told of what is listed before images are read.
   /// - Throws: ``VectorError``; `DatasetError`; `TokenFileError`.
   public init(
-    _ data: VectorDataConfiguration, seed: UInt64, shouldStop: () -> Bool = { false }
+    _ data: VectorDataConfiguration, seed: UInt64, shouldStop: () -> Bool = { false },
+    listing: @escaping ListingObserver = { _ in }
   ) throws {
     switch data {
-    case .images(let images): try self.init(images, seed: seed, shouldStop: shouldStop)
+    case .images(let images):
+      try self.init(images, seed: seed, shouldStop: shouldStop, listing: listing)
     case .latents(let latents): try self.init(latents: latents, seed: seed)
     }
   }
 
   private init(
-    _ data: ImageVectorConfiguration, seed: UInt64, shouldStop: () -> Bool
+    _ data: ImageVectorConfiguration, seed: UInt64, shouldStop: () -> Bool,
+    listing: @escaping ListingObserver
   ) throws {
     guard let background = PixelColor(text: data.background) else {
       preconditionFailure("\(data.background) is no colour: the configuration was not checked")
     }
     let dataset = try Dataset(
-      train: data.train, validation: data.validation, validationShare: data.validationShare,
-      seed: seed, augmentation: data.augmentation, background: background, cacheMegabytes: 1 << 20)
+      train: data.train, validation: data.validation, member: data.member,
+      validationShare: data.validationShare, seed: seed, augmentation: data.augmentation,
+      background: background, cacheMegabytes: 1 << 20,
+      listing: listing)
     let sets = try [dataset.training, dataset.validation].map {
       try FixedSet($0, count: $0.count, shouldStop: shouldStop)
     }

@@ -268,7 +268,7 @@ public struct Checkpoint: Sendable, Equatable {
   }
 
   /// A hash of files' names, by which a resumed run knows its training set again.
-  static func hash(ofNames names: [String]) -> String {
+  static func hash(ofNames names: some Sequence<String>) -> String {
     var hash = Checksum()
     for name in names { Array((name + "\n").utf8).withUnsafeBytes { hash.add($0) } }
     return hash.hexadecimal

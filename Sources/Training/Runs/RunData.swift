@@ -27,9 +27,11 @@ extension Dataset {
   ///
   /// - Parameters:
   ///   - need: the memory that the run takes.
+  ///   - listing: told how far the listing of the images is.
   ///   - progress: called as files are looked at, from several threads.
   public init(
     _ run: RunConfiguration, in folders: RunImageFolders, beside need: MemoryNeed,
+    listing: @escaping ListingObserver = { _ in },
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
     let known = folders.knownBy.map { Checkpoint(folder: $0).readIndexes() }
@@ -41,7 +43,7 @@ extension Dataset {
       background: run.data.backgroundColor,
       cacheMegabytes: min(run.data.cacheMegabytes, Int(max(0, room) / 1e6)),
       damagedLimit: run.data.damagedLimit, known: known ?? Indexes(),
-      progress: progress)
+      listing: listing, progress: progress)
   }
 }
 

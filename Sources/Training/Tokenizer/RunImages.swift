@@ -110,7 +110,7 @@ final class RunImages: TrainingCallback {
     if isSame, progress.replaced.isEmpty, progress.replacedValidation.isEmpty {
       return sameImages
     }
-    let names = isSame ? present : checkpoint.readNames()
+    let names = isSame ? Array(present) : checkpoint.readNames()
     if let names, Checkpoint.hash(ofNames: names) == progress.trainingSet {
       if allowed.contains(.images) || 2 * progress.replaced.count > names.count {
         (progress.replaced, progress.replacedValidation) = ([], [])
@@ -123,7 +123,7 @@ final class RunImages: TrainingCallback {
         new: present.filter { !before.contains($0) })
       if change.isEmpty {
         dataset = try dataset.following(
-          names, damaged: known, damagedValidation: Set(progress.replacedValidation))
+          NameList(names), damaged: known, damagedValidation: Set(progress.replacedValidation))
         if let first = gone.first(where: known.contains) {
           let count = gone.count(where: known.contains)
           observer.note(
