@@ -44,18 +44,18 @@ struct TokenizerTests {
 
   /// What does not fit into a call's memory goes through the network in tiles, and changes no bit.
   @Test func smallMemoryGivesTheBitsOfLargeOne() throws {
-    let image = Trained.image(303, 250)
+    let image = Trained.image(603, 500)
     let numbers = image.pixels.map { Float($0) / 127.5 - 1 }
     let (large, small) = (
       try Tokenizer(checkpoint: Trained.fsq.get(), threads: 2),
-      try Tokenizer(checkpoint: Trained.fsq.get(), threads: 2, memory: 14_000_000)
+      try Tokenizer(checkpoint: Trained.fsq.get(), threads: 2, memory: 60_000_000)
     )
     let tokens = try large.encode(image)
     #expect(try small.encode(image) == tokens)
     #expect(try small.encode([image, Trained.image(8, 8)])[0] == tokens)
     #expect(try small.encode(numbers, width: image.width, height: image.height) == tokens)
     #expect(try small.decode(tokens) == large.decode(tokens))
-    let even = Trained.image(302, 250)
+    let even = Trained.image(602, 500)
     let (expected, found) = (
       try large.evaluate([even], sizing: .native), try small.evaluate([even], sizing: .native)
     )
@@ -65,7 +65,7 @@ struct TokenizerTests {
 
     let (continuous, bounded) = (
       try Tokenizer(checkpoint: Trained.kl.get(), threads: 2),
-      try Tokenizer(checkpoint: Trained.kl.get(), threads: 2, memory: 14_000_000)
+      try Tokenizer(checkpoint: Trained.kl.get(), threads: 2, memory: 60_000_000)
     )
     let latents = try continuous.latents(of: image)
     #expect(try bounded.latents(of: image) == latents)
