@@ -211,15 +211,20 @@ struct ImageInputs: Sendable {
     var seen = NameSet()
     for (number, source) in sources.enumerated() {
       let whole = "/" + source.components.joined(separator: "/")
-      for index in 0..<source.count {
+      func add(_ index: Int, _ className: String?) {
         if mayRepeat {
           let inner = source.inner(index)
           let absolute =
             inner.isEmpty ? whole : inner.hasPrefix("/") ? inner : whole + "/" + inner
-          guard seen.insert(absolute) else { continue }
+          guard seen.insert(absolute) else { return }
         }
-        let label = hasLabels ? found.place(of: source.images?.className(index)) : -1
-        places.append(Place(source: Int32(number), index: Int32(index), label: label))
+        places.append(
+          Place(source: Int32(number), index: Int32(index), label: found.place(of: className)))
+      }
+      if hasLabels, let images = source.images {
+        images.forEachClassName(add)
+      } else {
+        for index in 0..<source.count { add(index, nil) }
       }
     }
     let names = Array(found.names.names)

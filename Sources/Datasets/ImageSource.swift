@@ -196,7 +196,26 @@ public struct ImageSource: Sendable {
       }
     }
     let part = parts[index]
-    return part.label?.className(in: shards[Int(part.shard)].path)
+    guard let label = part.label,
+      let file = try? ReadableFile(path: shards[Int(part.shard)].path)
+    else { return nil }
+    return label.className(in: file)
+  }
+
+  /// Calls `body` with each image and its class, in order; a shard is opened once for all of its images that
+  /// follow each other.
+  public func forEachClassName(_ body: (_ index: Int, _ name: String?) throws -> Void) rethrows {
+    guard !parts.isEmpty else {
+      for index in files.indices { try body(index, className(index)) }
+      return
+    }
+    var open: (shard: Int32, file: ReadableFile?) = (-1, nil)
+    for (index, part) in parts.enumerated() {
+      if part.label != nil, open.shard != part.shard {
+        open = (part.shard, try? ReadableFile(path: shards[Int(part.shard)].path))
+      }
+      try body(index, part.label.flatMap { label in open.file.flatMap { label.className(in: $0) } })
+    }
   }
 
   /// The list of classes of these names, each of which is there once.

@@ -176,9 +176,9 @@ extension ShardFile.Label {
   private static let longest = 1 << 20
 
   /// The class that the bytes say: a word or an integer; nil where they say none.
-  func className(in shard: String) -> String? {
-    guard range.count <= Self.longest, let file = try? ReadableFile(path: shard),
-      let bytes = try? file.bytes(range), let text = String(validating: bytes, as: UTF8.self)
+  func className(in file: ReadableFile) -> String? {
+    guard range.count <= Self.longest, let bytes = try? file.bytes(range),
+      let text = String(validating: bytes, as: UTF8.self)
     else { return nil }
     if !isJSON {
       let word = text.trimming(while: \.isWhitespace)

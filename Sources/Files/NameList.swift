@@ -227,6 +227,85 @@ extension NameList: Codable {
   }
 }
 
+// MARK: - As JSON text
+
+extension NameList {
+  /// An array of strings, the text that `JSONEncoder` makes with `.withoutEscapingSlashes`, in little memory.
+  public var jsonText: String {
+    var text: [UInt8] = [UInt8(ascii: "[")]
+    text.reserveCapacity(indices.reduce(2) { $0 + range($1).count + 3 })
+    for index in indices {
+      if index > 0 { text.append(UInt8(ascii: ",")) }
+      text.append(UInt8(ascii: "\""))
+      withUTF8(index) { name in
+        for byte in name { Self.append(byte, to: &text) }
+      }
+      text.append(UInt8(ascii: "\""))
+    }
+    text.append(UInt8(ascii: "]"))
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private static func append(_ byte: UInt8, to text: inout [UInt8]) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
+    case 0x08: text += "\\b".utf8
+    case 0x09: text += "\\t".utf8
+    case 0x0A: text += "\\n".utf8
+    case 0x0C: text += "\\f".utf8
+    case 0x0D: text += "\\r".utf8
+    case 0..<0x20: text += ("\\u00" + (byte < 16 ? "0" : "") + String(byte, radix: 16)).utf8
+    default: text.append(byte)
+    }
+  }
+
+  /// The strings of an array without blanks, whose escapes are of one letter, as ``jsonText`` writes it; nil
+  /// for any other text, which may be such an array all the same.
+  public init?(jsonText text: String) {
+    self.init()
+    var text = text
+    let isDone = text.withUTF8 { bytes -> Bool in
+      guard bytes.count >= 2, bytes[0] == UInt8(ascii: "["), bytes.last == UInt8(ascii: "]")
+      else { return false }
+      if bytes.count == 2 { return true }
+      var place = 1
+      var name: [UInt8] = []
+      while place < bytes.count - 1, bytes[place] == UInt8(ascii: "\"") {
+        place += 1
+        name.removeAll(keepingCapacity: true)
+        while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
+          var byte = bytes[place]
+          if byte < 0x20 { return false }
+          if byte == UInt8(ascii: "\\") {
+            place += 1
+            guard place < bytes.count, let escaped = Self.escapes[bytes[place]] else {
+              return false
+            }
+            byte = escaped
+          }
+          name.append(byte)
+          place += 1
+        }
+        guard place + 1 < bytes.count else { return false }
+        append(utf8: name)
+        place += 1
+        if bytes[place] != UInt8(ascii: ",") { break }
+        place += 1
+        // A comma promises another string.
+        guard bytes[place] == UInt8(ascii: "\"") else { return false }
+      }
+      return place == bytes.count - 1
+    }
+    guard isDone else { return nil }
+  }
+
+  private static let escapes: [UInt8: UInt8] = [
+    UInt8(ascii: "\""): UInt8(ascii: "\""), UInt8(ascii: "\\"): UInt8(ascii: "\\"),
+    UInt8(ascii: "/"): UInt8(ascii: "/"), UInt8(ascii: "b"): 0x08, UInt8(ascii: "t"): 0x09,
+    UInt8(ascii: "n"): 0x0A, UInt8(ascii: "f"): 0x0C, UInt8(ascii: "r"): 0x0D,
+  ]
+}
+
 // MARK: - Sets
 
 /// A set of names, by their bytes: those and 16 to 24 bytes for each.

@@ -130,22 +130,38 @@ extension Header {
 
   /// Length field and JSON, padded with spaces so that the data section starts at a multiple of 8.
   func encoded() -> [UInt8] {
-    var items: [String] = []
+    // In one piece: of many names the texts are large.
+    var bytes = [UInt8](repeating: 0, count: Self.lengthSize)
+    var isFirst = true
+    func put(_ text: String) { bytes.append(contentsOf: text.utf8) }
+    func separate() {
+      if !isFirst { put(",") }
+      isFirst = false
+    }
+    put("{")
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { Self.precedes($0.key, $1.key) }
-        .map { JSONValue.string($0.key).compactText + ":" + JSONValue.string($0.value).compactText }
-      items.append("\"__metadata__\":{" + pairs.joined(separator: ",") + "}")
+      separate()
+      put("\"__metadata__\":{")
+      for (index, key) in metadata.keys.sorted(by: Self.precedes).enumerated() {
+        if index > 0 { put(",") }
+        put(JSONValue.string(key).compactText + ":")
+        put(JSONValue.string(metadata[key] ?? "").compactText)
+      }
+      put("}")
     }
     for entry in entries.sorted(by: { Self.precedes($0.name, $1.name) }) {
+      separate()
       let shape = entry.shape.map(String.init).joined(separator: ",")
-      items.append(
+      put(
         JSONValue.string(entry.name).compactText
           + ":{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(entry.range.lowerBound),\(entry.range.upperBound)]}")
     }
-    var json = Array(("{" + items.joined(separator: ",") + "}").utf8)
-    json.append(contentsOf: repeatElement(0x20, count: (8 - json.count % 8) % 8))
-    return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
+    put("}")
+    bytes.append(contentsOf: repeatElement(0x20, count: (8 - bytes.count % 8) % 8))
+    let length = UInt64(bytes.count - Self.lengthSize).littleEndian
+    withUnsafeBytes(of: length) { bytes.replaceSubrange(..<Self.lengthSize, with: $0) }
+    return bytes
   }
 
   /// By bytes: Swift's own order of strings takes differently composed letters for the same.

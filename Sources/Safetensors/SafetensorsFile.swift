@@ -15,7 +15,7 @@ public struct SafetensorsFile: Sendable {
   /// The tensors, in the order of their bytes.
   public let entries: [TensorEntry]
   /// The free texts under `__metadata__`.
-  public let metadata: [String: String]
+  public private(set) var metadata: [String: String]
 
   private let file: ReadableFile
   private let dataStart: Int
@@ -107,6 +107,13 @@ public struct SafetensorsFile: Sendable {
     do { try file.read(into: target, at: dataStart + entry.range.lowerBound + offset) } catch {
       throw .file(error)
     }
+  }
+
+  /// The same file without its free texts, which may be large: for whoever has read them.
+  public var withoutMetadata: SafetensorsFile {
+    var file = self
+    file.metadata = [:]
+    return file
   }
 
   /// Gives the descriptor back until the next read; see `ReadableFile`.

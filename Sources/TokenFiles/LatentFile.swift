@@ -234,7 +234,8 @@ extension LatentFile {
     }
     return Raw(
       path: path, header: header,
-      storage: LatentStorage(place: .tensor(file, entry), type: .f32, shape: entry.shape),
+      storage: LatentStorage(
+        place: .tensor(file.withoutMetadata, entry), type: .f32, shape: entry.shape),
       mean: try floats("mean"), deviation: try floats("deviation"),
       sizes: try RawTokenPiece.extents("sizes", in: file),
       paddedSizes: try RawTokenPiece.extents("padded_sizes", in: file),

@@ -78,7 +78,7 @@ extension LatentHeader {
     texts[.shiftFactor] = try shiftFactor.map(TokenHeader.json)
     texts[.seed] = seed.map { String($0) }
     texts[.recipe] = try recipe.map(TokenHeader.json)
-    texts[.paths] = try paths.map(TokenHeader.json)
+    texts[.paths] = paths?.jsonText
     texts[.classes] = try classes.map(TokenHeader.json)
     texts[.checksum] = checksum
     texts[.xxh64] = xxh64
@@ -123,7 +123,12 @@ extension LatentHeader {
     seed = try optional(UInt64.self, .seed)
     part = try optional(EncodedPart.self, .part)
     recipe = try optional(Recipe.self, .recipe)
-    paths = try optional(NameList.self, .paths)
+    // There may be hundreds of thousands: the decoder would take ten times their size.
+    if let text = texts["paths"], let plain = NameList(jsonText: text) {
+      paths = plain
+    } else {
+      paths = try optional(NameList.self, .paths)
+    }
     classes = try optional([String].self, .classes)
     checksum = texts["checksum"]
     xxh64 = texts["xxh64"]

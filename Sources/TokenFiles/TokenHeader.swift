@@ -93,7 +93,7 @@ extension TokenHeader {
     texts[.depth] = depth.map(String.init)
     texts[.digitOrder] = digitOrder
     texts[.recipe] = try recipe.map(Self.json)
-    texts[.paths] = try paths.map(Self.json)
+    texts[.paths] = paths?.jsonText
     texts[.classes] = try classes.map(Self.json)
     texts[.checksum] = checksum
     texts[.xxh64] = xxh64
@@ -140,7 +140,12 @@ extension TokenHeader {
     downsampling = try value(Int.self, .downsampling)
     digitOrder = texts["digit_order"]
     recipe = try optional(Recipe.self, .recipe)
-    paths = try optional(NameList.self, .paths)
+    // There may be hundreds of thousands: the decoder would take ten times their size.
+    if let text = texts["paths"], let plain = NameList(jsonText: text) {
+      paths = plain
+    } else {
+      paths = try optional(NameList.self, .paths)
+    }
     classes = try optional([String].self, .classes)
     checksum = texts["checksum"]
     xxh64 = texts["xxh64"]

@@ -51,7 +51,8 @@ struct RawTokenPiece {
       }
       tokens = named
     }
-    array = TokenArray(source: .tensor(file, tokens), type: tokens.type, shape: tokens.shape)
+    array = TokenArray(
+      source: .tensor(file.withoutMetadata, tokens), type: tokens.type, shape: tokens.shape)
     self.path = path
     offsets = try Self.offsets(in: file)
     grids = try Self.extents("grids", in: file)

@@ -59,6 +59,29 @@ struct NameListTests {
     }
   }
 
+  @Test("the text is that of the encoder, and read back; others are left to the decoder")
+  func text() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let every = (0..<0x80 as Range<UInt8>).map { "a\(Character(UnicodeScalar($0)))/b" }
+    for names in [[], [""], Self.names, every, ["🙂 \u{2028}", "\u{7f}\u{80}"]] {
+      let list = NameList(names)
+      #expect(list.jsonText == String(decoding: try encoder.encode(names), as: UTF8.self))
+      let isPlain = names.allSatisfy { name in
+        name.utf8.allSatisfy { $0 >= 0x20 || [8, 9, 10, 12, 13].contains($0) }
+      }
+      #expect((NameList(jsonText: list.jsonText) == list) == isPlain)
+    }
+    #expect(NameList(jsonText: #"["a\/\"b\\"]"#).map { Array($0) } == [#"a/"b\"#])
+    for other in [
+      "", "[", "]", "[\"a\"", "\"a\"]", "[ \"a\"]", "[\"a\" ]", "[\"a\",]", "[,\"a\"]",
+      "[\"a\"\"b\"]", "[1]",
+      "[\"a]", "[\"a\\\"]", "[\"\\u0041\"]", "[\"a\n\"]", "[\"a\"],[\"b\"]", "[[\"a\"]]", "{}",
+    ] {
+      #expect(NameList(jsonText: other) == nil, "\(other)")
+    }
+  }
+
   @Test("a set tells names apart by their bytes, however many")
   func set() {
     var set = NameSet()
