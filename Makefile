@@ -9,7 +9,7 @@
 # Benchmarks/README.md.
 
 SWIFT  ?= swift
-# -march=native reaches Swift's own code generation too. `make NATIVE=` builds portably.
+# -march=native reaches Swift's own code generation too; so does -march=x86-64-v3. `make dist` has them all.
 NATIVE ?= -Xcc -march=native
 # MPI=1 builds in the MPI that is installed, or installs Open MPI: for ranks that mpirun starts.
 MPI    ?=
@@ -39,7 +39,7 @@ SHARE    = $(DESTDIR)$(PREFIX)/share
 MAN      = $(SHARE)/man/man1
 
 # What make bench measures: SECTION=peers, kernels, encode, loading, monitor, growth, prior, prior-growth,
-# prior-quality, continuous or scale; PRESETS=tiny and ROUNDS=1 make it short.
+# prior-quality, continuous, rivals or scale; PRESETS=tiny and ROUNDS=1 make it short.
 SECTION ?= peers
 PRESETS ?=
 ROUNDS  ?=
@@ -59,8 +59,7 @@ help:
 	@echo "make study    train the runs of a study (STUDY=, DATA=, VALIDATION=, MINUTES=)"
 	@echo "make format   rewrite the layout of the sources;  make check   what CI runs first"
 	@echo "make clean    remove what was built"
-	@echo "System packages are installed where they are missing (make packages). NATIVE= builds portably,"
-	@echo "MPI=1 with MPI."
+	@echo "System packages are installed where they are missing (make packages). MPI=1 builds with MPI."
 	@echo "Then: $(BIN)/train photos-256 --data ~/photos   (see docs/photos.md)"
 
 
