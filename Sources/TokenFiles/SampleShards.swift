@@ -14,7 +14,9 @@ public struct SampleShards: Sendable {
   public let recipe: Recipe
   /// The names of the images' classes; empty where they have none.
   public let classes: [String]
-  /// Which share of a set it is; nil where it is whole. Not complete while it has no `rejectedCount`.
+  /// Which share of a set it is; nil where it is whole.
+  ///
+  /// It is not complete while it has no `rejectedCount`.
   public let part: EncodedPart?
   /// The shards, in order.
   public let shards: [String]
