@@ -16,7 +16,7 @@ public struct SampleShards: Sendable {
   public let classes: [String]
   /// Which share of a set it is; nil where it is whole.
   ///
-  /// Not complete while it has no `rejectedCount`.
+  /// It is not complete while it has no `rejectedCount`.
   public let part: EncodedPart?
   /// The shards, in order.
   public let shards: [String]
