@@ -76,7 +76,7 @@ struct MemoryOptionTests {
     _ command: String, _ arguments: [String], signal: Int32
   ) throws -> PseudoTerminal {
     try PseudoTerminal.run(
-      command, arguments, columns: 80, sending: signal, after: "b.png: pass 2 of ")
+      command, arguments, columns: 80, sending: signal, after: "b.png: pass ")
   }
 
   @Test("a stop is heard between tiles, and tells how to go on", arguments: [SIGINT, SIGTERM])
