@@ -3,9 +3,10 @@ import SceneRendering
 
 /// Where things lie: all paths are relative to the root of the repository.
 enum Places {
-  /// An executable of Tessera.
+  /// An executable of Tessera: of this build, or of the folder that `TESSERA_BIN` names.
   static func executable(_ name: String) throws -> String {
-    let path = ".build/release/" + name
+    let folder = ProcessInfo.processInfo.environment["TESSERA_BIN"] ?? ".build/release"
+    let path = folder + "/" + name
     guard FileManager.default.isExecutableFile(atPath: path) else {
       throw BenchmarkError(
         "\(path) is not there. Run make build first, and bench from the root of the repository.")
