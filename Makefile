@@ -110,6 +110,7 @@ tsan: packages
 # A folder and a tarball that run on Linux machines without Swift, on any x86-64 processor of the last fifteen
 # years: the program, its libraries for each level, completions, man pages, configurations, a checkpoint.
 dist: stage
+	.ci/check-dist $(DIST)
 	tar -C $(dir $(DIST)) -czf $(DIST).tar.gz $(notdir $(DIST))
 	@echo $(DIST).tar.gz
 
