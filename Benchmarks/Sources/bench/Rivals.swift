@@ -1,6 +1,8 @@
 import ArgumentParser
 import Configuration
+import Datasets
 import Foundation
+import Imaging
 import Reports
 
 /// Encoding and decoding beside the engines that people use on a CPU, with the same weights, in turns.
