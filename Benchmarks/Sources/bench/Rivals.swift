@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Imaging
 import Reports
+import Training
 
 /// Encoding and decoding beside the engines that people use on a CPU, with the same weights, in turns.
 struct Rivals: ParsableCommand {
