@@ -45,7 +45,8 @@ struct Peers: ParsableCommand {
     let parameters = Codec<Device>.parameterLayout(run.tokenizer).count
     var comparison = Peer(preset: preset, task: task, batch: run.training.batchSize)
     for round in 1...(options.rounds ?? preset.rounds) {
-      for engine in torch == nil ? [Engine.tessera] : Engine.allCases {
+      for engine in torch == nil ? [Engine.tessera] : Engine.allCases
+      where engine != .torchBfloat16 || Torch.hasBfloat16 {
         let measurement: Measurement
         if let precision = engine.precision {
           measurement = try torch!.measure(

@@ -41,7 +41,10 @@ struct Torch {
 
   /// Whether the processor computes in bfloat16; without, PyTorch would convert at each step.
   static var hasBfloat16: Bool {
-    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
+    let info = ProcessInfo.processInfo.environment
+    // PyTorch may be told to compute as on an older processor.
+    guard info["ONEDNN_MAX_CPU_ISA"] == nil,
+      let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
       let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
     else { return false }
     return flags.split(separator: " ").contains { $0 == "avx512_bf16" || $0 == "amx_bf16" }
