@@ -336,8 +336,8 @@ final class ItemProgress {
   /// Seconds since the start.
   var seconds: Double { began.duration(to: .now) / .seconds(1) }
 
-  /// Items done in a second, as people read it.
-  var rate: String { Display.decimals(Double(done) / max(seconds, 1e-9), 1) + " images/s" }
+  /// Items done in a second, or the seconds of one where it takes longer, as people read it.
+  var rate: String { Display.rate(Double(done) / max(seconds, 1e-9)) }
 
   /// So many items are done, of all.
   func reach(_ done: Int) { advance(by: done - self.done) }

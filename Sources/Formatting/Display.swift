@@ -7,6 +7,16 @@ package enum Display {
     String(format: "%.\(digits)f", value)
   }
 
+  /// Images in a second, or the seconds that one takes where that is more than one: "12.5 images/s",
+  /// "123 s an image"; "0.0 images/s" where none was done.
+  package static func rate(_ imagesPerSecond: Double) -> String {
+    guard imagesPerSecond < 1, imagesPerSecond > 0 else {
+      return decimals(imagesPerSecond, 1) + " images/s"
+    }
+    let seconds = 1 / imagesPerSecond
+    return decimals(seconds, seconds < 10 ? 1 : 0) + " s an image"
+  }
+
   /// A number with so many significant digits.
   package static func significant(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)g", value)

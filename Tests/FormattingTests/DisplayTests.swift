@@ -31,6 +31,12 @@ import Testing
     #expect(Display.percent(1) == "100%" && Display.percent(.nan) == "nan%")
   }
 
+  @Test func slowRatesAreSecondsOfAnImage() {
+    #expect(Display.rate(12.46) == "12.5 images/s" && Display.rate(1) == "1.0 images/s")
+    #expect(Display.rate(0.4) == "2.5 s an image" && Display.rate(1 / 122.4) == "122 s an image")
+    #expect(Display.rate(0) == "0.0 images/s")
+  }
+
   @Test func durationsAreClocks() {
     #expect(Display.duration(123) == "2:03" && Display.duration(3723) == "1:02:03")
     #expect(Display.duration(.infinity) == "?")
