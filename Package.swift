@@ -112,7 +112,9 @@ let package = Package(
       embedding: ["Resources/charts.js", "Resources/figures.css", "Resources/marks.css"]),
     // 2
     wall("Layers", ["Autodiff", "Configuration"]),
-    wall("Execution", ["Autodiff", "Randomness", "Threads", "Ranks", "Formatting"]),
+    wall(
+      "Execution",
+      ["Autodiff", "Forms", "Randomness", "Threads", "Ranks", "Formatting", "CProcessor"]),
     wall("Imaging", ["CPNG", "CJPEG", "Files"]),
     wall("Evaluation", ["Randomness", "Threads"]),
     wall("EventFiles", ["Files"]),
@@ -139,7 +141,7 @@ let package = Package(
         "Charts", "Diagnostics", "Evaluation", "Configuration", "Files", "Formatting", "Tokenizers",
       ],
       embedding: ["Resources/page.css", "Resources/page.js"]),
-    wall("CPUBackend", ["Execution", "Autodiff", "Kernels"]),
+    wall("CPUBackend", ["Execution", "Autodiff", "Forms", "Kernels"]),
     wall(
       "WeightExchange",
       [
@@ -197,7 +199,7 @@ let package = Package(
       swiftSettings: settings),
     // Counts calls of malloc in whatever executable it is linked into.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-    tests("KernelsTests", ["Kernels"]),
+    tests("KernelsTests", ["Kernels", "Forms"]),
     tests(
       "AutodiffTests", ["Autodiff", "Execution", "CPUBackend", "Tokenizers", "TestSupport"]),
     tests("LayersTests", ["Layers", "Autodiff", "Execution", "TestSupport"]),

@@ -1,5 +1,6 @@
 import Autodiff
 import Execution
+import Forms
 import Kernels
 
 /// An operation that the CPU can execute: what joins it to its kernel.
@@ -9,8 +10,12 @@ public protocol CPUOperator: Operator {
   /// The scratch words that the kernel needs.
   func workspace(inputs: [Shape], outputs: [Shape], on backend: CPUBackend) -> Int
 
-  /// Computes the outputs from the inputs.
+  /// Computes the outputs from the inputs: the operands' share of them.
   func execute(_ operands: Operands)
+
+  /// The phases in which several threads execute an instruction together, each its share; 0, unless
+  /// something else is said, where one thread does all of it.
+  func phases(of instruction: Instruction, on backend: CPUBackend) -> Int
 
   /// What executes an instruction, again and again: `execute`, unless there is something to find out
   /// once.
@@ -20,6 +25,9 @@ public protocol CPUOperator: Operator {
 extension CPUOperator {
   /// None.
   public func workspace(inputs: [Shape], outputs: [Shape], on backend: CPUBackend) -> Int { 0 }
+
+  /// None.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int { 0 }
 
   /// `execute`.
   public func kernel(for instruction: Instruction) -> @Sendable (Operands) -> Void {
@@ -31,6 +39,8 @@ extension CPUOperator {
 public struct Operands: Sendable {
   /// The backend that executes.
   public let backend: CPUBackend
+  /// What is to be computed.
+  public fileprivate(set) var share = WorkShare.whole
   private let instruction: Instruction
   private let memories: Memories<HostMemory>
 
@@ -74,6 +84,14 @@ public struct Operands: Sendable {
 
   /// The scratch words, of which there are as many as the operation asked for.
   public var workspace: UnsafeMutablePointer<Float> {
+    guard let place = instruction.workspace, let own = memories.workspace else {
+      return sharedWorkspace
+    }
+    return own.floats(at: 0, count: place.shape.count)
+  }
+
+  /// Those of the first of the threads that share the work: where one phase leaves something for the next.
+  public var sharedWorkspace: UnsafeMutablePointer<Float> {
     instruction.workspace.map(floats) ?? output(0)
   }
 
@@ -107,7 +125,11 @@ extension CPUBackend {
     }
     let kernel = operation.kernel(for: instruction)
     let operands = Operands(instruction, memories, on: self)
-    return Kernel { kernel(operands) }
+    return Kernel(phases: operation.phases(of: instruction, on: self)) { share in
+      var operands = operands
+      operands.share = share
+      kernel(operands)
+    }
   }
 }
 

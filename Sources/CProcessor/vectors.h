@@ -94,5 +94,14 @@ TESSERA_INLINE void tessera_prefetch(const float *x) { __builtin_prefetch(x, 0, 
 /// Asks for it in the second cache: it is read a little later.
 TESSERA_INLINE void tessera_prefetch_soon(const float *x) { __builtin_prefetch(x, 0, 2); }
 
+/// Leaves the core to its other thread for a moment, in a loop that waits for another core.
+TESSERA_INLINE void tessera_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 /// Asks for the cache line at an address, which is written soon.
 TESSERA_INLINE void tessera_prefetch_write(const float *y) { __builtin_prefetch(y, 1, 3); }

@@ -44,7 +44,7 @@ final class BoundedCodec {
     self.terminal = terminal
     single = Codec(
       tokenizer.configuration, parameters: tokenizer.parameters, lanes: 1,
-      pool: LanePool(threads: 1))
+      pool: LanePool(threads: codec.lanes))
     let left = max(0, min(limit.bytes - MemoryLimits.reserve, 0x1p60))
     if let memory {
       let weights = tokenizer.parameters.layout.words * MemoryLayout<Float>.stride

@@ -1,4 +1,5 @@
 import Autodiff
+import Forms
 
 /// What a device must offer to replay plans: memory, kernels, and the optimizer's passes.
 ///
@@ -34,6 +35,10 @@ public protocol Backend: Sendable {
 
   /// The scratch words that an operation needs.
   func workspace(for operation: any Operator, inputs: [Shape], outputs: [Shape]) -> Int
+
+  /// The form in which an instruction reads one of its inputs fastest, where that is worth the memory if
+  /// the input does not change from replay to replay; nil where it is none.
+  func preparedForm(of instruction: Instruction) -> PreparedForm?
 
   /// What executes one instruction in the memories of a lane; outputs in gradient memory are added to
   /// what is there.
@@ -105,15 +110,20 @@ public protocol StreamedMoments: AnyObject {
 /// A type of its own, and not generic: a closure that comes out of an array of closures is wrapped anew
 /// each time, which allocates.
 public struct Kernel: Sendable {
-  private let body: @Sendable () -> Void
+  /// The phases in which several threads can execute the instruction together; 0 where one does it all.
+  public let phases: Int
+  private let body: @Sendable (WorkShare) -> Void
 
   /// A closure as a kernel.
-  public init(_ body: @escaping @Sendable () -> Void) {
-    self.body = body
+  public init(phases: Int = 0, _ body: @escaping @Sendable (WorkShare) -> Void) {
+    (self.phases, self.body) = (phases, body)
   }
 
   /// Executes the instruction.
-  public func callAsFunction() { body() }
+  public func callAsFunction() { body(.whole) }
+
+  /// Executes one thread's share of a phase.
+  public func callAsFunction(_ share: WorkShare) { body(share) }
 }
 
 /// The memories that one lane sees.
@@ -126,6 +136,24 @@ public struct Memories<Memory: AnyObject & Sendable>: Sendable {
   public let arena: Memory
   /// The lane's sums of gradients.
   public let gradients: Memory
+  /// Scratch memory of a thread that computes in the lane of another: for it, workspaces begin there; nil
+  /// where they lie in the arena, as the plan has it.
+  public let workspace: Memory?
+
+  /// The memories of a lane.
+  init(
+    parameters: Memory, shared: Memory, arena: Memory, gradients: Memory, workspace: Memory? = nil
+  ) {
+    (self.parameters, self.shared, self.arena) = (parameters, shared, arena)
+    (self.gradients, self.workspace) = (gradients, workspace)
+  }
+
+  /// Those of a thread that computes in this lane beside its own thread.
+  func sharing(workspace: Memory) -> Memories {
+    Memories(
+      parameters: parameters, shared: shared, arena: arena, gradients: gradients,
+      workspace: workspace)
+  }
 
   /// The memory of a region.
   public subscript(region: Region) -> Memory {

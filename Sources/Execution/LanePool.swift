@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Threads
 
 /// Work that is done once for each of a number of indices.
@@ -23,9 +24,13 @@ public final class LanePool: Sendable {
     var work: (any IndexedWork)?
     var count = 0
     var stride = 1
-    var generation = 0
-    var unfinished = 0
+    /// Whether threads join as they come, or each is waited for.
+    var isTogether = false
     var isStopping = false
+    /// The number of the work; changed under the condition, and watched by threads that do not sleep yet.
+    let generation = Atomic<Int>(0)
+    /// The other threads that are not done; likewise.
+    let unfinished = Atomic<Int>(0)
   }
 
   /// Starts threads; they wait without using time.
@@ -54,22 +59,47 @@ public final class LanePool: Sendable {
       for index in 0..<count { work.perform(index) }
       return
     }
+    hand(out: work, count, isTogether: false)
+    LanePool.share(of: 0, stride: threads, count, work)
     let condition = state.condition
     condition.lock()
+    while state.unfinished.load(ordering: .acquiring) > 0 { condition.wait() }
+    state.work = nil
+    condition.unlock()
+  }
+
+  /// Does work that any number of threads do together, each as it comes, and returns when all is done.
+  ///
+  /// Threads are called at once; `before` is done meanwhile. One that has not come when the caller is done is
+  /// not waited for.
+  ///
+  /// - Parameters:
+  ///   - work: performed once by each thread that takes part; when that of the caller, number 0, returns, all
+  ///     is done.
+  ///   - threads: how many take part at most, the caller's included.
+  func runTogether(_ work: any IndexedWork, threads: Int, before: () -> Void) {
+    hand(out: work, threads, isTogether: true)
+    before()
+    work.perform(0)
+    let condition = state.condition
+    condition.lock()
+    state.work = nil
+    condition.unlock()
+    // Who took part has nothing left to do.
+    var patience = Patience()
+    while state.unfinished.load(ordering: .acquiring) > 0 { patience.wait() }
+  }
+
+  private func hand(out work: any IndexedWork, _ count: Int, isTogether: Bool) {
+    state.condition.lock()
     state.work = work
     state.count = count
     state.stride = threads
-    state.generation += 1
-    state.unfinished = threads - 1
-    condition.broadcast()
-    condition.unlock()
-
-    LanePool.share(of: 0, stride: threads, count, work)
-
-    condition.lock()
-    while state.unfinished > 0 { condition.wait() }
-    state.work = nil
-    condition.unlock()
+    state.isTogether = isTogether
+    state.unfinished.store(isTogether ? 0 : threads - 1, ordering: .relaxed)
+    state.generation.wrappingAdd(1, ordering: .releasing)
+    state.condition.broadcast()
+    state.condition.unlock()
   }
 
   private static func share(of thread: Int, stride: Int, _ count: Int, _ work: any IndexedWork) {
@@ -82,23 +112,46 @@ public final class LanePool: Sendable {
 
   private static func wait(_ state: State, thread: Int) {
     var seen = 0
+    var watches = false
     while true {
+      if watches { watch(state, since: seen) }
       state.condition.lock()
-      while state.generation == seen && !state.isStopping { state.condition.wait() }
+      while state.generation.load(ordering: .relaxed) == seen && !state.isStopping {
+        state.condition.wait()
+      }
       if state.isStopping {
         state.condition.unlock()
         return
       }
-      seen = state.generation
-      let (work, count, stride) = (state.work, state.count, state.stride)
+      seen = state.generation.load(ordering: .relaxed)
+      let (count, stride, isTogether) = (state.count, state.stride, state.isTogether)
+      let work = isTogether && thread >= count ? nil : state.work
+      if isTogether, work != nil { state.unfinished.wrappingAdd(1, ordering: .relaxed) }
       state.condition.unlock()
+      watches = isTogether
+      guard let work else { continue }
 
-      if let work { share(of: thread, stride: stride, count, work) }
+      if isTogether {
+        work.perform(thread)
+        state.unfinished.wrappingSubtract(1, ordering: .releasing)
+        continue
+      }
+      share(of: thread, stride: stride, count, work)
+      if state.unfinished.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+        state.condition.lock()
+        state.condition.broadcast()
+        state.condition.unlock()
+      }
+    }
+  }
 
-      state.condition.lock()
-      state.unfinished -= 1
-      if state.unfinished == 0 { state.condition.broadcast() }
-      state.condition.unlock()
+  /// Looks for the next work for a short time without sleep: one image is followed by another, or by its
+  /// decoding, and to wake a thread takes as long as a tenth of a small image.
+  private static func watch(_ state: State, since seen: Int) {
+    let end = ContinuousClock.now + .milliseconds(1)
+    var patience = Patience()
+    while state.generation.load(ordering: .acquiring) == seen, ContinuousClock.now < end {
+      patience.wait()
     }
   }
 }

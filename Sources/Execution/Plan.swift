@@ -34,18 +34,22 @@ public struct Plan: Sendable {
   ///   - outputs: the values to read after a replay, by name.
   ///   - statistics: the values to sum over replays and lanes, by name.
   ///   - workspace: the scratch words that an operation needs on the backend.
+  ///   - preparedForm: what is computed once an update in place of an input of an instruction, if anything.
   public init(
     _ graph: Graph, outputs: [String: Tensor] = [:], statistics: [String: Tensor] = [:],
-    workspace: @escaping (any Operator, _ inputs: [Shape], _ outputs: [Shape]) -> Int
+    workspace: @escaping (any Operator, _ inputs: [Shape], _ outputs: [Shape]) -> Int,
+    preparedForm: (Instruction) -> PreparedForm? = { _ in nil }
   ) {
     let results = Array(outputs.values) + Array(statistics.values)
     var planner = Planner(graph, keeping: results.map(\.id), workspace: workspace)
     planner.run()
-    instructions = planner.instructions
-    preparation = planner.preparation
+    var forms = PreparedForms(
+      preparation: planner.preparation, sharedWords: planner.sharedWords)
+    instructions = planner.instructions.map { forms.prepared($0, preparedForm($0)) }
+    preparation = forms.preparation
+    sharedWords = forms.sharedWords
     parameters = planner.parameters
     arenaWords = planner.arenaWords
-    sharedWords = planner.sharedWords
     wordsWithoutSharing = planner.wordsWithoutSharing
     hasGradients = planner.hasGradients
     hasStates = planner.hasStates
@@ -62,13 +66,80 @@ public struct Plan: Sendable {
 
 extension Plan {
   /// Plans a graph for a device, which tells what scratch memory its kernels need.
+  ///
+  /// - Parameter keepsForms: whether parameters stay as they are for many replays, so that the device may keep
+  ///   them in other forms too.
   public init<B: Backend>(
     _ graph: Graph, outputs: [String: Tensor] = [:], statistics: [String: Tensor] = [:],
-    on backend: B
+    on backend: B, keepsForms: Bool = false
   ) {
     self.init(graph, outputs: outputs, statistics: statistics) {
       backend.workspace(for: $0, inputs: $1, outputs: $2)
+    } preparedForm: {
+      keepsForms ? backend.preparedForm(of: $0) : nil
     }
+  }
+}
+
+// MARK: - Prepared forms
+
+/// An input of an operation in the form in which a device reads it fastest, computed once an update.
+public struct PreparedForm {
+  /// Which input.
+  public let input: Int
+  /// What takes it to its prepared form.
+  public let preparation: any Operator
+  /// The words of the prepared form.
+  public let words: Int
+  /// What is executed with the prepared form in the input's place.
+  public let operation: any Operator
+
+  /// Names every part.
+  public init(
+    input: Int, preparation: any Operator, words: Int, operation: any Operator
+  ) {
+    (self.input, self.preparation) = (input, preparation)
+    (self.words, self.operation) = (words, operation)
+  }
+}
+
+/// Adds prepared forms to what is computed once an update.
+private struct PreparedForms {
+  var preparation: [Instruction]
+  var sharedWords: Int
+  private var places: [Key: Operand] = [:]
+
+  private struct Key: Hashable {
+    let input: Operand
+    let preparation: AnyHashable
+  }
+
+  init(preparation: [Instruction], sharedWords: Int) {
+    (self.preparation, self.sharedWords) = (preparation, sharedWords)
+  }
+
+  /// An instruction that reads a prepared form, if there is one of what depends on parameters alone.
+  mutating func prepared(_ instruction: Instruction, _ form: PreparedForm?) -> Instruction {
+    guard let form else { return instruction }
+    let plain = instruction.inputs[form.input]
+    guard plain.region == .parameters || plain.region == .shared else { return instruction }
+    let key = Key(input: plain, preparation: AnyHashable(form.preparation))
+    let place =
+      places[key]
+      ?? Operand(region: .shared, offset: sharedWords, shape: [form.words], type: .float32)
+    if places[key] == nil {
+      places[key] = place
+      sharedWords = aligned(sharedWords + form.words)
+      preparation.append(
+        Instruction(
+          operation: form.preparation, inputs: [plain], outputs: [place], workspace: nil,
+          layer: instruction.layer))
+    }
+    var inputs = instruction.inputs
+    inputs[form.input] = place
+    return Instruction(
+      operation: form.operation, inputs: inputs, outputs: instruction.outputs,
+      workspace: instruction.workspace, layer: instruction.layer)
   }
 }
 

@@ -100,6 +100,15 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
   /// The kernels of the plan's instructions, lane by lane.
   private let kernels: [[Kernel]]
   private let preparationKernels: [Kernel]
+  /// The kernels of the threads that replay an item of the first lane together; none where one thread does
+  /// as well.
+  private lazy var teamKernels: [[Kernel]] = makeTeamKernels()
+  private lazy var teamSteps = Team.Step.all(of: kernels[0])
+  /// Floating-point operations of a replay that make another thread worth waking; tests have threads share
+  /// what is smaller.
+  package var operationsPerThread = Team.operationsPerThread
+  /// The threads that replay a single item.
+  package var threadsOfOneItem: Int { max(1, teamKernels.count) }
   private let sums: [StatisticSums]
   private var preparedVersion = -1
   private var items = 0
@@ -204,13 +213,40 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
 
   /// Replays the plan once for each of a number of items, each in the first lane that is free.
   ///
-  /// For plans whose items have nothing to do with each other: no gradients, no statistics.
+  /// For plans whose items have nothing to do with each other: no gradients, no statistics. What would leave
+  /// most threads without work, as one item does, all of them replay together, with the same results.
   public func runUnordered(items: Int) {
     precondition(group == nil, "items in no order are of one process")
     precondition(!plan.hasGradients && plan.statistics.isEmpty, "the order of a sum is fixed")
     isDealtInTurn = false
     nextItem.store(0, ordering: .relaxed)
-    start(items)
+    // As many as lanes replay side by side, and what is left over; or all where the lanes are few.
+    let beside = min(lanes, pool.threads)
+    let team = teamKernels.count
+    let rest = 2 * beside <= team ? items : items % beside
+    let together = 2 * min(rest, beside) <= team ? rest : 0
+    if items > together { start(items - together) } else { prepare() }
+    self.items = items
+    for item in (items - together)..<items where !(isCancelled?() ?? false) {
+      replayTogether(item)
+    }
+  }
+
+  /// Replays one item in all threads, in the arena of the first lane.
+  private func replayTogether(_ item: Int) {
+    let stopwatch = trace?.lanes[0]
+    let replay = Replay(lane: 0, item: item, session: self)
+    stopwatch?.start()
+    let team = Team(kernels: teamKernels, steps: teamSteps) { stopwatch?.end(instruction: $0) }
+    let began = ContinuousClock.now
+    pool.runTogether(team, threads: teamKernels.count) {
+      feed(replay)
+      stopwatch?.end(.feeding)
+      team.open()
+    }
+    trace?.add(.replaying, since: began)
+    collect(replay)
+    stopwatch?.end(.collecting)
   }
 
   /// Replays items of several sessions with the same lanes, each in the first lane that is free; the sessions
@@ -290,6 +326,19 @@ public final class Session<B: Backend>: IndexedWork, @unchecked Sendable {
         replay(item, lane, memory, stopwatch)
       }
     }
+  }
+
+  private func makeTeamKernels() -> [[Kernel]] {
+    let work = plan.instructions.reduce(0) { $0 + $1.cost.operations }
+    let threads = min(
+      pool.threads, operationsPerThread > 0 ? work / operationsPerThread : pool.threads)
+    guard threads > 1 else { return [] }
+    let scratch = plan.instructions.reduce(0) { max($0, $1.workspace?.shape.count ?? 0) }
+    return [kernels[0]]
+      + (1..<threads).map { _ in
+        let memories = memories[0].sharing(workspace: backend.allocate(words: scratch))
+        return plan.instructions.map { backend.kernel(for: $0, in: memories) }
+      }
   }
 
   /// Replays one item in a lane.

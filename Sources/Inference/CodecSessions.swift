@@ -143,7 +143,7 @@ final class CodecSessions<B: Backend> {
         task == .reconstruct
         ? found.merging(["images": tokenizer.decode(codes)]) { first, _ in first } : found
     }
-    return Plan(graph, outputs: outputs, on: backend)
+    return Plan(graph, outputs: outputs, on: backend, keepsForms: true)
   }
 
   /// What a task reads of the bottleneck, by name, and the codes that are decoded.

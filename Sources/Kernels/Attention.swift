@@ -1,3 +1,5 @@
+import Forms
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
@@ -88,7 +90,8 @@ public struct AttentionGeometry: Sendable, Hashable {
 public func attend(
   _ g: AttentionGeometry, query: UnsafePointer<Float>, key: UnsafePointer<Float>,
   value: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
-  logSums: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>
+  logSums: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>,
+  share: WorkShare = .whole
 ) {
   let (head, padded, block) = (g.head, g.paddedHead, AttentionGeometry.queryBlock)
   let keys = workspace
@@ -98,12 +101,20 @@ public func attend(
   let scores = means + block * padded
   let tops = scores + block * AttentionGeometry.keyBlock
   let sums = tops + block
+  let blocks = (g.queries + block - 1) / block
+  // Of all blocks of queries, sequence by sequence and head by head.
+  let own = share.range(of: g.batch * g.heads * blocks)
   for n in 0..<g.batch {
     for h in 0..<g.heads {
+      let before = (n * g.heads + h) * blocks
+      let mine = own.clamped(to: before..<(before + blocks))
+      guard !mine.isEmpty else { continue }
       let offset = h * head
       packKeys(g, key + (n * g.keys * g.channels + offset), into: keys)
       packValues(g, value + (n * g.keys * g.channels + offset), into: values)
-      for first in stride(from: 0, to: g.queries, by: block) {
+      for first in stride(
+        from: (mine.lowerBound - before) * block, to: (mine.upperBound - before) * block, by: block)
+      {
         let rows = min(block, g.queries - first)
         let place = (n * g.queries + first) * g.channels + offset
         copyRows(rows, head, query + place, leading: g.channels, by: g.scale, into: queries, padded)

@@ -1,3 +1,5 @@
+import Forms
+
 /// How a convolution is computed.
 public enum ConvolutionAlgorithm: Sendable, Hashable {
   /// By the algorithm that is fastest: Winograd's where it applies, else by patches.
@@ -69,6 +71,16 @@ public struct ConvolutionGeometry: Sendable, Hashable {
     return max(forward, backward)
   }
 
+  /// The phases in which threads share `convolve`: the filter is transformed, then it is applied.
+  ///
+  /// What patches are multiplied with is cheap to pack, and each thread does so itself.
+  public var phases: Int { WinogradTiles(self) == nil ? 1 : 2 }
+
+  /// The floats of a filter from `prepareFilter`.
+  public var preparedWords: Int {
+    WinogradTiles(self)?.filterWords ?? PatchWorkspace(self).filter.words
+  }
+
   private func windows(_ slack: Int) -> Int { slack < 0 ? 0 : slack / stride + 1 }
 
   /// Output pixels, N H' W'.
@@ -109,18 +121,52 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 /// image[n, v s + j - top, u s + i - left, c] filter[j, i, c, o], zero outside the image.
 ///
 /// image [N, H, W, I], filter [kh, kw, I, O], bias [O] or none, output [N, H', W', O].
+///
+/// - Parameters:
+///   - share: what is computed, of `ConvolutionGeometry.phases` phases.
+///   - shared: the workspace of the first of the threads that share the work.
 public func convolve(
   _ g: ConvolutionGeometry, image: UnsafePointer<Float>, filter: UnsafePointer<Float>,
   bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
-  workspace: UnsafeMutablePointer<Float>
+  workspace: UnsafeMutablePointer<Float>, share: WorkShare = .whole,
+  shared: UnsafeMutablePointer<Float>? = nil
 ) {
   if let tiles = WinogradTiles(g) {
     tiles.convolve(
       image: image, filter: filter, mirrored: false, bias: bias, into: output,
-      workspace: workspace)
+      workspace: workspace, share: share, shared: shared ?? workspace)
   } else {
     convolveByPatches(
-      g, image: image, filter: filter, bias: bias, into: output, workspace: workspace)
+      g, image: image, filter: filter, bias: bias, into: output, workspace: workspace, share: share)
+  }
+}
+
+/// The same with a filter from `prepareFilter`, bit by bit; in one phase.
+public func convolve(
+  _ g: ConvolutionGeometry, image: UnsafePointer<Float>, preparedFilter: UnsafePointer<Float>,
+  bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>, share: WorkShare = .whole
+) {
+  if let tiles = WinogradTiles(g) {
+    tiles.convolve(
+      image: image, transformed: preparedFilter, bias: bias, into: output, workspace: workspace,
+      share: share)
+  } else {
+    convolveByPatches(
+      g, image: image, packed: preparedFilter, bias: bias, into: output, workspace: workspace,
+      share: share)
+  }
+}
+
+/// Transforms or packs a filter `[kh, kw, I, O]`, to `ConvolutionGeometry.preparedWords` floats.
+public func prepareFilter(
+  _ g: ConvolutionGeometry, _ filter: UnsafePointer<Float>,
+  into prepared: UnsafeMutablePointer<Float>
+) {
+  if let tiles = WinogradTiles(g) {
+    tiles.transform(filter, into: prepared)
+  } else {
+    PatchWorkspace(g).filter.pack(filter, into: prepared)
   }
 }
 

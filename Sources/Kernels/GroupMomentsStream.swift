@@ -19,6 +19,7 @@ public final class GroupMomentsStream {
     memory = .allocate(capacity: 7 * rows.span)
     memory.initialize(repeating: 0, count: 7 * rows.span)
     totals = Totals(count: 2 * rows.span, of: memory + rows.span, in: memory + 3 * rows.span)
+    totals.clear()
   }
 
   deinit { memory.deallocate() }

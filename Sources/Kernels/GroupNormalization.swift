@@ -1,3 +1,5 @@
+import Forms
+
 /// What follows a group normalization in the same pass.
 public enum FusedActivation: Sendable, Hashable {
   /// Nothing.
@@ -38,6 +40,9 @@ public struct GroupNormalizationGeometry: Sendable, Hashable {
   /// whole vectors (coefficients, sums, sums in Double), and two sums in Double per channel.
   public var workspace: Int { 11 * ChannelRows(self).span + 4 * channels }
 
+  /// The phases in which threads share `groupNormalize`: for each image its moments, then its result.
+  public var phases: Int { 2 * batch }
+
   /// Channels per group.
   var depth: Int { channels / groups }
 }
@@ -49,19 +54,40 @@ public struct GroupNormalizationGeometry: Sendable, Hashable {
 /// epsilon) come out as [N, G]. The variance is that of the population, summed about nearly the
 /// mean, so a large mean costs no accuracy. `y` may be `x`.
 /// Wu and He, "Group Normalization", arXiv 1803.08494.
+///
+/// - Parameters:
+///   - share: what is computed, of `GroupNormalizationGeometry.phases` phases. A thread has the same channels
+///     of the same pixels in both phases of an image, as they are in its cache.
+///   - shared: the workspace of the first of the threads that share the work.
 public func groupNormalize(
   _ g: GroupNormalizationGeometry, x: UnsafePointer<Float>, scale: UnsafePointer<Float>,
   shift: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
   mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>,
-  workspace: UnsafeMutablePointer<Float>
+  workspace: UnsafeMutablePointer<Float>, share: WorkShare = .whole,
+  shared: UnsafeMutablePointer<Float>? = nil
 ) {
+  let rows = ChannelRows(g)
+  let places = share.range(of: rows.span, unit: 16)
+  let origin = workspace
+  let sums = workspace + rows.span
+  let totals = Totals(
+    count: 2 * rows.span, of: sums, in: (shared ?? workspace) + 3 * rows.span)
   for n in 0..<g.batch {
     let start = n * g.pixels * g.channels
-    let (means, reciprocals) = (mean + n * g.groups, reciprocalDeviation + n * g.groups)
-    groupMoments(
-      g, x + start, mean: means, reciprocalDeviation: reciprocals, workspace: workspace)
+    var (means, reciprocals) = (mean + n * g.groups, reciprocalDeviation + n * g.groups)
+    if share.includes(phase: 2 * n) {
+      addMoments(g, rows, places, x + start, origin: origin, sums: sums, totals: totals)
+    }
+    guard share.includes(phase: 2 * n + 1) else { continue }
+    if share.index > 0 {
+      // Each thread has the moments for itself; those of the first one are told.
+      means = workspace + 7 * rows.span
+      reciprocals = means + g.groups
+    }
+    finishMoments(g, rows, origin, totals, mean: means, reciprocalDeviation: reciprocals)
     normalize(
-      g, x + start, scale, shift, means, reciprocals, into: y + start, workspace: workspace)
+      g, rows, places, x + start, scale, shift, means, reciprocals, into: y + start,
+      workspace: workspace)
   }
 }
 
@@ -74,35 +100,36 @@ public func groupNormalizeAgain(
   reciprocalDeviation: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
   workspace: UnsafeMutablePointer<Float>
 ) {
+  let rows = ChannelRows(g)
   for n in 0..<g.batch {
     let start = n * g.pixels * g.channels
     normalize(
-      g, x + start, scale, shift, mean + n * g.groups, reciprocalDeviation + n * g.groups,
-      into: y + start, workspace: workspace)
+      g, rows, 0..<rows.span, x + start, scale, shift, mean + n * g.groups,
+      reciprocalDeviation + n * g.groups, into: y + start, workspace: workspace)
   }
 }
 
-/// The mean and 1 / sqrt(variance + epsilon) of each group of one image.
+/// Adds up the differences from an origin near the mean of each group of one image, and their squares, at
+/// some places of its rows.
 ///
 /// One pass over memory: with differences d from an origin near the mean, mean = origin + E d and
 /// variance = E d^2 - (E d)^2, which loses nothing while (E d)^2 is not far above the variance.
-private func groupMoments(
-  _ g: GroupNormalizationGeometry, _ x: UnsafePointer<Float>,
-  mean: UnsafeMutablePointer<Float>, reciprocalDeviation: UnsafeMutablePointer<Float>,
-  workspace: UnsafeMutablePointer<Float>
+private func addMoments(
+  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ places: Range<Int>,
+  _ x: UnsafePointer<Float>, origin: UnsafeMutablePointer<Float>,
+  sums: UnsafeMutablePointer<Float>, totals: Totals
 ) {
-  let rows = ChannelRows(g)
-  let origin = workspace
-  let sums = workspace + rows.span
-  let totals = Totals(count: 2 * rows.span, of: sums, in: workspace + 3 * rows.span)
+  let squares = (rows.span + places.lowerBound)..<(rows.span + places.upperBound)
+  totals.clear(places)
+  totals.clear(squares)
   sampleMeans(g, rows, x, step: sampleStep(g) * g.channels, into: origin)
   let pass = Moments(
     x: x, origin: origin, sums: sums, squares: sums + rows.span, span: rows.span)
   for block in rows.blocks {
-    rows.run(pass, over: block)
-    totals.take()
+    rows.run(pass, over: block, places)
+    totals.take(places)
+    totals.take(squares)
   }
-  finishMoments(g, rows, origin, totals, mean: mean, reciprocalDeviation: reciprocalDeviation)
 }
 
 /// Mean and 1 / sqrt(variance + epsilon) of each group from the totals of differences and their squares.
@@ -160,18 +187,18 @@ func sampleMeans(
   repeatPixel(g, rows, origin)
 }
 
-/// y = act((x - mean) reciprocalDeviation scale + shift) for one image.
+/// y = act((x - mean) reciprocalDeviation scale + shift) for one image, at some places of its rows.
 private func normalize(
-  _ g: GroupNormalizationGeometry, _ x: UnsafePointer<Float>, _ scale: UnsafePointer<Float>,
+  _ g: GroupNormalizationGeometry, _ rows: ChannelRows, _ places: Range<Int>,
+  _ x: UnsafePointer<Float>, _ scale: UnsafePointer<Float>,
   _ shift: UnsafePointer<Float>, _ means: UnsafePointer<Float>,
   _ reciprocals: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
   workspace: UnsafeMutablePointer<Float>
 ) {
-  let rows = ChannelRows(g)
   let c = Coefficients(g, rows, scale, shift, means, reciprocals, in: workspace)
   let pass = Normalization(
     x: x, c: c, isSiLU: g.activation == .silu, y: y, span: rows.span)
-  for block in rows.blocks.reversed() { rows.run(pass, over: block) }
+  for block in rows.blocks.reversed() { rows.run(pass, over: block, places) }
 }
 
 /// Adds up x - origin and its square.
@@ -283,18 +310,24 @@ struct ChannelRows {
   var blocks: Range<Int> { 0..<((count + 32 * span - 1) / (32 * span)) }
 
   /// Lets a pass run over a block, four rows at a time, and rows that are left one by one.
+  ///
+  /// - Parameter places: the places of a row that it runs over, from a multiple of 16 to another; all unless
+  ///   something else is said.
   @inline(__always)
-  func run<Pass: RowPass>(_ pass: Pass, over block: Int) {
+  func run<Pass: RowPass>(_ pass: Pass, over block: Int, _ places: Range<Int>? = nil) {
+    let places = places ?? 0..<span
     var start = block * 32 * span
     let end = min(count, start + 32 * span)
     while start + 4 * span <= end {
-      for place in stride(from: 0, to: span, by: 16) {
+      for place in stride(from: places.lowerBound, to: places.upperBound, by: 16) {
         pass.run(Lanes(start: place, count: 16), rows: 4, from: start)
       }
       start += 4 * span
     }
     while start < end {
-      for place in vectors(min(span, end - start)) { pass.run(place, rows: 1, from: start) }
+      for place in vectors(min(places.upperBound, end - start) - places.lowerBound) {
+        pass.run(place + places.lowerBound, rows: 1, from: start)
+      }
       start += span
     }
   }
@@ -314,7 +347,7 @@ struct Totals {
   private let totals: UnsafeMutableRawPointer
   private let count: Int
 
-  /// Totals of what is added up in `sums`, all zero at first.
+  /// Totals of what is added up in `sums`, to be cleared before use.
   ///
   /// `count` is a multiple of 16; the totals take twice as many floats of memory.
   init(
@@ -323,13 +356,20 @@ struct Totals {
     self.count = count
     self.sums = sums
     totals = UnsafeMutableRawPointer(memory)
-    fill(count: count, with: 0, into: sums)
-    fill(count: 2 * count, with: 0, into: memory)
   }
 
-  /// Adds the sums in Float, and sets them to zero.
-  func take() {
-    for i in stride(from: 0, to: count, by: 16) {
+  /// Sets sums and totals to zero: all, or some from a multiple of 16 to another.
+  func clear(_ places: Range<Int>? = nil) {
+    let places = places ?? 0..<count
+    fill(count: places.count, with: 0, into: sums + places.lowerBound)
+    (totals + 8 * places.lowerBound).initializeMemory(
+      as: Double.self, repeating: 0, count: places.count)
+  }
+
+  /// Adds the sums in Float, and sets them to zero: all, or some from a multiple of 16 to another.
+  func take(_ places: Range<Int>? = nil) {
+    let places = places ?? 0..<count
+    for i in stride(from: places.lowerBound, to: places.upperBound, by: 16) {
       let old = (totals + 8 * i).loadUnaligned(as: SIMD16<Double>.self)
       (totals + 8 * i).storeBytes(of: old + doubles(sums.vector(i)), as: SIMD16<Double>.self)
       sums.store(SIMD16<Float>.zero, at: i)

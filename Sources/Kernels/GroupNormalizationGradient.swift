@@ -21,6 +21,7 @@ public func groupNormalizeGradient(
   let rows = ChannelRows(g)
   let totals = Totals(
     count: 2 * g.channels, of: workspace, in: workspace + 11 * rows.span)
+  totals.clear()
   for n in 0..<g.batch {
     let start = n * g.pixels * g.channels
     imageGradient(
@@ -50,6 +51,7 @@ private func imageGradient(
   let constants = workspace + 4 * rows.span
   let forShift = workspace + 5 * rows.span
   let sums = Totals(count: 2 * rows.span, of: forShift, in: workspace + 7 * rows.span)
+  sums.clear()
   let adding = GradientSums(
     outputGradient: outputGradient, x: x, c: c, d: g.activation == .silu ? inputGradient : nil,
     forShift: forShift, forScale: forShift + rows.span, span: rows.span)

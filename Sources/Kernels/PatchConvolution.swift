@@ -1,3 +1,5 @@
+import Forms
+
 // The three convolution functions as products with the matrix of patches `[pixels, kh kw I]`: any
 // filter, stride and padding. The patches of a block of pixels are gathered at a time. For a 1x1
 // filter with stride 1 the image is that matrix as it stands.
@@ -42,13 +44,25 @@ struct PatchWorkspace {
 func convolveByPatches(
   _ g: ConvolutionGeometry, image: UnsafePointer<Float>, filter: UnsafePointer<Float>,
   bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
-  workspace: UnsafeMutablePointer<Float>
+  workspace: UnsafeMutablePointer<Float>, share: WorkShare
+) {
+  let packed = PatchWorkspace(g).parts(workspace).filter
+  PatchWorkspace(g).filter.pack(filter, into: packed)
+  convolveByPatches(
+    g, image: image, packed: packed, bias: bias, into: output, workspace: workspace, share: share)
+}
+
+/// The same with a filter that is packed.
+func convolveByPatches(
+  _ g: ConvolutionGeometry, image: UnsafePointer<Float>, packed: UnsafePointer<Float>,
+  bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>, share: WorkShare
 ) {
   let sizes = PatchWorkspace(g)
-  let (packed, patches, rows, _) = sizes.parts(workspace)
+  let (_, patches, rows, _) = sizes.parts(workspace)
   let isDirect = sizes.outputs == g.outputs
-  sizes.filter.pack(filter, into: packed)
-  eachBlock(g, isWhole: g.isPointwise && isDirect) { first, count in
+  let own = share.range(of: g.pixels, unit: 2)
+  eachBlock(g, own, isWhole: g.isPointwise && isDirect) { first, count in
     let y = output + first * g.outputs
     sizes.filter.multiply(
       rows: count, gathered(g, image, first: first, count: count, patches), leading: g.patch,
@@ -76,7 +90,7 @@ func convolveImageGradientByPatches(
     fill(count: g.batch * g.height * g.width * g.inputs, with: 0, into: imageGradient)
   }
   let isDirect = g.isPointwise && sizes.patch == g.patch
-  eachBlock(g, isWhole: isDirect) { first, count in
+  eachBlock(g, 0..<g.pixels, isWhole: isDirect) { first, count in
     sizes.transposed.multiply(
       rows: count, outputGradient + first * g.outputs, leading: g.outputs, packed,
       into: isDirect ? imageGradient + first * g.patch : patches, leading: sizes.patch)
@@ -103,7 +117,7 @@ func addFilterGradientByPatches(
   let isDirect = sizes.outputs == g.outputs
   let product = sizes.gradient
   if !isDirect { fill(count: g.patch * sizes.outputs, with: 0, into: sums) }
-  eachBlock(g, isWhole: g.isPointwise && isDirect) { first, count in
+  eachBlock(g, 0..<g.pixels, isWhole: g.isPointwise && isDirect) { first, count in
     let dy = outputGradient + first * g.outputs
     if !isDirect {
       // What fills up the rows is whatever was there: its columns of the sums are left out below.
@@ -135,17 +149,17 @@ private func gathered(
   return UnsafePointer(patches)
 }
 
-/// Calls `body` with the first output pixel and the number of pixels of each block in turn, or of all
-/// where nothing is gathered or copied.
+/// Calls `body` with the first output pixel and the number of pixels of each block of some pixels in turn,
+/// or of all of them where nothing is gathered or copied.
 @inline(__always)
 private func eachBlock(
-  _ g: ConvolutionGeometry, isWhole: Bool, _ body: (_ first: Int, _ count: Int) -> Void
+  _ g: ConvolutionGeometry, _ pixels: Range<Int>, isWhole: Bool,
+  _ body: (_ first: Int, _ count: Int) -> Void
 ) {
-  let pixels = g.pixels
-  let block = isWhole ? max(pixels, 1) : g.block
-  var first = 0
-  while first < pixels {
-    body(first, min(block, pixels - first))
+  let block = isWhole ? max(pixels.count, 1) : g.block
+  var first = pixels.lowerBound
+  while first < pixels.upperBound {
+    body(first, min(block, pixels.upperBound - first))
     first += block
   }
 }

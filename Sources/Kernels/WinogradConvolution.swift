@@ -1,10 +1,13 @@
+import Forms
+
 // The three convolution functions by Winograd's algorithm: per block of tiles the image is
 // transformed, 36 matrix products stand in for the convolution, and the result is transformed
 // back. The products are a quarter of the arithmetic of the direct form; relative errors in norm stay
 // near 2e-6 or below.
 //
-// The filter is transformed anew at each call. Kept from call to call it would be four times the
-// weights to read from memory, where the weights themselves are read and transformed as fast.
+// Where weights change, the filter is transformed anew at each call. Where they stay, small filters are
+// kept transformed; a large one would be four times the weights to read from memory, where the weights
+// themselves are read and transformed as fast.
 
 extension WinogradTiles {
   /// The floats of scratch memory that any of the three functions needs.
@@ -19,7 +22,7 @@ extension WinogradTiles {
   private static var scratchWords: Int { max(36, 9 * 16) * 16 }
 
   /// The floats of the transformed filter, or of the sums of its gradient.
-  private var filterWords: Int { 36 * frequencyStep }
+  var filterWords: Int { 36 * frequencyStep }
 
   /// From frequency to frequency of the filter: a line more than the matrix takes, see `Frequencies`.
   private var frequencyStep: Int { PackedMatrix(inner: inputs, columns: outputs).words + 16 }
@@ -46,16 +49,32 @@ extension WinogradTiles {
   func convolve(
     image: UnsafePointer<Float>, filter: UnsafePointer<Float>, mirrored: Bool,
     bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
-    workspace: UnsafeMutablePointer<Float>
+    workspace: UnsafeMutablePointer<Float>, share: WorkShare = .whole,
+    shared: UnsafeMutablePointer<Float>? = nil
   ) {
-    let (scratch, u, v, m) = parts(workspace)
-    let matrix = PackedMatrix(inner: inputs, columns: outputs)
-    if mirrored {
-      transformMirrored(filter, matrix, into: u, scratch: scratch)
-    } else {
-      transform(filter, matrix, into: u)
+    let u = parts(shared ?? workspace).filter
+    if share.includes(phase: 0) {
+      if mirrored {
+        precondition(share.count == 1, "a mirrored filter is transformed by one thread")
+        transformMirrored(filter, into: u, scratch: parts(workspace).scratch)
+      } else {
+        transform(filter, into: u, share: share)
+      }
     }
-    eachBlock { first, count in
+    guard share.includes(phase: 1) else { return }
+    convolve(
+      image: image, transformed: u, bias: bias, into: output, workspace: workspace, share: share)
+  }
+
+  /// The same with a filter that is transformed.
+  func convolve(
+    image: UnsafePointer<Float>, transformed u: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    into output: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>,
+    share: WorkShare
+  ) {
+    let (scratch, _, v, m) = parts(workspace)
+    let matrix = PackedMatrix(inner: inputs, columns: outputs)
+    eachBlock(in: share.range(of: count, unit: 2)) { first, count in
       transformImages(image, first: first, count: count, into: v, scratch: scratch)
       for f in 0..<36 {
         matrix.multiply(
@@ -79,7 +98,7 @@ extension WinogradTiles {
     workspace: UnsafeMutablePointer<Float>
   ) {
     let (scratch, u, v, m) = parts(workspace)
-    eachBlock { first, count in
+    eachBlock(in: 0..<count) { first, count in
       transformImages(image, first: first, count: count, into: v, scratch: scratch)
       transformOutputGradients(
         outputGradient, first: first, count: count, into: m, scratch: scratch)
@@ -104,14 +123,16 @@ extension WinogradTiles {
   private var sumLength: Int { 16 * block }
 
   /// U = G g G^T: filter `[3, 3, I, O]` to 36 packed matrices `[I, O]`.
-  private func transform(
-    _ filter: UnsafePointer<Float>, _ matrix: PackedMatrix, into u: UnsafeMutablePointer<Float>
+  func transform(
+    _ filter: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>, share: WorkShare = .whole
   ) {
+    let matrix = PackedMatrix(inner: inputs, columns: outputs)
     let area = inputs * outputs
+    let own = share.range(of: inputs)
     for output in stride(from: 0, to: outputs, by: 16) {
       let lanes = min(16, outputs - output)
       let (offset, stride) = matrix.place(output)
-      for input in 0..<inputs {
+      for input in own {
         let taps = filter + (input * outputs + output)
         transformFilter(
           { i, j in load(taps + (3 * i + j) * area, lanes) },
@@ -122,9 +143,10 @@ extension WinogradTiles {
 
   /// The same for a filter `[3, 3, O, I]`, turned by half, by blocks of 16 inputs and outputs.
   private func transformMirrored(
-    _ filter: UnsafePointer<Float>, _ matrix: PackedMatrix, into u: UnsafeMutablePointer<Float>,
+    _ filter: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
+    let matrix = PackedMatrix(inner: inputs, columns: outputs)
     let area = inputs * outputs
     for output in stride(from: 0, to: outputs, by: 16) {
       let (offset, stride) = matrix.place(output)
@@ -226,12 +248,12 @@ struct WinogradTiles {
     return (image, row * 4, column * 4)
   }
 
-  /// Calls `body` with the first tile and the number of tiles of each block in turn.
+  /// Calls `body` with the first tile and the number of tiles of each block of some tiles in turn.
   @inline(__always)
-  func eachBlock(_ body: (_ first: Int, _ count: Int) -> Void) {
-    var first = 0
-    while first < count {
-      body(first, min(block, count - first))
+  func eachBlock(in tiles: Range<Int>, _ body: (_ first: Int, _ count: Int) -> Void) {
+    var first = tiles.lowerBound
+    while first < tiles.upperBound {
+      body(first, min(block, tiles.upperBound - first))
       first += block
     }
   }

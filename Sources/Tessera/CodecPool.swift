@@ -9,10 +9,10 @@ typealias Device = CPUBackend
 
 /// Codecs over one set of weights, each lent to one task at a time.
 ///
-/// A codec serves one caller at a time. Calls with one image take codecs of one thread, so that as
-/// many tasks as there are threads compute side by side; a call with several images takes the
-/// codec that shares them out over all threads; images that need much memory go through one codec
-/// one by one, and those that do not fit in tiles.
+/// A codec serves one caller at a time. One codec has all threads, which share several images out, or
+/// compute a single one together. While it is lent, calls with one image take codecs of one thread, so
+/// that as many tasks as there are threads compute side by side. Images that need much memory go through
+/// one codec one by one, and those that do not fit in tiles.
 final class CodecPool: @unchecked Sendable {
   // Unchecked: the condition guards what changes, a codec is in the hands of one task, and the
   // weights are only read.
@@ -23,7 +23,7 @@ final class CodecPool: @unchecked Sendable {
   private let condition = NSCondition()
   private let singles: Shelf
   private let batches: Shelf
-  private let large = Shelf(lanes: 1, most: 1)
+  private let large: Shelf
   /// Held by the call that computes in tiles: one at a time.
   private let tiling = NSLock()
   /// What a call may take as its program says; nil for half of what there is.
@@ -39,12 +39,16 @@ final class CodecPool: @unchecked Sendable {
   private final class Shelf {
     /// Images that one of them computes at once.
     let lanes: Int
+    /// Its threads, which compute a single image together.
+    let threads: Int
     /// How many there may be.
     let most: Int
     var made = 0
     var idle: [Codec<Device>] = []
 
-    init(lanes: Int, most: Int) { (self.lanes, self.most) = (lanes, most) }
+    init(lanes: Int, threads: Int, most: Int) {
+      (self.lanes, self.threads, self.most) = (lanes, threads, most)
+    }
   }
 
   private struct Size: Hashable {
@@ -66,8 +70,9 @@ final class CodecPool: @unchecked Sendable {
     self.configuration = configuration
     self.parameters = parameters
     self.memory = memory
-    singles = Shelf(lanes: 1, most: threads)
-    batches = Shelf(lanes: threads, most: 1)
+    singles = Shelf(lanes: 1, threads: 1, most: threads)
+    batches = Shelf(lanes: threads, threads: threads, most: 1)
+    large = Shelf(lanes: 1, threads: threads, most: 1)
   }
 
   /// Images may have so many pixels: as many as fit where a memory was given, else the usual limit.
@@ -88,9 +93,9 @@ final class CodecPool: @unchecked Sendable {
     let bytes = sizes.map { need(task, $0.height, $0.width) }.max() ?? 0
     let limit = condition.withLock { lastLimit } ?? limit
     if bytes > limit.bytes { return try inTiles(task, sizes, isNumbers, limit, work) }
-    let shelf =
-      bytes > limit.bytes / 2 / batches.lanes ? large : sizes.count > 1 ? batches : singles
-    let codec = take(from: shelf)
+    let isLarge = bytes > limit.bytes / 2 / batches.lanes
+    let (codec, shelf) = take(
+      from: isLarge ? [large] : sizes.count > 1 ? [batches] : [batches, singles])
     defer { put(codec, on: shelf) }
     // What is kept for sizes that come again is part of what a call may take.
     if memory != nil { codec.mostKeptBytes = min(1 << 30, limit.bytes / 4 / shelf.most) }
@@ -149,16 +154,20 @@ final class CodecPool: @unchecked Sendable {
       ? (left / 2, "half of what \(least.name) leaves") : (left, "what \(least.name) leaves")
   }
 
-  private func take(from shelf: Shelf) -> Codec<Device> {
+  /// Takes a codec from the first shelf that has one, or may have another.
+  private func take(from shelves: [Shelf]) -> (codec: Codec<Device>, shelf: Shelf) {
     condition.lock()
     defer { condition.unlock() }
     while true {
-      if let codec = shelf.idle.popLast() { return codec }
-      if shelf.made < shelf.most {
-        shelf.made += 1
-        return Codec(
-          configuration, parameters: parameters, lanes: shelf.lanes,
-          pool: LanePool(threads: shelf.lanes))
+      for shelf in shelves {
+        if let codec = shelf.idle.popLast() { return (codec, shelf) }
+        if shelf.made < shelf.most {
+          shelf.made += 1
+          let codec = Codec(
+            configuration, parameters: parameters, lanes: shelf.lanes,
+            pool: LanePool(threads: shelf.threads))
+          return (codec, shelf)
+        }
       }
       condition.wait()
     }
@@ -180,7 +189,7 @@ final class CodecPool: @unchecked Sendable {
   private func need(_ task: CodecTask, _ height: Int, _ width: Int) -> Int {
     let size = Size(task: task, height: height, width: width)
     if let known = condition.withLock({ laneBytes[size] }) { return known }
-    let codec = take(from: singles)
+    let codec = take(from: [singles]).codec
     let bytes = codec.laneBytes(task, height: height, width: width)
     put(codec, on: singles)
     let limit = limit

@@ -98,6 +98,26 @@ struct CodecTests {
     }
   }
 
+  /// One image that is large enough is computed by all threads together: the same bits as by one.
+  @Test(arguments: quantizers, [2, 3])
+  func threadsThatShareAnImageChangeNoBit(
+    _ quantizer: QuantizerConfiguration, _ threads: Int
+  ) throws {
+    let shared = Self.codec(quantizer, lanes: threads, threads: threads)
+    let alone = Self.codec(quantizer)
+    for (height, width) in [(64, 80), (132, 96)] {
+      let numbers = HashedNumbers.values("large", count: height * width * 3)
+      let image = Image(
+        width: width, height: height, pixels: numbers.map { UInt8(($0 + 1) * 127.5) })
+      let (one, other) = (try shared.reconstruct([image])[0], try alone.reconstruct([image])[0])
+      #expect(one.image == other.image && one.tokens == other.tokens)
+      #expect(one.quantizationError == other.quantizationError)
+      let tokens = try shared.encode([image])
+      #expect(tokens == [other.tokens])
+      #expect(try shared.decode(tokens) == [other.image])
+    }
+  }
+
   /// In batches of every size, full and not, at every place in them: the same bits as alone.
   @Test(arguments: quantizers, [(4, 4), (8, 4), (20, 12), (64, 64)])
   func aBatchChangesNoBit(_ quantizer: QuantizerConfiguration, _ size: (Int, Int)) throws {

@@ -34,9 +34,11 @@ public final class GraphRun {
   }
 
   /// Replays some items and reads the outputs of the last; indices come as whole numbers.
+  ///
+  /// - Parameter inOrder: whether items are dealt to lanes in turn, or as lanes are free.
   @discardableResult
   public func run(
-    items: Int = 1, _ inputs: @escaping (_ item: Int) -> [String: [Float]]
+    items: Int = 1, inOrder: Bool = true, _ inputs: @escaping (_ item: Int) -> [String: [Float]]
   ) -> [String: [Float]] {
     let names = plan.inputs
     session.feed = { replay in
@@ -64,7 +66,7 @@ public final class GraphRun {
         }
       }
     }
-    session.run(items: items)
+    if inOrder { session.run(items: items) } else { session.runUnordered(items: items) }
     return results
   }
 

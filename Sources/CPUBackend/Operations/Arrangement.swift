@@ -6,14 +6,19 @@ extension ChannelAffine: CPUOperator {
   /// Calls the kernel.
   public func execute(_ o: Operands) {
     let shape = o.shape(ofInput: 0)
+    let rows = o.share.range(of: shape.rows)
+    let place = rows.lowerBound * shape.channels
     scale.withUnsafeBufferPointer { scale in
       offset.withUnsafeBufferPointer { offset in
         Kernels.channelAffine(
-          rows: shape.rows, channels: shape.channels, o.input(0), scale: scale.baseAddress!,
-          offset: offset.baseAddress!, into: o.output(0))
+          rows: rows.count, channels: shape.channels, o.input(0) + place,
+          scale: scale.baseAddress!, offset: offset.baseAddress!, into: o.output(0) + place)
       }
     }
   }
+
+  /// One.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int { 1 }
 }
 
 extension ChannelSlice: CPUOperator {

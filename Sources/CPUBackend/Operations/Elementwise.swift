@@ -21,36 +21,43 @@ extension Elementwise: CPUOperator {
     return { program.run($0) }
   }
 
+  /// One.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int { 1 }
+
   /// The kernel that computes the whole formula, where there is one: it saves the scratch memory of the
   /// parts.
   private var fused: (@Sendable (Operands) -> Void)? {
     switch formula {
     case .binary(.product, .argument(0), .constant(let factor)):
-      return { scale(count: $0.count, $0.input(0), by: factor, into: $0.output(0)) }
+      return { scale(count: $0.own.count, $0.ownInput(0), by: factor, into: $0.ownOutput) }
     case .binary(.sum, .argument(0), .binary(.product, .argument(1), .argument(2))):
       return {
         addProduct(
-          count: $0.count, $0.input(0), $0.input(1), $0.input(2), into: $0.output(0))
+          count: $0.own.count, $0.ownInput(0), $0.ownInput(1), $0.ownInput(2), into: $0.ownOutput)
       }
     case .choice(.argument(1), .argument(0), .constant(0)):
       return {
         reluGradient(
-          count: $0.count, outputGradient: $0.input(0), x: $0.input(1), into: $0.output(0))
+          count: $0.own.count, outputGradient: $0.ownInput(0), x: $0.ownInput(1), into: $0.ownOutput
+        )
       }
     case .binary(.product, .argument(0), .unary(.siluSlope, .argument(1))):
       return {
         siluGradient(
-          count: $0.count, outputGradient: $0.input(0), x: $0.input(1), into: $0.output(0))
+          count: $0.own.count, outputGradient: $0.ownInput(0), x: $0.ownInput(1), into: $0.ownOutput
+        )
       }
     case .binary(.product, .argument(0), .unary(.tanhSlope, .argument(1))):
       return {
         tanhGradient(
-          count: $0.count, outputGradient: $0.input(0), x: $0.input(1), into: $0.output(0))
+          count: $0.own.count, outputGradient: $0.ownInput(0), x: $0.ownInput(1), into: $0.ownOutput
+        )
       }
     case .binary(.product, .argument(0), .unary(.sigmoidSlope, .argument(1))):
       return {
         sigmoidGradient(
-          count: $0.count, outputGradient: $0.input(0), x: $0.input(1), into: $0.output(0))
+          count: $0.own.count, outputGradient: $0.ownInput(0), x: $0.ownInput(1), into: $0.ownOutput
+        )
       }
     default: return nil
     }
@@ -145,7 +152,7 @@ struct FormulaProgram: Sendable {
 
   /// Computes the output from the inputs.
   func run(_ o: Operands) {
-    let count = o.count
+    let count = o.own.count
     // One step without constants is a kernel over everything.
     let block = steps.count == 1 && constants.isEmpty ? max(count, 1) : Self.block
     for (place, value) in constants {
@@ -154,9 +161,9 @@ struct FormulaProgram: Sendable {
     for start in stride(from: 0, to: count, by: block) {
       func pointer(_ place: Place) -> UnsafeMutablePointer<Float> {
         switch place {
-        case .input(let index): return UnsafeMutablePointer(mutating: o.input(index)) + start
+        case .input(let index): return UnsafeMutablePointer(mutating: o.ownInput(index)) + start
         case .scratch(let index): return o.workspace + index * block
-        case .output: return o.output(0) + start
+        case .output: return o.ownOutput + start
         }
       }
       for step in steps {
@@ -166,6 +173,17 @@ struct FormulaProgram: Sendable {
       }
     }
   }
+}
+
+/// A thread's share of the elements.
+extension Operands {
+  fileprivate var own: Range<Int> { share.range(of: count, unit: 16) }
+
+  fileprivate func ownInput(_ index: Int) -> UnsafePointer<Float> {
+    input(index) + own.lowerBound
+  }
+
+  fileprivate var ownOutput: UnsafeMutablePointer<Float> { output(0) + own.lowerBound }
 }
 
 extension FormulaProgram.Step.Function {

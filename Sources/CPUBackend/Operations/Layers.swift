@@ -1,4 +1,5 @@
 import Autodiff
+import Execution
 import Kernels
 
 extension Convolution: CPUOperator {
@@ -12,7 +13,14 @@ extension Convolution: CPUOperator {
     convolve(
       o.backend.geometry(self, image: o.shape(ofInput: 0), filter: o.shape(ofInput: 1)),
       image: o.input(0), filter: o.input(1), bias: o.inputCount > 2 ? o.input(2) : nil,
-      into: o.output(0), workspace: o.workspace)
+      into: o.output(0), workspace: o.workspace, share: o.share, shared: o.sharedWorkspace)
+  }
+
+  /// The kernel's.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int {
+    backend.geometry(
+      self, image: instruction.inputs[0].shape, filter: instruction.inputs[1].shape
+    ).phases
   }
 }
 
@@ -57,7 +65,12 @@ extension GroupNormalization: CPUOperator {
     groupNormalize(
       geometry(o.shape(ofInput: 0)), x: o.input(0), scale: o.input(1), shift: o.input(2),
       into: o.output(0), mean: o.output(1), reciprocalDeviation: o.output(2),
-      workspace: o.workspace)
+      workspace: o.workspace, share: o.share, shared: o.sharedWorkspace)
+  }
+
+  /// The kernel's.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int {
+    geometry(instruction.inputs[0].shape).phases
   }
 }
 
@@ -96,13 +109,18 @@ extension GroupNormalizationRecomputation: CPUOperator {
 }
 
 extension NearestUpsampling: CPUOperator {
-  /// Calls the kernel.
+  /// Calls the kernel: a batch of images is one high image.
   public func execute(_ o: Operands) {
     let shape = o.shape(ofInput: 0)
+    let (row, lines) = (shape[2] * shape[3], o.share.range(of: shape[0] * shape[1]))
     upsampleNearest(
-      batch: shape[0], height: shape[1], width: shape[2], channels: shape[3], factor: factor,
-      o.input(0), into: o.output(0))
+      batch: 1, height: lines.count, width: shape[2], channels: shape[3], factor: factor,
+      o.input(0) + lines.lowerBound * row,
+      into: o.output(0) + lines.lowerBound * row * factor * factor)
   }
+
+  /// One.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int { 1 }
 }
 
 extension NearestUpsamplingGradient: CPUOperator {

@@ -1,4 +1,5 @@
 import Autodiff
+import Execution
 import Kernels
 
 extension RowNormalization: CPUOperator {
@@ -36,11 +37,16 @@ extension NearestCode: CPUOperator {
   /// Calls the kernel.
   public func execute(_ o: Operands) {
     let shape = o.shape(ofInput: 0)
+    let rows = o.share.range(of: shape.rows)
     nearestCodes(
-      rows: shape.rows, codes: o.shape(ofInput: 1)[0], dimension: shape.channels, o.input(0),
-      codebook: o.input(1), squaredNorms: o.input(2), into: o.outputIndices(0),
+      rows: rows.count, codes: o.shape(ofInput: 1)[0], dimension: shape.channels,
+      o.input(0) + rows.lowerBound * shape.channels, codebook: o.input(1),
+      squaredNorms: o.input(2), into: o.outputIndices(0) + rows.lowerBound,
       workspace: o.workspace)
   }
+
+  /// One.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int { 1 }
 }
 
 extension Gathering: CPUOperator {

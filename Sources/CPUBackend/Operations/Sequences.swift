@@ -1,4 +1,5 @@
 import Autodiff
+import Execution
 import Kernels
 
 extension Attention: CPUOperator {
@@ -11,8 +12,12 @@ extension Attention: CPUOperator {
   public func execute(_ o: Operands) {
     attend(
       geometry(o.shape(ofInput: 0), o.shape(ofInput: 1)), query: o.input(0), key: o.input(1),
-      value: o.input(2), into: o.output(0), logSums: o.output(1), workspace: o.workspace)
+      value: o.input(2), into: o.output(0), logSums: o.output(1), workspace: o.workspace,
+      share: o.share)
   }
+
+  /// One.
+  public func phases(of instruction: Instruction, on backend: CPUBackend) -> Int { 1 }
 
   /// The extents that the kernels need.
   func geometry(_ queries: Shape, _ keys: Shape) -> AttentionGeometry {
