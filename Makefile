@@ -100,6 +100,7 @@ TSAN    = --scratch-path .build/tsan --sanitize thread $(TRAITS) $(NATIVE)
 SHARED  = ThreadsTests|TraceTests|UpdateMeasurementTests|threadsChangeNoBit|theResultDependsOnLanes
 SHARED := $(SHARED)|LaneChoiceTests|TrainableModelTests|ModelRunTests|TesseraTests.ModelTests
 SHARED := $(SHARED)|BatchLoaderTests|ImageStoreTests|DatasetTests|CodecTests/tokensDecode
+SHARED := $(SHARED)|TeamTests|CodecTests/threadsThat
 SHARED := $(SHARED)|ProcessGroupTests|SlicedWassersteinTests/symmetry|FeatureDistancesTests/definition
 
 tsan: packages
