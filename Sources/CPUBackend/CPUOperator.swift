@@ -90,7 +90,7 @@ public struct Operands: Sendable {
     return own.floats(at: 0, count: place.shape.count)
   }
 
-  /// Those of the first of the threads that share the work: where one phase leaves something for the next.
+  /// Those of the first share: where one phase leaves something for the next.
   public var sharedWorkspace: UnsafeMutablePointer<Float> {
     instruction.workspace.map(floats) ?? output(0)
   }

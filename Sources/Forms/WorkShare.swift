@@ -1,4 +1,4 @@
-/// One thread's share of an operation that several threads compute together.
+/// A share of an operation that several threads compute together, each with scratch memory of its own.
 ///
 /// Work is divided so that each number is computed as one thread alone would: results do not depend, bit
 /// for bit, on how many threads there are. Some operations are done in phases, of which each begins when

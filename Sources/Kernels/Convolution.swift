@@ -124,7 +124,7 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 ///
 /// - Parameters:
 ///   - share: what is computed, of `ConvolutionGeometry.phases` phases.
-///   - shared: the workspace of the first of the threads that share the work.
+///   - shared: the workspace of the first share; the share's own where there is no other.
 public func convolve(
   _ g: ConvolutionGeometry, image: UnsafePointer<Float>, filter: UnsafePointer<Float>,
   bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,

@@ -56,9 +56,9 @@ public struct GroupNormalizationGeometry: Sendable, Hashable {
 /// Wu and He, "Group Normalization", arXiv 1803.08494.
 ///
 /// - Parameters:
-///   - share: what is computed, of `GroupNormalizationGeometry.phases` phases. A thread has the same channels
-///     of the same pixels in both phases of an image, as they are in its cache.
-///   - shared: the workspace of the first of the threads that share the work.
+///   - share: what is computed, of `GroupNormalizationGeometry.phases` phases: in both phases of an image the
+///     same channels of the same pixels, which the thread's cache may still hold.
+///   - shared: the workspace of the first share; the share's own where there is no other.
 public func groupNormalize(
   _ g: GroupNormalizationGeometry, x: UnsafePointer<Float>, scale: UnsafePointer<Float>,
   shift: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
@@ -80,7 +80,7 @@ public func groupNormalize(
     }
     guard share.includes(phase: 2 * n + 1) else { continue }
     if share.index > 0 {
-      // Each thread has the moments for itself; those of the first one are told.
+      // Each share has the moments for itself; those of the first one are the outputs.
       means = workspace + 7 * rows.span
       reciprocals = means + g.groups
     }
