@@ -91,39 +91,46 @@ struct PackedMatrix {
   ///   - start: a row of `paddedColumns` values to begin with, in place of zeros.
   ///   - terms: the terms that are summed, the first ones; all unless something else is said.
   ///   - columns: the columns that are computed, in whole vectors; all unless something else is said.
+  ///   - next: the matrices of a product of the same sizes that is computed next.
   func multiply(
     rows: Int, _ a: UnsafePointer<Float>, leading lda: Int, _ packed: UnsafePointer<Float>,
     into c: UnsafeMutablePointer<Float>, leading ldc: Int, accumulate: Bool = false,
     startingAt start: UnsafePointer<Float>? = nil, inStages: Bool = false, terms: Int? = nil,
-    columns: Int? = nil
+    columns: Int? = nil, next: (a: UnsafePointer<Float>, packed: UnsafePointer<Float>)? = nil
   ) {
     let terms = terms ?? inner
     let columns = columns.map { ($0 + 15) & ~15 } ?? paddedColumns
     let stage = inStages && terms > longestSum ? longestSum / 2 : max(min(terms, longestRun), 1)
     let panels = (columns + panel - 1) / panel
+    var prefetch = TilePrefetch()
     for block in stride(from: 0, to: rows, by: Self.block) {
       let count = min(Self.block, rows - block)
-      // Each panel fetches one or two rows of each tile of the next block.
-      let isLast = rows - block < 2 * Self.block
-      for first in stride(from: 0, to: terms, by: stage) {
-        let a = a + (block * lda + first)
-        for index in 0..<panels {
-          let column = index * panel
-          let width = min(panel, paddedColumns - column)
-          var prefetch = TilePrefetch(first: nil, second: nil, perRow: lda)
-          if !isLast {
-            let next = a + Self.block * lda
-            if index < RegisterTiles.rows { prefetch.first = next + index * lda }
-            if index + panels < RegisterTiles.rows {
-              prefetch.second = next + (index + panels) * lda
-            }
-          }
+      let end = block + count
+      // A panel's.
+      let tiles =
+        (count + RegisterTiles.rows - 1) / RegisterTiles.rows * ((terms + stage - 1) / stage)
+      if end < rows || next != nil {
+        prefetch.first = TilePrefetch.Stream(
+          end < rows ? a + end * lda : next!.a,
+          count: min(Self.block, end < rows ? rows - end : rows) * lda, tiles: tiles * panels)
+      }
+      for index in 0..<panels {
+        let column = index * panel
+        let width = min(panel, paddedColumns - column)
+        // The next panel comes from memory, unless an earlier block of rows has met it.
+        if block == 0, index + 1 < panels || next != nil {
+          prefetch.second = TilePrefetch.Stream(
+            index + 1 < panels ? packed + (column + panel) * inner : next!.packed,
+            count: min(panel, paddedColumns) * inner, tiles: tiles)
+        }
+        for first in stride(from: 0, to: terms, by: stage) {
+          prefetch.fetchesResults = first == 0
           RegisterTiles.multiply(
             rows: count, columns: min(width, columns - column), inner: min(stage, terms - first),
-            a, row: lda, term: 1,
+            a + (block * lda + first), row: lda, term: 1,
             packed + (column * inner + first * width), stride: width,
             into: c + (block * ldc + column), leading: ldc, accumulate: accumulate || first > 0,
-            startingAt: first == 0 ? start.map { $0 + column } : nil, prefetch: prefetch)
+            startingAt: first == 0 ? start.map { $0 + column } : nil, prefetch: &prefetch)
         }
       }
     }
@@ -195,15 +202,23 @@ public func multiplyFewRows(
 func multiplyTransposed(
   rows: Int, columns: Int, terms: Int, _ a: UnsafePointer<Float>, leading lda: Int,
   _ b: UnsafePointer<Float>, leading ldb: Int,
-  into c: UnsafeMutablePointer<Float>, leading ldc: Int, accumulate: Bool
+  into c: UnsafeMutablePointer<Float>, leading ldc: Int, accumulate: Bool,
+  next: (a: UnsafePointer<Float>, b: UnsafePointer<Float>)? = nil
 ) {
+  var prefetch = TilePrefetch()
+  if let next {
+    let panels = (columns + RegisterTiles.columns - 1) / RegisterTiles.columns
+    let tiles = panels * ((rows + RegisterTiles.rows - 1) / RegisterTiles.rows)
+    prefetch.first = TilePrefetch.Stream(next.a, count: terms * lda, tiles: tiles)
+    prefetch.second = TilePrefetch.Stream(next.b, count: terms * ldb, tiles: tiles)
+  }
   for first in stride(from: 0, to: terms, by: longestSum) {
     for column in stride(from: 0, to: columns, by: RegisterTiles.columns) {
       RegisterTiles.multiply(
         rows: rows, columns: min(RegisterTiles.columns, columns - column),
         inner: min(longestSum, terms - first), a + first * lda, row: 1, term: lda,
         b + (first * ldb + column), stride: ldb, into: c + column, leading: ldc,
-        accumulate: accumulate || first > 0)
+        accumulate: accumulate || first > 0, prefetch: &prefetch)
     }
   }
 }
@@ -237,9 +252,14 @@ struct TransposedProduct {
     for first in stride(from: 0, to: terms, by: Self.block) {
       let count = min(Self.block, terms - first)
       let (a, b) = (a + first * rows, b + first * columns)
-      // Each tile fetches its share of the next blocks.
-      let isLast = terms - first < 2 * Self.block
-      var tile = 0
+      // The tiles fetch the next blocks.
+      var prefetch = TilePrefetch()
+      let rest = min(Self.block, terms - first - count)
+      if rest > 0 {
+        prefetch.first = TilePrefetch.Stream(a + count * rows, count: rest * rows, tiles: tiles)
+        prefetch.second = TilePrefetch.Stream(
+          b + count * columns, count: rest * columns, tiles: tiles)
+      }
       for column in stride(from: 0, to: columns, by: panel) {
         let width = min(panel, columns - column)
         // The panel is still in the first cache when it is read.
@@ -251,17 +271,11 @@ struct TransposedProduct {
             into: sums + column, accumulate: true)
         }
         for row in stride(from: 0, to: rows, by: height) {
-          var prefetch = TilePrefetch(first: nil, second: nil, perRow: 0)
-          if !isLast {
-            prefetch.first = a + (Self.block * rows + Self.block * rows * tile / tiles)
-            prefetch.second = b + (Self.block * columns + Self.block * columns * tile / tiles)
-          }
           RegisterTiles.multiply(
             rows: min(height, rows - row), columns: width, inner: count, a + row, row: 1,
             term: rows, packed, stride: width,
             into: c + (row * columns + column), leading: columns, accumulate: true,
-            prefetch: prefetch)
-          tile += 1
+            prefetch: &prefetch)
         }
       }
     }

@@ -79,7 +79,8 @@ extension WinogradTiles {
       for f in 0..<36 {
         matrix.multiply(
           rows: count, v[f], leading: v.leading, u + f * frequencyStep, into: m[f],
-          leading: m.leading, inStages: true)
+          leading: m.leading, inStages: true,
+          next: f < 35 ? (UnsafePointer(v[f + 1]), u + (f + 1) * frequencyStep) : nil)
       }
       transformOutputs(
         m, first: first, count: count, bias: bias, into: output, scratch: scratch)
@@ -106,7 +107,8 @@ extension WinogradTiles {
         multiplyTransposed(
           rows: inputs, columns: m.leading, terms: count, v[f], leading: v.leading, m[f],
           leading: m.leading, into: u + f * frequencyStep, leading: m.leading,
-          accumulate: first % sumLength > 0)
+          accumulate: first % sumLength > 0,
+          next: f < 35 ? (UnsafePointer(v[f + 1]), UnsafePointer(m[f + 1])) : nil)
       }
       if (first + count) % sumLength == 0 || first + count == self.count {
         addFilterAdjoint(u, leading: m.leading, into: filterGradient)
