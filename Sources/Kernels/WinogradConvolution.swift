@@ -1,3 +1,4 @@
+import CProcessor
 import Forms
 
 // The three convolution functions by Winograd's algorithm: per block of tiles the image is
@@ -12,7 +13,7 @@ import Forms
 extension WinogradTiles {
   /// The floats of scratch memory that any of the three functions needs.
   var workspace: Int {
-    let tiles = min(block, count)
+    let tiles = min(Self.gradientBlock, count)
     return Self.scratchWords + filterWords
       + Frequencies.words(tiles: tiles, channels: inputs)
       + Frequencies.words(tiles: tiles, channels: outputs)
@@ -32,7 +33,7 @@ extension WinogradTiles {
     scratch: UnsafeMutablePointer<Float>, filter: UnsafeMutablePointer<Float>, v: Frequencies,
     m: Frequencies
   ) {
-    let tiles = min(block, count)
+    let tiles = min(Self.gradientBlock, count)
     let filter = workspace + Self.scratchWords
     let v = filter + filterWords
     let m = v + Frequencies.words(tiles: tiles, channels: inputs)
@@ -74,7 +75,7 @@ extension WinogradTiles {
   ) {
     let (scratch, _, v, m) = parts(workspace)
     let matrix = PackedMatrix(inner: inputs, columns: outputs)
-    eachBlock(in: share.range(of: count, unit: 2)) { first, count in
+    eachBlock(of: Self.block, in: share.range(of: count, unit: 2)) { first, count in
       transformImages(image, first: first, count: count, into: v, scratch: scratch)
       for f in 0..<36 {
         matrix.multiply(
@@ -99,7 +100,7 @@ extension WinogradTiles {
     workspace: UnsafeMutablePointer<Float>
   ) {
     let (scratch, u, v, m) = parts(workspace)
-    eachBlock(in: 0..<count) { first, count in
+    eachBlock(of: Self.gradientBlock, in: 0..<count) { first, count in
       transformImages(image, first: first, count: count, into: v, scratch: scratch)
       transformOutputGradients(
         outputGradient, first: first, count: count, into: m, scratch: scratch)
@@ -122,7 +123,7 @@ extension WinogradTiles {
   }
 
   /// Tiles whose filter gradients are summed as frequencies.
-  private var sumLength: Int { 16 * block }
+  private var sumLength: Int { 16 * Self.gradientBlock }
 
   /// U = G g G^T: filter `[3, 3, I, O]` to 36 packed matrices `[I, O]`.
   func transform(
@@ -220,7 +221,8 @@ struct WinogradTiles {
   /// Measured with 32 to 256 channels on a core with 1 MiB of second cache: 32 to 64 tiles are alike,
   /// 96 or more lose up to a quarter where channels are few, and with many channels fewer tiles
   /// read the filter more often.
-  var block: Int { 64 }
+  static var block: Int { 36 }
+  static var gradientBlock: Int { 64 }
 
   /// The tiles of a convolution, if it is one that Winograd's algorithm serves: 3x3, stride 1.
   ///
@@ -252,7 +254,9 @@ struct WinogradTiles {
 
   /// Calls `body` with the first tile and the number of tiles of each block of some tiles in turn.
   @inline(__always)
-  func eachBlock(in tiles: Range<Int>, _ body: (_ first: Int, _ count: Int) -> Void) {
+  func eachBlock(
+    of block: Int, in tiles: Range<Int>, _ body: (_ first: Int, _ count: Int) -> Void
+  ) {
     var first = tiles.lowerBound
     while first < tiles.upperBound {
       body(first, min(block, tiles.upperBound - first))
@@ -271,6 +275,7 @@ struct WinogradTiles {
         image + n * height * width * inputs, height: height, width: width, channels: inputs,
         row: row - top, column: column - left, side: 6)
       for channel in stride(from: 0, to: inputs, by: 16) {
+        patch.fetchNext(channel)
         transformInput(patch.read(channel, scratch), into: v.place(tile, channel))
       }
     }
@@ -287,6 +292,7 @@ struct WinogradTiles {
         gradient + n * outputHeight * outputWidth * outputs, height: outputHeight,
         width: outputWidth, channels: outputs, row: row, column: column, side: 4)
       for channel in stride(from: 0, to: outputs, by: 16) {
+        patch.fetchNext(channel)
         transformOutputGradient(patch.read(channel, scratch), into: m.place(tile, channel))
       }
     }
@@ -389,6 +395,19 @@ private struct Patch<Pointer> {
 }
 
 extension Patch<UnsafePointer<Float>> {
+  /// Asks for a vector of channels of the four pixels of each row to the right of the patch: those that the
+  /// next one has more.
+  ///
+  /// Pixels lie as far apart as the channels take, which the processor does not foresee. What lies beyond the edge
+  /// is asked for in vain.
+  @inline(__always)
+  func fetchNext(_ channel: Int) {
+    let start = image + (offset(channel) &+ side &* channels)
+    for i in 0..<side {
+      for j in 0..<4 { tessera_prefetch_soon(start + (i &* width &+ j) &* channels) }
+    }
+  }
+
   /// A vector of channels of each pixel: where it lies, or a copy in scratch memory of
   /// `16 side side` floats if a part of it is missing.
   @inline(__always)
