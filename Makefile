@@ -124,6 +124,8 @@ BUILD_LEVEL = $(SWIFT) build -c release --product TesseraCommands -Xlinker -s -X
 
 # Installs what `make dist` put together: `make dist`, then `sudo make install`.
 install: | $(DIST)
+	@[ -z "$$(find Sources Package.swift -newer $(DIST)/bin -print -quit)" ] || \
+	  echo "note: the sources have changed since make dist, whose files these are"
 	install -d "$(DESTDIR)$(PREFIX)/lib" "$(SHARE)/tessera"
 	rm -rf "$(DESTDIR)$(PREFIX)/lib/tessera" "$(MAN)"/tessera.1 "$(MAN)"/tessera-*.1
 	cp -R $(DIST)/bin $(DIST)/share "$(DESTDIR)$(PREFIX)"

@@ -123,6 +123,26 @@ struct CheckpointTests {
     expectDamaged(statePath, naming: [statePath]) { try resume() }
   }
 
+  /// A run that goes on with other kernels is not, bit by bit, the one that was not stopped.
+  @Test func otherArithmeticIsTold() throws {
+    func notes(stoppingAfter step: Int?) throws -> [String] {
+      let recorder = Recorder()
+      try SmallRun.train(
+        run, in: folder, isResuming: true, recorder: recorder, stoppingAfter: step)
+      return recorder.notes
+    }
+    let own = CPUBackend().arithmetic
+    #expect(try SafetensorsFile(path: statePath).metadata["arithmetic"] == own)
+    let other = String(repeating: "?", count: own.utf8.count)
+    // The same length, so that the rest of the file stays where it is.
+    let changed = Array(try bytes(statePath)).replacing(
+      Array(own.utf8), with: Array(other.utf8))
+    try put(changed, statePath)
+    let told = try notes(stoppingAfter: 3)
+    #expect(told.count == 1 && told[0].contains(other) && told[0].contains(own), "\(told)")
+    #expect(try notes(stoppingAfter: nil).isEmpty)
+  }
+
   @Test func nothingThereIsSaid() throws {
     let empty = small.folder("nothing")
     #expect(

@@ -55,6 +55,7 @@ final class RunStore<B: Backend> {
     if !checkpoint.isReadOnly { try checkpoint.checkIsFree() }
     var progress = progress
     progress.configuration = run.savedText
+    progress.arithmetic = parameters.backend.arithmetic
     try checkpoint.clear()
     try checkpoint.write(run)
     if !checkpoint.isReadOnly { try describe() }
@@ -93,6 +94,7 @@ final class RunStore<B: Backend> {
       throw TrainingError.alreadyDone(folder: checkpoint.folder, step: progress.step)
     }
     progress.configuration = run.savedText
+    noteArithmetic(&progress)
     // Nothing changes in the folder before all have read what they need of it.
     try agree(on: run, progress.trainingSet, step: progress.step)
     try checkpoint.write(run)
@@ -100,6 +102,17 @@ final class RunStore<B: Backend> {
     savedStep = progress.step
     // Before the first step there is nothing but weights.
     return (progress, progress.step > 0 ? extras : Checkpoint.StateExtras())
+  }
+
+  /// Tells where the bits of a run cannot be those of one that was not stopped, as on another processor.
+  private func noteArithmetic(_ progress: inout Checkpoint.Progress) {
+    let own = parameters.backend.arithmetic
+    if let before = progress.arithmetic, before != own {
+      observer.note(
+        "this computes with \(own), and the run was computed with \(before): it goes on, but its last bits "
+          + "are not those of a run that was never stopped")
+    }
+    progress.arithmetic = own
   }
 
   /// Checks that all processes are about to train the same in the same way.

@@ -14,6 +14,8 @@ extension Checkpoint {
     /// The resolved configuration that the run was started with, or last changed to; nil in states of
     /// earlier versions, where `config.json` has to be believed.
     public var configuration: String?
+    /// What decided the last bits of its numbers, in words; nil in states of earlier versions.
+    public var arithmetic: String?
     /// Whether the evaluation of this step is still to be made, because it was cut short.
     public var isEvaluationDue = false
     /// Lines of the log that could not be written.
@@ -62,6 +64,7 @@ extension Checkpoint.Progress {
       }
     }
     metadata["configuration"] = configuration
+    metadata["arithmetic"] = arithmetic
     if isEvaluationDue { metadata["due"] = "evaluation" }
     add("dueLines", dueLines)
     add("replaced", replaced)
@@ -86,6 +89,7 @@ extension Checkpoint.Progress {
     self.seconds = seconds
     self.trainingSet = trainingSet
     configuration = metadata["configuration"]
+    arithmetic = metadata["arithmetic"]
     isEvaluationDue = metadata["due"] == "evaluation"
     dueLines = list("dueLines")
     replaced = list("replaced")
