@@ -42,8 +42,10 @@ final class Team: IndexedWork, @unchecked Sendable {
   private let kernels: [[Kernel]]
   private let steps: [Step]
 
+  /// Whether threads may begin.
+  private let isOpen = Atomic<Bool>(false)
   /// Shares of all steps, in order: those that were taken, and those that are done.
-  private let taken: Atomic<Int>
+  private let taken = Atomic<Int>(0)
   private let done = Atomic<Int>(0)
 
   /// A team that is to replay once.
@@ -55,7 +57,6 @@ final class Team: IndexedWork, @unchecked Sendable {
     kernels: [[Kernel]], steps: [Step], ended: @escaping (_ instruction: Int) -> Void
   ) {
     (self.kernels, self.steps, self.ended) = (kernels, steps, ended)
-    taken = Atomic(kernels.count * steps.count)
   }
 
   /// The shares of a step.
@@ -63,16 +64,14 @@ final class Team: IndexedWork, @unchecked Sendable {
   private var total: Int { shares * steps.count }
 
   /// Lets threads begin, once the inputs are there.
-  func open() { taken.store(0, ordering: .releasing) }
-  /// Whether threads may begin, or have.
-  private var isOpen: Bool { taken.load(ordering: .acquiring) < total || isDone }
+  func open() { isOpen.store(true, ordering: .releasing) }
   /// Whether all is done.
   private var isDone: Bool { done.load(ordering: .acquiring) == total }
 
   /// Takes shares until none is left.
   func perform(_ thread: Int) {
     var patience = Patience()
-    while !isOpen { patience.wait() }
+    while !isOpen.load(ordering: .acquiring) { patience.wait() }
     var instruction = 0
     while !isDone {
       let share = taken.load(ordering: .acquiring)
