@@ -100,7 +100,7 @@ struct PackedMatrix {
   ) {
     let terms = terms ?? inner
     let columns = columns.map { ($0 + 15) & ~15 } ?? paddedColumns
-    let stage = inStages && terms > longestSum ? longestSum / 2 : max(min(terms, longestRun), 1)
+    let stage = inStages ? stage(of: terms) : max(min(terms, longestRun), 1)
     let panels = (columns + panel - 1) / panel
     var prefetch = TilePrefetch()
     for block in stride(from: 0, to: rows, by: Self.block) {
@@ -134,6 +134,13 @@ struct PackedMatrix {
         }
       }
     }
+  }
+
+  /// The terms of a stage of a product in stages.
+  var stage: Int { stage(of: inner) }
+
+  private func stage(of terms: Int) -> Int {
+    terms > longestSum ? longestSum / 2 : max(min(terms, longestRun), 1)
   }
 
   /// The rows that meet a panel before the next panel's turn: with the packed matrix they stay in the

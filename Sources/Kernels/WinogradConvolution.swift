@@ -4,20 +4,24 @@ import Forms
 // The three convolution functions by Winograd's algorithm: per block of tiles the image is
 // transformed, 36 matrix products stand in for the convolution, and the result is transformed
 // back. The products are a quarter of the arithmetic of the direct form; relative errors in norm stay
-// near 2e-6 or below.
+// near 2e-6 or below, 3e-6 where the processor does not fuse multiplying and adding.
 //
 // Where weights change, the filter is transformed anew at each call. Where they stay, small filters are
 // kept transformed; a large one would be four times the weights to read from memory, where the weights
-// themselves are read and transformed as fast.
+// themselves are read and transformed as fast. Where a large filter meets few tiles, it is transformed and
+// multiplied piece by piece, and its frequencies never leave the second cache.
 
 extension WinogradTiles {
   /// The floats of scratch memory that any of the three functions needs.
   var workspace: Int {
     let tiles = min(Self.gradientBlock, count)
     return Self.scratchWords + filterWords
-      + Frequencies.words(tiles: tiles, channels: inputs)
+      + Frequencies.words(tiles: tiles, channels: inputs, run: stage)
       + Frequencies.words(tiles: tiles, channels: outputs)
   }
+
+  /// The inputs that are summed before their sum goes on in memory.
+  private var stage: Int { PackedMatrix(inner: inputs, columns: outputs).stage }
 
   /// Room for a 6x6 tile, or for 3x3 blocks of a filter.
   private static var scratchWords: Int { max(36, 9 * 16) * 16 }
@@ -26,7 +30,9 @@ extension WinogradTiles {
   var filterWords: Int { 36 * frequencyStep }
 
   /// From frequency to frequency of the filter: a line more than the matrix takes, see `Frequencies`.
-  private var frequencyStep: Int { PackedMatrix(inner: inputs, columns: outputs).words + 16 }
+  private var frequencyStep: Int {
+    FilterPiece.step(PackedMatrix(inner: inputs, columns: outputs))
+  }
 
   /// The parts of the scratch memory.
   private func parts(_ workspace: UnsafeMutablePointer<Float>) -> (
@@ -36,7 +42,7 @@ extension WinogradTiles {
     let tiles = min(Self.gradientBlock, count)
     let filter = workspace + Self.scratchWords
     let v = filter + filterWords
-    let m = v + Frequencies.words(tiles: tiles, channels: inputs)
+    let m = v + Frequencies.words(tiles: tiles, channels: inputs, run: stage)
     return (
       workspace, filter, Frequencies(v, tiles: tiles, channels: inputs),
       Frequencies(m, tiles: tiles, channels: outputs)
@@ -53,11 +59,16 @@ extension WinogradTiles {
     workspace: UnsafeMutablePointer<Float>, share: WorkShare = .whole,
     shared: UnsafeMutablePointer<Float>? = nil
   ) {
+    if meetsFewTiles {
+      return convolveFewTiles(
+        image: image, filter: filter, mirrored: mirrored, bias: bias, into: output,
+        workspace: workspace, share: share, shared: shared ?? workspace)
+    }
     let u = parts(shared ?? workspace).filter
     if share.includes(phase: 0) {
       if mirrored {
         precondition(share.count == 1, "a mirrored filter is transformed by one thread")
-        transformMirrored(filter, into: u, scratch: parts(workspace).scratch)
+        transformMirrored(filter, into: whole(u), scratch: parts(workspace).scratch)
       } else {
         transform(filter, into: u, share: share)
       }
@@ -84,7 +95,53 @@ extension WinogradTiles {
           next: f < 35 ? (UnsafePointer(v[f + 1]), u + (f + 1) * frequencyStep) : nil)
       }
       transformOutputs(
-        m, first: first, count: count, bias: bias, into: output, scratch: scratch)
+        m, 0..<outputs, first: first, count: count, bias: bias, into: output, scratch: scratch)
+    }
+  }
+
+  /// Whether so few tiles meet so large a filter that it is better transformed piece by piece.
+  ///
+  /// Then its frequencies, four times the weights, need not be written to the third cache and read again.
+  private var meetsFewTiles: Bool { count <= Self.fewTiles && filterWords > 1 << 18 }
+
+  /// The same sums in the same order: each piece is of some outputs and of the inputs of one stage.
+  ///
+  /// Shares transform some tiles in the first phase, and compute some outputs in the second.
+  private func convolveFewTiles(
+    image: UnsafePointer<Float>, filter: UnsafePointer<Float>, mirrored: Bool,
+    bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+    workspace: UnsafeMutablePointer<Float>, share: WorkShare, shared: UnsafeMutablePointer<Float>
+  ) {
+    let (scratch, u, _, sums) = parts(workspace)
+    let v = Frequencies(parts(shared).v.start, tiles: count, channels: inputs, run: stage)
+    if share.includes(phase: 0) {
+      let own = share.range(of: count)
+      transformImages(
+        image, first: own.lowerBound, count: own.count, into: v, at: own.lowerBound,
+        scratch: scratch)
+    }
+    guard share.includes(phase: 1) else { return }
+    let width = min(count > Self.block ? 32 : 64, (outputs / share.count + 15) & ~15)
+    let own = share.range(of: outputs, unit: max(width, 16))
+    for first in stride(from: own.lowerBound, to: own.upperBound, by: max(width, 16)) {
+      let columns = first..<min(first + max(width, 16), own.upperBound)
+      let m = Frequencies(sums.start, tiles: count, channels: columns.count)
+      for start in stride(from: 0, to: inputs, by: stage) {
+        let piece = FilterPiece(
+          inputs: start..<min(start + stage, inputs), outputs: columns, start: u)
+        if mirrored {
+          transformMirrored(filter, into: piece, scratch: scratch)
+        } else {
+          transform(filter, into: piece, inputs: piece.inputs)
+        }
+        for f in 0..<36 {
+          piece.matrix.multiply(
+            rows: count, v[f] + v.offset(start), leading: v.leading, u + f * piece.step,
+            into: m[f], leading: m.leading, accumulate: start > 0)
+        }
+      }
+      transformOutputs(
+        m, columns, first: 0, count: count, bias: bias, into: output, scratch: scratch)
     }
   }
 
@@ -129,32 +186,37 @@ extension WinogradTiles {
   func transform(
     _ filter: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>, share: WorkShare = .whole
   ) {
-    let matrix = PackedMatrix(inner: inputs, columns: outputs)
+    transform(filter, into: whole(u), inputs: share.range(of: inputs))
+  }
+
+  /// The whole filter as a piece.
+  private func whole(_ u: UnsafeMutablePointer<Float>) -> FilterPiece {
+    FilterPiece(inputs: 0..<inputs, outputs: 0..<outputs, start: u)
+  }
+
+  /// Some inputs of a piece of U.
+  private func transform(
+    _ filter: UnsafePointer<Float>, into piece: FilterPiece, inputs own: Range<Int>
+  ) {
     let area = inputs * outputs
-    let own = share.range(of: inputs)
-    for output in stride(from: 0, to: outputs, by: 16) {
+    for output in stride(from: piece.outputs.lowerBound, to: piece.outputs.upperBound, by: 16) {
       let lanes = min(16, outputs - output)
-      let (offset, stride) = matrix.place(output)
       for input in own {
         let taps = filter + (input * outputs + output)
         transformFilter(
-          { i, j in load(taps + (3 * i + j) * area, lanes) },
-          into: place(u + (offset + input * stride)))
+          { i, j in load(taps + (3 * i + j) * area, lanes) }, into: piece.place(input, output))
       }
     }
   }
 
-  /// The same for a filter `[3, 3, O, I]`, turned by half, by blocks of 16 inputs and outputs.
+  /// A piece of U for a filter `[3, 3, O, I]`, turned by half, by blocks of 16 inputs and outputs.
   private func transformMirrored(
-    _ filter: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>,
-    scratch: UnsafeMutablePointer<Float>
+    _ filter: UnsafePointer<Float>, into piece: FilterPiece, scratch: UnsafeMutablePointer<Float>
   ) {
-    let matrix = PackedMatrix(inner: inputs, columns: outputs)
     let area = inputs * outputs
-    for output in stride(from: 0, to: outputs, by: 16) {
-      let (offset, stride) = matrix.place(output)
-      for first in Swift.stride(from: 0, to: inputs, by: 16) {
-        let count = min(16, inputs - first)
+    for output in stride(from: piece.outputs.lowerBound, to: piece.outputs.upperBound, by: 16) {
+      for first in stride(from: piece.inputs.lowerBound, to: piece.inputs.upperBound, by: 16) {
+        let count = min(16, piece.inputs.upperBound - first)
         for tap in 0..<9 {
           transpose(
             rows: min(16, outputs - output), columns: count,
@@ -164,17 +226,10 @@ extension WinogradTiles {
         for k in 0..<count {
           let taps = UnsafePointer(scratch) + k * 9 * 16
           transformFilter(
-            { i, j in taps.vector((3 &* i &+ j) &* 16) },
-            into: place(u + (offset + (first + k) * stride)))
+            { i, j in taps.vector((3 &* i &+ j) &* 16) }, into: piece.place(first + k, output))
         }
       }
     }
-  }
-
-  /// Where the 36 frequencies of a vector of the filter lie.
-  @inline(__always)
-  private func place<Pointer>(_ start: Pointer) -> TilePlace<Pointer> {
-    TilePlace(start, row: 6 * frequencyStep, column: frequencyStep)
   }
 
   /// filterGradient += G^T dU G: 36 matrices `[I, leading]` to taps `[3, 3, I, O]`.
@@ -185,7 +240,9 @@ extension WinogradTiles {
     for input in 0..<inputs {
       for output in stride(from: 0, to: outputs, by: 16) {
         let lanes = min(16, outputs - output)
-        transformFilterGradient(place(u + (input * leading + output))) { i, g in
+        let place = TilePlace(
+          u + (input * leading + output), row: 6 * frequencyStep, column: frequencyStep)
+        transformFilterGradient(place) { i, g in
           let target = filterGradient + (3 * i * area + input * outputs + output)
           add(g.0, to: target, lanes)
           add(g.1, to: target + area, lanes)
@@ -193,6 +250,28 @@ extension WinogradTiles {
         }
       }
     }
+  }
+}
+
+/// The 36 frequencies of some inputs and outputs of a filter, each a packed matrix.
+private struct FilterPiece {
+  let inputs, outputs: Range<Int>
+  /// Where the first begins.
+  let start: UnsafeMutablePointer<Float>
+
+  var matrix: PackedMatrix { PackedMatrix(inner: inputs.count, columns: outputs.count) }
+  /// From frequency to frequency.
+  var step: Int { Self.step(matrix) }
+
+  /// A line more than the matrix takes, see `Frequencies`.
+  static func step(_ matrix: PackedMatrix) -> Int { matrix.words + 16 }
+
+  /// Where the frequencies of an input and of 16 outputs lie.
+  @inline(__always)
+  func place(_ input: Int, _ output: Int) -> TilePlace<UnsafeMutablePointer<Float>> {
+    let (offset, stride) = matrix.place(output - outputs.lowerBound)
+    return TilePlace(
+      start + (offset + (input - inputs.lowerBound) * stride), row: 6 * step, column: step)
   }
 }
 
@@ -218,11 +297,13 @@ struct WinogradTiles {
   let inputs, outputs: Int
   /// Tiles that are transformed and multiplied at a time.
   ///
-  /// Measured with 32 to 256 channels on a core with 1 MiB of second cache: 32 to 64 tiles are alike,
-  /// 96 or more lose up to a quarter where channels are few, and with many channels fewer tiles
-  /// read the filter more often.
+  /// Measured with 32 to 256 channels on a core with 1 MiB of second cache: 24 to 60 tiles are alike within
+  /// a few percent, as long as they fill tiles of six rows; 36 were best with 256 channels.
   static var block: Int { 36 }
+  /// The same for gradients of filters, which are read and written with each block.
   static var gradientBlock: Int { 64 }
+  /// The most tiles that are few for a large filter: with more their sums would leave the second cache.
+  static var fewTiles: Int { 64 }
 
   /// The tiles of a convolution, if it is one that Winograd's algorithm serves: 3x3, stride 1.
   ///
@@ -264,10 +345,10 @@ struct WinogradTiles {
     }
   }
 
-  /// V = B^T d B of some tiles of the image `[N, H, W, I]`.
+  /// V = B^T d B of some tiles of the image `[N, H, W, I]`, to those of V from one on.
   func transformImages(
     _ image: UnsafePointer<Float>, first: Int, count tiles: Int, into v: Frequencies,
-    scratch: UnsafeMutablePointer<Float>
+    at target: Int = 0, scratch: UnsafeMutablePointer<Float>
   ) {
     for tile in 0..<tiles {
       let (n, row, column) = place(first + tile)
@@ -276,7 +357,7 @@ struct WinogradTiles {
         row: row - top, column: column - left, side: 6)
       for channel in stride(from: 0, to: inputs, by: 16) {
         patch.fetchNext(channel)
-        transformInput(patch.read(channel, scratch), into: v.place(tile, channel))
+        transformInput(patch.read(channel, scratch), into: v.place(target + tile, channel))
       }
     }
   }
@@ -298,22 +379,25 @@ struct WinogradTiles {
     }
   }
 
-  /// y = A^T m A + bias of some tiles, to the output `[N, H', W', O]`.
+  /// y = A^T m A + bias of some channels of some tiles, to the output `[N, H', W', O]`; `m` has those
+  /// alone.
   func transformOutputs(
-    _ m: Frequencies, first: Int, count tiles: Int, bias: UnsafePointer<Float>?,
-    into output: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    _ m: Frequencies, _ channels: Range<Int>, first: Int, count tiles: Int,
+    bias: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
   ) {
     for tile in 0..<tiles {
       let (n, row, column) = place(first + tile)
       let patch = Patch(
         output + n * outputHeight * outputWidth * outputs, height: outputHeight,
         width: outputWidth, channels: outputs, row: row, column: column, side: 4)
-      for channel in stride(from: 0, to: outputs, by: 16) {
+      for channel in stride(from: channels.lowerBound, to: channels.upperBound, by: 16) {
+        let frequencies = m.read(tile, channel - channels.lowerBound)
         let shift = bias.map { load($0 + channel, min(16, outputs - channel)) } ?? .zero
         if patch.isWhole(channel) {
-          transformOutput(m.read(tile, channel), shift: shift, into: patch.place(channel))
+          transformOutput(frequencies, shift: shift, into: patch.place(channel))
         } else {
-          transformOutput(m.read(tile, channel), shift: shift, into: patch.copyPlace(scratch))
+          transformOutput(frequencies, shift: shift, into: patch.copyPlace(scratch))
           patch.write(channel, from: scratch)
         }
       }
@@ -332,30 +416,45 @@ struct Frequencies {
   let leading, step: Int
 
   /// The floats of a block.
-  static func words(tiles: Int, channels: Int) -> Int {
-    36 * (tiles * ((channels + 15) & ~15) + 16)
+  ///
+  /// - Parameter run: channels whose 36 matrices lie together, before those of others: a multiple of 16, and
+  ///   all channels unless something else is said.
+  static func words(tiles: Int, channels: Int, run: Int? = nil) -> Int {
+    let all = (channels + 15) & ~15
+    let run = min(run.map { ($0 + 15) & ~15 } ?? all, all)
+    return (channels + run - 1) / max(run, 1) * 36 * (tiles * run + 16)
   }
 
-  init(_ start: UnsafeMutablePointer<Float>, tiles: Int, channels: Int) {
+  init(_ start: UnsafeMutablePointer<Float>, tiles: Int, channels: Int, run: Int? = nil) {
     self.start = start
-    leading = (channels + 15) & ~15
+    let all = (channels + 15) & ~15
+    leading = min(run.map { ($0 + 15) & ~15 } ?? all, all)
     step = tiles * leading + 16
   }
 
-  /// The matrix of a frequency.
+  /// The matrix of a frequency, of the first run of channels.
   @inline(__always)
   subscript(frequency: Int) -> UnsafeMutablePointer<Float> { start + frequency * step }
+
+  /// How far behind the first channel another lies.
+  @inline(__always)
+  func offset(_ channel: Int) -> Int {
+    if channel < leading { return channel }
+    let (run, rest) = channel.quotientAndRemainder(dividingBy: leading)
+    return run &* (36 &* step) &+ rest
+  }
 
   /// Where the 6x6 frequencies of a tile's vector of channels are written.
   @inline(__always)
   func place(_ tile: Int, _ channel: Int) -> TilePlace<UnsafeMutablePointer<Float>> {
-    TilePlace(start + (tile * leading + channel), row: 6 * step, column: step)
+    TilePlace(start + (tile * leading + offset(channel)), row: 6 * step, column: step)
   }
 
   /// Where they are read.
   @inline(__always)
   func read(_ tile: Int, _ channel: Int) -> TilePlace<UnsafePointer<Float>> {
-    TilePlace(UnsafePointer(start) + (tile * leading + channel), row: 6 * step, column: step)
+    TilePlace(
+      UnsafePointer(start) + (tile * leading + offset(channel)), row: 6 * step, column: step)
   }
 }
 

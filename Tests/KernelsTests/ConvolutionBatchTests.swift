@@ -9,6 +9,9 @@ import Testing
     geometry(3, 9, 21, 16, 48, kernel: (3, 3), padding: (0, 1, 2, 1)),
     geometry(64, 1, 1, 33, 24, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(67, 2, 5, 16, 16, kernel: (3, 3), padding: (1, 1, 1, 1)),
+    // Alone an image has few tiles for so large a filter, which is then transformed piece by piece.
+    geometry(9, 10, 12, 100, 97, kernel: (3, 3), padding: (1, 1, 1, 1)),
+    geometry(2, 23, 27, 67, 150, kernel: (3, 3), padding: (1, 1, 1, 1)),
     // By patches, with blocks that begin and end within images; the image gradient overlaps.
     geometry(7, 13, 11, 5, 17, kernel: (1, 1)),
     geometry(5, 31, 29, 16, 32, kernel: (1, 1)),

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ConvolutionMemoryTests {
   static let cases: [ConvolutionGeometry] = {
     var cases = ConvolutionTests.cases
-    for (inputs, outputs) in [(1, 130), (130, 1), (8, 24), (17, 31), (48, 33)] {
+    for (inputs, outputs) in [(1, 130), (130, 1), (8, 24), (17, 31), (48, 33), (100, 97)] {
       for (batch, height, width) in [(1, 5, 6), (3, 1, 1), (5, 13, 14)] {
         cases.append(WinogradTests.geometry(batch, height, width, inputs, outputs))
       }

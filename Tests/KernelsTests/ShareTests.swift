@@ -28,6 +28,7 @@ import Testing
     geometry(1, 64, 48, 16, 80, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(2, 37, 41, 19, 33, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(1, 4, 3, 130, 64, kernel: (3, 3), padding: (1, 1, 1, 1)),
+    geometry(1, 20, 22, 96, 200, kernel: (3, 3), padding: (1, 1, 1, 1)),
     geometry(1, 33, 31, 24, 70, kernel: (1, 1)),
     geometry(1, 31, 29, 64, 64, kernel: (1, 1)),
     geometry(1, 64, 64, 6, 20, kernel: (3, 3), stride: 2, padding: (0, 1, 0, 1)),
