@@ -106,7 +106,7 @@ struct PackedMatrix {
     for block in stride(from: 0, to: rows, by: Self.block) {
       let count = min(Self.block, rows - block)
       let end = block + count
-      // A panel's.
+      // The tiles of a panel, stage by stage.
       let tiles =
         (count + RegisterTiles.rows - 1) / RegisterTiles.rows * ((terms + stage - 1) / stage)
       if end < rows || next != nil {

@@ -121,10 +121,12 @@ extension WinogradTiles {
         scratch: scratch)
     }
     guard share.includes(phase: 1) else { return }
-    let width = min(count > Self.block ? 32 : 64, (outputs / share.count + 15) & ~15)
-    let own = share.range(of: outputs, unit: max(width, 16))
-    for first in stride(from: own.lowerBound, to: own.upperBound, by: max(width, 16)) {
-      let columns = first..<min(first + max(width, 16), own.upperBound)
+    // Few enough outputs for the second cache, and for each share to have some.
+    let fair = (outputs / share.count + 15) & ~15
+    let width = max(16, min(count > Self.block ? 32 : 64, fair))
+    let own = share.range(of: outputs, unit: width)
+    for first in stride(from: own.lowerBound, to: own.upperBound, by: width) {
+      let columns = first..<min(first + width, own.upperBound)
       let m = Frequencies(sums.start, tiles: count, channels: columns.count)
       for start in stride(from: 0, to: inputs, by: stage) {
         let piece = FilterPiece(
@@ -148,8 +150,8 @@ extension WinogradTiles {
   /// filterGradient += the gradient with respect to the filter; biasGradient += that of the bias.
   ///
   /// Per tile the adjoint of `A^T [U * V] A` gives `dU = V^T (A dy A^T)`, which is summed over
-  /// 1024 tiles before one inverse transform `G^T dU G`; longer sums would round more. At the frequency (1, 1) A adds up all sixteen
-  /// pixels of a tile: its sum over the tiles is the gradient of the bias.
+  /// 1024 tiles before one inverse transform `G^T dU G`; longer sums would round more. At the frequency
+  /// (1, 1) A adds up all sixteen pixels of a tile: its sum over the tiles is the gradient of the bias.
   func addFilterGradient(
     outputGradient: UnsafePointer<Float>, image: UnsafePointer<Float>,
     into filterGradient: UnsafeMutablePointer<Float>,
