@@ -123,7 +123,7 @@ struct CheckpointTests {
     expectDamaged(statePath, naming: [statePath]) { try resume() }
   }
 
-  /// A run that goes on with other kernels is not, bit by bit, the one that was not stopped.
+  /// A resume with other kernels is reported once: it cannot match an uninterrupted run bit for bit.
   @Test func otherArithmeticIsTold() throws {
     func notes(stoppingAfter step: Int?) throws -> [String] {
       let recorder = Recorder()

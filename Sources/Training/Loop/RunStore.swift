@@ -104,13 +104,14 @@ final class RunStore<B: Backend> {
     return (progress, progress.step > 0 ? extras : Checkpoint.StateExtras())
   }
 
-  /// Tells where the bits of a run cannot be those of one that was not stopped, as on another processor.
+  /// Reports a resume with other kernels, as on another processor: its bits will differ from those of an
+  /// uninterrupted run.
   private func noteArithmetic(_ progress: inout Checkpoint.Progress) {
     let own = parameters.backend.arithmetic
     if let before = progress.arithmetic, before != own {
       observer.note(
-        "this computes with \(own), and the run was computed with \(before): it goes on, but its last bits "
-          + "are not those of a run that was never stopped")
+        "this build computes with \(own), the run so far was computed with \(before): training continues, "
+          + "but will not match an uninterrupted run bit for bit")
     }
     progress.arithmetic = own
   }
